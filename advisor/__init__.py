@@ -1,0 +1,46 @@
+"""hwadvisor: what hardware a training job needs, measured here and traceable to its sources.
+
+Public names are loaded on first use, so that `hwadvisor --help` and the probe's child processes
+start without pydantic or numpy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "scan": "advisor.app",
+    "ScanOptions": "advisor.app",
+    "detect": "advisor.probe",
+    "calibrate": "advisor.calibrate",
+    "render": "advisor.render",
+    "load_advice": "advisor.data.advice",
+    "Advice": "advisor.schema",
+    "Calibration": "advisor.schema",
+    "Estimate": "advisor.schema",
+    "Machine": "advisor.schema",
+    "Workload": "advisor.schema",
+    "AdvisorError": "advisor.errors",
+}
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+if TYPE_CHECKING:
+    from advisor.app import ScanOptions, scan
+    from advisor.calibrate import calibrate
+    from advisor.data.advice import load_advice
+    from advisor.errors import AdvisorError
+    from advisor.probe import detect
+    from advisor.render import render
+    from advisor.schema import Advice, Calibration, Estimate, Machine, Workload
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its room (PEP 562)."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'advisor' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_WHERE[name]), name)

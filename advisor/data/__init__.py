@@ -1,0 +1,1 @@
+"""Finds, reads, checks and overlays the data files; loads and saves Advice."""

@@ -1,0 +1,99 @@
+"""Where data files lie, how they are read, and how results are written so that a crash loses nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from advisor.errors import DataError, UserError
+
+MAX_TOML_BYTES = 256 * 1024  # a rule or data file larger than this is a mistake or an attack
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def shipped(name: str) -> Path:
+    """The shipped folder `rules` or `templates`: inside the wheel, or beside the package in a checkout.
+
+    Raises DataError when neither is there (a broken installation).
+    """
+    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if candidate.is_dir():
+            return candidate
+    raise DataError(
+        f"the folder '{name}' that belongs to hwadvisor is missing (looked beside {_PACKAGE})",
+        "Install hwadvisor again: pip install --force-reinstall hwadvisor",
+    )
+
+
+def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
+    """UTF-8 text of a file. Raises UserError that names the file when it cannot be read."""
+    try:
+        if limit_bytes is not None and path.stat().st_size > limit_bytes:
+            raise DataError.at(path, "", None, f"larger than {limit_bytes // 1024} kB", "Split the file.")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError.at(path, "", None, f"is not UTF-8 text ({error.reason})", "") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises DataError naming file and line when it is not TOML."""
+    text = read_text(path, limit_bytes=MAX_TOML_BYTES)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError.at(path, "", None, f"is not valid TOML: {error}", "Mend that line.") from error
+    except RecursionError as error:
+        raise DataError.at(path, "", None, "is nested too deeply", "") from error
+
+
+def make_folder(path: Path) -> Path:
+    """Create a folder (and its parents). Raises UserError that says why when it cannot."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if not os.access(path, os.W_OK):
+        raise UserError(f"cannot write into {path}: permission denied", "Give another folder with --output.")
+    return path
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a whole file or nothing: into a temporary neighbour, fsync, then rename over the target.
+
+    Raises UserError (full disk, no permission, missing folder) and leaves no half-written file.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+        temporary = None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(
+            f"cannot write {path}: no space left on the disk",
+            "Free some space, or give another folder with --output.",
+        )
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}",
+        "Give another folder with --output.",
+    )

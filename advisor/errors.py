@@ -1,0 +1,77 @@
+"""The errors a user can meet, and their exit codes.
+
+AdvisorError                    anything that ends a command with one line and a hint
+├── UserError                   exit 2: a flag, a file or a name is wrong
+│   └── DataError               exit 2: a data or rule file is wrong (says file, key, value)
+├── NothingFits                 exit 1: asked for something that no candidate can do
+└── MissingLibrary              exit 2: a system or Python library is missing (says how to get it)
+
+Anything else that reaches the command line is a bug: exit 3, with a file to send.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_DONE = 0
+EXIT_NOTHING_FITS = 1
+EXIT_USER = 2
+EXIT_INTERNAL = 3
+
+
+class AdvisorError(Exception):
+    """What was wrong and where (`message`), and what to do about it (`hint`)."""
+
+    exit_code = EXIT_USER
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UserError(AdvisorError):
+    """A flag, a file or a name given by the user is wrong."""
+
+
+class DataError(UserError):
+    """A data file is wrong: `DataError.at(file, key, value, problem, hint)` says where."""
+
+    @classmethod
+    def at(cls, file: object, key: str, value: object, problem: str, hint: str = "") -> DataError:
+        """An error that names file, key and value, the three things one needs to mend it."""
+        shown = "" if value is None else f" = {_short(value)}"
+        return cls(f"{file}: {key}{shown}: {problem}" if key else f"{file}: {problem}", hint)
+
+
+class NothingFits(AdvisorError):
+    """The question was understood and no candidate answers it."""
+
+    exit_code = EXIT_NOTHING_FITS
+
+
+class MissingLibrary(AdvisorError):
+    """A library is missing; `hint` is the command that installs it."""
+
+
+def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
+    """The `count` choices most like `name`, best first; empty when nothing is near."""
+    pool = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(name.lower(), list(pool), n=count, cutoff=0.5)
+    inside = [key for key in pool if name.lower() in key and key not in found]
+    return [pool[key] for key in (found + inside)[:count]]
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """'Did you mean a, b or c?' or an empty text."""
+    near = nearest(name, choices)
+    if not near:
+        return ""
+    listed = near[0] if len(near) == 1 else ", ".join(near[:-1]) + " or " + near[-1]
+    return f"Did you mean {listed}?"
+
+
+def _short(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

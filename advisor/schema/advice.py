@@ -1,0 +1,112 @@
+"""Advice: the one envelope for all files; `probe`, `calibrate`, `scan`, `plan` fill the parts they have."""
+
+from __future__ import annotations
+
+from advisor.schema.base import SCHEMA_VERSION, Frozen, Notice, Quantity
+from advisor.schema.calibration import Calibration
+from advisor.schema.machine import Machine
+
+
+class Model(Frozen):
+    """A network: its family's name and the numbers that the family's rules ask for."""
+
+    id: str
+    title: str
+    family: str  # decoder, encoder, cnn, …: a file in rules/families
+    numbers: dict[str, float] = {}  # layers, hidden, heads, vocab, … as declared in rules/columns.toml
+    source: str = ""
+
+
+class Recipe(Frozen):
+    """How the network is trained. Categories are those declared in rules/columns.toml."""
+
+    method: str  # pretrain, full, lora, qlora
+    precision: str  # fp32, bf16_mixed, …
+    optimizer: str = "adamw"
+    samples: float | None = None  # sequences or images over the whole run
+    seq_len: float | None = None
+    global_batch: float | None = None  # samples per optimizer step, all devices
+    numbers: dict[str, float] = {}  # lora_rank, image_size, …
+    source: str = ""
+
+
+class Workload(Frozen):
+    """Model + recipe; one reference workload is one file in rules/workloads."""
+
+    id: str
+    title: str
+    model: Model
+    recipe: Recipe
+    deadline_days: float | None = None  # horizon for "how many would it take", stated or assumed
+    note: str = ""
+
+
+class Target(Frozen):
+    """The hardware of an estimate: this machine's devices, or `devices` of a catalogue entry."""
+
+    label: str  # "this machine, cuda:0 (NVIDIA H200)", "8 x nvidia-h100-sxm5-80gb"
+    here: bool = False
+    device: str = ""  # "cuda:0" when here
+    accelerator_id: str = ""
+    devices: int = 1
+    packages: float = 1
+
+
+class Estimate(Frozen):
+    """One workload on one target with every quantity, its range and its trace.
+
+    `fits` None: unknown. `purpose` says which question this candidate answers: "here", "fit" (fewest
+    devices whose memory suffices), "deadline" (fewest that meet the workload's horizon).
+    """
+
+    workload: str
+    target: Target
+    purpose: str = "here"
+    fits: bool | None = None
+    why: str = ""  # one sentence: why it fits or not, what limits it
+    limit: str = ""  # memory, time, framework, precision, unknown
+    choices: dict[str, str] = {}  # precision, micro-batch, recompute, sharding taken
+    quantities: dict[str, Quantity] = {}  # time_s, memory_bytes, rent_usd, energy_j, …
+    calibrated: bool = False  # uses figures measured on this machine
+    notes: tuple[str, ...] = ()
+
+
+class TraceStep(Frozen):
+    """How one quantity came about: a rule with its inputs, or a leaf with its source."""
+
+    quantity: str
+    value: float | None
+    unit: str
+    kind: str  # a Kind
+    rule: str = ""  # rule id
+    file: str = ""
+    expr: str = ""
+    why: str = ""
+    source: str = ""
+    reason: str = ""  # why value is None
+    inputs: tuple[str, ...] = ()  # names of other steps of the same trace
+
+
+class Versions(Frozen):
+    """What wrote the file and on which data."""
+
+    tool: str = ""
+    rules_digest: str = ""  # SHA-256 over all shipped and user rule files
+    rules_dirs: tuple[str, ...] = ()
+    prices_as_of: str = ""  # newest price used
+
+
+class Advice(Frozen):
+    """The answer with everything behind it; what `advice.json` holds."""
+
+    schema_version: int = SCHEMA_VERSION
+    stage: str = "started"  # probed, calibrating, calibrated, complete
+    created_at: str = ""
+    command: str = ""  # scan, probe, calibrate, …
+    versions: Versions = Versions()
+    machine: Machine | None = None
+    calibration: Calibration | None = None
+    workloads: tuple[Workload, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
+    trace: dict[str, tuple[TraceStep, ...]] = {}
+    notices: tuple[Notice, ...] = ()

@@ -11,29 +11,43 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "scan": "advisor.app",
-    "ScanOptions": "advisor.app",
-    "detect": "advisor.probe",
-    "calibrate": "advisor.calibrate",
-    "render": "advisor.render",
-    "load_advice": "advisor.data.advice",
     "Advice": "advisor.schema",
+    "AdvisorError": "advisor.errors",
     "Calibration": "advisor.schema",
     "Estimate": "advisor.schema",
     "Machine": "advisor.schema",
+    "ScanOptions": "advisor.app",
     "Workload": "advisor.schema",
-    "AdvisorError": "advisor.errors",
+    "detect": "advisor.probe",
+    "load_advice": "advisor.data.advice",
+    "render_report": "advisor.render",
+    "run_calibration": "advisor.calibrate",
+    "scan": "advisor.app",
 }
 
-__all__ = ["__version__", *sorted(_WHERE)]
+__all__ = [
+    "Advice",
+    "AdvisorError",
+    "Calibration",
+    "Estimate",
+    "Machine",
+    "ScanOptions",
+    "Workload",
+    "__version__",
+    "detect",
+    "load_advice",
+    "render_report",
+    "run_calibration",
+    "scan",
+]
 
 if TYPE_CHECKING:
     from advisor.app import ScanOptions, scan
-    from advisor.calibrate import calibrate
+    from advisor.calibrate import run_calibration
     from advisor.data.advice import load_advice
     from advisor.errors import AdvisorError
     from advisor.probe import detect
-    from advisor.render import render
+    from advisor.render import render_report
     from advisor.schema import Advice, Calibration, Estimate, Machine, Workload
 
 

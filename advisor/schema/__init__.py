@@ -1,6 +1,7 @@
 """Types that cross a file or stage boundary: frozen, versioned, every field with its unit in its name."""
 
 from advisor.schema.advice import (
+    Accelerator,
     Advice,
     Estimate,
     Model,
@@ -38,6 +39,7 @@ from advisor.schema.machine import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Accelerator",
     "Advice",
     "BenchFailure",
     "Cache",

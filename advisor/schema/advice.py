@@ -71,6 +71,21 @@ class Estimate(Frozen):
     notes: tuple[str, ...] = ()
 
 
+class Accelerator(Frozen):
+    """What the catalogue says of one device, copied here so that the file and its report stand alone.
+
+    `figures` holds what is compared with this machine, per device: "memory_bytes",
+    "memory_bandwidth_bytes_per_s", "matmul_<dtype>_flops" (dense peak), "power_w", "rent_usd_per_h";
+    each with its kind (vendor, published), source and date of price.
+    """
+
+    id: str
+    title: str
+    vendor: str = ""
+    devices_per_package: float = 1
+    figures: dict[str, Quantity] = {}
+
+
 class TraceStep(Frozen):
     """How one quantity came about: a rule with its inputs, or a leaf with its source."""
 
@@ -108,5 +123,6 @@ class Advice(Frozen):
     calibration: Calibration | None = None
     workloads: tuple[Workload, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    accelerators: tuple[Accelerator, ...] = ()  # catalogue entries the estimates and comparisons name
     trace: dict[str, tuple[TraceStep, ...]] = {}
     notices: tuple[Notice, ...] = ()

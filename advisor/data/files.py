@@ -58,7 +58,7 @@ def make_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if not os.access(path, os.W_OK):
         raise UserError(f"cannot write into {path}: permission denied", "Give another folder with --output.")
     return path
@@ -81,14 +81,15 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         Path(temporary).replace(path)
         temporary = None
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def unwritable(path: Path, error: OSError) -> UserError:
+    """The one-line error for a file or folder that cannot be written, and what to do."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return UserError(
             f"cannot write {path}: no space left on the disk",
             "Free some space, or give another folder with --output.",

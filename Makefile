@@ -1,0 +1,66 @@
+# Two commands matter: `make scan` and `make test`. Both need only Python >= 3.11, make and a C compiler.
+#
+#   make scan                    set up .venv with pinned versions, scan this machine, print the report's paths
+#   make scan ARGS="--quick"     flags for the scan
+#   make test                    lint, types, import directions, all tests
+#   make bench                   timings (start-up, probe, verdict, bandwidth, matmul, evaluator); never part of the tests
+#   TORCH=existing make scan     keep the torch of the Python that is active (conda, container, module load)
+
+PYTHON ?= python3
+VENV   ?= .venv
+TORCH  ?= pinned
+ARGS   ?=
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check --quiet
+
+.PHONY: scan test check setup setup-dev bench clean wheel
+.DEFAULT_GOAL := scan
+
+scan: $(VENV)/.ready
+	@$(VENV)/bin/hwadvisor scan $(ARGS)
+
+test: $(VENV)/.ready-dev check
+	@$(PY) -m pytest
+
+check: $(VENV)/.ready-dev
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache | tail -n 12
+
+setup: $(VENV)/.ready
+setup-dev: $(VENV)/.ready-dev
+
+# A stamp is written last, so an interrupted set-up starts again.
+$(VENV)/.ready: pyproject.toml constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hwadvisor needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 2; }
+ifeq ($(TORCH),existing)
+	@$(PYTHON) -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' || \
+	  { echo "TORCH=existing, but $(PYTHON) has no torch; set PYTHON=/path/to/its/python, or leave TORCH away" >&2; exit 2; }
+	@echo "Setting up $(VENV), keeping the torch of $(PYTHON) …"
+	@$(PYTHON) -m venv --system-site-packages $(VENV)
+	@grep -viE '^(torch|triton|nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)[a-z0-9-]*|numpy|pillow|filelock|fsspec|jinja2|markupsafe|mpmath|networkx|sympy|typing_extensions|setuptools)==' constraints.txt > $(VENV)/constraints.txt
+	@$(PIP) install -c $(VENV)/constraints.txt -e .
+else
+	@echo "Setting up $(VENV) with pinned versions (once; torch is the large part) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt -e '.[torch,hf]'
+endif
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@if [ -f $(VENV)/constraints.txt ]; then $(PIP) install -c $(VENV)/constraints.txt -e '.[dev]'; \
+	 else $(PIP) install -c constraints.txt -e '.[torch,hf,dev]'; fi
+	@touch $@
+
+wheel: $(VENV)/.ready-dev
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+bench: $(VENV)/.ready-dev
+	@$(PY) benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,278 @@
+"""The walk of `hwadvisor scan`: probe, verdict, calibrate, estimate, render; saved after every step."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from advisor import __version__
+from advisor.data.advice import save_advice
+from advisor.data.files import make_folder, shipped, unwritable
+from advisor.errors import AdvisorError, MissingLibrary
+from advisor.probe import detect
+from advisor.probe.software import check_python
+from advisor.schema import Advice, Calibration, Machine, Notice, Versions, Workload
+
+if TYPE_CHECKING:
+    from advisor.calibrate import CalibrateOptions, Event
+    from advisor.data.catalogue import Catalogue
+    from advisor.render import RenderResult
+    from advisor.rulebook import RuleBook
+
+
+@dataclass(frozen=True)
+class WorkloadFlags:
+    """A workload of the user's own, as told by flags. None: the preset or recipe says."""
+
+    model: str
+    tokens: float | None = None
+    method: str | None = None
+    precision: str | None = None
+    seq_len: int | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What `scan` shall do; the defaults are those of the command line."""
+
+    mode: str = "default"  # quick, default, thorough
+    output: Path = field(default_factory=lambda: Path("reports"))
+    python: str | None = None
+    device: str | None = None
+    workload: WorkloadFlags | None = None
+    rules: tuple[Path, ...] = ()
+    formats: tuple[str, ...] = ("html", "pdf")
+    lang: str = "en"
+    measure: bool | None = None  # None: yes, except on a login node
+    workdir: Path = field(default_factory=Path)
+
+
+class MeasureListener(Protocol):
+    """What the caller may show while the machine is measured."""
+
+    def event(self, event: Event) -> None:
+        """Calibration progress."""
+
+    def say(self, text: str) -> None:
+        """A line of talk."""
+
+
+class Listener(MeasureListener, Protocol):
+    """What the caller of `scan` may show while it runs."""
+
+    def verdict(self, advice: Advice) -> None:
+        """The first answer, from probe, catalogue and rules alone; called again as figures come in."""
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """Where the results lie."""
+
+    advice: Advice
+    folder: Path
+    rendered: RenderResult
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """The shipped and the user's rules and catalogue, loaded and checked once."""
+
+    book: RuleBook
+    catalogue: Catalogue
+    folders: tuple[Path, ...]
+
+    def versions(self) -> Versions:
+        """What an advice made with this knowledge is stamped with."""
+        return Versions(
+            tool=__version__,
+            rules_digest=self.book.digest,
+            rules_dirs=tuple(folder.name for folder in self.folders[1:]),
+            prices_as_of=self.catalogue.prices_as_of,
+        )
+
+
+def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
+    """Load rules and catalogue, the user's folders on top. Raises DataError naming file and key."""
+    from advisor.data.catalogue import load_catalogue
+    from advisor.rulebook import load_book
+
+    folders = (shipped("rules"), *user_rules)
+    return Knowledge(load_book(folders), load_catalogue(folders), folders)
+
+
+def scan(options: ScanOptions, listen: Listener) -> ScanResult:
+    """Probe, calibrate, estimate, report. Raises AdvisorError for anything the user can mend."""
+    knowledge, workloads = _check_first(options)
+    machine = detect(python=options.python, workdir=options.workdir)
+    folder = new_folder(options.output, machine)
+    with _no_empty_folder(folder):
+        advice = _first_verdict(knowledge, workloads, machine, folder)
+    listen.verdict(advice)
+    advice = _calibrate(options, knowledge, advice, folder, listen)
+    advice = with_estimates(knowledge, advice)
+    advice = advice.model_copy(update={"stage": "complete"})
+    save_advice(advice, folder / "advice.json")
+    from advisor.render import render_report
+
+    rendered = render_report(advice, folder, formats=options.formats, lang=options.lang)
+    return ScanResult(advice=advice, folder=folder, rendered=rendered)
+
+
+def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]:
+    """Everything that can be wrong with the flags, found before anything slow starts."""
+    from advisor.search import workload_from_flags
+
+    knowledge = load_knowledge(options.rules)
+    if options.python is not None:
+        check_python(options.python)
+    if options.measure is not False and (options.python or options.device):
+        from advisor.calibrate import check_environment
+
+        check_environment(options.python, options.device)
+    make_folder(options.output)
+    reference = knowledge.catalogue.workloads
+    own = options.workload
+    if own is None:
+        return knowledge, reference
+    return knowledge, (workload_from_flags(knowledge.catalogue, **asdict(own)), *reference)
+
+
+def new_folder(output: Path, machine: Machine) -> Path:
+    """reports/<date>-<host>, with -2, -3 … when it is there already."""
+    host = re.sub(r"[^A-Za-z0-9.-]+", "-", machine.host.hostname.value or "").strip("-.")[:40] or "machine"
+    stem = f"{datetime.now(UTC).astimezone():%Y-%m-%d}-{host}"
+    for number in itertools.count(1):
+        folder = output / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        return folder
+    raise AssertionError("unreachable: count() does not end")
+
+
+def _first_verdict(
+    knowledge: Knowledge, workloads: tuple[Workload, ...], machine: Machine, folder: Path
+) -> Advice:
+    advice = advice_of_machine(machine, "scan").model_copy(
+        update={"versions": knowledge.versions(), "workloads": workloads}
+    )
+    advice = with_estimates(knowledge, advice)
+    save_advice(advice, folder / "advice.json")
+    return advice
+
+
+def with_estimates(knowledge: Knowledge, advice: Advice) -> Advice:
+    """The same advice with all estimates computed from what it holds so far."""
+    from advisor.search import accelerator_figures, estimates_catalogue, estimates_here
+
+    if advice.machine is None:
+        return advice
+    book, catalogue = knowledge.book, knowledge.catalogue
+    here, trace_here = estimates_here(book, catalogue, advice.workloads, advice.machine, advice.calibration)
+    there, trace_there = estimates_catalogue(book, catalogue, advice.workloads)
+    return advice.model_copy(
+        update={
+            "estimates": (*here, *there),
+            "trace": {**trace_here, **trace_there},
+            "accelerators": accelerator_figures(catalogue, (*here, *there)),
+        }
+    )
+
+
+def advice_of_machine(machine: Machine, command: str = "probe") -> Advice:
+    """The envelope with a machine in it and nothing else yet."""
+    return Advice(
+        stage="probed",
+        created_at=now(),
+        command=command,
+        versions=Versions(tool=__version__),
+        machine=machine,
+    )
+
+
+def measure(advice: Advice, options: CalibrateOptions, listen: MeasureListener) -> Iterator[Advice]:
+    """Calibrate, yielding the advice after every figure so that the caller can save it.
+
+    Ctrl-C ends it with what was measured so far, marked as interrupted. Raises UserError when the
+    Python or device asked for cannot be measured, MissingLibrary when there is no torch at all.
+    """
+    from advisor.calibrate import run_calibration
+
+    machine = advice.machine
+    assert machine is not None  # noqa: S101 - every caller has probed
+    last = Calibration(mode=options.mode)
+    try:
+        for last in run_calibration(machine, options, listen.event):
+            advice = advice.model_copy(update={"stage": "calibrating", "calibration": last})
+            yield advice
+        yield advice.model_copy(update={"stage": "calibrated"})
+    except KeyboardInterrupt:
+        listen.say("Interrupted: what was measured is kept.")
+        stopped = last.model_copy(update={"complete": False, "stopped": "interrupted"})
+        yield advice.model_copy(update={"calibration": stopped})
+
+
+def _calibrate(
+    options: ScanOptions, knowledge: Knowledge, advice: Advice, folder: Path, listen: Listener
+) -> Advice:
+    """Measure if it is right to measure here; the verdict is refined after each training rate."""
+    reason = _why_not_measure(options, advice)
+    if reason is not None:
+        listen.say(reason.message)
+        return advice.model_copy(update={"notices": (*advice.notices, reason)})
+    from advisor.calibrate import CalibrateOptions
+
+    choice = CalibrateOptions(
+        mode=options.mode, python=options.python, device=options.device, workdir=options.workdir
+    )
+    try:
+        for snapshot in measure(advice, choice, listen):
+            advice = snapshot
+            save_advice(snapshot, folder / "advice.json")
+            done = snapshot.calibration.measurements if snapshot.calibration else ()
+            if done and done[-1].bench == "train_rate":
+                listen.verdict(with_estimates(knowledge, snapshot))
+    except MissingLibrary as error:
+        listen.say(f"Not measured: {error.message}. {error.hint}")
+        notice = Notice(code="not_calibrated", message=f"Not measured: {error.message}.", hint=error.hint)
+        advice = advice.model_copy(update={"notices": (*advice.notices, notice)})
+    return advice
+
+
+def _why_not_measure(options: ScanOptions, advice: Advice) -> Notice | None:
+    if options.measure is False:
+        return Notice(code="not_calibrated", message="Not calibrated, as asked: nothing here is measured.")
+    on_login_node = advice.machine is not None and advice.machine.host.slurm.login_node.value
+    if options.measure is None and on_login_node:
+        return Notice(
+            code="login_node",
+            message="This looks like a cluster's login node, so nothing was measured here.",
+            hint="Run `srun … hwadvisor scan` on a compute node, or give --calibrate to measure here.",
+        )
+    return None
+
+
+def now() -> str:
+    """The time in UTC, to the second, as stored in files."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _no_empty_folder(folder: Path) -> Iterator[None]:
+    """If the first write fails (full disk), leave nothing behind, not even the empty folder."""
+    try:
+        yield
+    except AdvisorError:
+        with suppress(OSError):
+            folder.rmdir()
+        raise

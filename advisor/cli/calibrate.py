@@ -1,0 +1,57 @@
+"""`hwadvisor calibrate`: measure this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from advisor.cli.options import device_option, json_flag, mode, mode_options, python_option, quiet_flag
+
+
+@click.command()
+@mode_options
+@python_option
+@device_option
+@click.option("--only", multiple=True, metavar="BENCH", help="Only this bench, e.g. matmul (repeatable).")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the result as advice.json, after every figure.",
+)
+@json_flag
+@quiet_flag
+def calibrate(
+    quick: bool,
+    thorough: bool,
+    python: str | None,
+    device: str | None,
+    only: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure arithmetic, memory, disk and small training steps; each figure with range and grade.
+
+    Grade C means that something else was running: then there is a range and no figure.
+    """
+    from advisor.app import advice_of_machine, measure
+    from advisor.calibrate import CalibrateOptions
+    from advisor.cli.screen import CalibrationProgress, console
+    from advisor.cli.tell import tell_calibration
+    from advisor.data.advice import dump_advice, save_advice
+    from advisor.probe import detect
+
+    options = CalibrateOptions(
+        mode=mode(quick, thorough), python=python, device=device, workdir=Path.cwd(), only=only
+    )
+    advice = advice_of_machine(detect(python=python, workdir=Path.cwd()), command="calibrate")
+    with CalibrationProgress(quiet=quiet) as progress:
+        for snapshot in measure(advice, options, progress):
+            advice = snapshot
+            if output is not None:
+                save_advice(snapshot, output)
+    if as_json:
+        click.echo(dump_advice(advice), nl=False)
+    elif advice.calibration is not None:
+        tell_calibration(advice.calibration, console())

@@ -1,0 +1,74 @@
+"""Flags that several commands share, spelt once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+json_flag: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
+)
+quiet_flag: Decorator = click.option("--quiet", "-q", is_flag=True, help="No talk and no progress on stderr.")
+python_option: Decorator = click.option(
+    "--python",
+    metavar="PATH",
+    help="Look at, and measure with, the frameworks of this Python (your CUDA, ROCm or CANN environment).",
+)
+rules_option: Decorator = click.option(
+    "--rules",
+    "rules",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    metavar="DIR",
+    help="Rules and data of your own, on top of the shipped ones (repeatable).",
+)
+device_option: Decorator = click.option(
+    "--device",
+    metavar="NAME",
+    help="Measure this device alone: cpu, cuda, cuda:1, xpu, mps, npu. Absent is an error, never a CPU run.",
+)
+lang_option: Decorator = click.option(
+    "--lang", default="en", show_default=True, metavar="CODE", help="Language of the report."
+)
+
+
+def formats_option(default: str = "html,pdf") -> Decorator:
+    """--format html,pdf as a tuple of known names."""
+    return click.option(
+        "--format",
+        "formats",
+        default=default,
+        show_default=True,
+        callback=_formats,
+        help="Which reports to write.",
+    )
+
+
+def mode_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--quick and --thorough; neither is the default grid."""
+    for flag, text in (
+        ("--thorough", "Full grid and sustained figures: minutes."),
+        ("--quick", "A reduced grid: about 8 s of measuring."),
+    ):
+        command = click.option(flag, is_flag=True, help=text)(command)
+    return command
+
+
+def mode(quick: bool, thorough: bool) -> str:
+    """The calibration mode the flags ask for."""
+    if quick and thorough:
+        raise click.UsageError("--quick and --thorough exclude each other")
+    return "quick" if quick else "thorough" if thorough else "default"
+
+
+def _formats(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",") if part.strip()))
+    unknown = [name for name in wanted if name not in ("html", "pdf")]
+    if unknown or not wanted:
+        raise click.BadParameter(f"{', '.join(unknown) or 'nothing'} given; known are html and pdf")
+    return wanted

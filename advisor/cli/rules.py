@@ -1,0 +1,81 @@
+"""`hwadvisor rules`: the rules behind every estimate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from advisor.cli.options import rules_option
+from advisor.data.files import shipped
+from advisor.errors import UserError, did_you_mean
+
+
+@click.group()
+def rules() -> None:
+    """List, show, check and test the rules behind the estimates."""
+
+
+@rules.command("list")
+@rules_option
+def list_rules(rules: tuple[Path, ...]) -> None:
+    """One line a rule: id, what it gives, where it stands."""
+    from rich.table import Table
+
+    from advisor.app import load_knowledge
+    from advisor.cli.screen import console
+
+    book = load_knowledge(rules).book
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Rule", "Gives", "Unit", "File"):
+        table.add_column(heading, no_wrap=heading == "Rule")
+    for rule in book.rules.values():
+        table.add_row(rule.id, rule.gives, rule.unit, f"{rule.file}:{rule.line}")
+    console().print(table)
+
+
+@rules.command("show")
+@click.argument("rule_id")
+@rules_option
+def show_rule(rule_id: str, rules: tuple[Path, ...]) -> None:
+    """The manual page of a rule."""
+    from advisor.app import load_knowledge
+    from advisor.rulebook import manual_page
+
+    book = load_knowledge(rules).book
+    if rule_id not in book.rules:
+        raise UserError(
+            f"no rule '{rule_id}'", did_you_mean(rule_id, book.rules) or "See `hwadvisor rules list`."
+        )
+    click.echo(manual_page(book, rule_id))
+
+
+@rules.command("check")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def check(folder: Path) -> None:
+    """Everything that is wrong with the rule files in FOLDER, on top of the shipped ones."""
+    from advisor.rulebook import check_dirs
+
+    problems = check_dirs((shipped("rules"), folder))
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        count = len(problems)
+        raise UserError(f"{count} problem{'s' if count > 1 else ''} in {folder}", "Mend the lines above.")
+    click.echo(f"{folder}: no problem found")
+
+
+@rules.command("test")
+@rules_option
+def test(rules: tuple[Path, ...]) -> None:
+    """Run the cases that the rules carry; exit 2 when one fails."""
+    from advisor.app import load_knowledge
+    from advisor.estimate import run_cases
+
+    book = load_knowledge(rules).book
+    failed = [outcome for outcome in run_cases(book) if not outcome.ok]
+    for outcome in failed:
+        click.echo(str(outcome), err=True)
+    if failed:
+        raise UserError(f"{len(failed)} rule cases fail", "`hwadvisor rules show ID` prints the rule.")
+    click.echo(f"all cases of {len(book.rules)} rules hold")

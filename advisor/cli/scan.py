@@ -1,0 +1,150 @@
+"""`hwadvisor scan`: everything, in one command."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from advisor.cli.options import (
+    device_option,
+    formats_option,
+    json_flag,
+    lang_option,
+    mode,
+    mode_options,
+    python_option,
+    quiet_flag,
+    rules_option,
+)
+
+if TYPE_CHECKING:
+    from advisor.calibrate import Event
+    from advisor.cli.screen import CalibrationProgress
+    from advisor.schema import Advice
+
+
+@click.command()
+@mode_options
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder that gets <date>-<host>/ with advice.json, report.html, report.pdf.",
+)
+@click.option(
+    "--model", metavar="ID", help="Add a workload of your own: a model that `hwadvisor models` lists."
+)
+@click.option(
+    "--tokens", metavar="N", callback=lambda _c, _p, v: _count(v), help="Tokens or images, e.g. 20B."
+)
+@click.option("--method", metavar="NAME", help="pretrain, full, lora or qlora.")
+@click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, …")
+@click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
+@click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
+@click.option(
+    "--calibrate/--no-calibrate",
+    "measure",
+    default=None,
+    help="Measure here (default: yes, except on a cluster's login node).",
+)
+@python_option
+@device_option
+@rules_option
+@formats_option()
+@lang_option
+@json_flag
+@quiet_flag
+def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) -> None:
+    """Probe and measure this machine, say what it can train and what to get instead, write a report.
+
+    A first verdict comes within a second or two, before anything is measured; Ctrl-C during the
+    measuring keeps what is done and writes the report from it.
+    """
+    from advisor.app import ScanOptions, WorkloadFlags
+    from advisor.app import scan as run
+    from advisor.cli.screen import CalibrationProgress, console
+    from advisor.cli.tell import tell_calibration, tell_rendered, tell_verdict
+
+    own = {name: flags.pop(name) for name in ("tokens", "method", "precision", "seq_len", "batch")}
+    model = flags.pop("model")
+    if model is None and any(value is not None for value in own.values()):
+        raise click.UsageError("--tokens, --method, --precision, --seq-len and --batch need --model")
+    options = ScanOptions(
+        mode=mode(quick, thorough), workload=WorkloadFlags(model, **own) if model else None, **flags
+    )
+    _stop_on_sigterm()
+    out = console(stderr=as_json, quiet=quiet)
+    with CalibrationProgress(quiet=quiet) as progress:
+        result = run(options, _Screen(out, progress))
+    advice = result.advice
+    if advice.calibration is not None and advice.calibration.measurements:
+        tell_calibration(advice.calibration, out)
+        out.print()
+        tell_verdict(advice, out, measured=True)
+    out.print()
+    if as_json:
+        from advisor.data.advice import dump_advice
+
+        click.echo(dump_advice(advice), nl=False)
+    paths = console(stderr=as_json)
+    paths.print(str(result.folder / "advice.json"), soft_wrap=True)
+    tell_rendered(result.rendered, paths, console(stderr=True), asked=options.formats, fatal=False)
+
+
+class _Screen:
+    """What the terminal shows while `scan` runs."""
+
+    def __init__(self, out: Any, progress: CalibrationProgress) -> None:
+        self._out = out
+        self._progress = progress
+        self._first = True
+
+    def verdict(self, advice: Advice) -> None:
+        """The first verdict in full; later ones only as a line that it was refined."""
+        from advisor.cli.tell import tell_machine, tell_verdict
+
+        if not self._first:
+            return
+        self._first = False
+        if advice.machine is not None:
+            tell_machine(advice.machine, self._out)
+            self._out.print()
+        tell_verdict(advice, self._out, measured=False)
+        self._out.print()
+
+    def event(self, event: Event) -> None:
+        self._progress.event(event)
+
+    def say(self, text: str) -> None:
+        self._progress.say(text)
+
+
+def _count(text: str | None) -> float | None:
+    """'20B', '1.5T', '100e6' as a number. Raises click.BadParameter for anything else."""
+    if text is None:
+        return None
+    scale = {"K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+    body = text.strip().replace(",", "").replace("_", "")
+    factor = scale.get(body[-1:].upper(), 0.0)
+    try:
+        value = float(body[:-1]) * factor if factor else float(body)
+    except ValueError:
+        value = float("nan")
+    if not 1 <= value < 1e18:
+        raise click.BadParameter(f"{text!r} is not a count; write for example 20B, 1.5T or 100e6")
+    return value
+
+
+def _stop_on_sigterm() -> None:
+    """A batch system's SIGTERM is treated like Ctrl-C: what was measured is kept and rendered."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,85 @@
+"""Where text goes: results to stdout, talk and progress to stderr, bars only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from advisor.calibrate import Event
+
+WIDTH_WITHOUT_TERMINAL = 110
+
+
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that honours NO_COLOR (rich does) and does not fold to 80 columns in a pipe.
+
+    Device and host names are hostile: markup is off, so a name with brackets stays text.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(
+        stderr=stderr, quiet=quiet, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False
+    )
+
+
+class CalibrationProgress:
+    """A bar with what is measured now and the time left; plain lines where there is no terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._console = console(stderr=True, quiet=quiet)
+        self._quiet = quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> CalibrationProgress:
+        if not self._quiet and self._console.is_terminal:
+            self._bar = _bar(self._console)
+            self._bar.start()
+            self._task = self._bar.add_task("Starting", total=1.0, left="")
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _where: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def event(self, event: Event) -> None:
+        """Show one calibration event."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task,
+                description=event.text[:56],
+                total=max(event.total, 1),
+                completed=event.done,
+                left=f"about {event.seconds_left:.0f} s left",
+            )
+        elif event.kind == "failure":
+            self.say(f"  not measured: {event.text}")
+        elif event.kind == "start" and not self._console.is_terminal:
+            self.say(f"  [{event.done + 1}/{event.total}] {event.text}")
+
+    def say(self, text: str) -> None:
+        """A line of talk, above the bar when there is one."""
+        (self._bar.console if self._bar is not None else self._console).print(text)
+
+
+def _bar(target: Console) -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description:<56}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[left]}", markup=False),
+        console=target,
+        transient=True,
+    )

@@ -1,0 +1,185 @@
+"""Machine, calibration and verdict as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from advisor.errors import MissingLibrary
+from advisor.schema import (
+    Advice,
+    Calibration,
+    Device,
+    Estimate,
+    Fact,
+    Grade,
+    Machine,
+    Measurement,
+    Quantity,
+)
+from advisor.units import show, show_range
+
+if TYPE_CHECKING:
+    from advisor.render import RenderResult
+
+NAME_LIMIT = 80  # names come from drivers and hosts: a 10 kB name must not flood a terminal
+
+
+def tell_machine(machine: Machine, out: Console) -> None:
+    """The machine in about a dozen lines; what is not known says why."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for label, text in _machine_lines(machine):
+        grid.add_row(label, text)
+    out.print(grid)
+    for skipped in machine.skipped:
+        if skipped.status.value not in ("absent", "not_asked"):
+            out.print(f"  {skipped.probe}: {skipped.reason}" + _hint(skipped.hint))
+    for notice in machine.notices:
+        out.print(f"  ! {notice.message}" + _hint(notice.hint))
+
+
+def _machine_lines(machine: Machine) -> Iterable[tuple[str, str]]:
+    host, cpu, memory, storage = machine.host, machine.cpu, machine.memory, machine.storage
+    inside = [
+        f"{word} {fact.value}"
+        for word, fact in (("container", host.container), ("VM", host.vm), ("WSL", host.wsl))
+        if fact.value not in (None, "none")
+    ]
+    yield "Host", " · ".join([clean(host.hostname), clean(host.os_name), *inside])
+    clock = cpu.clock_measured_hz if cpu.clock_measured_hz.known else cpu.clock_reported_hz
+    yield (
+        "CPU",
+        f"{clean(cpu.model)}, {clean(cpu.cores)} cores, {clean(cpu.threads)} threads, "
+        f"{show(clock.value, 'Hz')}; this process may use {clean(cpu.budget_threads)} threads",
+    )
+    known = cpu.instruction_sets.value or {}
+    yield "", "instruction sets: " + (", ".join(name for name, has in known.items() if has) or "unknown")
+    yield (
+        "Memory",
+        f"{show(memory.total_bytes.value, 'B')}, usable here {show(memory.usable_bytes.value, 'B')}",
+    )
+    yield (
+        "Storage",
+        f"{clean(storage.filesystem)} on {clean(storage.kind)}, "
+        f"{show(storage.free_bytes.value, 'B')} free of {show(storage.size_bytes.value, 'B')}",
+    )
+    for device in machine.devices:
+        yield f"{device.vendor} {device.kind}", _device_line(device)
+    if not machine.devices:
+        yield "Accelerator", "none found"
+    for framework in machine.software.frameworks:
+        sees = framework.sees
+        seen = ", ".join(d.name for d in sees.value) if sees.value else sees.reason or "no accelerator"
+        if framework.version.known:
+            yield framework.name, f"{clean(framework.version)} ({clean(framework.build)}): sees {seen}"
+
+
+def _device_line(device: Device) -> str:
+    if device.status.value != "ok":
+        return f"{clean(device.name)}: {device.status.value} {device.name.reason}"
+    parts = [clean(device.name), show(device.memory_total_bytes.value, "B")]
+    if device.compute_capability.known:
+        parts.append(f"compute capability {device.compute_capability.value}")
+    if device.pcie_gen_max.known:
+        parts.append(f"PCIe gen {device.pcie_gen_max.value} x{clean(device.pcie_width_max)}")
+    if device.power_limit_w.known:
+        parts.append(f"power limit {show(device.power_limit_w.value, 'W')}")
+    if device.framework_name.known:
+        parts.append(f"= {device.framework_name.value}")
+    return ", ".join(parts)
+
+
+def tell_calibration(calibration: Calibration, out: Console) -> None:
+    """Every measurement with its range and grade, then what could not be measured and why."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, align in (
+        ("Measured", "left"),
+        ("Figure", "right"),
+        ("80 % range", "right"),
+        ("Grade", "left"),
+    ):
+        table.add_column(heading, justify=align)  # type: ignore[arg-type]
+    for m in calibration.measurements:
+        figure = show(m.value, m.unit) if m.value is not None else "no point value"
+        table.add_row(describe(m), figure, show_range(m.low, m.high, m.unit), _grade(m))
+    out.print(table)
+    for failure in calibration.failures:
+        out.print(f"  not measured: {failure.id}: {failure.reason}" + _hint(failure.hint))
+    for notice in calibration.notices:
+        out.print(f"  ! {notice.message}" + _hint(notice.hint))
+
+
+def describe(m: Measurement) -> str:
+    """'matmul bf16 n=2048, 2 threads on cpu' from a measurement's name and params."""
+    hidden = {"flops", "bytes", "batch", "pinned"}
+    params = " ".join(
+        f"{value}"
+        if isinstance(value, str)
+        else f"{key}={value:g}"
+        if isinstance(value, float)
+        else f"{key}={value}"
+        for key, value in m.params.items()
+        if key not in hidden
+    )
+    return f"{m.bench.replace('_', ' ')} {params} on {m.device}".replace("  ", " ")
+
+
+def _grade(m: Measurement) -> str:
+    return m.grade.value if m.grade is not Grade.C else f"C: {m.reason}" if m.reason else "C"
+
+
+def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
+    """What this machine can train, one line a workload."""
+    basis = (
+        "with figures measured here" if measured else "from probe, catalogue and rules; nothing measured yet"
+    )
+    out.print(f"What this machine can train ({basis})")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Workload", "Fits", "Time here", "Why"):
+        table.add_column(heading, overflow="fold")
+    titles = {workload.id: workload.title for workload in advice.workloads}
+    for estimate in advice.estimates:
+        if estimate.target.here:
+            table.add_row(
+                titles.get(estimate.workload, estimate.workload),
+                {True: "yes", False: "no", None: "unknown"}[estimate.fits],
+                _time(estimate),
+                estimate.why,
+            )
+    out.print(table)
+
+
+def _time(estimate: Estimate) -> str:
+    quantity = estimate.quantities.get("time_s", Quantity(reason="not estimated"))
+    if quantity.value is None:
+        return "unknown"
+    return f"{show(quantity.value, 's')} ({show_range(quantity.low, quantity.high, 's')})"
+
+
+def tell_rendered(
+    result: RenderResult, out: Console, talk: Console, *, asked: tuple[str, ...], fatal: bool = True
+) -> None:
+    """The paths written; a format that was skipped in one line. Raises when nothing at all was written."""
+    for path in result.written:
+        out.print(str(path), soft_wrap=True)
+    for name, reason, hint in result.skipped:
+        if fatal and len(result.skipped) == len(asked):
+            raise MissingLibrary(f"no {name.upper()} written: {reason}", hint)
+        talk.print(f"{name.upper()} skipped: {reason}" + _hint(hint), soft_wrap=True)
+
+
+def clean(fact: Fact[str] | Fact[int] | Fact[float]) -> str:
+    """A fact as one short printable line; 'unknown' when there is no value."""
+    if fact.value is None:
+        return "unknown"
+    text = "".join(c if c.isprintable() else "?" for c in str(fact.value))
+    return text if len(text) <= NAME_LIMIT else text[: NAME_LIMIT - 1] + "…"
+
+
+def _hint(hint: str) -> str:
+    return f" ({hint})" if hint else ""

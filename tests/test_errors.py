@@ -1,0 +1,28 @@
+"""Nearest names and the texts of errors."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import DataError, did_you_mean, nearest
+
+
+def test_nearest_finds_misspellings_and_parts() -> None:
+    known = ["llama-3-8b", "llama-3-70b", "gpt2-124m", "resnet-50"]
+    assert nearest("lama-3-8b", known)[0] == "llama-3-8b"
+    assert nearest("GPT2", known) == ["gpt2-124m"]
+    assert nearest("zzz", known) == []
+    assert did_you_mean("resnet50", known) == "Did you mean resnet-50?"
+
+
+@given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=20), max_size=8))
+def test_nearest_offers_only_known_names(name: str, choices: list[str]) -> None:
+    assert set(nearest(name, choices)) <= set(choices)
+
+
+def test_an_error_says_file_key_and_value() -> None:
+    error = DataError.at("a.toml", "memory", "x" * 500, "is no amount", "write 80 GB")
+    assert error.message.startswith("a.toml: memory = 'xxx")
+    assert error.message.endswith("is no amount")
+    assert len(error.message) < 160

@@ -1,1 +1,34 @@
-"""To be filled."""
+"""Rule files -> checked, ordered, compiled RuleBook. The language is described in docs/rules.md."""
+
+from advisor.rulebook.book import check_dir, check_dirs, load_book
+from advisor.rulebook.manual import listing, manual_page
+from advisor.rulebook.parts import (
+    Case,
+    Column,
+    Constant,
+    Curve,
+    Override,
+    Problem,
+    Quantity,
+    Rule,
+    RuleBook,
+    si_unit,
+)
+
+__all__ = [
+    "Case",
+    "Column",
+    "Constant",
+    "Curve",
+    "Override",
+    "Problem",
+    "Quantity",
+    "Rule",
+    "RuleBook",
+    "check_dir",
+    "check_dirs",
+    "listing",
+    "load_book",
+    "manual_page",
+    "si_unit",
+]

@@ -1,0 +1,155 @@
+"""Checked trees to closures over numpy columns. Unknown is NaN, and truth has three values.
+
+A comparison with an unknown is unknown; `and`, `or` and `not` follow Kleene (0 and unknown is 0);
+where(unknown, a, b) is unknown; known(x) is always 0 or 1. Truth is 1.0, falsehood 0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.rulebook.grammar import Expr
+
+Array: TypeAlias = npt.NDArray[np.float64]
+CurveFunction: TypeAlias = Callable[[Array], Array]
+
+
+class Frame:
+    """What an expression sees of a block of rows: names as float64 arrays or scalars, curves as functions."""
+
+    __slots__ = ("curves", "values")
+
+    def __init__(self, values: dict[str, Array], curves: Mapping[str, CurveFunction]) -> None:
+        self.values = values
+        self.curves = curves
+
+
+Closure: TypeAlias = Callable[[Frame], Array]
+
+
+def compile_expr(expr: Expr) -> Closure:
+    """A function of a Frame that computes `expr` for all its rows at once."""
+    if expr.op == "num":
+        number = np.asarray(expr.number, dtype=np.float64)
+        return lambda _: number
+    if expr.op == "name":
+        name = expr.name
+        return lambda frame: frame.values[name]
+    parts = tuple(compile_expr(arg) for arg in expr.args)
+    if expr.op == "curve":
+        return _curve(expr.name, parts[0])
+    if expr.op in _MANY:
+        return _many(_MANY[expr.op], parts)
+    if len(parts) == 1:
+        return _one(_ONE[expr.op], parts[0])
+    if len(parts) == 2:
+        return _two(_TWO[expr.op], parts[0], parts[1])
+    return _choose(*parts)
+
+
+def _one(function: Callable[[Array], Array], a: Closure) -> Closure:
+    return lambda frame: function(a(frame))
+
+
+def _two(function: Callable[[Array, Array], Array], a: Closure, b: Closure) -> Closure:
+    return lambda frame: function(a(frame), b(frame))
+
+
+def _many(function: Callable[[Array, Array], Array], parts: tuple[Closure, ...]) -> Closure:
+    first, rest = parts[0], parts[1:]
+
+    def run(frame: Frame) -> Array:
+        value = first(frame)
+        for part in rest:
+            value = function(value, part(frame))
+        return value
+
+    return run
+
+
+def _curve(name: str, x: Closure) -> Closure:
+    return lambda frame: frame.curves[name](x(frame))
+
+
+def _choose(condition: Closure, a: Closure, b: Closure) -> Closure:
+    def run(frame: Frame) -> Array:
+        test = condition(frame)
+        chosen = np.where(test != 0, a(frame), b(frame))
+        return _unknown_where(np.isnan(test), chosen)
+
+    return run
+
+
+def _unknown_where(unknown: npt.NDArray[np.bool_], values: npt.NDArray[np.generic]) -> Array:
+    if unknown.any():
+        return np.where(unknown, np.nan, values)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _comparison(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+    def compare(a: Array, b: Array) -> Array:
+        return _unknown_where(np.isnan(a) | np.isnan(b), ufunc(a, b))
+
+    return compare
+
+
+def _and(a: Array, b: Array) -> Array:
+    false = (a == 0) | (b == 0)
+    return _unknown_where(~false & (np.isnan(a) | np.isnan(b)), ~false)
+
+
+def _or(a: Array, b: Array) -> Array:
+    unknown_a, unknown_b = np.isnan(a), np.isnan(b)
+    true = ((a != 0) & ~unknown_a) | ((b != 0) & ~unknown_b)
+    return _unknown_where(~true & (unknown_a | unknown_b), true)
+
+
+def _not(a: Array) -> Array:
+    return _unknown_where(np.isnan(a), a == 0)
+
+
+def _known(a: Array) -> Array:
+    return np.asarray(~np.isnan(a), dtype=np.float64)
+
+
+def _power(a: Array, b: Array) -> Array:
+    # In IEEE 754 nan**0 and 1**nan are 1; here an unknown stays unknown.
+    return _unknown_where(np.isnan(a) | np.isnan(b), np.power(a, b))
+
+
+_MANY: dict[str, Callable[[Array, Array], Array]] = {
+    "min": np.minimum,
+    "max": np.maximum,
+    "and": _and,
+    "or": _or,
+}
+_ONE: dict[str, Callable[[Array], Array]] = {
+    "neg": np.negative,
+    "not": _not,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "log2": np.log2,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "abs": np.abs,
+    "known": _known,
+}
+_TWO: dict[str, Callable[[Array, Array], Array]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "//": np.floor_divide,
+    "**": _power,
+    "<": _comparison(np.less),
+    "<=": _comparison(np.less_equal),
+    ">": _comparison(np.greater),
+    ">=": _comparison(np.greater_equal),
+    "==": _comparison(np.equal),
+    "!=": _comparison(np.not_equal),
+}

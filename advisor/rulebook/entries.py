@@ -1,0 +1,189 @@
+"""Raw entries -> checked columns, curves, constants; rules come last, as they need all names."""
+
+from __future__ import annotations
+
+import keyword
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from advisor.errors import DataError, UserError
+from advisor.rulebook.compile import compile_expr
+from advisor.rulebook.dimensions import dimension_of
+from advisor.rulebook.grammar import FUNCTIONS, NAME, Expr, parse_expr
+from advisor.rulebook.parts import Case, Column, Constant, Curve, Problem, Rule
+from advisor.rulebook.read import Keys, Raw
+from advisor.schema import Kind
+from advisor.units import ONE, Dimension, parse_as, parse_unit
+
+_BETTER = ("high", "low", "none")
+
+
+def unit_dimension(keys: Keys, key: str = "unit") -> tuple[str, Dimension]:
+    """The unit text of an entry and its dimension."""
+    text = keys.text(key)
+    if not text:
+        return "1", ONE
+    return text, keys.convert(key, lambda value: parse_unit(value).dimension, ONE)
+
+
+def _named_well(keys: Keys) -> None:
+    name = keys.raw.id
+    if name in FUNCTIONS or keyword.iskeyword(name):
+        keys.wrong(name, "is a word of the rule language", "Choose another name.")
+
+
+def read_column(raw: Raw, problems: list[Problem]) -> Column | None:
+    """[[column]] name, text, and either unit or values."""
+    keys = Keys(raw, problems)
+    _named_well(keys)
+    text = keys.text("text")
+    if keys.has("values"):
+        values = keys.raw_value("values")
+        if not isinstance(values, list) or not values:
+            keys.wrong("values", "must be a list of words")
+        elif not all(isinstance(v, str) and NAME.fullmatch(f"{raw.id}_{v}") for v in values):
+            keys.wrong("values", "must be lower-case words of letters, digits and underscore")
+        elif len(set(values)) != len(values):
+            keys.wrong("values", "has a word twice")
+        if keys.has("unit"):
+            keys.wrong("unit", "does not go with values: a category has no unit")
+        unit, dimension, chosen = "1", ONE, tuple(values) if isinstance(values, list) else ()
+    else:
+        unit, dimension = unit_dimension(keys)
+        chosen = ()
+    better = keys.choice("better", _BETTER, "none")
+    extra = keys.rest()
+    if keys.failed:
+        return None
+    return Column(
+        id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text,
+        unit=unit, dimension=dimension, values=chosen, better=better, extra=extra,
+    )  # fmt: skip
+
+
+def read_curve(raw: Raw, problems: list[Problem]) -> Curve | None:
+    """[[curve]] name, x_unit, y_unit, text; points = [[x, y], …] with source where the rules ship one."""
+    keys = Keys(raw, problems)
+    text = keys.text("text")
+    x_unit, x_dimension = unit_dimension(keys, "x_unit")
+    y_unit, y_dimension = unit_dimension(keys, "y_unit")
+    points: tuple[tuple[float, float], ...] = ()
+    source = ""
+    if keys.has("points"):
+        points = keys.convert("points", lambda value: curve_points(value, x_unit, y_unit), ())
+        source = keys.text("source")
+    keys.no_more()
+    if keys.failed:
+        return None
+    return Curve(
+        id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, x_unit=x_unit, y_unit=y_unit,
+        x_dimension=x_dimension, y_dimension=y_dimension, points=points, source=source,
+    )  # fmt: skip
+
+
+def curve_points(value: Any, x_unit: str, y_unit: str) -> tuple[tuple[float, float], ...]:
+    """[[x, y], …] in the curve's units -> SI points. Raises UserError unless x > 0 and rises."""
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(p, list) and len(p) == 2 for p in value)
+    ):
+        raise UserError("must be a list of [x, y] pairs")
+    points = tuple((parse_as(x, x_unit), parse_as(y, y_unit)) for x, y in value)
+    if any(right[0] <= left[0] for left, right in pairwise(points)) or points[0][0] <= 0:
+        raise UserError("must have x above 0 and rising")
+    return points
+
+
+def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
+    """[[constant]] id, value, unit, source; low, high and better where it is not exact."""
+    keys = Keys(raw, problems)
+    _named_well(keys)
+    unit, dimension = unit_dimension(keys)
+    if not keys.has("value"):
+        keys.wrong("value", "is missing")
+        return None
+    nan = math.nan
+    value = keys.convert("value", lambda given: parse_as(given, unit), nan)
+    low = keys.convert("low", lambda given: parse_as(given, unit), nan) if keys.has("low") else value
+    high = keys.convert("high", lambda given: parse_as(given, unit), nan) if keys.has("high") else value
+    if keys.has("low") != keys.has("high"):
+        keys.wrong("low" if keys.has("low") else "high", "stands alone", "Give both low and high, or none.")
+    elif not keys.failed and not low <= value <= high:
+        keys.wrong("value", f"lies outside its range {low:g} to {high:g}")
+    better = keys.choice("better", _BETTER, "none")
+    source, fitted = keys.text("source"), keys.text("fitted_from", "")
+    kind = keys.choice("kind", tuple(Kind), "published")
+    text = keys.text("text", "")
+    keys.no_more()
+    if keys.failed:
+        return None
+    return Constant(
+        id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, value=value, low=low,
+        high=high, better=better, unit=unit, dimension=dimension, source=source, fitted_from=fitted, kind=kind,
+    )  # fmt: skip
+
+
+_CASE_KEYS = {"given", "expect", "rel"}
+
+
+def _cases(keys: Keys) -> tuple[Case, ...]:
+    listed = keys.raw_value("cases")
+    if not isinstance(listed, list) or not listed:
+        keys.wrong("cases", "is missing", "Give at least one: cases = [{ given = { … }, expect = … }].")
+        return ()
+    cases = []
+    for case in listed:
+        if not isinstance(case, dict) or not {"given", "expect"} <= set(case) <= _CASE_KEYS:
+            keys.wrong("cases", "must be tables of given, expect and perhaps rel")
+            return ()
+        rel = case.get("rel", 1e-6)
+        if not isinstance(case["given"], dict):
+            keys.wrong("cases", "given must be a table of names and values")
+        elif isinstance(rel, bool) or not isinstance(rel, (int, float)) or not 0 <= rel < 1:
+            keys.wrong("cases", "rel must be a number from 0 to 1")
+        else:
+            cases.append(Case(case["given"], case["expect"], float(rel)))
+    return tuple(cases)
+
+
+class RuleReader:
+    """Reads [[rule]] entries once all names and their dimensions are known."""
+
+    def __init__(self, names: Mapping[str, Dimension], curves: Mapping[str, Curve]) -> None:
+        self.names = names
+        self.curves = curves
+        self._curve_dimensions = {c.id: (c.x_dimension, c.y_dimension) for c in curves.values()}
+
+    def read(self, raw: Raw, problems: list[Problem]) -> Rule | None:
+        """A checked, compiled rule; None when anything was wrong with it."""
+        keys = Keys(raw, problems)
+        gives, (unit, dimension) = keys.text("gives"), unit_dimension(keys)
+        expr, when = keys.text("expr"), keys.text("when", "")
+        why, source = keys.text("why"), keys.text("source")
+        text, cases = keys.text("text", ""), _cases(keys)
+        keys.no_more()
+        tree = self._tree(keys, "expr", expr, dimension) if expr else None
+        when_tree = self._tree(keys, "when", when, ONE) if when.strip() else None
+        if keys.failed or tree is None:
+            return None
+        return Rule(
+            id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, gives=gives, unit=unit,
+            dimension=dimension, expr=" ".join(expr.split()), when=" ".join(when.split()), why=why,
+            source=source, cases=cases, tree=tree, when_tree=when_tree, run=compile_expr(tree),
+            run_when=compile_expr(when_tree) if when_tree else None,
+        )  # fmt: skip
+
+    def _tree(self, keys: Keys, key: str, text: str, dimension: Dimension) -> Expr | None:
+        try:
+            tree = parse_expr(text, self.names, self.curves)
+            found = dimension_of(tree, self.names, self._curve_dimensions)
+        except DataError as error:
+            keys.wrong(key, error.message, error.hint)
+            return None
+        if found is not None and found != dimension:
+            wanted = f"the unit says {dimension}" if key == "expr" else "a condition is a plain number"
+            keys.wrong(key, f"gives {found}, but {wanted}")
+        return tree

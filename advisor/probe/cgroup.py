@@ -136,7 +136,7 @@ def _levels(
 
 
 def _leaf(root: Path, point: str, mount_root: str, path: str) -> str:
-    """Folder of the group below the mount point: path relative to the mount's root, path as it is, the top."""
+    """The group's folder: its path relative to the mount's root, or as it is, or else the mount point."""
     tries = []
     base = mount_root.rstrip("/")
     if path == base or path.startswith(f"{base}/"):

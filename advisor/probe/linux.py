@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from advisor.probe.facts import none
+from advisor.probe.facts import contradiction, none, ok
 
 MAX_BYTES = 8 * 1024 * 1024  # /proc/cpuinfo of a 2-socket server is about 1 MB
 MAX_CPUS = 1 << 16  # NR_CPUS of the largest kernels is 8192
@@ -86,13 +86,25 @@ def missing(answer: object, source: str, otherwise: str = "") -> dict[str, Any]:
     return none("failed", source, otherwise or f"answered {str(answer)[:80]!r}")
 
 
+def compared(
+    value: float, source: str, others: list[tuple[float | None, str]], reason: str, tolerance: float = 0.02
+) -> dict[str, Any]:
+    """The fact of a figure that several sources give: a contradiction where one is off by more than 2 %."""
+    differing = [
+        (other, who)
+        for other, who in others
+        if other is not None and abs(other - value) > tolerance * max(abs(other), abs(value))
+    ]
+    return contradiction(value, source, differing, reason) if differing else ok(value, source)
+
+
 def live(root: Path) -> bool:
     """Whether `root` is this machine itself and not a recorded tree."""
     return root == Path("/")
 
 
 def cpu_list(listed: str) -> frozenset[int]:
-    """{0, 1, 2, 8} from the kernel's "0-2,8"; also "0-10:2/4" (groups). Raises ValueError on anything else."""
+    """{0, 1, 2, 8} from the kernel's "0-2,8"; also strides "0-10:2/4". ValueError on anything else."""
     cpus: set[int] = set()
     for part in listed.strip().split(","):
         if not part.strip():
@@ -186,11 +198,25 @@ def environment(root: Path) -> dict[str, str]:
 
 
 SLURM_KEYS = (
-    "SLURM_JOB_ID SLURM_JOBID SLURM_JOB_PARTITION SLURM_JOB_NUM_NODES SLURM_NNODES SLURM_JOB_NODELIST "
-    "SLURMD_NODENAME SLURM_CPUS_PER_TASK SLURM_CPUS_ON_NODE SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU "
-    "SLURM_MEM_PER_GPU SLURM_JOB_GPUS SLURM_STEP_GPUS SLURM_GPUS_ON_NODE SLURM_GPUS SLURM_GPUS_PER_NODE "
-    "SLURM_STEP_ID"
-).split()
+    "SLURM_JOB_ID",
+    "SLURM_JOBID",
+    "SLURM_STEP_ID",
+    "SLURM_JOB_PARTITION",
+    "SLURM_JOB_NUM_NODES",
+    "SLURM_NNODES",
+    "SLURM_JOB_NODELIST",
+    "SLURMD_NODENAME",
+    "SLURM_CPUS_PER_TASK",
+    "SLURM_CPUS_ON_NODE",
+    "SLURM_MEM_PER_NODE",
+    "SLURM_MEM_PER_CPU",
+    "SLURM_MEM_PER_GPU",
+    "SLURM_JOB_GPUS",
+    "SLURM_STEP_GPUS",
+    "SLURM_GPUS",
+    "SLURM_GPUS_ON_NODE",
+    "SLURM_GPUS_PER_NODE",
+)
 
 
 def slurm(root: Path) -> dict[str, str]:

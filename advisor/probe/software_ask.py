@@ -1,0 +1,232 @@
+"""Asking the user's Python: started by path, read line by line, left alone when it does not answer.
+
+Every answer is kept that came before a hang or a crash, and the call begun last is named in the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from advisor.probe.reading import clean
+
+CHILD = Path(__file__).with_name("software_child.py")
+CHECK_TIMEOUT_S = 10.0
+OLDEST = (3, 8)  # what software_child.py is written for
+
+# Order of devices as the drivers list them, and no framework that takes all memory for itself. What the
+# user has set stays: hwadvisor describes the environment that a job would run in.
+ENVIRONMENT = {
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+def ask(
+    python: str,
+    question: str,
+    timeout_s: float,
+    heard: Callable[[str, Any], None] | None = None,
+) -> dict[str, Any]:
+    """Run software_child.py: {"answers": {key: value}, "devices": […], "status", "reason", "seconds"}.
+
+    `heard` is told every line at once. Never waits longer than `timeout_s`.
+    """
+    started = time.monotonic()
+    state: dict[str, Any] = {"answers": {}, "devices": [], "status": "ok", "reason": "", "began": ""}
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                [python, str(CHILD), question],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**ENVIRONMENT, **os.environ},
+            )
+        except OSError as error:
+            return state | {"status": "lib_missing", "reason": f"{python}: {error.strerror}", "seconds": 0.0}
+        lines: queue.Queue[bytes | None] = queue.Queue()
+        assert process.stdout is not None  # noqa: S101 - asked for just above
+        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
+        if _listen(lines, state, heard, started + timeout_s):
+            _conclude(process, state, errors)
+        else:
+            process.kill()
+            state["status"] = "timeout"
+            state["reason"] = f"no answer within {timeout_s:.3g} s{_last(state)}"
+    state["seconds"] = round(time.monotonic() - started, 3)
+    return state
+
+
+def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
+    try:
+        for line in stream:
+            lines.put(line)
+    except (OSError, ValueError):
+        pass  # the pipe was closed under us: the end, as below
+    finally:
+        lines.put(None)
+
+
+def _listen(
+    lines: queue.Queue[bytes | None],
+    state: dict[str, Any],
+    heard: Callable[[str, Any], None] | None,
+    until: float,
+) -> bool:
+    """Take lines until the end (True) or the deadline (False)."""
+    while (left := until - time.monotonic()) > 0:
+        try:
+            line = lines.get(timeout=left)
+        except queue.Empty:
+            return False
+        if line is None:
+            return True
+        _take(line, state, heard)
+    return False
+
+
+def _take(line: bytes, state: dict[str, Any], heard: Callable[[str, Any], None] | None) -> None:
+    try:
+        said = json.loads(line.decode("utf-8", "replace"))
+        key, value = str(said["k"]), said["v"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        state["noise"] = clean(line, 200)  # something else wrote to our pipe
+        return
+    if key == "begin":
+        state["began"] = clean(value)
+    elif key == "device":
+        if isinstance(value, dict):
+            state["devices"].append(value)
+    elif key in state["answers"] and key.startswith("error"):
+        state["answers"][key] = f"{state['answers'][key]}; {value}"
+    else:
+        state["answers"][key] = value
+    if heard:
+        heard(key, value)
+
+
+def _conclude(process: subprocess.Popen[bytes], state: dict[str, Any], errors: IO[bytes]) -> None:
+    """Status and reason of a child that closed its pipe; one that lingers after that is killed."""
+    try:
+        code = process.wait(timeout=2.0)
+    except subprocess.TimeoutExpired:  # a framework's atexit hook that hangs: the answers are here
+        process.kill()
+        code = None
+    if code != 0 and "done" not in state["answers"]:
+        state["status"] = "failed"
+        state["reason"] = _how(code) + _last(state) + _tail(errors)
+
+
+def _last(state: dict[str, Any]) -> str:
+    return f" in {state['began']}" if state["began"] else ""
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "did not end after its last answer"
+    if code < 0:
+        try:
+            return f"crashed with {signal.Signals(-code).name}"
+        except ValueError:
+            return f"crashed with signal {-code}"
+    return f"ended with {code}"
+
+
+def _tail(errors: IO[bytes]) -> str:
+    try:
+        errors.seek(0)
+        lines = [
+            line for line in errors.read(64 * 1024).decode("utf-8", "replace").splitlines() if line.strip()
+        ]
+    except OSError:
+        return ""
+    return f": {clean(lines[-1], 300)}" if lines else ""
+
+
+# --- --python -------------------------------------------------------------------------------------------
+
+
+def check_python(path: str) -> str:
+    """The interpreter at `path` (a file, or a name on PATH) as an absolute path, links kept.
+
+    Raises UserError with a hint when it is missing, a folder, not executable, no Python, older than 3.8,
+    or gives no answer.
+    """
+    from advisor.errors import UserError
+
+    found = _located(path)
+    try:
+        ended = subprocess.Popen(
+            [found, "-c", "import sys; print('hwadvisor %d %d' % sys.version_info[:2])"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise UserError(
+            f"--python {path}: cannot be started: {error.strerror}",
+            "It must be a Python interpreter for this machine; try running it by hand.",
+        ) from error
+    try:
+        out, _ = ended.communicate(timeout=CHECK_TIMEOUT_S)
+    except subprocess.TimeoutExpired as late:
+        ended.kill()
+        raise UserError(
+            f"--python {path}: gave no answer within {CHECK_TIMEOUT_S:.0f} s",
+            "Does it wait for input, or lie on a file system that hangs?",
+        ) from late
+    match = re.search(r"^hwadvisor (\d+) (\d+)\s*$", out.decode("utf-8", "replace"), re.MULTILINE)
+    if not match:
+        raise UserError(
+            f"--python {path}: is not a working Python interpreter",
+            "Give the interpreter of the environment, for instance /path/to/env/bin/python.",
+        )
+    version = (int(match.group(1)), int(match.group(2)))
+    if version < OLDEST:
+        raise UserError(
+            f"--python {path}: is Python {version[0]}.{version[1]}",
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed in the environment that is looked at.",
+        )
+    return found
+
+
+def _located(path: str) -> str:
+    """An existing, executable file; symbolic links are kept: they are how a virtual environment is told."""
+    from advisor.errors import UserError
+
+    given = Path(path).expanduser()
+    if os.sep not in path and not given.exists():
+        found = shutil.which(path)
+        if not found:
+            raise UserError(f"--python {path}: no such command on PATH", "Give the interpreter's full path.")
+        return found
+    try:
+        if given.is_dir():
+            inside = next(
+                (p for p in (given / "bin/python", given / "Scripts/python.exe") if p.exists()), None
+            )
+            hint = f"Did you mean --python {inside}?" if inside else "Give the interpreter, not its folder."
+            raise UserError(f"--python {path}: is a folder", hint)
+        if not given.exists():
+            hint = "Give the interpreter of the environment, for instance /path/to/env/bin/python."
+            raise UserError(f"--python {path}: no such file", hint)
+    except OSError as error:
+        raise UserError(f"--python {path}: {error.strerror}", "") from error
+    if not os.access(given, os.X_OK):
+        raise UserError(f"--python {path}: is not executable", f"chmod +x {path}, if it is an interpreter.")
+    return os.path.abspath(given)  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links

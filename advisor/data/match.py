@@ -1,10 +1,11 @@
-"""Which catalogue entry a probed device is: by exact alias and memory, by PCI id, or by chip, never by likeness."""
+"""Which catalogue entry a probed device is: by exact name and memory, PCI id, or chip; never by likeness."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from advisor.data.catalogue import Accelerator, Catalogue
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue
 from advisor.errors import nearest
 from advisor.schema import Device
 
@@ -22,12 +23,12 @@ def match_device(catalogue: Catalogue, device: Device) -> tuple[Accelerator | No
     if device.virtual.value == "vgpu":
         return (
             None,
-            f"{name or 'the device'} is a virtual share of a device; the whole one's figures do not hold for it",
+            f"{name or 'the device'} is a virtual share of a device, not the whole one",
         )
     if device.mig_enabled.value:
         return (
             None,
-            f"{name or 'the device'} is split into MIG instances; the whole one's figures do not hold for them",
+            f"{name or 'the device'} is split into MIG instances, none of them the whole device",
         )
     names = {text.strip().casefold() for text in (device.name.value, device.architecture.value) if text}
     named = [entry for entry in entries if any(alias.casefold() in names for alias in entry.aliases)]

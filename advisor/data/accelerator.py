@@ -1,0 +1,76 @@
+"""What the catalogue holds of one product: figures with sources, prices with dates."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a cloud asks for one package, US dollars a second; `as_of` None: the source gives no date."""
+
+    provider: str
+    instance: str
+    kind: str  # on_demand, spot
+    usd_per_s: float
+    as_of: datetime.date | None
+    source: str
+    known_cloud: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """One product as the catalogue knows it. Figures are SI and per package; None: not known.
+
+    `devices_per_package` tells how many devices a framework sees of one package. `cites` says which of
+    `sources` stand behind which figure.
+    """
+
+    id: str
+    title: str
+    vendor: str
+    generation: str
+    file: Path
+    devices_per_package: int = 1
+    architecture: str = ""
+    status: str = ""
+    compute_capability: str = ""
+    aliases: tuple[str, ...] = ()
+    pci_ids: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+    compute_units: int | None = None
+    memory_bytes: float | None = None
+    memory_reported_bytes: float | None = None
+    memory_type: str = ""
+    memory_bandwidth: float | None = None
+    tdp_w: float | None = None
+    peaks: Mapping[str, float] = field(default_factory=dict)
+    interconnect: str = ""
+    interconnect_bytes_per_s: float | None = None
+    prices: tuple[Price, ...] = ()
+    rent: Price | None = None  # the on-demand price that is used
+    spot: Price | None = None
+    msrp_usd: float | None = None
+    notes: str = ""
+    cites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unified(self) -> bool:
+        """Whether it shares the host's memory."""
+        return "unified" in self.memory_type
+
+    @property
+    def own_memory_bounds(self) -> bool:
+        """Whether the printed memory bounds the model (a wafer streams its weights from outside)."""
+        return "SRAM" not in self.memory_type
+
+    def source_of(self, figure: str) -> str:
+        """The sources behind a figure ("peak", "memory", …), in one line."""
+        keys = self.cites.get(figure, ()) or self.cites.get("general", ())
+        cited = [self.sources[key] for key in keys if key in self.sources]
+        more = f" (and {len(cited) - 2} more)" if len(cited) > 2 else ""
+        return "; ".join(cited[:2]) + more or self.file.name

@@ -1,1 +1,112 @@
-"""To be filled."""
+"""Advice to report.html and report.pdf. Computes nothing: it draws what the advice holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advisor.errors import MissingLibrary, UserError, did_you_mean
+from advisor.schema import Advice, Notice
+
+__all__ = ["FORMATS", "RenderResult", "check_pdf_support", "render_report"]
+
+FORMATS = ("html", "pdf")
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What was written, what was not (format, reason, hint), and remarks on what was."""
+
+    written: tuple[Path, ...] = ()
+    skipped: tuple[tuple[str, str, str], ...] = ()
+    notices: tuple[Notice, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)  # wall time of charts, html, pdf
+
+
+def render_report(
+    advice: Advice, folder: Path, *, formats: Iterable[str] = FORMATS, lang: str = "en"
+) -> RenderResult:
+    """Write report.html and report.pdf into `folder`, each whole or not at all.
+
+    A PDF that cannot be made (no Pango, no font) is skipped with a reason and the command that mends it.
+    Raises UserError for an unknown format or language and for a folder that cannot be written.
+    """
+    from advisor.data.files import write_atomic
+    from advisor.render.html import charts, render_html
+    from advisor.render.texts import load_texts
+
+    asked = _checked(formats)
+    texts = load_texts(lang)
+    clock = _Clock()
+    drawn = charts(advice, texts)
+    clock.lap("charts")
+    notices = [
+        Notice(code="chart_failed", message=f"The chart '{name}' was left out: {chart.failure}.")
+        for name, chart in drawn.items()
+        if chart.failure
+    ]
+    written: list[Path] = []
+    skipped: list[tuple[str, str, str]] = []
+    if "html" in asked:
+        write_atomic(folder / "report.html", render_html(advice, texts, drawn))
+        written.append(folder / "report.html")
+        clock.lap("html")
+    if "pdf" in asked:
+        try:
+            pdf, remarks = _pdf(advice, lang, render_html(advice, texts, drawn, paged=True))
+        except MissingLibrary as error:
+            skipped.append(("pdf", error.message, error.hint))
+        else:
+            notices += remarks
+            write_atomic(folder / "report.pdf", pdf)
+            written.append(folder / "report.pdf")
+        clock.lap("pdf")
+    return RenderResult(tuple(written), tuple(skipped), tuple(notices), clock.laps)
+
+
+def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
+    from advisor.data.advice import dump_advice
+    from advisor.render import pdf, select
+    from advisor.render.texts import own_text
+
+    pdf.load_weasyprint()  # before the work of looking at fonts
+    page = pdf.printable(html, own_text(lang))
+    content = pdf.write_pdf(page.html, dump_advice(advice), select.created(advice))
+    if not page.replaced:
+        return content, []
+    remark = Notice(
+        code="glyphs_missing",
+        message=f"No font here has {len(page.replaced)} of the characters in names; the PDF shows their codes.",
+        hint="apt install fonts-noto-core fonts-noto-cjk",
+    )
+    return content, [remark]
+
+
+def _checked(formats: Iterable[str]) -> tuple[str, ...]:
+    asked = (formats,) if isinstance(formats, str) else tuple(formats)
+    for name in asked:
+        if name not in FORMATS:
+            raise UserError(
+                f"there is no report in the format {name!r}",
+                did_you_mean(name, FORMATS) or f"There is: {', '.join(FORMATS)}.",
+            )
+    return asked
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
+
+
+def check_pdf_support() -> list[tuple[str, bool, str, str]]:
+    """What PDF reports need, for `hwadvisor doctor`: (name, ok, detail, hint)."""
+    from advisor.render.pdf import check
+
+    return check()

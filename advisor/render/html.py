@@ -1,0 +1,161 @@
+"""Advice to one self-contained HTML text: Jinja templates, autoescape always on, nothing fetched.
+
+The same templates give the PDF's HTML (`paged=True`): shorter lists, no folding parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from advisor.data.files import shipped
+from advisor.render import describe, select, summary
+from advisor.render.charts import Chart, draw
+from advisor.render.clean import clean, slug
+from advisor.render.fonts import FAMILY, font_face_css
+from advisor.render.marks import LETTERS, Marks, foreign, number
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Kind
+
+CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
+
+TRACES_PAGED = 12
+TRACES_SCREEN = 120
+CATALOGUE_ROWS_PAGED = 6
+CATALOGUE_ROWS_SCREEN = 40
+
+
+@dataclass
+class Section:
+    """A section of the report, as the table of contents lists it."""
+
+    id: str
+    title: Markup
+    html: Markup = field(default_factory=Markup)
+
+
+def charts(advice: Advice, t: Texts) -> dict[str, Chart]:
+    """All charts of a report, drawn once for both formats."""
+    return draw(advice, t)
+
+
+def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: bool = False) -> str:
+    """The whole document as text; the same text for the same advice and version."""
+    marks = Marks(advice, t, traces_shown=traces_shown(advice, paged=paged))
+    sections: list[Section] = []
+    environment = _environment(advice, marks, drawn, sections, paged=paged)
+    for path in section_files():
+        html = Markup(environment.get_template(f"sections/{path.name}").render())
+        if sections:
+            sections[-1].html += html
+    page = environment.get_template("report.html").render(
+        sections=sections, style=Markup(_style()), csp=CSP, lang=t.code
+    )
+    return re.sub(r"\n\s*\n+", "\n", page)
+
+
+def section_files() -> list[Path]:
+    """The section templates in the order of their numbers."""
+    return sorted((shipped("templates") / "sections").glob("[0-9][0-9]-*.html"))
+
+
+def traces_shown(advice: Advice, *, paged: bool) -> frozenset[str]:
+    """The traces that the appendix prints: this machine's first, then the best of the catalogue."""
+    keys: dict[str, None] = {}
+    for workload in advice.workloads:
+        for estimate in select.here(advice, workload):
+            keys.update(_trace_keys(estimate.quantities.values()))
+    if not paged:
+        for workload in advice.workloads:
+            for row in select.catalogue(advice, workload)[:5]:
+                for estimate in (row.fit, row.deadline):
+                    if estimate is not None:
+                        keys.update(_trace_keys(estimate.quantities.values()))
+    kept = [key for key in keys if key in advice.trace]
+    return frozenset(kept[: TRACES_PAGED if paged else TRACES_SCREEN])
+
+
+def _trace_keys(quantities: Iterable[Any]) -> dict[str, None]:
+    return {quantity.trace: None for quantity in quantities if quantity.trace}
+
+
+def _environment(
+    advice: Advice, marks: Marks, drawn: dict[str, Chart], sections: list[Section], *, paged: bool
+) -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(shipped("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    t = marks.t
+
+    def section(key: str, title: Markup) -> Markup:
+        sections.append(Section(slug("sec", key), title))
+        return Markup('<h2 id="{}">{}</h2>').format(sections[-1].id, title)
+
+    environment.globals.update(
+        advice=advice,
+        machine=advice.machine,
+        calibration=advice.calibration,
+        t=t,
+        marks=marks,
+        fact=marks.fact,
+        quantity=marks.quantity,
+        measured=marks.measured,
+        mark=marks.mark,
+        sourced=marks.sourced,
+        unknown=marks.unknown,
+        value=marks.value,
+        foreign=foreign,
+        number=number,
+        slug=slug,
+        chart=lambda name: _figure(drawn.get(name), t),
+        section=section,
+        select=select,
+        describe=describe,
+        summary=summary,
+        kinds=tuple(LETTERS),
+        letters=LETTERS,
+        Kind=Kind,
+        paged=paged,
+        catalogue_rows=CATALOGUE_ROWS_PAGED if paged else CATALOGUE_ROWS_SCREEN,
+    )
+    return environment
+
+
+def _finalize(value: object) -> object:
+    # Every expression of every template passes here: Markup is ours, the rest is cleaned and then escaped.
+    if isinstance(value, Markup):
+        return value
+    if value is None:
+        raise TypeError("a template printed None: unknown values have a reason and go through unknown()")
+    return clean(str(value)) if isinstance(value, str) else value
+
+
+def _figure(chart: Chart | None, t: Texts) -> Markup:
+    """A chart with its caption, or a line that says why it is not there."""
+    if chart is None:
+        return Markup()
+    if not chart.svg:
+        reason = t("chart.failed", "Chart left out: {why}", why=foreign(chart.failure, 200))
+        return Markup('<p class="notice">{}</p>').format(reason)
+    return Markup(
+        '<figure class="chart"><div class="chart-box">{}</div><figcaption>{}</figcaption></figure>'
+    ).format(Markup(chart.svg), chart.caption)
+
+
+def _style() -> str:
+    """The style sheet with the shipped font in it."""
+    css = (shipped("templates") / "style.css").read_text(encoding="utf-8")
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    return f"{font_face_css()}\n{css.replace('REPORT_FONT', FAMILY)}"

@@ -1,0 +1,218 @@
+"""How a figure stands on the page: value, range, and a mark that says where it comes from.
+
+The mark is a letter that links to the figure's origin: a line of the calibration table, the rules
+that gave it, or a line of the list of sources. Whatever was shown is collected while the sections
+are rendered, so that the appendix, which comes last, lists exactly that.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from advisor.errors import UserError
+from advisor.render.clean import clean, slug
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Fact, Kind, Measurement, Quantity, Status
+from advisor.units import show, show_range
+
+LETTERS: Mapping[Kind, str] = {
+    Kind.measured: "M",
+    Kind.probed: "P",
+    Kind.published: "L",
+    Kind.vendor: "V",
+    Kind.rule: "R",
+    Kind.stated: "S",
+    Kind.assumed: "A",
+}
+
+_UNKNOWN_UNIT = re.compile(r"[^A-Za-z0-9/*%µ ^.()-]")
+
+
+@dataclass
+class Source:
+    """A line of the list of sources: what said it."""
+
+    id: str
+    kind: Kind
+    text: str
+    note: str = ""
+
+
+@dataclass
+class Marks:
+    """Writes figures for one document and remembers what they rest on.
+
+    `show_trace(key)` tells whether the document has the trace, so that no mark leads nowhere.
+    """
+
+    advice: Advice
+    t: Texts
+    traces_shown: frozenset[str] | None = None  # None: all of them
+    sources: dict[str, Source] = field(default_factory=dict)
+    traces: dict[str, None] = field(default_factory=dict)  # keys in the order of first use
+
+    def kind_name(self, kind: Kind | str) -> Markup:
+        """What the letter of a kind stands for."""
+        t = self.t
+        names = {
+            Kind.measured: t("kind.measured", "measured here"),
+            Kind.probed: t("kind.probed", "probed: the system or driver says so"),
+            Kind.published: t("kind.published", "listed: a published row or price"),
+            Kind.vendor: t("kind.vendor", "vendor's figure"),
+            Kind.rule: t("kind.rule", "computed by a rule"),
+            Kind.stated: t("kind.stated", "stated by the user or by the task"),
+            Kind.assumed: t("kind.assumed", "assumed"),
+        }
+        return names[Kind(kind)]
+
+    def mark(self, kind: Kind | str, target: str = "", title: str = "") -> Markup:
+        """The letter of a kind; a link when `target` (an id of this document) is given."""
+        kind = Kind(kind)
+        name = f"{self.kind_name(kind).unescape()}: {clean(title)}" if title else self.kind_name(kind)
+        letter, css = LETTERS[kind], f"k k-{kind.value}"
+        if not target:
+            return Markup('<span class="{}" title="{}">{}</span>').format(css, name, letter)
+        return Markup('<a class="{}" href="#{}" title="{}">{}</a>').format(css, target, name, letter)
+
+    def source(self, kind: Kind | str, text: str, note: str = "") -> str:
+        """Remember a source and give the id of its line; the same source is one line."""
+        kind = Kind(kind)
+        key = slug("s", f"{kind}|{text}|{note}")
+        self.sources.setdefault(key, Source(key, kind, clean(text), clean(note)))
+        return key
+
+    def sourced(self, kind: Kind | str, text: str, note: str = "") -> Markup:
+        """The mark of a figure that has a source text and no trace."""
+        if not text and not note:
+            return self.mark(kind)
+        return self.mark(kind, self.source(kind, text, note), text or note)
+
+    # --- the three things that hold figures -------------------------------------------------
+
+    def fact(self, fact: Fact[Any], unit: str = "", text: str | Markup | None = None) -> Markup:
+        """A probed fact: its value (`text` if given) with its mark, or "unknown" and why."""
+        if fact.value is None:
+            return self.unknown(fact.reason or self.status_text(fact.status))
+        shown = text if text is not None else self.value(fact.value, unit)
+        kind = Kind.assumed if fact.status == Status.assumed else Kind.probed
+        note = fact.reason
+        if fact.status == Status.contradiction:
+            also = "; ".join(f"{other.source}: {other.value}" for other in fact.others)
+            note = f"{note} {self.t.plain('fact.contradicted', 'Others say otherwise: {also}', also=also)}".strip()
+        out = Markup('<span class="fig">{}</span>{}').format(shown, self.sourced(kind, fact.source, note))
+        if fact.status == Status.contradiction:
+            out += Markup(' <span class="warn">{}</span>').format(
+                self.t("fact.contradiction", "sources disagree")
+            )
+        return out
+
+    def quantity(self, quantity: Quantity | None, *, ranged: bool = True, missing: str = "") -> Markup:
+        """An estimated or listed figure with its range and mark, or "unknown" and why."""
+        if quantity is None:
+            return self.unknown(missing or self.t("quantity.absent", "not estimated"))
+        if quantity.value is None and quantity.low is None and quantity.high is None:
+            return self.unknown(quantity.reason or missing or self.t("quantity.no_reason", "no reason given"))
+        mark = self._quantity_mark(quantity)
+        if quantity.value is None:
+            return Markup('<span class="fig">{}</span>{}').format(self.span(quantity), mark)
+        value = self.value(quantity.value, quantity.unit)
+        out = Markup('<span class="fig">{}</span>{}').format(value, mark)
+        if ranged and (quantity.low is not None or quantity.high is not None):
+            spread = self.span(quantity)
+            if spread != value:
+                out += Markup(' <span class="rng">{}</span>').format(spread)
+        return out
+
+    def measured(self, measurement: Measurement | None, *, ranged: bool = True, missing: str = "") -> Markup:
+        """A measured figure with its range and a mark that leads to its line in the calibration table."""
+        if measurement is None:
+            return self.unknown(missing or self.t("measured.absent", "not measured"))
+        if measurement.value is None and measurement.low is None and measurement.high is None:
+            return self.unknown(measurement.reason or self.t("measured.no_reason", "no reason given"))
+        mark = self.mark(Kind.measured, slug("m", measurement.id), measurement.id)
+        if measurement.value is None:
+            return Markup('<span class="fig">{}</span>{}').format(self.span(measurement), mark)
+        out = Markup('<span class="fig">{}</span>{}').format(
+            self.value(measurement.value, measurement.unit), mark
+        )
+        if ranged and measurement.low is not None and measurement.high is not None:
+            out += Markup(' <span class="rng">{}</span>').format(self.span(measurement))
+        return out
+
+    def _quantity_mark(self, quantity: Quantity) -> Markup:
+        key = quantity.trace
+        if key in self.advice.trace and (self.traces_shown is None or key in self.traces_shown):
+            self.traces[key] = None
+            return self.mark(quantity.kind, slug("t", key), quantity.source)
+        if quantity.kind == Kind.rule:
+            return self.mark(quantity.kind, "origin-rule", quantity.source)
+        return self.sourced(quantity.kind, quantity.source, quantity.reason)
+
+    # --- plain writing ------------------------------------------------------------------------
+
+    def unknown(self, reason: object = "") -> Markup:
+        """ "unknown" with the reason beside it."""
+        word = self.t("unknown", "unknown")
+        if not reason:
+            return Markup('<span class="unknown">{}</span>').format(word)
+        reason = reason if isinstance(reason, Markup) else foreign(str(reason), 160)
+        return Markup('<span class="unknown">{}</span> <span class="why">({})</span>').format(word, reason)
+
+    def span(self, of: Quantity | Measurement) -> str:
+        """The range of a figure as text."""
+        try:
+            return show_range(of.low, of.high, of.unit or "1")
+        except UserError:
+            ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]
+            return f"{'–'.join(ends)} {clean(of.unit, 24)}"
+
+    def value(self, value: object, unit: str = "") -> str | Markup:
+        """A value as text: numbers in their unit, yes and no, the rest as foreign text."""
+        if value is None:
+            return self.t("unknown", "unknown")
+        if isinstance(value, bool):
+            return self.t("yes", "yes") if value else self.t("no", "no")
+        if isinstance(value, int | float):
+            return number(float(value), unit)
+        if isinstance(value, list | tuple | set):
+            return Markup(", ").join(self.value(item) for item in value) or self.t("none", "none")
+        return foreign(str(value))
+
+    def status_text(self, status: Status | str) -> Markup:
+        """A probe's outcome in words."""
+        t = self.t
+        words = {
+            Status.ok: t("status.ok", "answered"),
+            Status.assumed: t("status.assumed", "taken as given"),
+            Status.contradiction: t("status.contradiction", "sources disagree"),
+            Status.not_supported: t("status.not_supported", "not supported by the device or system"),
+            Status.no_permission: t("status.no_permission", "no permission to ask"),
+            Status.lost: t("status.lost", "the device is lost"),
+            Status.timeout: t("status.timeout", "no answer in time"),
+            Status.lib_missing: t("status.lib_missing", "the library, tool or file that knows is missing"),
+            Status.version_mismatch: t("status.version_mismatch", "driver and library do not fit together"),
+            Status.failed: t("status.failed", "asking failed"),
+            Status.absent: t("status.absent", "looked for and not there"),
+            Status.not_asked: t("status.not_asked", "not asked"),
+        }
+        return words[Status(status)]
+
+
+def number(value: float, unit: str) -> str:
+    """A figure for people; a unit that `units` does not know is printed as it stands."""
+    try:
+        return show(value, unit or "1")
+    except UserError:
+        plain = f"{value:.3g}" if math.isfinite(value) else str(value)
+        return f"{plain} {_UNKNOWN_UNIT.sub('', unit)[:24]}".strip()
+
+
+def foreign(text: str, limit: int = 200) -> Markup:
+    """A string from outside: cleaned, escaped, and isolated so that its direction stays its own."""
+    return Markup("<bdi>{}</bdi>").format(escape(clean(text, limit)))

@@ -1,0 +1,194 @@
+"""HTML text to PDF: WeasyPrint with a fetcher that knows data: alone, PDF/A-3a, advice.json attached."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes.util
+import io
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+
+from advisor.errors import MissingLibrary
+from advisor.render import fonts
+from advisor.render.fonts import FAMILY
+
+ATTACHMENT = "advice.json"  # ASCII: other names give two entries, one of them garbled
+VARIANT = "pdf/a-3a"
+LEAST_WEASYPRINT = 70  # from 70.0 on the fetcher also guards stylesheets and attachments
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
+
+LINUX_PACKAGES = "apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+
+
+def install_hint(platform: str = sys.platform) -> str:
+    """The command that installs the system libraries WeasyPrint loads."""
+    if platform == "darwin":
+        return "brew install pango"
+    if platform == "win32":
+        return "pacman -S mingw-w64-x86_64-pango (in MSYS2), then run again"
+    return LINUX_PACKAGES
+
+
+def load_weasyprint() -> Any:
+    """The module, at least version 70. Raises MissingLibrary with the command that mends it."""
+    # On a missing library weasyprint prints a page of advice to stdout, which may be carrying JSON.
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # a missing harfbuzz-subset and a lack of fonts are told by `check`
+            import weasyprint
+    except ImportError as error:
+        raise MissingLibrary(
+            f"WeasyPrint is not installed ({error})", "pip install 'weasyprint>=70'"
+        ) from error
+    except OSError as error:
+        reason = str(error).partition("\n")[0][:160]
+        raise MissingLibrary(f"WeasyPrint cannot load Pango ({reason})", install_hint()) from error
+    major = int(weasyprint.__version__.partition(".")[0])
+    if major < LEAST_WEASYPRINT:
+        raise MissingLibrary(
+            f"WeasyPrint {weasyprint.__version__} is too old to be given untrusted text",
+            "pip install 'weasyprint>=70'",
+        )
+    return weasyprint
+
+
+@dataclass(frozen=True)
+class Printable:
+    """HTML whose every character has a glyph, and which characters were written as codes for that."""
+
+    html: str
+    replaced: tuple[str, ...] = ()
+
+
+def printable(html: str, own_text: str) -> Printable:
+    """HTML that prints without boxes: characters no font has are written as [U+4E2D].
+
+    `own_text` is the report's own wording; if that cannot be printed (a language without its font),
+    raises MissingLibrary, because a page of codes helps nobody.
+    """
+    shown = visible_text(html)
+    missing = fonts.uncovered(shown)
+    if not missing:
+        return Printable(html)
+    if missing & set(own_text) or not any(c not in missing for c in shown if not c.isspace()):
+        example = " ".join(sorted(missing)[:5])
+        raise MissingLibrary(
+            f"no installed font has {len(missing)} of the characters needed (such as {example})",
+            "apt install fonts-noto-core fonts-noto-cjk (or any font that has them)",
+        )
+    # None of these is ASCII markup, so replacing them in the whole text leaves the markup whole.
+    replaced = tuple(sorted(missing))
+    return Printable(html.translate({ord(c): f"[U+{ord(c):04X}]" for c in replaced}), replaced)
+
+
+def write_pdf(html: str, attachment: str, when: datetime | None) -> bytes:
+    """PDF/A-3a of `html` with `attachment` (JSON text) embedded; the same bytes for the same input.
+
+    Raises MissingLibrary when WeasyPrint or what it needs is not there, ValueError when WeasyPrint
+    found something in the page that it could not use.
+    """
+    weasyprint = load_weasyprint()
+    from weasyprint.text.fonts import FontConfiguration
+    from weasyprint.urls import URLFetcher
+
+    class DataOnly(URLFetcher):  # type: ignore[misc]
+        """Nothing from files or networks, whatever a string in the report may say."""
+
+        def __init__(self) -> None:
+            super().__init__(allowed_protocols={"data"}, allow_redirects=False)
+
+    dated = when or _UNDATED
+    data = weasyprint.Attachment(
+        string=attachment, name=ATTACHMENT, description="The figures of this report", relationship="Data",
+        created=dated, modified=dated, url_fetcher=DataOnly(),
+    )  # fmt: skip
+    with _complaints() as complaints, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        document = weasyprint.HTML(string=html, url_fetcher=DataOnly(), base_url=None)
+        pdf = document.write_pdf(font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=[data])
+    if complaints:
+        raise ValueError("; ".join(complaints[:3]))
+    return bytes(pdf)
+
+
+class _Complaints(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(level=logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(record.getMessage()[:200])
+
+
+@contextlib.contextmanager
+def _complaints() -> Any:
+    """Errors of WeasyPrint (something it could not fetch or find) instead of silence."""
+    handler, logger = _Complaints(), logging.getLogger("weasyprint")
+    logger.addHandler(handler)
+    try:
+        yield handler.found
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.characters: set[str] = set()
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._hidden += tag in ("style", "script")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("style", "script")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.characters.update(data)
+
+
+def visible_text(html: str) -> frozenset[str]:
+    """The characters that a page shows."""
+    parser = _Text()
+    parser.feed(html)
+    return frozenset(parser.characters)
+
+
+def check() -> list[tuple[str, bool, str, str]]:
+    """What PDF reports need: (name, there, detail, command that installs it)."""
+    rows: list[tuple[str, bool, str, str]] = []
+    try:
+        weasyprint = load_weasyprint()
+    except MissingLibrary as error:
+        rows.append(("WeasyPrint", False, error.message, error.hint))
+    else:
+        from weasyprint.text.ffi import pango
+
+        number = pango.pango_version()  # 15012 is 1.50.12
+        version = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+        rows.append(("WeasyPrint", True, f"{weasyprint.__version__}, Pango {version}", ""))
+    subset = ctypes.util.find_library("harfbuzz-subset")
+    rows.append(
+        (
+            "harfbuzz-subset",
+            subset is not None,
+            subset or "not found: PDFs with Chinese, Japanese or Korean text take ten times as long",
+            ""
+            if subset
+            else ("apt install libharfbuzz-subset0" if sys.platform.startswith("linux") else install_hint()),
+        )
+    )
+    faces, count = fonts.shipped_faces(), fonts.system_font_count()
+    shipped = f"{len(faces)} of {len(fonts.FACES)} faces of {FAMILY} shipped"
+    system = "no fontconfig" if count is None else f"{count} font files on this system"
+    fine = len(faces) == len(fonts.FACES) or bool(count)
+    rows.append(("Fonts", fine, f"{shipped}, {system}", "" if fine else "apt install fonts-noto-core"))
+    return rows

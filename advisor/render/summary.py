@@ -1,0 +1,314 @@
+"""The first page: the answer in a sentence, the figures that carry it, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+
+from markupsafe import Markup
+
+from advisor.render import describe, select
+from advisor.render.marks import Marks, foreign, number
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Estimate, Grade, Workload
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A figure of the first page with what it is."""
+
+    label: Markup
+    figure: Markup
+    note: Markup = Markup()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do next, and why."""
+
+    do: Markup
+    why: Markup = Markup()
+
+
+def title(advice: Advice, t: Texts) -> Markup:
+    """The report's title: the machine's name where it has one."""
+    host = advice.machine.host.hostname.value if advice.machine else None
+    if not host:
+        return t("title.nameless", "Hardware report")
+    return t("title", "Hardware report: {host}", host=foreign(host, 60))
+
+
+def plain_title(advice: Advice, t: Texts) -> str:
+    """The same without markup, for <title> and the page heads."""
+    return title(advice, t).striptags()
+
+
+def subtitle(advice: Advice, t: Texts) -> Markup:
+    """When, by what, and on which processor or accelerator."""
+    machine = advice.machine
+    parts: list[Markup] = []
+    if machine is not None:
+        parts += [describe.device_title(t, device) for device in select.usable_devices(advice)[:2]]
+        if machine.cpu.model.value:
+            parts.append(foreign(machine.cpu.model.value, 80))
+    when = select.created(advice)
+    if when is not None:
+        parts.append(t("subtitle.date", "{date} UTC", date=f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"))
+    return Markup(" · ").join(parts)
+
+
+def answer(advice: Advice, t: Texts) -> Markup:
+    """What this machine can do with the workloads, in one or two sentences."""
+    states = _states(advice)
+    if not states:
+        return _no_estimates(advice, t)
+    total = len(states)
+    in_time = [w for w, s in states if s in ("in_time", "fits")]
+    slow = [w for w, s in states if s == "slow"]
+    too_big = sum(s == "no" for _, s in states)
+    if in_time:
+        longest = max(in_time, key=lambda w: _time(advice, w) or 0.0)
+        first = t(
+            "answer.some",
+            "This machine can train {count} of {total} workloads within the time allowed for each; "
+            "the longest of them, {title}, takes about {time}.",
+            count=len(in_time), total=total, title=foreign(longest.title), time=_time_text(advice, longest, t),
+        )  # fmt: skip
+    elif slow:
+        nearest = min(slow, key=lambda w: _excess(advice, w))
+        first = t(
+            "answer.slow",
+            "This machine finishes none of {total} workloads within the time allowed; the nearest, {title}, "
+            "would take about {time} where {limit} are allowed.",
+            total=total, title=foreign(nearest.title), time=_time_text(advice, nearest, t),
+            limit=number(select.deadline_s(nearest) or 0.0, "s"),
+        )  # fmt: skip
+    elif too_big == total:
+        first = t("answer.none", "None of {total} workloads fits into this machine's memory.", total=total)
+    else:
+        first = t(
+            "answer.unknown",
+            "What this machine can train is not known: the table below says why.",
+            total=total,
+        )
+    rest = []
+    if in_time and slow:
+        rest.append(t("answer.too_slow", "{count} more would fit but take too long.", count=len(slow)))
+    if too_big and too_big < total:
+        rest.append(t("answer.too_big", "{count} cannot run here.", count=too_big))
+    return Markup(" ").join([first, *rest])
+
+
+def _no_estimates(advice: Advice, t: Texts) -> Markup:
+    if advice.machine is None:
+        return t("answer.empty", "Nothing is known yet: this file holds no machine.")
+    count = len(select.usable_devices(advice))
+    if count:
+        return t(
+            "answer.probed_gpu",
+            "This machine has {count} accelerator(s); no workload was estimated.",
+            count=count,
+        )
+    return t("answer.probed", "This machine has no accelerator that answers; no workload was estimated.")
+
+
+def state_line(advice: Advice, t: Texts) -> Markup:
+    """How far the answer rests on measurements; empty when the run was complete."""
+    calibration = advice.calibration
+    if calibration is None:
+        return t(
+            "basis.none",
+            "Nothing was measured: the answer rests on probed facts, the catalogue and rules alone.",
+        )
+    if not calibration.complete:
+        stopped = {
+            "interrupted": t("basis.interrupted", "was interrupted"),
+            "running": t("basis.running", "was still running, or was killed"),
+        }.get(calibration.stopped, foreign(calibration.stopped, 80) if calibration.stopped else None)
+        return t(
+            "basis.partial",
+            "Preliminary: the measuring {stopped} when this was written, with {count} figures done.",
+            stopped=stopped or t("basis.unfinished", "had not finished"), count=len(calibration.measurements),
+        )  # fmt: skip
+    return Markup()
+
+
+def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
+    """The four figures that decide: memory, arithmetic, bandwidth, workloads."""
+    t, device = marks.t, select.main_device(advice)
+    matmul = select.best_matmul(advice.calibration, device)
+    width = select.best_bandwidth(advice.calibration, device)
+    why = state_line(advice, t) or t("key.not_measured", "not measured")
+    figures = [_memory(advice, marks)]
+    dtype = foreign(str(matmul.params.get("dtype", "")), 12) if matmul else Markup()
+    figures.append(
+        KeyFigure(
+            t("key.arithmetic", "Fastest arithmetic"),
+            marks.measured(matmul, missing=t("key.not_measured", "not measured")),
+            t(
+                "key.arithmetic.note",
+                "matrix products in {dtype} on {device}",
+                dtype=dtype,
+                device=foreign(device),
+            )
+            if matmul
+            else why,
+        )
+    )
+    figures.append(
+        KeyFigure(
+            t("key.bandwidth", "Memory bandwidth"),
+            marks.measured(width, missing=t("key.not_measured", "not measured")),
+            t("key.bandwidth.note", "on {device}", device=foreign(device)) if width else why,
+        )
+    )
+    states = _states(advice)
+    if states:
+        done = sum(s in ("in_time", "fits") for _, s in states)
+        fits = done + sum(s == "slow" for _, s in states)
+        figures.append(
+            KeyFigure(
+                t("key.workloads", "Workloads in time"),
+                Markup('<span class="fig">{}</span>{}').format(
+                    t("key.workloads.figure", "{done} of {total}", done=done, total=len(states)),
+                    marks.mark("rule", "origin-rule"),
+                ),
+                t("key.workloads.note", "{fits} fit at all", fits=fits),
+            )
+        )
+    return figures
+
+
+def _memory(advice: Advice, marks: Marks) -> KeyFigure:
+    t = marks.t
+    devices = select.usable_devices(advice)
+    known = [d for d in devices if d.memory_total_bytes.known]
+    if known:
+        largest = max(known, key=lambda d: d.memory_total_bytes.value or 0)
+        note = t(
+            "key.memory.device", "{count} × {name}",
+            count=sum(d.name.value == largest.name.value for d in known), name=describe.device_title(t, largest),
+        )  # fmt: skip
+        return KeyFigure(
+            t("key.memory", "Memory to train in"), marks.fact(largest.memory_total_bytes, "B"), note
+        )
+    if advice.machine is None:
+        return KeyFigure(t("key.memory", "Memory to train in"), marks.unknown(), Markup())
+    return KeyFigure(
+        t("key.memory", "Memory to train in"),
+        marks.fact(advice.machine.memory.usable_bytes, "B"),
+        t("key.memory.host", "main memory; no accelerator answers"),
+    )
+
+
+def next_steps(advice: Advice, marks: Marks) -> list[Step]:
+    """What to do next, the most useful first; at most four."""
+    t = marks.t
+    steps = [
+        *_measure_again(advice, t),
+        *_unseen(advice, t),
+        *_get_instead(advice, marks),
+        *_quiet(advice, t),
+    ]
+    return steps[:4]
+
+
+def _measure_again(advice: Advice, t: Texts) -> list[Step]:
+    if advice.calibration is None:
+        return [Step(t("next.scan", "Run hwadvisor scan to measure this machine."),
+                     t("next.scan.why", "Estimates from probe and catalogue alone have far wider ranges."))]  # fmt: skip
+    if not advice.calibration.complete:
+        return [Step(t("next.finish", "Run hwadvisor scan again and let it finish."),
+                     t("next.finish.why", "The measuring was cut short; what was measured is in this report."))]  # fmt: skip
+    return []
+
+
+def _unseen(advice: Advice, t: Texts) -> list[Step]:
+    return [
+        Step(
+            t(
+                "next.framework",
+                "Install a framework build that can use {device}.",
+                device=describe.device_title(t, device),
+            ),
+            device_reason(device.framework_name.reason, t),
+        )
+        for device in select.unseen_devices(advice)[:1]
+    ]
+
+
+def device_reason(reason: str, t: Texts) -> Markup:
+    """Why the framework does not see a device."""
+    return (
+        foreign(reason)
+        if reason
+        else t("next.framework.why", "The driver lists it, but no framework here sees it.")
+    )
+
+
+def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
+    """The cheapest choice for the first workload that does not finish in time here."""
+    t = marks.t
+    beyond = [w for w, s in _states(advice) if s in ("slow", "no")]
+    choices = [(w, e) for w in beyond if (e := select.cheapest(advice, w)) is not None]
+    if not choices:
+        return []
+    workload, choice = min(choices, key=lambda pair: select.point(pair[1].quantities.get("rent_usd")) or 0.0)
+    age = select.old_price(advice, choice.quantities.get("rent_usd"))
+    why = t(
+        "next.get.why",
+        "The least rent in the catalogue for the cheapest workload that this machine does not finish in time.",
+    )
+    if age is not None:
+        why += Markup(" ") + t("next.get.old", "The price is {days} days old.", days=age)
+    do = t(
+        "next.get",
+        "For {workload}, rent {label}: about {time} for {rent}.",
+        workload=foreign(workload.title), label=target_label(advice, choice),
+        time=marks.quantity(choice.quantities.get("time_s")), rent=marks.quantity(choice.quantities.get("rent_usd")),
+    )  # fmt: skip
+    return [Step(do, why)]
+
+
+def target_label(advice: Advice, estimate: Estimate) -> Markup:
+    """ "8 × NVIDIA H100" with the catalogue's title where there is one."""
+    titles = {a.id: a.title for a in advice.accelerators}
+    name = titles.get(estimate.target.accelerator_id)
+    if name is None:
+        return foreign(estimate.target.label, 80)
+    return Markup("{} × {}").format(estimate.target.devices, foreign(name, 80))
+
+
+def _quiet(advice: Advice, t: Texts) -> list[Step]:
+    if advice.calibration is None:
+        return []
+    noisy = sum(m.grade == Grade.C for m in advice.calibration.measurements)
+    if not noisy:
+        return []
+    return [Step(t("next.quiet", "Measure again when nothing else runs here."),
+                 t("next.quiet.why", "{count} figure(s) could only be given as a range.", count=noisy))]  # fmt: skip
+
+
+def _states(advice: Advice) -> list[tuple[Workload, str]]:
+    """Each workload that was estimated here with its state."""
+    return [
+        (w, select.state(best, w))
+        for w in advice.workloads
+        if (best := select.best_here(advice, w)) is not None
+    ]
+
+
+def _time(advice: Advice, workload: Workload) -> float | None:
+    best = select.best_here(advice, workload)
+    return select.point(best.quantities.get("time_s")) if best else None
+
+
+def _time_text(advice: Advice, workload: Workload, t: Texts) -> str | Markup:
+    figure = _time(advice, workload)
+    return t("unknown", "unknown") if figure is None else number(figure, "s")
+
+
+def _excess(advice: Advice, workload: Workload) -> float:
+    """How many times the limit the time is."""
+    time, limit = _time(advice, workload), select.deadline_s(workload)
+    return time / limit if time and limit else float("inf")

@@ -122,7 +122,8 @@ def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
         return None
     return Constant(
         id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, value=value, low=low,
-        high=high, better=better, unit=unit, dimension=dimension, source=source, fitted_from=fitted, kind=kind,
+        high=high, better=better, unit=unit, dimension=dimension, source=source, fitted_from=fitted,
+        kind=kind,
     )  # fmt: skip
 
 

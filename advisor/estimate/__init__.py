@@ -1,0 +1,22 @@
+"""Rules over candidates: evaluate, ranges, explain. The only evaluator there is."""
+
+from advisor.estimate.cases import CaseOutcome, run_cases
+from advisor.estimate.evaluate import SCENARIOS, Range, evaluate, evaluate_ranges
+from advisor.estimate.explain import explain, why_unknown
+from advisor.estimate.quantities import quantities_of
+from advisor.estimate.table import CurveData, Source, Table
+
+__all__ = [
+    "SCENARIOS",
+    "CaseOutcome",
+    "CurveData",
+    "Range",
+    "Source",
+    "Table",
+    "evaluate",
+    "evaluate_ranges",
+    "explain",
+    "quantities_of",
+    "run_cases",
+    "why_unknown",
+]

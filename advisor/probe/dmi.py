@@ -14,6 +14,7 @@ from advisor.probe.linux import look
 
 MAX_TABLE_BYTES = 1 << 20
 MEMORY_DEVICE = 17
+NON_VOLATILE = 0x1F  # persistent memory in a memory slot: no main memory
 END = 127
 # Table 77 "Memory Device: Type" of DSP0134
 KINDS = {
@@ -71,9 +72,10 @@ def structures(table: bytes) -> list[tuple[int, bytes]]:
 
 
 def _module(body: bytes) -> dict[str, Any] | None:
-    """One Memory Device structure; None for an empty socket."""
+    """One Memory Device structure; None for an empty socket or persistent memory."""
     size = _word(body, 0x0C)
-    if not size:
+    kind = body[0x12] if len(body) > 0x12 else 0
+    if not size or kind == NON_VOLATILE:
         return None
     if size == 0x7FFF:  # 32 GiB - 1 MiB or more: see Extended Size, in MiB
         bytes_ = (_double(body, 0x1C) & 0x7FFFFFFF) << 20
@@ -84,7 +86,6 @@ def _module(body: bytes) -> dict[str, Any] | None:
     speed = _word(body, 0x20) or _word(body, 0x15)  # configured, else the module's own
     if speed == 0xFFFF:  # 65,535 MT/s or more: see the extended fields
         speed = _double(body, 0x58) or _double(body, 0x54)
-    kind = body[0x12] if len(body) > 0x12 else 0
     return {"kind": KINDS.get(kind, ""), "mts": speed or None, "bytes": bytes_ or None}
 
 

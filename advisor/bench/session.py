@@ -1,0 +1,201 @@
+"""One run of the child: import torch, tell what it sees, then one test after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from . import feeding, matrix, tasks, training
+from .context import Context, Figure
+from .devices import Device, Unable, accelerators
+from .noise import Gate, Watch
+from .timing import Limits
+
+BENCHES: dict[str, Callable[..., Any]] = {
+    "matmul": matrix.matmul,
+    "memory_bandwidth": matrix.memory_bandwidth,
+    "host_device_copy": matrix.host_device_copy,
+    "launch_latency": matrix.launch_latency,
+    "attention": matrix.attention,
+    "disk_read": feeding.disk_read,
+    "image_decode": feeding.image_decode,
+    "tokenize": feeding.tokenize,
+    "optimizer_step": training.optimizer_step,
+    "train_step": training.train_step,
+    "serial_task": tasks.serial_task,
+    "parallel_task": tasks.parallel_task,
+}
+NO_TORCH_NEEDED = ("disk_read", "image_decode", "tokenize")
+DEVICE_LOST = 70  # exit status: the device's context is broken, only a new process can go on
+UNSUPPORTED = (
+    "not implemented",
+    "not supported",
+    "unsupported",
+    "not compiled",
+    "no kernel image",
+    "only supported",
+)
+
+
+class Session:
+    """Settings, torch and the noise watch of one child process."""
+
+    def __init__(self, settings: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> None:
+        self.settings = settings
+        self.send = send
+        self.threads = max(int(settings.get("threads") or 0), 0)
+        self.torch: Any = None
+        self.trouble = ""
+        self._devices: dict[str, Device] = {}
+        self.watch = Watch()
+        self.gate = Gate(max(self.threads, 1), float(settings.get("gate_wait_s") or 0.0))
+
+    def hello(self) -> None:
+        """Import torch and tell the parent what there is."""
+        begun = time.perf_counter()
+        seen: list[dict[str, Any]] = []
+        try:
+            self.torch = importlib.import_module("torch")
+            if self.threads:
+                self.torch.set_num_threads(self.threads)
+            self.threads = self.threads or int(self.torch.get_num_threads())
+            seen = [Device(self.torch, name).describe() for name in accelerators(self.torch)]
+        except ModuleNotFoundError as error:
+            self.trouble = f"No module named {error.name}"
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            # a torch that is there but cannot load its libraries, or a device stack that raises when asked
+            self.trouble = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        self.send(
+            {
+                "event": "hello",
+                "python": sys.executable,
+                "python_version": platform.python_version(),
+                "torch": "" if self.torch is None else str(self.torch.__version__),
+                "trouble": self.trouble,
+                "devices": seen,
+                "threads": self.threads or 1,
+                "seconds": time.perf_counter() - begun,
+            }
+        )
+
+    def run(self, tests: list[dict[str, Any]]) -> int:
+        """All tests in order; a test that fails costs itself alone."""
+        for test in tests:
+            self.send({"event": "start", "id": test["id"]})
+            if not self._one(test):
+                return DEVICE_LOST
+        self.send({"event": "bye"})
+        return 0
+
+    def _one(self, test: dict[str, Any]) -> bool:
+        """Run one test. False when its device does not answer any more."""
+        device: Device | None = None
+        failure: dict[str, Any] | None = None
+        try:
+            device = self._device(str(test["device"]))
+            self._measure(test, device)
+        except Unable as error:
+            failure = {"status": error.status, "reason": error.reason, "hint": error.hint}
+        except MemoryError:
+            failure = {"status": "failed", "reason": "out of memory", "hint": "Free some memory."}
+        except Exception as error:  # whatever torch raises is reported, and costs this bench alone
+            failure = self._explain(error)
+        if failure is None:
+            self.send({"event": "done", "id": test["id"]})
+        with contextlib.suppress(RuntimeError):  # a broken device cannot give back memory either
+            if device is not None:
+                device.release()
+        if failure is None:
+            return True
+        alive = device is None or device.alive()
+        self.send({"event": "failure", "id": test["id"], "device_lost": not alive, **failure})
+        return alive
+
+    def _device(self, name: str) -> Device | None:
+        if self.torch is None:
+            return None
+        place = name if name.partition(":")[0] not in ("disk", "host") else "cpu"
+        if place not in self._devices:
+            self._devices[place] = Device(self.torch, place)
+        device = self._devices[place]
+        if not device.is_cpu:
+            device.select()
+        return device
+
+    def _measure(self, test: dict[str, Any], device: Device | None) -> None:
+        if self.torch is None and test["bench"] not in NO_TORCH_NEEDED:
+            raise Unable("lib_missing", f"torch cannot be used here: {self.trouble}", "pip install torch")
+        quiet = self.gate.wait()
+        context = Context(
+            torch=self.torch,
+            device=device,
+            limits=Limits(**test.get("limits", {})),
+            watch=self.watch,
+            threads=self.threads or 1,
+            host_free_bytes=self._host_free(),
+            workdir=str(self.settings.get("workdir") or "."),
+        )
+        if test["bench"] == "pick_threads":
+            answer = matrix.pick_threads(context, test["params"])
+            self.threads = int(answer["threads"])
+            self.send({"event": "threads", "id": test["id"], **answer})
+            return
+        bench = BENCHES[test["bench"]]
+        self.watch.start()
+        for figure in bench(context, dict(test["params"])):
+            self._report(test, figure, quiet)
+            self.watch.start()
+
+    def _report(self, test: dict[str, Any], figure: Figure, quiet: bool) -> None:
+        self.send(
+            {
+                "event": "result",
+                "id": test["id"],
+                "suffix": figure.suffix,
+                "unit": figure.unit,
+                "work": figure.work,
+                "params": figure.params,
+                "warnings": figure.warnings,
+                "refused": figure.refused,
+                "busy_before": not quiet,
+                **figure.samples.summary(),
+                **self.watch.stop(),
+            }
+        )
+
+    def _host_free(self) -> int | None:
+        """Free host memory: what the parent saw (limits of containers included) or what is left, if less."""
+        told = self.settings.get("host_free_bytes")
+        now = _available_bytes()
+        known = [int(value) for value in (told, now) if value is not None]
+        return min(known) if known else None
+
+    def _explain(self, error: Exception) -> dict[str, Any]:
+        text = str(error).strip().partition("\n")[0][:300]
+        name = type(error).__name__
+        if "OutOfMemory" in name or "out of memory" in text.lower():
+            return {"status": "failed", "reason": f"out of memory: {text}", "hint": "Free some memory."}
+        unsupported = isinstance(error, NotImplementedError) or any(
+            word in str(error).lower() for word in UNSUPPORTED
+        )
+        return {
+            "status": "not_supported" if unsupported else "failed",
+            "reason": f"{name}: {text}",
+            "hint": "",
+        }
+
+
+def _available_bytes() -> int | None:
+    """MemAvailable of this host, or None."""
+    path = Path("/proc/meminfo")
+    if not path.exists():
+        return None
+    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None

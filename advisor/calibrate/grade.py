@@ -1,0 +1,274 @@
+"""From the blocks of one figure to a graded measurement, and from two depths to a training rate. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from advisor.calibrate.plan import Test
+from advisor.calibrate.warn import check
+from advisor.schema import BenchFailure, Grade, Measurement, Noise, Status
+
+# Limits of the protocol; where they come from is told in docs/calibration.md
+SPREAD_A, SPREAD_B = 1.1, 1.3  # p90 / p10 of the kept blocks
+DELAY_A = 0.02  # own run delay / wall time
+DELAY_C = 0.25  # beyond this the survivors are too few to be trusted whatever they say
+KEPT_C = 0.5  # likewise when less than half of the blocks were undisturbed
+FEW_BLOCKS = 10
+LEAST_BLOCKS = 3
+STEAL_A, STEAL_C = 0.02, 0.10
+THROTTLED_B, THROTTLED_C = 0.05, 0.25  # share of quota periods cut short
+BUSY_DEVICE = 0.10  # utilisation by others before we began
+SLOPE_ERROR = 0.15  # of a rate from two depths: predictions of a third were 0.89 to 1.14 of the truth
+HARD_THROTTLE = ("hw_slowdown", "hw_thermal", "sw_thermal", "hw_power_brake", "thermal")
+INTERNAL = ("ops", "depths", "target_s", "least_bytes", "write_s", "storage", "counts")
+HOST_BOUND = ("launch_latency", "train_step")
+
+
+@dataclass(frozen=True)
+class DeviceNoise:
+    """What the driver said of the device while it was measured. None: it did not say."""
+
+    clock_hz: float | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+    throttle_reasons: tuple[str, ...] = ()
+    busy_before: float | None = None  # utilisation by others before the calibration began
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A grade with its reasons; `range_only` is grade C."""
+
+    grade: Grade
+    warnings: tuple[str, ...]
+    reason: str = ""
+
+
+def judge(raw: dict[str, Any], device: DeviceNoise, bench: str = "") -> Verdict:
+    """How far the blocks in `raw` (the child's result line) can be trusted."""
+    trouble, doubts = _trouble(raw, device, bench), _doubts(raw, device)
+    codes = [*raw.get("warnings", ()), *(code for code, _ in trouble), *doubts]
+    if trouble:
+        return Verdict(Grade.C, check(codes), "; ".join(reason for _, reason in trouble))
+    kept = raw["kept"]
+    spread = kept["p90"] / kept["p10"]
+    quiet = (raw["run_delay_fraction"] or 0.0) < DELAY_A or not raw["filtered"]
+    perfect = spread < SPREAD_A and quiet and not doubts
+    return Verdict(Grade.A if perfect else Grade.B, check(codes))
+
+
+def _trouble(raw: dict[str, Any], device: DeviceNoise, bench: str) -> list[tuple[str, str]]:
+    """(code, sentence) for each thing that forbids a point value."""
+    found: list[tuple[str, str]] = []
+    kept, total = raw["kept"], raw["all"]["n"]
+    delay, steal = raw["run_delay_fraction"], raw.get("steal_fraction") or 0.0
+    if raw.get("refused"):
+        return [("page_cache", raw["refused"])]
+    on_host = raw["filtered"] or bench in HOST_BOUND
+    share = kept["n"] / max(total, 1)
+    waited = f"our threads waited for a core {delay:.0%} of the time" if delay is not None else ""
+    if on_host and delay is not None and (delay > DELAY_C or share < KEPT_C):
+        found.append(("contended", f"contended: {waited}; {kept['n']} of {total} blocks were undisturbed"))
+    elif raw["filtered"] and delay is None and raw.get("busy_before"):
+        found.append(
+            ("contended", "other processes were busy and this system does not tell how much it cost")
+        )
+    elif kept["n"] < LEAST_BLOCKS:
+        found.append(("few_blocks", f"only {kept['n']} undisturbed blocks fitted into the time"))
+    elif kept["p90"] / kept["p10"] >= SPREAD_B:
+        found.append(("unsteady", f"the blocks differ by a factor of {kept['p90'] / kept['p10']:.2f}"))
+    if steal > STEAL_C:
+        found.append(("stolen", f"the hypervisor took the cores {steal:.0%} of the time"))
+    if raw["filtered"] and (raw.get("throttled_fraction") or 0.0) > THROTTLED_C:
+        found.append(("quota", f"the CPU quota cut {raw['throttled_fraction']:.0%} of its periods short"))
+    if not raw["filtered"] and (device.busy_before or 0.0) > BUSY_DEVICE:
+        found.append(("gpu_busy", f"the device was {device.busy_before:.0%} busy before we began"))
+    return found
+
+
+def _doubts(raw: dict[str, Any], device: DeviceNoise) -> list[str]:
+    """Codes of what forbids grade A but not the value."""
+    codes: list[str] = []
+    if raw.get("busy_before") and raw["filtered"]:
+        codes.append("busy_before")
+    if raw["kept"]["n"] < FEW_BLOCKS:
+        codes.append("few_blocks")
+    if raw["filtered"] and raw["run_delay_fraction"] is None:
+        codes.append("delay_unknown")
+    if (raw.get("steal_fraction") or 0.0) > STEAL_A:
+        codes.append("stolen")
+    if (raw.get("throttled_fraction") or 0.0) > THROTTLED_B:
+        codes.append("quota")
+    if not raw["filtered"] and (raw["run_delay_fraction"] or 0.0) > DELAY_C:
+        codes.append("host_contended")
+    if any(word in reason for reason in device.throttle_reasons for word in HARD_THROTTLE):
+        codes.append("throttled")
+    return codes
+
+
+def measurement(test: Test, raw: dict[str, Any], device: DeviceNoise, at: str) -> Measurement:
+    """The child's result line as a graded measurement; on grade C a range and no value."""
+    verdict = judge(raw, device, test.bench)
+    kept, every = raw["kept"], raw["all"]
+    best = _convert(raw, every["best"])
+    if verdict.grade is Grade.C:
+        value, ends = None, (_convert(raw, every["p90"]), best)
+    else:
+        value, ends = _convert(raw, kept["median"]), (_convert(raw, kept["p10"]), _convert(raw, kept["p90"]))
+    params = {**test.params, **raw.get("params", {})}
+    spread = kept if kept["n"] else every
+    return Measurement(
+        id=with_suffix(test.id, raw.get("suffix", "")),
+        bench=test.bench,
+        device=test.device,
+        unit=unit_of(test, raw["unit"]),
+        params={key: item for key, item in params.items() if key not in INTERNAL},
+        value=value,
+        low=min(ends),
+        high=max(ends),
+        best=best,
+        grade=verdict.grade,
+        samples=every["n"],
+        kept=kept["n"],
+        seconds=raw["wall_s"],
+        phase=test.phase,
+        noise=Noise(
+            run_delay_fraction=raw["run_delay_fraction"],
+            steal_fraction=raw.get("steal_fraction"),
+            pressure_some=raw.get("pressure_some"),
+            throttled_fraction=raw.get("throttled_fraction"),
+            spread=spread["p90"] / spread["p10"] if spread["p10"] > 0 else None,
+            throttle_reasons=device.throttle_reasons,
+            clock_hz=device.clock_hz,
+            temperature_c=device.temperature_c,
+            power_w=device.power_w,
+        ),
+        warnings=verdict.warnings,
+        reason=verdict.reason,
+        measured_at=at,
+    )
+
+
+def with_suffix(test_id: str, suffix: str) -> str:
+    """The suffix goes before the device, which stays the last part of an id."""
+    if not suffix:
+        return test_id
+    head, _, device = test_id.rpartition(".")
+    return f"{head}.{suffix}.{device}"
+
+
+def unit_of(test: Test, unit: str) -> str:
+    """Integers are operations, not floating-point ones."""
+    return "OP/s" if test.params.get("dtype") == "int8" and unit == "FLOP/s" else unit
+
+
+def _convert(raw: dict[str, Any], seconds: float) -> float:
+    """Seconds per call in the figure's own unit."""
+    return float(raw["work"]) / seconds if raw["work"] else float(seconds)
+
+
+def train_rate(shallow: Measurement, deep: Measurement) -> Measurement | BenchFailure:
+    """FLOP/s from the slope between two depths: (flops6 - flops2) / (t6 - t2), with the intercept.
+
+    A failure when the slope is not positive: then a neighbour hit one of the points, and any rate taken from
+    them would be wrong. Grade C on either point gives a range.
+    """
+    head, _, device = shallow.id.rpartition(".")
+    name = f"train_rate{head.removeprefix('train_step').rpartition('.')[0]}.{device}"
+    flops = float(deep.params["flops"]) - float(shallow.params["flops"])
+    params = {
+        key: item
+        for key, item in deep.params.items()
+        if key not in ("layers", "flops", "parameters") and shallow.params.get(key) == item
+    }
+    params["layers"] = f"{shallow.params['layers']},{deep.params['layers']}"
+    worst = max(shallow.grade, deep.grade)
+    shared = {
+        "id": name,
+        "bench": "train_rate",
+        "device": deep.device,
+    }
+    if shallow.value is None or deep.value is None:
+        rates = [flops / (d - s) for d, s in _corners(shallow, deep) if d > s]
+        if not rates:
+            return _refused(shared, "the deeper net was not slower than the shallow one in any pairing")
+        value, low, high = None, min(rates), max(rates)
+        reason = next(m.reason for m in (shallow, deep) if m.value is None)
+    else:
+        slope = deep.value - shallow.value
+        if slope <= 0:
+            times = f"{shallow.value * 1e3:.1f} ms shallow, {deep.value * 1e3:.1f} ms deep"
+            return _refused(shared, f"{times}: the slope is not positive")
+        value, reason = flops / slope, ""
+        # medians are known to their spread / sqrt(n); the slope's own model error comes on top
+        error = sum(((m.high or 0.0) - (m.low or 0.0)) / 2 / max(m.kept, 1) ** 0.5 for m in (shallow, deep))
+        relative = SLOPE_ERROR + error / slope
+        low, high = value * max(1 - relative, 0.0), value * (1 + relative)
+        params["intercept_s"] = shallow.value - float(shallow.params["flops"]) / value
+    return Measurement(
+        **shared,
+        unit="FLOP/s",
+        params=params,
+        value=value,
+        low=low,
+        high=high,
+        best=None,
+        grade=worst,
+        samples=min(shallow.samples, deep.samples),
+        kept=min(shallow.kept, deep.kept),
+        seconds=shallow.seconds + deep.seconds,
+        phase=deep.phase,
+        noise=deep.noise,
+        warnings=tuple(dict.fromkeys((*shallow.warnings, *deep.warnings))),
+        reason=reason,
+        measured_at=deep.measured_at,
+    )
+
+
+def _corners(shallow: Measurement, deep: Measurement) -> list[tuple[float, float]]:
+    """(deep, shallow) times at the ends and bests of their ranges: like with like, then crossed."""
+    ends = [(m.low or 0.0, m.high or 0.0) for m in (deep, shallow)]
+    (d_low, d_high), (s_low, s_high) = ends
+    return [(d_low, s_low), (d_high, s_high), (d_high, s_low)]
+
+
+def _refused(shared: dict[str, str], reason: str) -> BenchFailure:
+    return BenchFailure(
+        **shared, status=Status.failed, reason=reason, hint="Calibrate again when it is quiet."
+    )
+
+
+def two_points(start: Measurement, end: Measurement, limit: float = 0.10) -> tuple[Measurement, Measurement]:
+    """Both bandwidth figures with the range of both and a warning, when they differ by more than 10 %."""
+    if start.value is None or end.value is None:
+        return start, end
+    low, high = sorted((start.value, end.value))
+    if high <= low * (1 + limit):
+        return start, end
+    changes = [
+        m.model_copy(
+            update={
+                "low": min(start.low or low, end.low or low),
+                "high": max(start.high or high, end.high or high),
+                "grade": max(m.grade, Grade.B),
+                "warnings": check([*m.warnings, "two_speeds"]),
+            }
+        )
+        for m in (start, end)
+    ]
+    return changes[0], changes[1]
+
+
+def bounded_by_one(many: Measurement, one: Measurement, threads: int) -> Measurement:
+    """A grade C figure of all threads with its range opened up to one thread's best times the threads.
+
+    Beside other jobs the best block seen is no bound of what the machine could do; this is.
+    """
+    if many.grade is not Grade.C or one.best is None or many.high is None:
+        return many
+    bound = one.best * threads
+    if bound <= many.high:
+        return many
+    codes = check([*many.warnings, "bound_from_one_thread"])
+    return many.model_copy(update={"high": bound, "warnings": codes})

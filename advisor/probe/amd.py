@@ -22,6 +22,7 @@ from advisor.probe.reading import (
     parsed_json,
     pci_address,
     read_text,
+    rows,
     section,
     whole,
 )
@@ -221,7 +222,7 @@ def compute_units(node: dict[str, Any]) -> int | None:
 def _links(nodes: dict[str, dict[str, Any]], names: dict[str, str]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str, str], int] = {}
     for node in nodes.values():
-        for link in node.get("links") or []:
+        for link in rows(node, "links"):
             kind = IO_LINK_KINDS.get(whole(link.get("type")) or 0)
             ends = sorted({names.get(str(link.get(key)), "") for key in ("node_from", "node_to")})
             if kind and len(ends) == 2 and all(ends):

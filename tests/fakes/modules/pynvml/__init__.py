@@ -1,0 +1,1 @@
+"""A pynvml that is importable, which is all that torch on ROCm needs to go astray."""

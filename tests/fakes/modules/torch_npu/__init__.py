@@ -1,0 +1,1 @@
+"""A torch_npu that loads."""

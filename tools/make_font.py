@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 OUT = Path(__file__).resolve().parent.parent / "templates" / "fonts"
 FACES = {"report-regular.woff2": "Inter-Regular.otf", "report-semibold.woff2": "Inter-SemiBold.otf"}
+
+NAME = "Report Sans"
 
 RANGES = (
     (0x20, 0x7E),
@@ -29,6 +32,21 @@ RANGES = (
 )
 SINGLES = "\u2009\u202f\u2044ⅠⅡⅢ™ℓ№∆∑−∕∙√∞∫≈≠≤≥⌘■□▲△▶▼▽◆◇○●★✓✗⚠�"
 FEATURES = ["kern", "tnum", "mark", "mkmk", "ccmp", "locl"]  # not calt: it turns 2x4 into 2×4
+
+
+def _rename(font: Any, style: str) -> None:
+    """Give the subset its own name, so that it is not taken for an installed Inter (nor the reverse)."""
+    table = font["name"]
+    names = {1: NAME, 2: style, 4: f"{NAME} {style}", 6: f"{NAME}-{style}".replace(" ", "")}
+    for record in list(table.names):
+        if record.nameID in names:
+            table.setName(
+                names[record.nameID], record.nameID, record.platformID, record.platEncID, record.langID
+            )
+    cff = font["CFF "].cff
+    cff.fontNames = [names[6]]
+    for top in cff.topDictIndex:
+        top.FamilyName, top.FullName = NAME, names[4]
 
 
 def main(folder: str) -> None:
@@ -48,10 +66,13 @@ def main(folder: str) -> None:
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=sorted(wanted))
         subsetter.subset(font)
+        _rename(font, "SemiBold" if "semibold" in target else "Regular")
         font["head"].modified = font["head"].created  # the same bytes each time
         font.recalcTimestamp = False
         subset.save_font(font, str(OUT / target), options)
-        print(f"{target}: {(OUT / target).stat().st_size / 1024:.1f} kB, {len(font.getBestCmap())} characters")
+        print(
+            f"{target}: {(OUT / target).stat().st_size / 1024:.1f} kB, {len(font.getBestCmap())} characters"
+        )
 
 
 if __name__ == "__main__":

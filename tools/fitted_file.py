@@ -1,0 +1,125 @@
+"""The text of rules/constants/fitted.toml: a constant and a rule for each share, factors, curves, limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from shares import BASE_COUNT, BASE_WIDTH, COUNTS, GENERATIONS, VENDORS, WIDTHS, Sample, Vector, fit, ranges
+
+
+def vendor_of(generation: str) -> str:
+    """nvidia_ampere -> nvidia."""
+    return generation.split("_", maxsplit=1)[0]
+
+
+def constant(name: str, value: float, low: float, high: float, better: str, source: str, fitted: str) -> str:
+    """A [[constant]] entry."""
+    return (
+        f'[[constant]]\nid = "{name}"\nvalue = {value:.4g}\nlow = {min(low, value):.4g}\nhigh = {max(high, value):.4g}\n'
+        f'better = "{better}"\nunit = "1"\nsource = "{source}"\nfitted_from = "{fitted}"\n'
+    )
+
+
+def render(samples: list[Sample], residual: Vector) -> str:
+    """The text of rules/constants/fitted.toml."""
+    design, beta = fit(samples)
+    effect = dict(zip(design.names, beta, strict=True))
+    spread = ranges(samples, residual)
+    publishers = len({sample.publisher for sample in samples})
+    total = f"{len(samples)} runs of {publishers} publishers"
+    tool = "tools/fit_first_constants.py on rules/evidence"
+    parts = [
+        "# Written by tools/fit_first_constants.py; do not edit. Shares are of the dense peak in the format computed in,\n"
+        "# for an ordinary trainer, one device, 16 bit, width 4096; low and high: publisher left out of the fit.\n"
+    ]
+    for group in ("transformer", "cnn"):
+        for generation in GENERATIONS:
+            vendor = vendor_of(generation)
+            value = math.exp(effect[group] + effect[f"{group}:{vendor}"] + effect[f"{group}:{generation}"])
+            low, high, text = spread[group, generation]
+            parts.append(
+                constant(
+                    f"share_{group}_{generation}",
+                    value,
+                    value * low,
+                    min(value * high, 0.95),
+                    "high",
+                    tool,
+                    text,
+                )
+            )
+            parts.append(share_rule(group, generation))
+    for name in ("fp8", "tf32", "fp32", "encoder", "vit", "lora", "qlora"):
+        parts.append(gain(f"gain_{name}", effect[name], count_of(samples, name), tool))
+    tuned = effect["transformer:tuned"]
+    parts.append(
+        gain(
+            "gain_tuned",
+            max(tuned, 0.0),
+            f"{sum(s.run.effort == 'tuned' for s in samples)} tuned of {total}",
+            tool,
+        )
+    )
+    widths = [math.exp(effect[f"width:{w:g}"] - effect[f"width:{BASE_WIDTH:g}"]) for w in WIDTHS]
+    counts = [math.exp(effect[f"count:{c:g}"] - effect[f"count:{BASE_COUNT:g}"]) for c in COUNTS]
+    counts = list(np.minimum.accumulate(counts))
+    parts.append(curve("width_gain", "share of peak over that of width 4096", WIDTHS, widths, total))
+    parts.append(
+        curve(
+            "scale_efficiency",
+            "share of peak over that of one device; a plain factor, no link model",
+            COUNTS,
+            counts,
+            total,
+        )
+    )
+    for vendor in VENDORS[:6]:
+        rows = [s for s in samples if s.run.entry.vendor == vendor]
+        most = max((s.run.inputs["devices"] for s in rows), default=8)
+        parts.append(exact(f"scale_limit_{vendor}", most, f"the largest of {len(rows)} runs"))
+    parts.append(exact("scale_limit_other", 8, "no run of these vendors here: one server"))
+    return "\n".join(parts)
+
+
+def share_rule(group: str, generation: str) -> str:
+    """The [[rule]] that takes a generation's share."""
+    name = f"share_{group}_{generation}"
+    also = " or generation_cerebras_wse" if generation == "other" else ""
+    return (
+        f'[[rule]]\nid = "{name.replace("_", "-")}"\ngives = "{group}_share"\nunit = "1"\n'
+        f'when = "generation_{generation}{also}"\nexpr = "{name}"\n'
+        f'why = "share of the dense peak that an ordinary 16-bit run on one device executes"\n'
+        f'source = "constants/fitted.toml"\n'
+        f'cases = [{{ given = {{ generation = "{generation}", {name} = 0.4 }}, expect = 0.4 }}]\n'
+    )
+
+
+def gain(name: str, effect: float, text: str, tool: str) -> str:
+    """A factor whose range is already in the shares."""
+    value = math.exp(effect)
+    return constant(name, value, value, value, "none", tool, text)
+
+
+def exact(name: str, value: float, text: str) -> str:
+    """A count without range."""
+    return f'[[constant]]\nid = "{name}"\nvalue = {value:g}\nunit = "1"\nsource = "rules/evidence: {text}"\n'
+
+
+def curve(name: str, text: str, xs: Sequence[float], ys: Sequence[float], source: str) -> str:
+    """A [[curve]] entry."""
+    points = ", ".join(f"[{x:g}, {y:.4g}]" for x, y in zip(xs, ys, strict=True))
+    return f'[[curve]]\nname = "{name}"\nx_unit = "1"\ny_unit = "1"\ntext = "{text}"\npoints = [{points}]\nsource = "tools/fit_first_constants.py: {source}"\n'
+
+
+def count_of(samples: list[Sample], name: str) -> str:
+    """How many runs an effect rests on."""
+    flags = {"fp8": "fp8_mixed"}
+    rows = [
+        s
+        for s in samples
+        if flags.get(name, name)
+        in (s.run.inputs["precision"], s.run.inputs["family"], s.run.inputs["method"])
+    ]
+    return f"{len(rows)} runs of {', '.join(sorted({s.publisher for s in rows})[:8])}"

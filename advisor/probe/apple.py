@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "apple"
 GROUP = "apple"
 DEADLINE_S = 5.0
+PROFILER_TIMEOUT_S = 3.0
 
 SYSCTL = (
     "hw.memsize",
@@ -59,7 +60,7 @@ def read(root: Path, say: Say) -> None:
     tool = find_tool("system_profiler", Path("/usr/sbin"))
     if tool:
         say.begin("system_profiler SPDisplaysDataType")
-        answer = ask_tool([tool, "SPDisplaysDataType", "-json"], 3.0)
+        answer = ask_tool([tool, "SPDisplaysDataType", "-json"], PROFILER_TIMEOUT_S)
         say("displays", {key: answer[key] for key in ("out", "status", "reason")})
 
 

@@ -127,7 +127,7 @@ def _conclude(process: subprocess.Popen[bytes], state: dict[str, Any], errors: I
     except subprocess.TimeoutExpired:  # a framework's atexit hook that hangs: the answers are here
         process.kill()
         code = None
-    if code != 0 and "done" not in state["answers"]:
+    if "done" not in state["answers"]:  # one that dies while it leaves has answered all the same
         state["status"] = "failed"
         state["reason"] = _how(code) + _last(state) + _tail(errors)
 
@@ -139,6 +139,8 @@ def _last(state: dict[str, Any]) -> str:
 def _how(code: int | None) -> str:
     if code is None:
         return "did not end after its last answer"
+    if code == 0:
+        return "ended without an answer: is it a Python interpreter?"
     if code < 0:
         try:
             return f"crashed with {signal.Signals(-code).name}"

@@ -104,6 +104,6 @@ def tensorflow_build(folder: str) -> dict[str, Any]:
         text = ""
     said = {}
     for key in ("cuda_version", "cudnn_version", "is_cuda_build", "is_rocm_build", "rocm_version"):
-        match = re.search("[\"']?" + key + "[\"']?\\s*[:=]\\s*[\"']?([\\w.]+)", text)
+        match = re.search("[\"']?" + key + "[\"']?\\s*[:=,]\\s*[\"']?([\\w.]+)", text)
         said[key] = match.group(1) if match else None
     return said

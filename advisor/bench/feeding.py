@@ -9,8 +9,8 @@ import random
 import sys
 import tempfile
 import time
-from pathlib import Path
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .context import MIB, Context, Figure

@@ -11,7 +11,7 @@ from .devices import Unable
 
 CHAIN = 100_000  # steps of one chain; exact in float32, 0.4 ms on one CPU core
 DISPATCH_STEPS = 20
-FILTERS = 8  # 5 x 5 filters run over the colour picture at once: edges in several directions, blur, …
+FILTERS = 4  # 5 x 5 filters run over the colour picture at once: edges in several directions, blur, …
 POINT = 0.3  # |P_n(x)| <= 1 here, so the chain neither overflows nor ends early
 
 

@@ -25,7 +25,7 @@ DECODER_SIZES = (
     (4096, 2048, 8, 32768),
 )
 CNN_SIZES = ((32, 2), (64, 2), (64, 4), (128, 4), (128, 8), (224, 16), (224, 64), (224, 256))
-STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # width and stride of a ResNet's four stages
+STAGES = ((64, 1), (128, 2), (256, 2))  # width and stride: the first three stages of a ResNet
 CLASSES = 1000
 
 
@@ -113,7 +113,7 @@ def decoder(ctx: Context, size: tuple[int, ...], layers: int, dtype: str) -> Net
 
 
 def cnn(ctx: Context, size: tuple[int, ...], layers: int, dtype: str) -> Net:
-    """A ResNet with `layers` basic blocks in each of its four stages, of stock torch.nn parts."""
+    """A ResNet with `layers` basic blocks in each of its three stages, of stock torch.nn parts."""
     torch, device = ctx.torch, ctx.place()
     nn, functional = torch.nn, torch.nn.functional
     side, batch = size
@@ -138,8 +138,8 @@ def cnn(ctx: Context, size: tuple[int, ...], layers: int, dtype: str) -> Net:
                 parts["skip"] = conv(width, out, 1, stride)
             blocks.append(nn.ModuleDict(parts))
             width = out
-    head = nn.Linear(512, CLASSES)
-    flops += linear_flops(batch, 512, CLASSES)
+    head = nn.Linear(width, CLASSES)
+    flops += linear_flops(batch, width, CLASSES)
     net = nn.ModuleList([stem, *blocks, head]).to(device.name).train()
     pictures = torch.randn(batch, 3, side, side, device=device.name)
     labels = torch.randint(0, CLASSES, (batch,), device=device.name)
@@ -195,7 +195,9 @@ def train_step(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     samples = [Samples(filtered=device.is_cpu, delay_method=watch.delay.method) for _ in nets]
     threads = ctx.threads if device.is_cpu else 1
     for net in nets:
-        clock.block(net.step, 3 if device.is_cpu else 5)  # autotuning and compiling happen in the first ones
+        clock.block(net.step, 3)  # autotuning and compiling happen in the first ones
+    for net in nets:
+        clock.block(net.step, 1 if device.is_cpu else 3)  # and each meets the caches the other one leaves
     start = time.perf_counter()
     while True:
         for net, own in zip(nets, samples):
@@ -220,12 +222,13 @@ def _build(
     """The largest size whose deepest step stays near the target, by a matrix product's rate and one trial."""
     make, sizes = FAMILIES[family]
     clock, room = ctx.place().clock(), ctx.room()
-    ctx.require(_cost(family, sizes[0], max(depths))[1] * len(depths), f"the smallest {family} step")
+    scores = ctx.place().kind != "cuda"
+    ctx.require(_cost(family, sizes[0], max(depths), scores)[1], f"the smallest {family} step")
     rate = _matrix_rate(ctx, dtype)
     fitting = [sizes[0]]
     for size in sizes[1:]:
-        flops, needed = _cost(family, size, max(depths))
-        if flops / rate > target_s or (room is not None and needed * len(depths) > room):
+        flops, needed = _cost(family, size, max(depths), scores)
+        if flops / rate > target_s or (room is not None and needed > room):
             break
         fitting.append(size)
     while True:
@@ -248,19 +251,26 @@ def _matrix_rate(ctx: Context, dtype: str) -> float:
     clock = device.clock()
     with torch.inference_mode():
         clock.block(lambda: torch.mm(a, b), 3)
-        return 2.0 * n**3 / max(min(clock.block(lambda: torch.mm(a, b), 2) / 2 for _ in range(3)), 1e-9)
+        seconds = min(float(clock.block(lambda: torch.mm(a, b), 2)) / 2 for _ in range(3))
+    return 2.0 * n**3 / max(seconds, 1e-9)
 
 
-def _cost(family: str, size: tuple[int, ...], layers: int) -> tuple[float, float]:
-    """(FLOPs, bytes) of a step, roughly and from above, before anything is built."""
+def _cost(family: str, size: tuple[int, ...], layers: int, scores: bool) -> tuple[float, float]:
+    """(FLOPs, bytes of both nets) of a step, roughly and from above, before anything is built.
+
+    20 bytes a weight: itself, gradient, two moments, one temporary; the shallow net adds half as much.
+    `scores`: attention may keep its score matrix (backends without a fused kernel).
+    """
     if family == "decoder":
         width, seq, batch, vocab = size
         rows, weights = batch * seq, 12 * width * width * layers + 2 * vocab * width
         flops = 6.0 * rows * (weights - vocab * width) + 6.0 * batch * seq * seq * width * layers
-        kept = rows * width * 4.0 * 40 * layers + batch * (width // 64 + 1) * seq * seq * 4.0 * layers
-        return flops, weights * 20.0 + kept + rows * vocab * 12.0
-    side, batch = size
-    pixels = batch * (side / 4) ** 2
-    weights = 2 * 9 * (64**2 + 128**2 + 256**2 + 512**2) * layers
-    flops = 4 * layers * 6.0 * 2 * 9 * 64 * 64 * pixels + 6.0 * 147 * 64 * pixels * 4
-    return flops, weights * 20.0 + pixels * 64 * 4.0 * (16 + 12 * 2 * layers)
+        kept = rows * width * 4.0 * 24 * layers + rows * vocab * 12.0
+        kept += batch * (width // 64 + 1) * seq * seq * 8.0 * layers if scores else 0.0
+    else:
+        side, batch = size
+        pixels = float(batch * side * side) / 16
+        weights = 2 * 9 * (64**2 + 128**2 + 256**2) * layers
+        flops = 3 * layers * 6.0 * 2 * 9 * 64 * 64 * pixels + 6.0 * 147 * 64 * pixels * 4
+        kept = pixels * 64 * 4.0 * (16 + 10 * 2 * layers)
+    return flops, weights * 30.0 + kept

@@ -40,15 +40,14 @@ class Child:
 
     def __init__(self, command: list[str], threads: int | None = None) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        flags = {} if os.name == "posix" else {"creationflags": 0x200}  # CREATE_NEW_PROCESS_GROUP
-        self._process = subprocess.Popen(
+        self._process: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=child_environment(threads),
             start_new_session=os.name == "posix",
-            **flags,
+            creationflags=0 if os.name == "posix" else 0x200,  # CREATE_NEW_PROCESS_GROUP
         )
         self._lines: queue.Queue[Message | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True, name="bench-reader").start()

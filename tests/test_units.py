@@ -42,7 +42,7 @@ SHOWN_UNITS = ["B", "B/s", "FLOP/s", "FLOP", "s", "USD", "USD/h", "USD/kWh", "W"
         ("2 us", 2e-6, "s"),
         ("2 µs", 2e-6, "s"),
         ("1 yr", 8766 * 3600, "s"),
-        ("700 W", 700, "J/s"),
+        ("700 W", 700, "W"),
         ("1.5 kWh", 5.4e6, "J"),
         ("USD 1,234", 1234, "USD"),
         ("1234 USD", 1234, "USD"),
@@ -88,6 +88,8 @@ def test_parse(text: str, value: float, dimension: str) -> None:
         ("inf", "number"),
         ("5 " + "(" * 50, "not a unit"),
         ("9" * 500, "too long"),
+        ("1 (((((EB^4)^4)^4)^4)^4)", "too large"),
+        ("1 ((((((1/EB)^4)^4)^4)^4)^4)^-1", "too large"),
     ],
 )
 def test_parse_says_what_is_wrong(text: str, says: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from advisor.errors import DataError, UserError, did_you_mean
-from advisor.estimate.evaluate import _interpolate
+from advisor.estimate.evaluate import interpolate
 from advisor.rulebook import Case, Rule, RuleBook
 from advisor.rulebook.compile import CurveFunction, Frame
 from advisor.rulebook.entries import curve_points
@@ -84,7 +84,7 @@ def _case_frame(book: RuleBook, rule: Rule, given: Mapping[str, Any]) -> Frame:
     values.update((name, book.constants[name].value) for name in rule.inputs if name in book.constants)
     curves = {name: (lambda x: np.full(np.shape(x), np.nan)) for name in book.curves}
     curves.update(
-        (curve.id, partial(_interpolate, (curve.points,), None))
+        (curve.id, partial(interpolate, (curve.points,), None))
         for curve in book.curves.values()
         if curve.points
     )
@@ -127,6 +127,6 @@ def _case_curve(book: RuleBook, name: str, value: Any) -> CurveFunction:
     """A curve given as one number (flat) or as [[x, y], …], in the curve's units."""
     curve = book.curves[name]
     if isinstance(value, list):
-        return partial(_interpolate, (curve_points(value, curve.x_unit, curve.y_unit),), None)
+        return partial(interpolate, (curve_points(value, curve.x_unit, curve.y_unit),), None)
     flat = parse_as(_plain(value), curve.y_unit)
     return lambda x: np.where(np.isnan(x), np.nan, flat)

@@ -45,11 +45,11 @@ def evaluate(
     plan, leaves = _plan(book, wanted, done)
     kept = [name for name in plan if keep_all or name in wanted]
     out = {name: np.empty(table.rows) for name in kept}
-    sources = _leaves(book, table, leaves, scenario)
+    sources = leaves_of(book, table, leaves, scenario)
     with np.errstate(all="ignore"):
         for start in range(0, table.rows, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, table.rows)
-            frame = _frame(table, sources, start, stop, book)
+            frame = frame_of(table, sources, start, stop, book)
             for name in plan:
                 frame.values[name] = _quantity(book.quantities[name], frame, start, stop - start)
             for name in kept:
@@ -119,7 +119,7 @@ def _plan(book: RuleBook, wanted: tuple[str, ...], done: frozenset[str]) -> tupl
     return [name for name in book.order if name in needed], leaves
 
 
-def _leaves(book: RuleBook, table: Table, names: set[str], scenario: str) -> dict[str, Array]:
+def leaves_of(book: RuleBook, table: Table, names: set[str], scenario: str) -> dict[str, Array]:
     """Leaf values in this scenario: whole columns, or scalars for constants and missing columns."""
     found: dict[str, Array] = {}
     for name in sorted(names):
@@ -133,7 +133,7 @@ def _leaves(book: RuleBook, table: Table, names: set[str], scenario: str) -> dic
 
 
 def _column(book: RuleBook, table: Table, name: str, scenario: str) -> Array:
-    values = table.columns[name]
+    values = np.asarray(table.columns[name], dtype=np.float64)
     column = book.columns.get(name)
     if scenario != "middle" and column is not None and name in table.ranges and column.better != "none":
         low, high = table.ranges[name]
@@ -144,7 +144,7 @@ def _column(book: RuleBook, table: Table, name: str, scenario: str) -> Array:
     return values
 
 
-def _frame(table: Table, leaves: Mapping[str, Array], start: int, stop: int, book: RuleBook) -> Frame:
+def frame_of(table: Table, leaves: Mapping[str, Array], start: int, stop: int, book: RuleBook) -> Frame:
     values = {}
     for name, whole in leaves.items():
         block = whole if whole.ndim == 0 else whole[start:stop]
@@ -163,10 +163,10 @@ def _curve_function(book: RuleBook, table: Table, name: str, start: int, stop: i
             return lambda x: np.full(np.shape(x), np.nan)
         data = CurveData((shipped,))
     index = None if data.index is None else data.index[start:stop]
-    return partial(_interpolate, data.points, index)
+    return partial(interpolate, data.points, index)
 
 
-def _interpolate(
+def interpolate(
     points: tuple[tuple[tuple[float, float], ...], ...], index: npt.NDArray[np.int64] | None, x: Array
 ) -> Array:
     """y at x: linear over log(x) between points, flat beyond both ends, NaN for x <= 0 or unknown."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from advisor.estimate.evaluate import _frame, _leaves, evaluate
+from advisor.estimate.evaluate import evaluate, frame_of, leaves_of
 from advisor.estimate.table import Table
 from advisor.rulebook import Rule, RuleBook
 from advisor.rulebook.compile import Frame, compile_expr
@@ -41,10 +42,13 @@ class _Walk:
     def __init__(self, book: RuleBook, table: Table, row: int, quantity: str, scenario: str) -> None:
         self.book = book
         one = table.take([row])
+        # From the inputs up: the table may hold the quantity without what it was computed from.
+        inputs = {name: values for name, values in one.columns.items() if name not in one.computed}
+        one = replace(one, columns=inputs, computed=frozenset())
         self.table = evaluate(book, one, [quantity], scenario)
         names = {name for rule in book.rules.values() for name in rule.inputs} | {quantity}
-        leaves = _leaves(book, self.table, names, scenario)
-        self.frame: Frame = _frame(self.table, leaves, 0, 1, book)
+        leaves = leaves_of(book, self.table, names, scenario)
+        self.frame: Frame = frame_of(self.table, leaves, 0, 1, book)
 
     def value(self, name: str) -> float | None:
         """The value of a name in this row, None when unknown."""

@@ -97,6 +97,20 @@ class Table:
         columns = {name: [row.get(name) for row in rows] for name in names}
         return cls.from_columns(book, columns, rows=len(rows), **more)
 
+    def with_columns(self, book: RuleBook, columns: Mapping[str, Any], **more: Any) -> Table:
+        """The table with more or other inputs, and without quantities computed from the old ones."""
+        added = Table.from_columns(book, columns, rows=self.rows, **more)
+        kept = {name: values for name, values in self.columns.items() if name not in self.computed}
+        return Table(
+            self.rows,
+            {**kept, **added.columns},
+            {**self.categories, **added.categories},
+            {**self.reasons, **added.reasons},
+            {**self.sources, **added.sources},
+            {**self.ranges, **added.ranges},
+            {**self.curves, **added.curves},
+        )
+
     def take(self, indices: npt.ArrayLike) -> Table:
         """The rows at `indices` (positions or a boolean mask), as a table of their own."""
         chosen = np.arange(self.rows)[np.asarray(indices)]

@@ -74,7 +74,7 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
         for column in columns.values()
         for flag, value in zip(column.flags, column.values, strict=True)
     }
-    names = _declared(columns, flags, constants, problems)
+    names = _declared(columns, flags, constants, [str(folder) for folder in dirs], problems)
     names |= _given(entries["rule"], names, columns, problems)
     in_rules: list[Problem] = []
     rules = _checked(entries["rule"], RuleReader(names, curves).read, in_rules)
@@ -156,27 +156,35 @@ def _declared(
     columns: Mapping[str, Column],
     flags: Mapping[str, tuple[str, str]],
     constants: Mapping[str, Constant],
+    folders: Sequence[str],
     problems: list[Problem],
 ) -> dict[str, Dimension]:
     """Names of columns, flags and constants with their dimensions; a name stands for one thing only."""
     names: dict[str, Dimension] = {}
+    owners: dict[str, Entry] = dict(columns)
+    ranks = {folder: rank for rank, folder in enumerate(folders)}
+
+    def own(name: str, entry: Entry, what: str) -> None:
+        other = owners.setdefault(name, entry)
+        if other is entry:
+            return
+        if ranks[other.folder] > ranks[entry.folder]:  # blame the later folder: it is the user's
+            other, entry, what = entry, other, f"the name '{name}'"
+        problem = f"{what} is taken already, by '{other.id}' ({other.file}:{other.line})"
+        problems.append(
+            Problem(entry.file, entry.line, f"'{entry.id}'", None, problem, "Choose another name.")
+        )
+
     for column in columns.values():
         if not column.values:
             names[column.id] = column.dimension
     for flag, (column_id, value) in flags.items():
-        if flag in names or flag in columns:
-            problems.append(_clash(columns[column_id], f"value '{value}' makes the flag '{flag}'"))
+        own(flag, columns[column_id], f"the flag '{flag}' of value '{value}'")
         names[flag] = ONE
     for constant in constants.values():
-        if constant.id in names or constant.id in columns:
-            problems.append(_clash(constant, f"the name '{constant.id}'"))
+        own(constant.id, constant, f"the name '{constant.id}'")
         names[constant.id] = constant.dimension
     return names
-
-
-def _clash(entry: Entry, what: str) -> Problem:
-    problem = f"{what}, which another column or constant has already"
-    return Problem(entry.file, entry.line, f"'{entry.id}'", None, problem, "Choose another name.")
 
 
 def _given(

@@ -71,7 +71,7 @@ def read_curve(raw: Raw, problems: list[Problem]) -> Curve | None:
     y_unit, y_dimension = unit_dimension(keys, "y_unit")
     points: tuple[tuple[float, float], ...] = ()
     source = ""
-    if keys.has("points"):
+    if keys.has("points") and not keys.failed:
         points = keys.convert("points", lambda value: curve_points(value, x_unit, y_unit), ())
         source = keys.text("source")
     keys.no_more()
@@ -104,6 +104,7 @@ def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
     unit, dimension = unit_dimension(keys)
     if not keys.has("value"):
         keys.wrong("value", "is missing")
+    if keys.failed:  # without a unit no value can be read
         return None
     nan = math.nan
     value = keys.convert("value", lambda given: parse_as(given, unit), nan)

@@ -145,7 +145,10 @@ def parse_unit(text: str) -> Unit:
     tokens = _tokens(text)
     if tokens and tokens[0] == "/":
         tokens.insert(0, "1")
-    unit, rest = _product(text, tokens, 0)
+    try:
+        unit, rest = _product(text, tokens, 0)
+    except (OverflowError, ZeroDivisionError) as error:
+        raise UserError(f"{text!r} is too large or too small a unit") from error
     if rest:
         raise UserError(f"{text!r} is not a unit: {rest[0]!r} is not expected there")
     if not 0 < unit.factor < math.inf:

@@ -36,7 +36,9 @@ class Dimension:
         return not any(self.exponents)
 
     def __str__(self) -> str:
-        """The SI unit as text: "FLOP/s", "B/(s*J)", "1"."""
+        """The SI unit as text: "FLOP/s", "B/(s*J)", "W", "1"."""
+        if self.exponents == _WATT:
+            return "W"
         above = [_power(b, e) for b, e in zip(BASES, self.exponents, strict=True) if e > 0]
         below = [_power(b, -e) for b, e in zip(BASES, self.exponents, strict=True) if e < 0]
         top = "*".join(above) or "1"
@@ -58,6 +60,9 @@ def _power(base: str, exponent: float) -> str:
 
 ONE = Dimension()
 """The dimension of a plain number."""
+
+
+_WATT = (0.0, -1.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def _base(name: str) -> Dimension:

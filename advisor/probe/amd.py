@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 from advisor.probe import amd_card, amd_tools
 from advisor.probe.facts import contradiction, none, ok
 from advisor.probe.reading import (
-    ask_tool,
     children,
     clean,
     find_tool,
     keyed,
+    left_out,
+    may_ask,
     parsed_json,
     pci_address,
     read_text,
     rows,
     section,
+    tell_tool,
+    tool_failures,
     whole,
 )
 
@@ -92,11 +95,12 @@ def read(root: Path, say: Say) -> None:
     _read_versions(root, say)
     for card in _cards(root):
         if read_text(card / "device/vendor", 64) == VENDOR_ID:
-            say.begin(f"/sys/class/drm/{card.name}/device")
-            say(f"card:{card.name}", _read_card(card))
+            say(f"card:{card.name}", _identity_of(card))  # kept when the driver hangs in what follows
+            if may_ask(say, f"card:{card.name}", f"/sys/class/drm/{card.name}/device"):
+                say(f"card:{card.name}", _read_card(card))
     for node in sorted(children(root / "sys/class/kfd/kfd/topology/nodes"), key=lambda p: p.name):
-        say.begin(f"/sys/class/kfd/kfd/topology/nodes/{node.name}")
-        say(f"kfd:{node.name}", _read_node(node))
+        if may_ask(say, f"kfd:{node.name}", f"/sys/class/kfd/kfd/topology/nodes/{node.name}"):
+            say(f"kfd:{node.name}", _read_node(node))
     _read_tools(root, say, until)
 
 
@@ -115,6 +119,9 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
         here = {name: node for name, node in nodes.items() if node_address(node) == address}
         said = tools.pop(address, {})
         made = _devices_of_card(card, here, said, notices)
+        status, _ = left_out(raw, key)
+        for device in made:
+            device["status"] = status or "ok"
         names |= {name: _identity(device) for (name, device) in zip(here, made, strict=False)}
         devices += made
     devices += [amd_tools.device_without_sysfs(address, said) for address, said in tools.items()]
@@ -125,6 +132,7 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
         "device_links": _links(nodes, names),
         "drivers": _drivers(raw, bool(devices)),
         "notices": notices,
+        "skipped": [] if amd_tools.by_address(raw) else tool_failures(raw, NAME, "amd-smi", "rocm-smi"),
     }
 
 
@@ -150,6 +158,14 @@ def _read_versions(root: Path, say: Say) -> None:
             if version:
                 found["/opt/" + folder.name] = version
     say("rocm_versions", found)
+
+
+def _identity_of(card: Path) -> dict[str, Any]:
+    """What the PCI core knows of a card: no driver call is behind these files."""
+    uevent = keyed(read_text(card / "device/uevent") or "", "=")
+    names = ("vendor", "device")
+    out: dict[str, Any] = {name: read_text(card / "device" / name, 64) for name in names}
+    return {**out, "address": uevent.get("PCI_SLOT_NAME", "")}
 
 
 def _read_card(card: Path) -> dict[str, Any]:
@@ -183,10 +199,7 @@ def _read_tools(root: Path, say: Say, until: float) -> None:
         left = until - time.monotonic()
         if not tool or left < 0.2:
             continue
-        say.begin(f"{name} {' '.join(arguments)}")
-        answer = ask_tool([tool, *arguments], min(left, 3.0))
-        say(name, {key: answer[key] for key in ("out", "status", "reason")})
-        if answer["status"] == "ok" and parsed_json(answer["out"]) is not None:
+        if parsed_json(tell_tool(say, name, [tool, *arguments], min(left, 3.0))) is not None:
             return
 
 

@@ -18,10 +18,12 @@ from advisor.probe.reading import (
     clean,
     find_tool,
     keyed,
+    may_ask,
     number,
     parsed_json,
     rows,
     section,
+    tell_tool,
     whole,
 )
 
@@ -54,14 +56,12 @@ def read(root: Path, say: Say) -> None:
     """Report sysctl first (it is quick), then the profiler, which can take seconds."""
     del root  # these tools know no root
     sysctl = find_tool("sysctl", Path("/usr/sbin"))
-    if sysctl:
-        say.begin("sysctl")
-        say("sysctl", ask_tool([sysctl, *SYSCTL], 1.5)["out"])  # an unknown key fails, the others still print
+    if sysctl and may_ask(say, "sysctl", "sysctl"):
+        # an unknown key makes it fail, the others are printed all the same
+        say("sysctl", ask_tool([sysctl, *SYSCTL], 1.5)["out"])
     tool = find_tool("system_profiler", Path("/usr/sbin"))
     if tool:
-        say.begin("system_profiler SPDisplaysDataType")
-        answer = ask_tool([tool, "SPDisplaysDataType", "-json"], PROFILER_TIMEOUT_S)
-        say("displays", {key: answer[key] for key in ("out", "status", "reason")})
+        tell_tool(say, "displays", [tool, "SPDisplaysDataType", "-json"], PROFILER_TIMEOUT_S)
 
 
 def parse(raw: dict[str, Any]) -> dict[str, Any]:

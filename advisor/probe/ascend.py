@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 from advisor.probe import npu_smi
 from advisor.probe.facts import none, ok
 from advisor.probe.reading import (
-    ask_tool,
     children,
     clean,
     find_tool,
     keyed,
+    left_out,
     output,
     pci_address,
     pci_functions,
     read_text,
     rows,
     section,
+    tell_tool,
 )
 
 if TYPE_CHECKING:
@@ -80,12 +81,7 @@ def read(root: Path, say: Say) -> None:
 
 def _ask(say: Say, key: str, argv: list[str], until: float) -> str:
     left = until - time.monotonic()
-    if left <= 0.1:
-        return ""
-    say.begin(" ".join(["npu-smi", *argv[1:]]))
-    answer = ask_tool(argv, left)
-    say(key, {name: answer[name] for name in ("out", "status", "reason")})
-    return str(answer["out"])
+    return tell_tool(say, key, argv, left) if left > 0.1 else ""
 
 
 def cann_versions(base: Path) -> dict[str, str]:
@@ -136,6 +132,8 @@ def _why_no_table(raw: dict[str, Any], info: dict[str, Any], any_device: bool) -
         status, reason = "lib_missing", "npu-smi is not installed"
     elif info.get("status", "ok") != "ok":
         status, reason = str(info["status"]), clean(info.get("reason", ""), 300)
+    elif left_out(raw, "info")[0]:
+        status, reason = left_out(raw, "info")
     else:
         status, reason = "failed", "npu-smi printed no device table that could be read"
     hint = "Install the Ascend driver, or mount npu-smi and /usr/local/Ascend/driver into the container."

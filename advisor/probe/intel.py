@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from advisor.probe import intel_gaudi
 from advisor.probe.facts import assumed, none, ok
 from advisor.probe.reading import (
-    ask_tool,
     children,
     clean,
     find_tool,
     keyed,
+    may_ask,
     number,
     output,
     parsed_json,
@@ -27,6 +27,8 @@ from advisor.probe.reading import (
     pcie_gen,
     read_text,
     rows,
+    tell_tool,
+    tool_failures,
     whole,
 )
 
@@ -81,8 +83,8 @@ def read(root: Path, say: Say) -> None:
         ],
     )
     for card in _cards(root):
-        if read_text(card / "device/vendor", 64) == f"0x{GPU_VENDOR}":
-            say.begin(f"/sys/class/drm/{card.name}")
+        ours = read_text(card / "device/vendor", 64) == f"0x{GPU_VENDOR}"
+        if ours and may_ask(say, f"card:{card.name}", f"/sys/class/drm/{card.name}"):
             say(f"card:{card.name}", _read_card(card))
     for name, arguments in (
         ("xpu-smi", ["discovery", "-j"]),
@@ -90,9 +92,7 @@ def read(root: Path, say: Say) -> None:
     ):
         tool, left = find_tool(name), until - time.monotonic()
         if tool and left > 0.2:
-            say.begin(f"{name} {' '.join(arguments)}")
-            answer = ask_tool([tool, *arguments], min(left, 3.0))
-            say(name, {key: answer[key] for key in ("out", "status", "reason")})
+            tell_tool(say, name, [tool, *arguments], min(left, 3.0))
 
 
 def parse(raw: dict[str, Any]) -> dict[str, Any]:
@@ -321,15 +321,4 @@ def _skipped(raw: dict[str, Any], pci: list[dict[str, Any]]) -> list[dict[str, s
                 "hint": "",
             }
         )
-    for tool in ("xpu-smi", "hl-smi"):
-        answer = raw.get(tool)
-        if isinstance(answer, dict) and answer.get("status", "ok") != "ok":
-            out.append(
-                {
-                    "probe": f"intel ({tool})",
-                    "status": str(answer["status"]),
-                    "reason": clean(answer.get("reason", ""), 300),
-                    "hint": "",
-                }
-            )
-    return out
+    return out + tool_failures(raw, NAME, "xpu-smi", "hl-smi")

@@ -15,7 +15,12 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from advisor.probe.facts import CallSkipped
+
+if TYPE_CHECKING:
+    from advisor.probe.facts import Say
 
 MAX_FILE_BYTES = 256 * 1024
 MAX_TOOL_BYTES = 4 * 1024 * 1024
@@ -177,6 +182,31 @@ def ask_tool(argv: Sequence[str], timeout_s: float, env: dict[str, str] | None =
     return answer
 
 
+def may_ask(say: Say, key: str, call: str) -> bool:
+    """Begin a call. False when it hung or crashed the child before this one: told under "skipped:KEY"."""
+    try:
+        say.begin(call)
+    except CallSkipped as skip:
+        say(f"skipped:{key}", {"status": skip.status, "reason": skip.reason})
+        return False
+    return True
+
+
+def tell_tool(say: Say, key: str, argv: Sequence[str], timeout_s: float) -> str:
+    """Ask a tool and report {"out", "status", "reason"} under `key`; returns what it printed."""
+    if not may_ask(say, key, _shown(argv)):
+        return ""
+    answer = ask_tool(argv, timeout_s)
+    say(key, {name: answer[name] for name in ("out", "status", "reason")})
+    return str(answer["out"])
+
+
+def left_out(raw: dict[str, Any], key: str) -> tuple[str, str]:
+    """(status, reason) of a call that the runner left out after it had hung; ("", "") when it was asked."""
+    told = section(raw, f"skipped:{key}")
+    return (str(told["status"]), clean(told.get("reason", ""), 300)) if told.get("status") else ("", "")
+
+
 def _verdict(argv: Sequence[str], answer: dict[str, Any]) -> dict[str, str]:
     """Status and reason of a tool that ended by itself."""
     code = answer["rc"]
@@ -220,6 +250,19 @@ def output(raw: dict[str, Any], key: str) -> str:
     """What a tool printed, when it ended well."""
     answer = section(raw, key)
     return str(answer.get("out", "")) if answer.get("status") == "ok" else ""
+
+
+def tool_failures(raw: dict[str, Any], probe: str, *tools: str) -> list[dict[str, str]]:
+    """`skipped` entries for the tools that were asked and failed, or were left out after a hang."""
+    out = []
+    for tool in tools:
+        answer = section(raw, tool) or section(raw, f"skipped:{tool}")
+        if answer.get("status", "ok") != "ok":
+            reason = clean(answer.get("reason", ""), 300)
+            out.append(
+                {"probe": f"{probe} ({tool})", "status": str(answer["status"]), "reason": reason, "hint": ""}
+            )
+    return out
 
 
 def parsed_json(text: object) -> Any:

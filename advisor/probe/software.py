@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from advisor.probe import amd, apple, ascend, software_seen, tpu
 from advisor.probe.facts import none, ok
-from advisor.probe.reading import children, clean, pci_functions, section
+from advisor.probe.reading import children, clean, may_ask, pci_functions, section
 from advisor.probe.software_ask import ask, check_python
 from advisor.probe.software_builds import build_fact, version_fact
 
@@ -77,14 +77,15 @@ def read(root: Path, say: Say) -> None:
     say("options", {"python": python, "given": bool(given), "ask": wish})
     say("hints", hints)
     say("torch_npu_cann", ascend.cann_versions(root / "usr/local/Ascend"))
-    say.begin(f"{python} (versions)")
+    if not may_ask(say, "versions", f"{python} (versions)"):
+        return
     said = ask(python, "versions", VERSIONS_TIMEOUT_S)
     say("versions", said)
     if not _wanted(wish, hints, said["answers"]):
         return
     for name in FRAMEWORKS:
-        if f"build:{name}" in said["answers"]:
-            say.begin(f"{python} (import {name})")
+        here = f"build:{name}" in said["answers"]
+        if here and may_ask(say, f"ask:{name}", f"{python} (import {name})"):
             say(f"ask:{name}", _asked(python, name))
 
 

@@ -197,7 +197,19 @@ def test_a_hung_tool_costs_its_seconds_and_sysfs_stays(
     raw, found = asked(amd, tree(tmp_path / "r", card(1, "0000:05:00.0")))
     assert time.monotonic() - started < 3
     assert raw["amd-smi"]["status"] == "timeout"
+    assert [(s.probe, s.status) for s in found.skipped] == [("amd (amd-smi)", "timeout")]
     assert found.devices[0].memory_total_bytes.value == 205822885888
+
+
+def test_a_card_whose_driver_hangs_is_still_told_by_its_ids(bin_dir: Path, tmp_path: Path) -> None:
+    """The runner's second look leaves out the call that hung: the other card is whole."""
+    del bin_dir
+    files = {**card(0, "0000:05:00.0"), **card(1, "0000:26:00.0", unique_id="aaaabbbbccccdddd")}
+    _, found = asked(amd, tree(tmp_path / "r", files), skip="card0/device")
+    hung, well = found.devices
+    assert (hung.status, hung.pci_id.value) == ("timeout", "1002:74a1")
+    assert hung.memory_total_bytes.value is None
+    assert (well.status, well.memory_total_bytes.value) == ("ok", 205822885888)
 
 
 def test_used_beyond_total_is_no_free_memory() -> None:

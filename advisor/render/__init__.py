@@ -78,7 +78,7 @@ def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
         return content, []
     remark = Notice(
         code="glyphs_missing",
-        message=f"No font here has {len(page.replaced)} of the characters in names; the PDF shows their codes.",
+        message=f"No font here has {len(page.replaced)} of the characters; the PDF shows their codes.",
         hint="apt install fonts-noto-core fonts-noto-cjk",
     )
     return content, [remark]

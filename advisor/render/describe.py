@@ -204,6 +204,17 @@ def nvlinks(found: tuple[NvLink, ...] | None, t: Texts) -> Markup:
     )
 
 
+def pcie(generation: Fact[int], width: Fact[int], marks: Marks) -> Markup:
+    """A PCIe link: "gen 5 x16", one mark for both when both are known."""
+    if generation.value is None or width.value is None:
+        return joined(marks.fact(generation), marks.fact(width))
+    return marks.fact(
+        generation,
+        "",
+        marks.t("pcie.link", "gen {generation} x{width}", generation=generation.value, width=width.value),
+    )
+
+
 def seen(fact: Fact[tuple[FrameworkDevice, ...]], t: Texts) -> Markup:
     """The accelerators that a framework names, or that it names none and why."""
     if fact.value:
@@ -222,17 +233,17 @@ def packages(found: dict[str, str] | None) -> Markup:
 
 
 def shown_interfaces(found: tuple[NetworkInterface, ...]) -> list[NetworkInterface]:
-    """Interfaces that lead somewhere, at most 16; loopback and virtual ones only when there is nothing else."""
+    """Interfaces that lead somewhere, at most 16; the others only when there is nothing else."""
     real = [i for i in found if i.kind in ("ethernet", "wifi", "infiniband")]
     return (real or list(found))[:16]
 
 
 def bits(fact: Fact[float]) -> str:
-    """A line rate as networks print it; units count bytes, the schema bits."""
+    """A line rate in bits, as networks print it."""
     return "" if fact.value is None else number(fact.value, "bit/s")
 
 
-def warnings(m: Measurement, t: Texts) -> Markup:
+def warnings(m: Measurement) -> Markup:
     """Warnings and the reason why there is no figure, in words."""
     parts = [code(name) for name in m.warnings]
     if m.reason:
@@ -262,11 +273,14 @@ def framework_lines(advice: Advice, marks: Marks) -> list[Markup]:
         if framework.version.known:
             lines.append(
                 t(
-                    "why.framework.line", "{name} {version}, built for {build}, sees: {seen}.",
-                    name=foreign(framework.name, 40), version=marks.fact(framework.version),
-                    build=marks.fact(framework.build), seen=marks.fact(framework.sees, "", seen(framework.sees, t)),
+                    "why.framework.line",
+                    "{name} {version}, built for {build}, sees: {seen}.",
+                    name=foreign(framework.name, 40),
+                    version=marks.fact(framework.version),
+                    build=marks.fact(framework.build),
+                    seen=marks.fact(framework.sees, "", seen(framework.sees, t)),
                 )
-            )  # fmt: skip
+            )
     return lines
 
 
@@ -316,3 +330,17 @@ def step_origin(step: TraceStep) -> Markup:
     """Rule, file and source of a step."""
     parts = [part for part in (step.rule, step.file, step.source) if part]
     return foreign(" · ".join(parts), 240) if parts else Markup()
+
+
+def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
+    """Whose trace it is: the workload and the target of the first estimate that rests on it."""
+    titles = {workload.id: workload.title for workload in advice.workloads}
+    for estimate in advice.estimates:
+        for name, quantity in estimate.quantities.items():
+            if quantity.trace == key:
+                several = len({q.trace for q in estimate.quantities.values()}) > 1
+                what = foreign(titles.get(estimate.workload, estimate.workload), 90)
+                where = foreign(estimate.target.label, 80)
+                title = t("trace.title", "{workload} on {target}", workload=what, target=where)
+                return Markup("{}: {}").format(title, code(name)) if several else title
+    return foreign(key, 120)

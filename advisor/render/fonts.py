@@ -6,10 +6,12 @@ fonts themselves before anything is drawn.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import ctypes
 import ctypes.util
 import io
+import tempfile
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +45,26 @@ def font_face_css() -> str:
             f'src:url("data:font/woff2;base64,{data}") format("woff2")}}'
         )
     return "\n".join(rules)
+
+
+@lru_cache(maxsize=1)
+def unpacked_folder() -> Path | None:
+    """A folder with the shipped faces as plain OpenType, which the chart library measures texts with.
+
+    Lives until the process ends. None when no font is shipped.
+    """
+    from fontTools.ttLib import TTFont
+
+    faces = shipped_faces()
+    if not faces:
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="hwadvisor-fonts-")
+    atexit.register(folder.cleanup)
+    for path in faces.values():
+        with TTFont(io.BytesIO(path.read_bytes())) as font:
+            font.flavor = None
+            font.save(str(Path(folder.name) / f"{path.stem}.otf"))
+    return Path(folder.name)
 
 
 @lru_cache(maxsize=1)

@@ -97,14 +97,21 @@ class Marks:
 
     def fact(self, fact: Fact[Any], unit: str = "", text: str | Markup | None = None) -> Markup:
         """A probed fact: its value (`text` if given) with its mark, or "unknown" and why."""
+        if fact.value is None and fact.status == Status.absent:  # known: it is not there
+            absent = foreign(fact.reason, 160) if fact.reason else self.status_text(fact.status)
+            return Markup('<span class="why">{}</span>').format(absent)
+        if fact.value is None and fact.status == Status.not_supported:
+            words = [self.status_text(fact.status), *([foreign(fact.reason, 160)] if fact.reason else [])]
+            return Markup('<span class="why">{}</span>').format(Markup(": ").join(words))
         if fact.value is None:
             return self.unknown(fact.reason or self.status_text(fact.status))
         shown = text if text is not None else self.value(fact.value, unit)
         kind = Kind.assumed if fact.status == Status.assumed else Kind.probed
         note = fact.reason
         if fact.status == Status.contradiction:
-            also = "; ".join(f"{other.source}: {other.value}" for other in fact.others)
-            note = f"{note} {self.t.plain('fact.contradicted', 'Others say otherwise: {also}', also=also)}".strip()
+            also = "; ".join(f"{other.source}: {self.value(other.value, unit)}" for other in fact.others)
+            said = self.t.plain("fact.contradicted", "Others say otherwise: {also}", also=also)
+            note = f"{note} {said}".strip()
         out = Markup('<span class="fig">{}</span>{}').format(shown, self.sourced(kind, fact.source, note))
         if fact.status == Status.contradiction:
             out += Markup(' <span class="warn">{}</span>').format(
@@ -138,11 +145,12 @@ class Marks:
         mark = self.mark(Kind.measured, slug("m", measurement.id), measurement.id)
         if measurement.value is None:
             return Markup('<span class="fig">{}</span>{}').format(self.span(measurement), mark)
-        out = Markup('<span class="fig">{}</span>{}').format(
-            self.value(measurement.value, measurement.unit), mark
-        )
+        shown = self.value(measurement.value, measurement.unit)
+        out = Markup('<span class="fig">{}</span>{}').format(shown, mark)
         if ranged and measurement.low is not None and measurement.high is not None:
-            out += Markup(' <span class="rng">{}</span>').format(self.span(measurement))
+            spread = self.span(measurement)
+            if spread != shown:
+                out += Markup(' <span class="rng">{}</span>').format(spread)
         return out
 
     def _quantity_mark(self, quantity: Quantity) -> Markup:
@@ -167,7 +175,9 @@ class Marks:
     def span(self, of: Quantity | Measurement) -> str:
         """The range of a figure as text."""
         try:
-            return show_range(of.low, of.high, of.unit or "1")
+            # Measured ranges are narrow: two figures would often print both ends alike.
+            digits = 3 if isinstance(of, Measurement) else 2
+            return show_range(of.low, of.high, of.unit or "1", digits)
         except UserError:
             ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]
             return f"{'–'.join(ends)} {clean(of.unit, 24)}"

@@ -106,9 +106,14 @@ def write_pdf(html: str, attachment: str, when: datetime | None) -> bytes:
 
     dated = when or _UNDATED
     data = weasyprint.Attachment(
-        string=attachment, name=ATTACHMENT, description="The figures of this report", relationship="Data",
-        created=dated, modified=dated, url_fetcher=DataOnly(),
-    )  # fmt: skip
+        string=attachment,
+        name=ATTACHMENT,
+        description="The figures of this report",
+        relationship="Data",
+        created=dated,
+        modified=dated,
+        url_fetcher=DataOnly(),
+    )
     with _complaints() as complaints, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         document = weasyprint.HTML(string=html, url_fetcher=DataOnly(), base_url=None)
@@ -144,7 +149,7 @@ class _Text(HTMLParser):
         self.characters: set[str] = set()
         self._hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the base class's signature
         self._hidden += tag in ("style", "script")
 
     def handle_endtag(self, tag: str) -> None:

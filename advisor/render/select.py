@@ -244,8 +244,8 @@ def _answers(estimate: Estimate | None) -> bool:
 def cheapest(advice: Advice, workload: Workload) -> Estimate | None:
     """The catalogue choice that meets the deadline (or, with none, just fits) for the least rent."""
     rows = catalogue(advice, workload)
-    for of in ("deadline", "fit"):
-        found = [e for e in (getattr(row, of) for row in rows) if _answers(e) and _rent(e) < float("inf")]
+    for candidates in ([row.deadline for row in rows], [row.fit for row in rows]):
+        found = [e for e in candidates if e is not None and e.fits and _rent(e) < float("inf")]
         if found:
             return min(found, key=lambda e: (_rent(e), _time(e), e.target.label))
     return None

@@ -12,6 +12,8 @@ from advisor.render.marks import Marks, foreign, number
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, Grade, Workload
 
+NOTHING = Markup()
+
 
 @dataclass(frozen=True)
 class KeyFigure:
@@ -19,7 +21,7 @@ class KeyFigure:
 
     label: Markup
     figure: Markup
-    note: Markup = Markup()
+    note: Markup = NOTHING
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Step:
     """Something to do next, and why."""
 
     do: Markup
-    why: Markup = Markup()
+    why: Markup = NOTHING
 
 
 def title(advice: Advice, t: Texts) -> Markup:
@@ -72,17 +74,22 @@ def answer(advice: Advice, t: Texts) -> Markup:
             "answer.some",
             "This machine can train {count} of {total} workloads within the time allowed for each; "
             "the longest of them, {title}, takes about {time}.",
-            count=len(in_time), total=total, title=foreign(longest.title), time=_time_text(advice, longest, t),
-        )  # fmt: skip
+            count=len(in_time),
+            total=total,
+            title=foreign(longest.title),
+            time=_time_text(advice, longest, t),
+        )
     elif slow:
         nearest = min(slow, key=lambda w: _excess(advice, w))
         first = t(
             "answer.slow",
             "This machine finishes none of {total} workloads within the time allowed; the nearest, {title}, "
             "would take about {time} where {limit} are allowed.",
-            total=total, title=foreign(nearest.title), time=_time_text(advice, nearest, t),
+            total=total,
+            title=foreign(nearest.title),
+            time=_time_text(advice, nearest, t),
             limit=number(select.deadline_s(nearest) or 0.0, "s"),
-        )  # fmt: skip
+        )
     elif too_big == total:
         first = t("answer.none", "None of {total} workloads fits into this machine's memory.", total=total)
     else:
@@ -91,12 +98,19 @@ def answer(advice: Advice, t: Texts) -> Markup:
             "What this machine can train is not known: the table below says why.",
             total=total,
         )
-    rest = []
-    if in_time and slow:
-        rest.append(t("answer.too_slow", "{count} more would fit but take too long.", count=len(slow)))
-    if too_big and too_big < total:
-        rest.append(t("answer.too_big", "{count} cannot run here.", count=too_big))
-    return Markup(" ").join([first, *rest])
+    rest = Markup()
+    if in_time and slow and too_big:
+        rest = t(
+            "answer.rest",
+            "Of the others, {slow} would take too long and {no} cannot run here.",
+            slow=len(slow),
+            no=too_big,
+        )
+    elif in_time and slow:
+        rest = t("answer.rest_slow", "The other {count} would fit but take too long.", count=len(slow))
+    elif too_big and too_big < total:
+        rest = t("answer.rest_no", "Of the others, {count} cannot run here.", count=too_big)
+    return Markup(" ").join([first, rest]) if rest else first
 
 
 def _no_estimates(advice: Advice, t: Texts) -> Markup:
@@ -106,7 +120,7 @@ def _no_estimates(advice: Advice, t: Texts) -> Markup:
     if count:
         return t(
             "answer.probed_gpu",
-            "This machine has {count} accelerator(s); no workload was estimated.",
+            "Accelerators that answer: {count}. No workload was estimated.",
             count=count,
         )
     return t("answer.probed", "This machine has no accelerator that answers; no workload was estimated.")
@@ -128,8 +142,9 @@ def state_line(advice: Advice, t: Texts) -> Markup:
         return t(
             "basis.partial",
             "Preliminary: the measuring {stopped} when this was written, with {count} figures done.",
-            stopped=stopped or t("basis.unfinished", "had not finished"), count=len(calibration.measurements),
-        )  # fmt: skip
+            stopped=stopped or t("basis.unfinished", "had not finished"),
+            count=len(calibration.measurements),
+        )
     return Markup()
 
 
@@ -149,7 +164,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
                 "key.arithmetic.note",
                 "matrix products in {dtype} on {device}",
                 dtype=dtype,
-                device=foreign(device),
+                device=device_name(advice, device, t),
             )
             if matmul
             else why,
@@ -159,7 +174,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
         KeyFigure(
             t("key.bandwidth", "Memory bandwidth"),
             marks.measured(width, missing=t("key.not_measured", "not measured")),
-            t("key.bandwidth.note", "on {device}", device=foreign(device)) if width else why,
+            t("key.bandwidth.note", "on {device}", device=device_name(advice, device, t)) if width else why,
         )
     )
     states = _states(advice)
@@ -179,6 +194,14 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
     return figures
 
 
+def device_name(advice: Advice, name: str, t: Texts) -> Markup:
+    """The product behind a torch device name, for readers who do not speak torch."""
+    named = advice.calibration.devices.get(name) if advice.calibration else None
+    if name == "cpu":
+        return t("device.the_cpu", "the CPU")
+    return foreign(named or name, 60)
+
+
 def _memory(advice: Advice, marks: Marks) -> KeyFigure:
     t = marks.t
     devices = select.usable_devices(advice)
@@ -186,9 +209,11 @@ def _memory(advice: Advice, marks: Marks) -> KeyFigure:
     if known:
         largest = max(known, key=lambda d: d.memory_total_bytes.value or 0)
         note = t(
-            "key.memory.device", "{count} × {name}",
-            count=sum(d.name.value == largest.name.value for d in known), name=describe.device_title(t, largest),
-        )  # fmt: skip
+            "key.memory.device",
+            "{count} × {name}",
+            count=sum(d.name.value == largest.name.value for d in known),
+            name=describe.device_title(t, largest),
+        )
         return KeyFigure(
             t("key.memory", "Memory to train in"), marks.fact(largest.memory_total_bytes, "B"), note
         )
@@ -215,11 +240,19 @@ def next_steps(advice: Advice, marks: Marks) -> list[Step]:
 
 def _measure_again(advice: Advice, t: Texts) -> list[Step]:
     if advice.calibration is None:
-        return [Step(t("next.scan", "Run hwadvisor scan to measure this machine."),
-                     t("next.scan.why", "Estimates from probe and catalogue alone have far wider ranges."))]  # fmt: skip
+        return [
+            Step(
+                t("next.scan", "Run hwadvisor scan to measure this machine."),
+                t("next.scan.why", "Estimates from probe and catalogue alone have far wider ranges."),
+            )
+        ]
     if not advice.calibration.complete:
-        return [Step(t("next.finish", "Run hwadvisor scan again and let it finish."),
-                     t("next.finish.why", "The measuring was cut short; what was measured is in this report."))]  # fmt: skip
+        return [
+            Step(
+                t("next.finish", "Run hwadvisor scan again and let it finish."),
+                t("next.finish.why", "The measuring was cut short; what was measured is in this report."),
+            )
+        ]
     return []
 
 
@@ -257,16 +290,18 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
     age = select.old_price(advice, choice.quantities.get("rent_usd"))
     why = t(
         "next.get.why",
-        "The least rent in the catalogue for the cheapest workload that this machine does not finish in time.",
+        "This machine does not finish that job in time; of all listed choices this one costs least.",
     )
     if age is not None:
         why += Markup(" ") + t("next.get.old", "The price is {days} days old.", days=age)
     do = t(
         "next.get",
         "For {workload}, rent {label}: about {time} for {rent}.",
-        workload=foreign(workload.title), label=target_label(advice, choice),
-        time=marks.quantity(choice.quantities.get("time_s")), rent=marks.quantity(choice.quantities.get("rent_usd")),
-    )  # fmt: skip
+        workload=foreign(workload.title),
+        label=target_label(advice, choice),
+        time=marks.quantity(choice.quantities.get("time_s")),
+        rent=marks.quantity(choice.quantities.get("rent_usd")),
+    )
     return [Step(do, why)]
 
 
@@ -276,7 +311,7 @@ def target_label(advice: Advice, estimate: Estimate) -> Markup:
     name = titles.get(estimate.target.accelerator_id)
     if name is None:
         return foreign(estimate.target.label, 80)
-    return Markup("{} × {}").format(estimate.target.devices, foreign(name, 80))
+    return Markup("{} × {}").format(number(estimate.target.devices, "1"), foreign(name, 80))
 
 
 def _quiet(advice: Advice, t: Texts) -> list[Step]:
@@ -285,8 +320,12 @@ def _quiet(advice: Advice, t: Texts) -> list[Step]:
     noisy = sum(m.grade == Grade.C for m in advice.calibration.measurements)
     if not noisy:
         return []
-    return [Step(t("next.quiet", "Measure again when nothing else runs here."),
-                 t("next.quiet.why", "{count} figure(s) could only be given as a range.", count=noisy))]  # fmt: skip
+    return [
+        Step(
+            t("next.quiet", "Measure again when nothing else runs here."),
+            t("next.quiet.why", "Figures that could only be given as a range: {count}.", count=noisy),
+        )
+    ]
 
 
 def _states(advice: Advice) -> list[tuple[Workload, str]]:

@@ -119,46 +119,87 @@ def _machine(devices: tuple[Device, ...], build: str) -> Machine:
             interfaces=ok(
                 (
                     NetworkInterface(
-                        name="eth0", kind="ethernet", state="up", driver="mlx5_core",
+                        name="eth0",
+                        kind="ethernet",
+                        state="up",
+                        driver="mlx5_core",
                         speed_bits_per_s=ok(25e9, "/sys/class/net/eth0/speed"),
                     ),
                     NetworkInterface(
-                        name="docker0", kind="bridge", state="down",
+                        name="docker0",
+                        kind="bridge",
+                        state="down",
                         speed_bits_per_s=none(Status.not_supported, "/sys/class/net/docker0/speed", "-1"),
                     ),
                 ),
                 "/sys/class/net",
             ),
             rdma_ports=ok(
-                (RdmaPort(device="mlx5_0", port=1, link_layer="InfiniBand", state="ACTIVE",
-                          rate_bits_per_s=ok(400e9, "/sys/class/infiniband/mlx5_0/ports/1/rate")),)
-                if devices else (),
+                (
+                    RdmaPort(
+                        device="mlx5_0",
+                        port=1,
+                        link_layer="InfiniBand",
+                        state="ACTIVE",
+                        rate_bits_per_s=ok(400e9, "/sys/class/infiniband/mlx5_0/ports/1/rate"),
+                    ),
+                )
+                if devices
+                else (),
                 "/sys/class/infiniband",
             ),
         ),
         devices=devices,
-        drivers=(Driver(vendor="nvidia", driver_version=ok("615.22", "nvml"), runtime_version=ok("13.0", "nvml"),
-                        binding=ok("nvidia-ml-py 13.615.71", "importlib.metadata")),) if devices else (),
+        drivers=(
+            Driver(
+                vendor="nvidia",
+                driver_version=ok("615.22", "nvml"),
+                runtime_version=ok("13.0", "nvml"),
+                binding=ok("nvidia-ml-py 13.615.71", "importlib.metadata"),
+            ),
+        )
+        if devices
+        else (),
         software=Software(
             python=ok("python3", "sys.executable"),
             python_version=ok("3.11.7", "sys.version"),
             frameworks=(
                 torch,
-                Framework(name="tensorflow", version=none(Status.absent, "importlib.metadata", "not installed")),
+                Framework(
+                    name="tensorflow", version=none(Status.absent, "importlib.metadata", "not installed")
+                ),
                 Framework(name="jax", version=none(Status.absent, "importlib.metadata", "not installed")),
             ),
             packages=ok({"numpy": "2.4.6", "tokenizers": "0.22", "pillow": "12.0"}, "importlib.metadata"),
         ),
         skipped=(
-            *(() if devices else (Skipped(probe="nvidia", status=Status.absent,
-                                          reason="no NVIDIA device on PCIe and no libnvidia-ml.so.1"),)),
+            *(
+                ()
+                if devices
+                else (
+                    Skipped(
+                        probe="nvidia",
+                        status=Status.absent,
+                        reason="no NVIDIA device on PCIe and no libnvidia-ml.so.1",
+                    ),
+                )
+            ),
             Skipped(probe="amd", status=Status.absent, reason="no /sys/module/amdgpu"),
-            Skipped(probe="ascend", status=Status.timeout, reason="npu-smi did not answer within 5 s",
-                    hint="Run `npu-smi info` by hand and see whether it hangs."),
+            Skipped(
+                probe="ascend",
+                status=Status.timeout,
+                reason="npu-smi did not answer within 5 s",
+                hint="Run `npu-smi info` by hand and see whether it hangs.",
+            ),
         ),
-        notices=(Notice(code="cgroup_memory", message="The container may use 48 GiB of the host's 64 GiB.",
-                        hint="Raise the container's memory limit."),),
-    )  # fmt: skip
+        notices=(
+            Notice(
+                code="cgroup_memory",
+                message="The container may use 48 GiB of the host's 64 GiB.",
+                hint="Raise the container's memory limit.",
+            ),
+        ),
+    )
 
 
 def _cpu() -> Cpu:
@@ -183,7 +224,9 @@ def _cpu() -> Cpu:
             "/proc/cpuinfo flags",
         ),
         clock_reported_hz=Fact(
-            value=2.1e9, status=Status.contradiction, source="/proc/cpuinfo cpu MHz",
+            value=2.1e9,
+            status=Status.contradiction,
+            source="/proc/cpuinfo cpu MHz",
             others=(Other(value=4.1e9, source="dependent-add loop"),),
         ),
         clock_measured_hz=ok(4.1e9, "dependent-add loop"),
@@ -191,12 +234,13 @@ def _cpu() -> Cpu:
         quota_threads=none(Status.absent, "/sys/fs/cgroup/cpu.max", "unlimited"),
         budget_threads=ok(16, "least of affinity, quota and Slurm"),
         load_average=ok(0.4, "/proc/loadavg"),
-    )  # fmt: skip
+    )
 
 
 def _h200() -> Device:
     return Device(
-        vendor="nvidia", index=0,
+        vendor="nvidia",
+        index=0,
         name=ok("NVIDIA H200", "nvml:nvmlDeviceGetName"),
         uuid=ok("GPU-00000000-0000-0000-0000-000000000000", "nvml:nvmlDeviceGetUUID"),
         pci_address=ok("0000:1b:00.0", "nvml:nvmlDeviceGetPciInfo_v3"),
@@ -206,21 +250,30 @@ def _h200() -> Device:
         compute_units=ok(132, "torch:multi_processor_count"),
         memory_total_bytes=ok(150754820096, "nvml:nvmlDeviceGetMemoryInfo_v2"),
         memory_free_bytes=ok(150100000000, "nvml:nvmlDeviceGetMemoryInfo_v2"),
-        clock_hz=ok(1.98e9, "nvml:nvmlDeviceGetClockInfo"), clock_max_hz=ok(1.98e9, "nvml:nvmlDeviceGetMaxClockInfo"),
-        power_w=ok(118.0, "nvml:nvmlDeviceGetPowerUsage"), power_limit_w=ok(600.0, "nvml:nvmlDeviceGetEnforcedPowerLimit"),
+        clock_hz=ok(1.98e9, "nvml:nvmlDeviceGetClockInfo"),
+        clock_max_hz=ok(1.98e9, "nvml:nvmlDeviceGetMaxClockInfo"),
+        power_w=ok(118.0, "nvml:nvmlDeviceGetPowerUsage"),
+        power_limit_w=ok(600.0, "nvml:nvmlDeviceGetEnforcedPowerLimit"),
         power_limit_default_w=ok(700.0, "nvml:nvmlDeviceGetPowerManagementDefaultLimit"),
         temperature_c=ok(41.0, "nvml:nvmlDeviceGetTemperature"),
         throttle_reasons=ok((), "nvml:nvmlDeviceGetCurrentClocksEventReasons"),
-        pcie_gen_max=ok(5, "nvml"), pcie_width_max=ok(16, "nvml"), pcie_gen_current=ok(5, "nvml"),
-        pcie_width_current=ok(16, "nvml"), pcie_slot_gen=ok(5, "/sys/bus/pci"), pcie_slot_width=ok(16, "/sys/bus/pci"),
-        ecc_enabled=ok(True, "nvml:nvmlDeviceGetEccMode"), ecc_uncorrected=ok(0, "nvml"),
-        row_remap_pending=ok(False, "nvml"), row_remap_failed=ok(False, "nvml"), mig_enabled=ok(False, "nvml"),
+        pcie_gen_max=ok(5, "nvml"),
+        pcie_width_max=ok(16, "nvml"),
+        pcie_gen_current=ok(5, "nvml"),
+        pcie_width_current=ok(16, "nvml"),
+        pcie_slot_gen=ok(5, "/sys/bus/pci"),
+        pcie_slot_width=ok(16, "/sys/bus/pci"),
+        ecc_enabled=ok(True, "nvml:nvmlDeviceGetEccMode"),
+        ecc_uncorrected=ok(0, "nvml"),
+        row_remap_pending=ok(False, "nvml"),
+        row_remap_failed=ok(False, "nvml"),
+        mig_enabled=ok(False, "nvml"),
         mig_instances=(MigInstance(name=ok("1g.18gb", "nvml"), memory_total_bytes=ok(18 * 2**30, "nvml")),),
         nvlinks=none(Status.not_supported, "nvml:nvmlDeviceGetNvLinkState", "NVML_ERROR_NOT_SUPPORTED"),
         processes=ok((), "nvml"),
         framework_name=ok("cuda:0", "joined on UUID"),
         accelerator_id=ok("nvidia-h200-sxm-141gb", "PCI id 10de:2335"),
-    )  # fmt: skip
+    )
 
 
 def _m(id: str, bench: str, device: str, unit: str, value: float | None, **more: Any) -> Measurement:
@@ -229,11 +282,23 @@ def _m(id: str, bench: str, device: str, unit: str, value: float | None, **more:
     wide = {Grade.A: 0.03, Grade.B: 0.1, Grade.C: 0.6}[grade]
     middle = value if value is not None else more.pop("about", 1.0)
     return Measurement(
-        id=id, bench=bench, device=device, unit=unit, params=params, value=None if grade == Grade.C else value,
-        low=middle * (1 - wide), high=middle * (1 + wide), best=middle * (1 + wide), grade=grade, samples=120,
-        kept=100 if grade != Grade.C else 3, seconds=0.8, noise=Noise(run_delay_fraction=0.004, spread=1.05),
-        measured_at=WHEN, **more,
-    )  # fmt: skip
+        id=id,
+        bench=bench,
+        device=device,
+        unit=unit,
+        params=params,
+        value=None if grade == Grade.C else value,
+        low=middle * (1 - wide),
+        high=middle * (1 + wide),
+        best=middle * (1 + wide),
+        grade=grade,
+        samples=120,
+        kept=100 if grade != Grade.C else 3,
+        seconds=0.8,
+        noise=Noise(run_delay_fraction=0.004, spread=1.05),
+        measured_at=WHEN,
+        **more,
+    )
 
 
 def _calibration(*, gpu: bool) -> Calibration:
@@ -249,40 +314,123 @@ def _calibration(*, gpu: bool) -> Calibration:
             for n, part in sizes.items():
                 unit = "OP/s" if dtype == "int8" else "FLOP/s"
                 grade = Grade.C if (device, dtype, n) == ("cpu", "fp32", 512) else Grade.A
-                found.append(_m(f"matmul.{dtype}.{n}.{device}", "matmul", device, unit, rate * part, grade=grade,
-                                params={"dtype": dtype, "n": n}, warnings=("contended",) if grade == Grade.C else (),
-                                reason="only 3 of 120 blocks were undisturbed" if grade == Grade.C else ""))  # fmt: skip
+                found.append(
+                    _m(
+                        f"matmul.{dtype}.{n}.{device}",
+                        "matmul",
+                        device,
+                        unit,
+                        rate * part,
+                        grade=grade,
+                        params={"dtype": dtype, "n": n},
+                        warnings=("contended",) if grade == Grade.C else (),
+                        reason="only 3 of 120 blocks were undisturbed" if grade == Grade.C else "",
+                    )
+                )
         width = 4.05e12 if device != "cpu" else 92e9
         for op in ("copy", "triad"):
             for at in ("start", "end"):
-                found.append(_m(f"memory_bandwidth.{op}.{at}.{device}", "memory_bandwidth", device, "B/s",
-                                width * (1.0 if op == "triad" else 0.97) * (1 if at == "start" else 1.01),
-                                params={"op": op, "point": at, "bytes": 4 * 10**8}))  # fmt: skip
+                found.append(
+                    _m(
+                        f"memory_bandwidth.{op}.{at}.{device}",
+                        "memory_bandwidth",
+                        device,
+                        "B/s",
+                        width * (1.0 if op == "triad" else 0.97) * (1 if at == "start" else 1.01),
+                        params={"op": op, "point": at, "bytes": 4 * 10**8},
+                    )
+                )
         for family, rate in (("decoder", 0.45), ("cnn", 0.3)):
-            found.append(_m(f"train_rate.{family}.bf16.{device}", "train_rate", device, "FLOP/s",
-                            table["bf16"] * rate, grade=Grade.B, params={"family": family, "dtype": "bf16"}))  # fmt: skip
-        found.append(_m(f"attention.fwd.{device}", "attention", device, "FLOP/s", table["bf16"] * 0.5,
-                        params={"dtype": "bf16", "seq": 1024, "heads": 12, "head_dim": 64, "direction": "forward"}))  # fmt: skip
-        found.append(_m(f"optimizer_step.fused.{device}", "optimizer_step", device, "s", 0.06 if device == "cpu" else 0.0008,
-                        params={"kind": "fused", "parameters": 124000000}))  # fmt: skip
+            found.append(
+                _m(
+                    f"train_rate.{family}.bf16.{device}",
+                    "train_rate",
+                    device,
+                    "FLOP/s",
+                    table["bf16"] * rate,
+                    grade=Grade.B,
+                    params={"family": family, "dtype": "bf16"},
+                )
+            )
+        found.append(
+            _m(
+                f"attention.fwd.{device}",
+                "attention",
+                device,
+                "FLOP/s",
+                table["bf16"] * 0.5,
+                params={"dtype": "bf16", "seq": 1024, "heads": 12, "head_dim": 64, "direction": "forward"},
+            )
+        )
+        found.append(
+            _m(
+                f"optimizer_step.fused.{device}",
+                "optimizer_step",
+                device,
+                "s",
+                0.06 if device == "cpu" else 0.0008,
+                params={"kind": "fused", "parameters": 124000000},
+            )
+        )
     found += _host_figures() + _tasks(gpu=gpu)
-    failures = [BenchFailure(id="image_decode.cpu", bench="image_decode", device="cpu", status=Status.lib_missing,
-                             reason="Pillow is not installed", hint="pip install pillow")]  # fmt: skip
+    failures = [
+        BenchFailure(
+            id="image_decode.cpu",
+            bench="image_decode",
+            device="cpu",
+            status=Status.lib_missing,
+            reason="Pillow is not installed",
+            hint="pip install pillow",
+        )
+    ]
     if gpu:
         found += [
             _m("launch_latency.cuda:0", "launch_latency", "cuda:0", "s", 5.2e-6),
-            _m("host_device_copy.h2d.cuda:0", "host_device_copy", "cuda:0", "B/s", 55e9, params={"direction": "h2d", "pinned": True}),
-            _m("host_device_copy.d2h.cuda:0", "host_device_copy", "cuda:0", "B/s", 54e9, params={"direction": "d2h", "pinned": True}),
-        ]  # fmt: skip
+            _m(
+                "host_device_copy.h2d.cuda:0",
+                "host_device_copy",
+                "cuda:0",
+                "B/s",
+                55e9,
+                params={"direction": "h2d", "pinned": True},
+            ),
+            _m(
+                "host_device_copy.d2h.cuda:0",
+                "host_device_copy",
+                "cuda:0",
+                "B/s",
+                54e9,
+                params={"direction": "d2h", "pinned": True},
+            ),
+        ]
     else:
-        failures.append(BenchFailure(id="matmul.fp8.cpu", bench="matmul", device="cpu", status=Status.not_supported,
-                                     reason="torch has no fp8 matrix product on the CPU"))  # fmt: skip
+        failures.append(
+            BenchFailure(
+                id="matmul.fp8.cpu",
+                bench="matmul",
+                device="cpu",
+                status=Status.not_supported,
+                reason="torch has no fp8 matrix product on the CPU",
+            )
+        )
     return Calibration(
-        started_at=WHEN, finished_at="2026-11-20T09:30:26+00:00", complete=True, python="python3", torch_version="2.13.0",
-        thread_budget=16, devices={"cpu": "AMD EPYC 9555P", **({"cuda:0": "NVIDIA H200"} if gpu else {})},
-        measurements=tuple(found), failures=tuple(failures),
-        notices=(Notice(code="contended", message="One figure was measured while other work ran.", hint="Run again when it is quiet."),),
-    )  # fmt: skip
+        started_at=WHEN,
+        finished_at="2026-11-20T09:30:26+00:00",
+        complete=True,
+        python="python3",
+        torch_version="2.13.0",
+        thread_budget=16,
+        devices={"cpu": "AMD EPYC 9555P", **({"cuda:0": "NVIDIA H200"} if gpu else {})},
+        measurements=tuple(found),
+        failures=tuple(failures),
+        notices=(
+            Notice(
+                code="contended",
+                message="One figure was measured while other work ran.",
+                hint="Run again when it is quiet.",
+            ),
+        ),
+    )
 
 
 def _host_figures() -> list[Measurement]:
@@ -306,8 +454,16 @@ def _tasks(*, gpu: bool) -> list[Measurement]:
         ("matrix_product", "FLOP/s", 150e9, 1.1e12, 760e12),
     ):
         for where, rate in (("one_core", one), ("all_cores", many), *((("device", device),) if gpu else ())):
-            found.append(_m(f"parallel_task.{op}.{where}", "parallel_task", "cuda:0" if where == "device" else "cpu",
-                            unit, rate, params={"op": op, "where": where}))  # fmt: skip
+            found.append(
+                _m(
+                    f"parallel_task.{op}.{where}",
+                    "parallel_task",
+                    "cuda:0" if where == "device" else "cpu",
+                    unit,
+                    rate,
+                    params={"op": op, "where": where},
+                )
+            )
     return found
 
 
@@ -344,34 +500,67 @@ def _advice(machine: Machine, calibration: Calibration, here: str) -> Advice:
         for accelerator in CATALOGUE:
             estimates += _there(workload, accelerator, trace)
     return Advice(
-        stage="complete", created_at=WHEN, command="scan",
-        versions=Versions(tool="0.0.0-synthetic", rules_digest="0" * 64, rules_dirs=(), prices_as_of="2026-09-17"),
-        machine=machine, calibration=calibration, workloads=tuple(_workload(w) for w in WORKLOADS),
-        estimates=tuple(estimates), accelerators=tuple(_accelerator(a) for a in CATALOGUE), trace=trace,
-        notices=(Notice(code="first_rules", message="These rules are a first version.", hint="Trust ranges, not points."),),
-    )  # fmt: skip
+        stage="complete",
+        created_at=WHEN,
+        command="scan",
+        versions=Versions(
+            tool="0.0.0-synthetic", rules_digest="0" * 64, rules_dirs=(), prices_as_of="2026-09-17"
+        ),
+        machine=machine,
+        calibration=calibration,
+        workloads=tuple(_workload(w) for w in WORKLOADS),
+        estimates=tuple(estimates),
+        accelerators=tuple(_accelerator(a) for a in CATALOGUE),
+        trace=trace,
+        notices=(
+            Notice(
+                code="first_rules",
+                message="These rules are a first version.",
+                hint="Trust ranges, not points.",
+            ),
+        ),
+    )
 
 
 def _workload(row: tuple[Any, ...]) -> Workload:
     id, title, family, _, _, days = row
     return Workload(
-        id=id, title=title, deadline_days=days,
+        id=id,
+        title=title,
+        deadline_days=days,
         model=Model(id=id, title=title, family=family, numbers={"layers": 12}, source="synthetic"),
-        recipe=Recipe(method="pretrain", precision="bf16_mixed", seq_len=1024, global_batch=512, source="synthetic"),
-    )  # fmt: skip
+        recipe=Recipe(
+            method="pretrain", precision="bf16_mixed", seq_len=1024, global_batch=512, source="synthetic"
+        ),
+    )
 
 
 def _accelerator(row: tuple[Any, ...]) -> Accelerator:
     id, title, flops, width, memory, watts, usd, day = row
     vendor = Kind.vendor
-    return Accelerator(id=id, title=title, vendor=id.split("-")[0], figures={
-        "memory_bytes": Quantity(value=memory, unit="B", kind=vendor, source="data sheet https://example.org/a.pdf"),
-        "memory_bandwidth_bytes_per_s": Quantity(value=width, unit="B/s", kind=vendor, source="data sheet https://example.org/a.pdf"),
-        "matmul_bf16_flops": Quantity(value=flops, unit="FLOP/s", kind=vendor, source="data sheet, dense"),
-        "matmul_fp32_flops": Quantity(value=flops / 12, unit="FLOP/s", kind=vendor, source="data sheet, dense"),
-        "power_w": Quantity(value=watts, unit="W", kind=vendor, source="data sheet"),
-        "rent_usd_per_h": Quantity(value=usd, unit="USD/h", kind=Kind.published, source=f"somecloud on demand, {day}"),
-    })  # fmt: skip
+    return Accelerator(
+        id=id,
+        title=title,
+        vendor=id.split("-")[0],
+        figures={
+            "memory_bytes": Quantity(
+                value=memory, unit="B", kind=vendor, source="data sheet https://example.org/a.pdf"
+            ),
+            "memory_bandwidth_bytes_per_s": Quantity(
+                value=width, unit="B/s", kind=vendor, source="data sheet https://example.org/a.pdf"
+            ),
+            "matmul_bf16_flops": Quantity(
+                value=flops, unit="FLOP/s", kind=vendor, source="data sheet, dense"
+            ),
+            "matmul_fp32_flops": Quantity(
+                value=flops / 12, unit="FLOP/s", kind=vendor, source="data sheet, dense"
+            ),
+            "power_w": Quantity(value=watts, unit="W", kind=vendor, source="data sheet"),
+            "rent_usd_per_h": Quantity(
+                value=usd, unit="USD/h", kind=Kind.published, source=f"somecloud on demand, {day}"
+            ),
+        },
+    )
 
 
 def _quantity(value: float | None, unit: str, key: str, reason: str = "") -> Quantity:
@@ -393,15 +582,41 @@ def _trace(
 ) -> tuple[TraceStep, ...]:
     leaf = "train_rate.decoder.bf16.cpu" if kind == "measured" else "data sheet, dense"
     return (
-        TraceStep(quantity="time_s", value=time, unit="s", kind="rule", rule="time.whole_run", file="time/steps.toml",
-                  expr="job_flops / achieved_flops", why="arithmetic divided by the rate achieved", inputs=("job_flops", "achieved_flops")),
-        TraceStep(quantity="job_flops", value=flops, unit="FLOP", kind="rule", rule="decoder.flops", file="families/decoder.toml",
-                  expr="6 * params * tokens", why="forward and backward", source="arXiv 2001.08361"),
+        TraceStep(
+            quantity="time_s",
+            value=time,
+            unit="s",
+            kind="rule",
+            rule="time.whole_run",
+            file="time/steps.toml",
+            expr="job_flops / achieved_flops",
+            why="arithmetic divided by the rate achieved",
+            inputs=("job_flops", "achieved_flops"),
+        ),
+        TraceStep(
+            quantity="job_flops",
+            value=flops,
+            unit="FLOP",
+            kind="rule",
+            rule="decoder.flops",
+            file="families/decoder.toml",
+            expr="6 * params * tokens",
+            why="forward and backward",
+            source="arXiv 2001.08361",
+        ),
         TraceStep(quantity="achieved_flops", value=rate, unit="FLOP/s", kind=kind, source=leaf),
-        TraceStep(quantity="memory_bytes", value=memory, unit="B", kind="rule", rule="memory.total", file="memory/total.toml",
-                  expr="weights + states + activations", why="what one device must hold"),
+        TraceStep(
+            quantity="memory_bytes",
+            value=memory,
+            unit="B",
+            kind="rule",
+            rule="memory.total",
+            file="memory/total.toml",
+            expr="weights + states + activations",
+            why="what one device must hold",
+        ),
         TraceStep(quantity="overlap", value=None, unit="1", kind="assumed", reason="no figure for this link"),
-    )  # fmt: skip
+    )
 
 
 def _here(workload: tuple[Any, ...], device: str, trace: dict[str, Any]) -> Estimate:
@@ -416,14 +631,19 @@ def _here(workload: tuple[Any, ...], device: str, trace: dict[str, Any]) -> Esti
         else f"needs {memory / 2**30:.0f} GiB, the device has {room / 2**30:.0f} GiB"
     )
     return Estimate(
-        workload=id, target=Target(label=f"this machine, {device}", here=True, device=device), purpose="here", fits=fits,
-        why=why, limit="time" if fits else "memory", calibrated=True,
+        workload=id,
+        target=Target(label=f"this machine, {device}", here=True, device=device),
+        purpose="here",
+        fits=fits,
+        why=why,
+        limit="time" if fits else "memory",
+        calibrated=True,
         choices={"precision": "bf16_mixed", "micro-batch": "8", "recompute": "none"},
         quantities={
             "time_s": _quantity(flops / rate if fits else None, "s", key, "" if fits else "does not fit"),
             "memory_bytes": _quantity(memory, "B", key),
         },
-    )  # fmt: skip
+    )
 
 
 def _there(workload: tuple[Any, ...], row: tuple[Any, ...], trace: dict[str, Any]) -> list[Estimate]:
@@ -437,11 +657,26 @@ def _there(workload: tuple[Any, ...], row: tuple[Any, ...], trace: dict[str, Any
         time = flops / rate / count
         key = f"{id}/{name}/{purpose}"
         trace[key] = _trace(key, time, flops, rate * count, memory, "vendor")
-        found.append(Estimate(
-            workload=id, target=Target(label=f"{count} x {name}", accelerator_id=name, devices=count, packages=count),
-            purpose=purpose, fits=True, why="fewest devices", limit="time",
-            quantities={"time_s": _quantity(time, "s", key), "rent_usd": Quantity(
-                value=usd * count * time / 3600, low=usd * count * time / 3600 * 0.8, high=usd * count * time / 3600 * 1.4,
-                unit="USD", kind=Kind.rule, source=f"somecloud on demand, {day}", trace=key)},
-        ))  # fmt: skip
+        found.append(
+            Estimate(
+                workload=id,
+                target=Target(label=f"{count} x {name}", accelerator_id=name, devices=count, packages=count),
+                purpose=purpose,
+                fits=True,
+                why="fewest devices",
+                limit="time",
+                quantities={
+                    "time_s": _quantity(time, "s", key),
+                    "rent_usd": Quantity(
+                        value=usd * count * time / 3600,
+                        low=usd * count * time / 3600 * 0.8,
+                        high=usd * count * time / 3600 * 1.4,
+                        unit="USD",
+                        kind=Kind.rule,
+                        source=f"somecloud on demand, {day}",
+                        trace=key,
+                    ),
+                },
+            )
+        )
     return found

@@ -1,0 +1,335 @@
+"""What each chart shows, as altair charts: the figures are picked by `select`, drawn by `charts`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from markupsafe import Markup
+
+from advisor.render import describe, select
+from advisor.render.clean import clean
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Measurement
+from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, show
+
+INK, MUTED, GRID = "#37424d", "#6b7682", "#dde2e6"
+SERIES = ("#1f6f9f", "#c1682b", "#5d7f3c", "#80548f")
+HERE, THERE = SERIES[0], SERIES[1]
+LABEL_LIMIT = 46
+
+# Bytes of one element of a number format: what places a matrix product on the roofline's x axis.
+ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
+
+
+def short(text: str, limit: int = LABEL_LIMIT) -> str:
+    """A foreign text as a chart label: cleaned, and cut with an ellipsis alone."""
+    shown = clean(text)
+    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+
+
+def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+    """Time by workload: this machine, the cheapest listed choice, and the time allowed."""
+    here = t.plain("chart.here", "this machine")
+    there = t.plain("chart.cheapest", "cheapest listed choice that meets the limit")
+    rows, notes, limits = [], [], []
+    for workload in advice.workloads:
+        title = short(workload.title)
+        best = select.best_here(advice, workload)
+        for label, estimate in ((here, best), (there, select.cheapest(advice, workload))):
+            figure = estimate.quantities.get("time_s") if estimate else None
+            if figure is not None and (value := select.point(figure)):
+                low, high = figure.low or value, figure.high or value
+                rows.append({"workload": title, "series": label, "value": value, "low": low, "high": high})
+        if best is not None and best.fits is False:
+            notes.append({"workload": title, "note": t.plain("chart.no_fit", "does not fit here")})
+        if limit := select.deadline_s(workload):
+            limits.append({"workload": title, "limit": limit})
+    if not rows:
+        return None
+    return _time_chart(rows, notes, limits, (here, there)), t(
+        "chart.time.caption",
+        "Time for each workload: points are the estimates, bars their ranges (logarithmic scale). "
+        "The upright stroke is the time allowed.",
+    )
+
+
+def _time_chart(rows: list[Any], notes: list[Any], limits: list[Any], names: tuple[str, str]) -> Any:
+    import altair as alt
+
+    lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
+    highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
+    domain = [lowest / 2, highest * 2]
+    ticks = [
+        s
+        for s in (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
+        if domain[0] <= s <= domain[1]
+    ]
+    labels = " : ".join(f"abs(datum.value / {s} - 1) < 0.01 ? '{show(s, 's')}'" for s in ticks) + " : ''"
+    order = list(dict.fromkeys(r["workload"] for r in [*rows, *notes, *limits]))
+    y = alt.Y("workload:N", sort=order, title=None, axis=alt.Axis(grid=True, ticks=False, domain=False))
+    x = alt.X(
+        "value:Q",
+        scale=alt.Scale(type="log", domain=domain, nice=False),
+        title=None,
+        axis=alt.Axis(values=ticks, labelExpr=labels, grid=True),
+    )
+    colour = alt.Color("series:N", scale=alt.Scale(domain=list(names), range=[HERE, THERE]))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=y, color=colour, yOffset=alt.YOffset("series:N", sort=list(names))
+    )
+    layers = [
+        base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
+        alt.Chart(alt.Data(values=limits))
+        .mark_tick(thickness=2, color=INK, size=24)
+        .encode(y=y, x="limit:Q"),
+        alt.Chart(alt.Data(values=notes))
+        .mark_text(align="left", dx=4, dy=-6, color=MUTED, fontSize=10)
+        .encode(y=y, x=alt.datum(domain[0]), text="note:N"),
+    ]
+    return alt.layer(*layers).properties(width=350, height=_rows(26))
+
+
+def _rows(step: int) -> Any:
+    """Height of a chart by its rows, whatever is dodged within one."""
+    import altair as alt
+
+    return alt.Step(step, **{"for": "position"})
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten from `low` to `high`, with 2 and 5 between when there are few of them."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 5) if last - first <= 2 else (1,)
+    found = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    return [value for value in found if low <= value <= high]
+
+
+def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+    """Serial against parallel work, as multiples of one core."""
+    rows: list[dict[str, Any]] = []
+    for row in select.tasks(advice.calibration):
+        for place in select.PLACES:
+            if (ratio := row.ratio(place)) is not None:
+                rows.append(
+                    {
+                        "task": describe.task(t, row.task).striptags(),
+                        "place": describe.place(t, place).striptags(),
+                        "ratio": ratio,
+                        "at": max(ratio, 1.0),
+                        "text": f"× {describe.ratio(ratio)}",
+                    }
+                )
+    if len({row["place"] for row in rows}) < 2:
+        return None
+    import altair as alt
+
+    places = [describe.place(t, place).striptags() for place in select.PLACES]
+    low, high = min(r["ratio"] for r in rows), max(r["ratio"] for r in rows)
+    domain = [min(low, 1) / 2, max(high, 1) * 4]
+    x = alt.X(
+        "ratio:Q",
+        axis=alt.Axis(
+            format=",~g",
+            values=decades(*domain),
+            title=t.plain("chart.tasks.axis", "speed as a multiple of one core"),
+        ),
+        scale=alt.Scale(type="log", domain=domain, nice=False),
+    )
+    order = list(dict.fromkeys(r["task"] for r in rows))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("task:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False)),
+        yOffset=alt.YOffset("place:N", sort=places),
+    )
+    colour = alt.Color(
+        "place:N", sort=places, scale=alt.Scale(domain=places, range=[MUTED, SERIES[0], SERIES[1]])
+    )
+    bars = base.mark_bar(height=13).encode(x=x, x2=alt.datum(1), color=colour)
+    names = base.mark_text(align="left", dx=5).encode(x="at:Q", text="text:N")
+    return alt.layer(bars, names).properties(width=370, height=_rows(50)), t(
+        "chart.tasks.caption",
+        "The same work on one core, on all cores and, where there is one, on an accelerator. "
+        "Work that cannot be split gains nothing from more cores.",
+    )
+
+
+def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+    """This machine beside catalogue devices: arithmetic, bandwidth, memory."""
+    device = select.main_device(advice)
+    here = t.plain("chart.here", "this machine")
+    measured = {
+        "matmul_bf16_flops": select.point(select.best_matmul(advice.calibration, device)),
+        "memory_bandwidth_bytes_per_s": select.point(select.best_bandwidth(advice.calibration, device)),
+        "memory_bytes": _own_memory(advice),
+    }
+    titles = {
+        "matmul_bf16_flops": t.plain("chart.distance.flops", "arithmetic, 16-bit"),
+        "memory_bandwidth_bytes_per_s": t.plain("chart.distance.bandwidth", "memory bandwidth"),
+        "memory_bytes": t.plain("chart.distance.memory", "memory size"),
+    }
+    others = select.references(advice)
+    if not others or not measured["matmul_bf16_flops"]:
+        return None
+    names = [here, *(short(a.title, 30) for a in others)]
+    panels = []
+    for position, (key, title) in enumerate(titles.items()):
+        unit = {"matmul_bf16_flops": "FLOP/s", "memory_bandwidth_bytes_per_s": "B/s"}.get(key, "B")
+        values = [measured[key], *(select.point(a.figures.get(key)) for a in others)]
+        rows = [
+            {"name": name, "value": value, "text": show(value, unit), "here": name == here}
+            for name, value in zip(names, values, strict=True)
+            if value
+        ]
+        panels.append(_panel(rows, names, title, first=position == 0))
+    import altair as alt
+
+    return alt.hconcat(*panels, spacing=14), t(
+        "chart.distance.caption",
+        "How far this machine is from others. Its own figures are measured (memory: probed); the others are "
+        "vendors' peaks, which real programs do not reach. Logarithmic scales: "
+        "each upright line is ten times the one before.",
+    )
+
+
+def _own_memory(advice: Advice) -> float | None:
+    sizes = [d.memory_total_bytes.value for d in select.usable_devices(advice) if d.memory_total_bytes.value]
+    if sizes:
+        return float(max(sizes))
+    return float(advice.machine.memory.usable_bytes.value or 0) if advice.machine else None
+
+
+def _panel(rows: list[dict[str, Any]], names: list[str], title: str, *, first: bool) -> Any:
+    import altair as alt
+
+    low, high = min(r["value"] for r in rows), max(r["value"] for r in rows)
+    scale = alt.Scale(type="log", domain=[low / 2, high * 2], nice=False)
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y(
+            "name:N",
+            sort=names,
+            scale=alt.Scale(domain=names),
+            title=None,
+            axis=alt.Axis(ticks=False, domain=False, grid=True, labels=first),
+        ),
+        x=alt.X(
+            "value:Q",
+            scale=scale,
+            title=None,
+            axis=alt.Axis(values=decades(low / 2, high * 2), labels=False, ticks=False),
+        ),
+    )
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        color=alt.condition("datum.here", alt.value(HERE), alt.value(MUTED))
+    )
+    # Figures of the right half stand left of their dot, so that none runs out of the panel.
+    middle = (low * high) ** 0.5
+    layers = [dots]
+    for side, align, dx in (("<=", "left", 7), (">", "right", -7)):
+        texts = base.transform_filter(f"datum.value {side} {middle!r}")
+        layers.append(texts.mark_text(align=align, dx=dx, dy=-8, fontSize=10).encode(text="text:N"))
+    heading = alt.TitleParams(title, fontSize=11, fontWeight=600, color=INK, anchor="start", frame="group")
+    return alt.layer(*layers).properties(width=142, height=_rows(34), title=heading)
+
+
+def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+    """Measured matrix products under the roofs of bandwidth and peak arithmetic."""
+    calibration = advice.calibration
+    lines, dots = [], []
+    for device in select.compute_devices(calibration):
+        peak, width = select.best_matmul(calibration, device), select.best_bandwidth(calibration, device)
+        top, slope = select.point(peak), select.point(width)
+        if peak is None or not top or not slope:
+            continue
+        dtype = str(peak.params.get("dtype", ""))
+        name = t.plain(
+            "chart.roofline.device",
+            "{device} measured, {dtype}",
+            device=short(device, 12),
+            dtype=short(dtype, 8),
+        )
+        lines += _roof(name, "measured", slope, top)
+        dots += _dots(name, select.find(calibration, "matmul", device, dtype=dtype), dtype)
+    if not lines:
+        return None
+    for accelerator in select.references(advice, 2):
+        top = select.point(accelerator.figures.get("matmul_bf16_flops"))
+        slope = select.point(accelerator.figures.get("memory_bandwidth_bytes_per_s"))
+        if top and slope:
+            lines += _roof(
+                t.plain("chart.roofline.vendor", "{name}, vendor's peak", name=short(accelerator.title, 28)),
+                "vendor",
+                slope,
+                top,
+            )
+    return _roofline_chart(lines, dots, t), t(
+        "chart.roofline.caption",
+        "Roofline. Left of the bend memory bandwidth sets the speed, right of it arithmetic does. Dots are "
+        "square matrix products measured here, placed by the least bytes they can move.",
+    )
+
+
+def _roof(name: str, basis: str, slope: float, top: float) -> list[dict[str, Any]]:
+    bend = top / slope
+    return [
+        {"name": name, "basis": basis, "x": x, "y": min(top, slope * x)}
+        for x in (0.25, bend, max(4096.0, bend * 4))
+    ]
+
+
+def _dots(name: str, measurements: Iterable[Measurement], dtype: str) -> list[dict[str, Any]]:
+    """n x n x n: 2 n^3 operations over 3 n^2 elements."""
+    found = []
+    for m in measurements:
+        size, rate = m.params.get("n"), select.point(m)
+        if isinstance(size, int | float) and rate and dtype in ELEMENT_BYTES:
+            found.append(
+                {
+                    "name": name,
+                    "basis": "measured",
+                    "x": 2 * float(size) / (3 * ELEMENT_BYTES[dtype]),
+                    "y": rate,
+                }
+            )
+    return found
+
+
+def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts) -> Any:
+    import altair as alt
+
+    names = list(dict.fromkeys(row["name"] for row in lines))
+    colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
+    dashes = [
+        [1, 0] if next(r for r in lines if r["name"] == n)["basis"] == "measured" else [5, 4] for n in names
+    ]
+    end = max(row["x"] for row in lines)
+    ticks = [float(4**power) for power in range(-1, 9) if 4**power <= end]
+    legend = alt.Legend(columns=2)
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(type="log", domain=[0.25, end], nice=False),
+        axis=alt.Axis(
+            title=t.plain("chart.roofline.x", "operations per byte moved"), values=ticks, format="~g"
+        ),
+    )
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(type="log", nice=True),
+        axis=alt.Axis(
+            title="FLOP/s", format="~s", values=decades(*(f(r["y"] for r in lines) for f in (min, max)))
+        ),
+    )
+    colour = alt.Color("name:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend)
+    dash = alt.StrokeDash("name:N", sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend)
+    roofs = (
+        alt.Chart(alt.Data(values=lines))
+        .mark_line(strokeWidth=2)
+        .encode(x=x, y=y, color=colour, strokeDash=dash)
+    )
+    points = (
+        alt.Chart(alt.Data(values=dots))
+        .mark_point(filled=True, size=50, opacity=1)
+        .encode(x=x, y=y, color=colour)
+    )
+    return alt.layer(roofs, points).properties(width=540, height=215)

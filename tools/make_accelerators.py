@@ -137,6 +137,9 @@ UNITS = {
     "amd-mi210": (104, "AMD Instinct MI210 data sheet"),
 }
 
+# Server cards with GDDR6 whose error correction is on by default and takes a sixteenth (a T4 shows 15 GiB of 16).
+ECC = ("nvidia-t4", "nvidia-a10", "nvidia-a40", "nvidia-l4")
+
 # What a collected source was used for (the facts list sources per product, their headings say of what).
 USED_FOR = [
     ("compute/accelerator/README", {"peak", "memory", "memory_bandwidth", "tdp"}),
@@ -270,6 +273,8 @@ def render(record: dict[str, Any]) -> str:
         if record.get(key) is not None:
             value = record[key]
             lines.append(f"{key} = {quote(value) if isinstance(value, str) else number(value)}")
+    if record["id"].startswith(ECC) and record.get("memory_type") == "GDDR6":
+        lines.append("memory_ecc = true")
     for key in ("notes", "export_note"):
         if record.get(key):
             lines.append(f"{key} = {quote(record[key])}")

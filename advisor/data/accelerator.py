@@ -45,6 +45,7 @@ class Accelerator:
     memory_bytes: float | None = None
     memory_reported_bytes: float | None = None
     memory_type: str = ""
+    memory_ecc: bool = False  # GDDR memory that gives up a sixteenth to error correction
     memory_bandwidth: float | None = None
     tdp_w: float | None = None
     peaks: Mapping[str, float] = field(default_factory=dict)

@@ -16,9 +16,9 @@ from advisor.schema import Model, Recipe, Workload
 PEAKS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "fp16_tensor_fp16acc")
 
 _ACCELERATOR_KEYS = frozenset(
-    "id vendor title generation architecture form_factor release status compute_capability gfx device_kind "
-    "aliases pci_ids compute_units frameworks devices_per_package memory memory_reported memory_bandwidth tdp "
-    "memory_type scale_up_domain pcie_gen pcie_lanes notes export_note derived peak interconnect cites sources "
+    "id vendor title generation architecture form_factor release status compute_capability gfx "
+    "device_kind aliases pci_ids compute_units frameworks devices_per_package memory memory_reported memory_bandwidth tdp "
+    "memory_type memory_ecc scale_up_domain pcie_gen pcie_lanes notes export_note derived peak interconnect cites sources "
     "msrp street price".split()
 )
 _MODEL_KEYS = frozenset("id title family aliases source published_params numbers".split())
@@ -135,6 +135,7 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         memory_bytes=_amount(path, raw, "memory", "B"),
         memory_reported_bytes=_amount(path, raw, "memory_reported", "B"),
         memory_type=text(path, raw, "memory_type", ""),
+        memory_ecc=raw.get("memory_ecc") is True,
         memory_bandwidth=_amount(path, raw, "memory_bandwidth", "B/s"),
         tdp_w=_amount(path, raw, "tdp", "W"),
         peaks={key: value for key, value in peaks.items() if value is not None},

@@ -1,0 +1,263 @@
+"""Estimates on the catalogue: every workload on every accelerator, fewest devices that fit and that are in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue
+from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, why_unknown
+from advisor.rulebook import RuleBook
+from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
+from advisor.search.here import choices
+from advisor.search.inputs import Inputs, known_only, of_accelerator, of_workload
+from advisor.search.layouts import (
+    DEVICE_COUNTS,
+    Index,
+    Layout,
+    first_true,
+    flags,
+    last_true,
+    layouts_of,
+    numbers,
+)
+from advisor.search.words import late_sentence, memory_sentence
+
+WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
+TRACED = ("time_s", "memory_bytes", "rent_usd")
+TRACED_PER_WORKLOAD = 6
+"""Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
+
+Trace = dict[str, tuple[TraceStep, ...]]
+
+
+class Candidate(NamedTuple):
+    """A kept row of the table and the question it answers."""
+
+    row: int
+    workload: int
+    accelerator: int
+    purpose: str
+    answered: bool  # whether it does what the purpose asks
+
+
+def estimates_catalogue(
+    book: RuleBook, catalogue: Catalogue, workloads: Iterable[Workload]
+) -> tuple[list[Estimate], Trace]:
+    """For each workload and accelerator: fewest devices whose memory suffices, and fewest that meet the horizon.
+
+    All candidates are columns of one table through the one evaluator; ranges and traces are computed for
+    what is kept. Where no count will do, the estimate says so with the count that comes nearest.
+    """
+    jobs, devices = tuple(workloads), tuple(catalogue.accelerators.values())
+    if not jobs or not devices:
+        return [], {}
+    space = _Space(book, jobs, devices)
+    deciding = ("fits", "count_allowed", "meets_deadline", "time_s", "memory_bytes", "memory_usable")
+    table = evaluate(book, space.table, deciding, keep_all=False)
+    kept = space.choose(table)
+    small = table.take([candidate.row for candidate in kept])
+    ranges = evaluate_ranges(book, small, WANTED)
+    small = evaluate(book, small, ("fits", "computes_16bit", "packages"))
+    reasons = _Reasons(book, space)
+    found: list[Estimate] = []
+    for at, candidate in enumerate(kept):
+        found.append(_estimate(space, small, ranges, at, candidate, reasons))
+    return _with_traces(book, space, kept, found)
+
+
+class _Space:
+    """All candidates: workload x accelerator x count x set-up, as index columns and a table."""
+
+    def __init__(self, book: RuleBook, jobs: Sequence[Workload], devices: Sequence[Accelerator]) -> None:
+        self.book, self.jobs, self.devices = book, jobs, devices
+        self.layouts: list[Layout] = []
+        job_of_layout: list[int] = []
+        for number, job in enumerate(jobs):
+            own = layouts_of(job)
+            self.layouts += own
+            job_of_layout += [number] * len(own)
+        # order of rows: workload, accelerator, count, layout; layouts of a job stay in their order
+        grid: list[Index] = []
+        for number in range(len(jobs)):
+            own_layouts = np.flatnonzero(np.array(job_of_layout) == number)
+            grids = np.meshgrid(
+                [number], np.arange(len(devices)), np.arange(len(DEVICE_COUNTS)), own_layouts, indexing="ij"
+            )
+            grid.append(np.stack([part.ravel() for part in grids]))
+        self.job, self.device, self.count, self.layout = np.concatenate(grid, axis=1)
+        self.job_inputs = [known_only(book, of_workload(job)) for job in jobs]
+        self.device_inputs = [known_only(book, of_accelerator(device)) for device in devices]
+        self.table = self._table()
+
+    def _table(self) -> Table:
+        columns: dict[str, Any] = {}
+        for inputs, pick in ((self.job_inputs, self.job), (self.device_inputs, self.device)):
+            for name in dict.fromkeys(name for one in inputs for name in one.values):
+                listed = [one.values.get(name) for one in inputs]
+                values = self.book.columns[name].values
+                if values:
+                    self._check_words(name, values, listed)
+                    columns |= flags(name, values, listed, pick)
+                else:
+                    columns[name] = numbers(listed)[pick]
+        counts = np.array(DEVICE_COUNTS, dtype=np.float64)[self.count]
+        columns["devices"] = counts
+        columns["micro_batch"] = numbers([layout.micro_batch for layout in self.layouts])[self.layout]
+        several = (counts > 1).astype(np.float64)
+        columns |= {"sharding_fsdp": several, "sharding_none": 1.0 - several}
+        words = [layout.recompute for layout in self.layouts]
+        columns |= flags("recompute", ("none", "full"), words, self.layout)
+        return Table.from_columns(self.book, columns, rows=len(self.job))
+
+    def _check_words(self, name: str, values: Sequence[str], listed: Sequence[Any]) -> None:
+        """A word that the rules do not know is an error as for any table."""
+        for word in dict.fromkeys(listed):
+            if word is not None and word not in values:
+                Table.from_columns(self.book, {name: [word]})
+
+    def choose(self, table: Table) -> list[Candidate]:
+        """Per workload and accelerator the candidates that answer, or come nearest."""
+        pairs = self.job * len(self.devices) + self.device
+        count = len(self.jobs) * len(self.devices)
+        allowed = table.columns["count_allowed"] == 1
+        fits = (table.columns["fits"] == 1) & allowed
+        in_time = fits & (table.columns["meets_deadline"] == 1)
+        one = self.count == 0
+        first_fit, first_time = first_true(pairs, fits, count), first_true(pairs, in_time, count)
+        last_fit, largest = last_true(pairs, fits, count), last_true(pairs, allowed | one, count)
+        kept: list[Candidate] = []
+        for pair in range(count):
+            job, device = divmod(pair, len(self.devices))
+            answered = bool(first_fit[pair] >= 0)
+            row = int(first_fit[pair] if answered else largest[pair])
+            kept.append(Candidate(row, job, device, "fit", answered))
+            if answered and self.jobs[job].deadline_days is not None:
+                met = bool(first_time[pair] >= 0)
+                row = int(first_time[pair] if met else last_fit[pair])
+                kept.append(Candidate(row, job, device, "deadline", met))
+        return kept
+
+    def inputs(self, candidate: Candidate) -> Inputs:
+        """The columns of a candidate with their sources."""
+        own = Inputs()
+        layout = self.layouts[int(self.layout[candidate.row])]
+        devices = DEVICE_COUNTS[int(self.count[candidate.row])]
+        own.put("micro_batch", layout.micro_batch, Kind.assumed, "stated by the recipe, or one")
+        own.put("recompute", layout.recompute, Kind.assumed, "none if it fits, else full")
+        own.put("devices", float(devices), Kind.assumed, "counts of 1, 2, 4, … are tried")
+        own.put("sharding", "fsdp" if devices > 1 else "none", Kind.assumed, "states cut over all devices")
+        job, device = self.job_inputs[candidate.workload], self.device_inputs[candidate.accelerator]
+        return job.update(device).update(own)
+
+    def one_row(self, candidate: Candidate) -> Table:
+        """A table of one candidate that knows where its columns come from."""
+        inputs = self.inputs(candidate)
+        return Table.from_rows(
+            self.book, [inputs.values], sources=dict(inputs.sources), reasons=dict(inputs.reasons)
+        )
+
+
+class _Reasons:
+    """Why a quantity is unknown, asked once for each accelerator, family and quantity."""
+
+    def __init__(self, book: RuleBook, space: _Space) -> None:
+        self.book, self.space = book, space
+        self.known: dict[tuple[int, str, str], str] = {}
+
+    def of(self, candidate: Candidate, name: str) -> str:
+        """One sentence without its full stop."""
+        key = (candidate.accelerator, self.space.jobs[candidate.workload].model.family, name)
+        if key not in self.known:
+            self.known[key] = why_unknown(self.book, self.space.one_row(candidate), 0, name)
+        return self.known[key]
+
+
+def _estimate(
+    space: _Space, table: Table, ranges: dict[str, Range], at: int, candidate: Candidate, reasons: _Reasons
+) -> Estimate:
+    workload, device = space.jobs[candidate.workload], space.devices[candidate.accelerator]
+    layout = space.layouts[int(space.layout[candidate.row])]
+    count = DEVICE_COUNTS[int(space.count[candidate.row])]
+    quantities = {name: _quantity(space, ranges, at, candidate, name, reasons) for name in WANTED}
+    fits = table.value("fits", at)
+    why, limit, answered = _verdict(workload, candidate, quantities, fits, count)
+    packages = table.value("packages", at)
+    return Estimate(
+        workload=workload.id,
+        target=Target(
+            label=f"{count} x {device.id}",
+            accelerator_id=device.id,
+            devices=count,
+            packages=packages or count,
+        ),
+        purpose=candidate.purpose,
+        fits=answered,
+        why=why,
+        limit=limit,
+        choices=choices(table, at, workload, layout.micro_batch, layout.recompute, count),
+        quantities={name: quantity for name, quantity in quantities.items() if name != "memory_usable"},
+    )
+
+
+def _verdict(
+    workload: Workload, candidate: Candidate, quantities: dict[str, Quantity], fits: float | None, count: int
+) -> tuple[str, str, bool | None]:
+    """Sentence, limit, and whether it answers (None: not known)."""
+    where = "the device" if count == 1 else f"each of {count} devices"
+    sentence = memory_sentence(quantities["memory_bytes"], quantities["memory_usable"].value, where)
+    time = quantities["time_s"]
+    if fits is None:
+        return sentence, "unknown", None
+    if candidate.purpose == "fit" and not candidate.answered:
+        return f"{sentence} No count within published scale and batch is enough.", "memory", False
+    if time.value is None:
+        answered = True if candidate.purpose == "fit" else None
+        return f"{sentence} Time is not known: {time.reason}.", "unknown", answered
+    if candidate.purpose == "deadline" and not candidate.answered:
+        late = late_sentence(time, workload)
+        return f"Even {count} devices, the most within published scale and batch: {late}", "time", False
+    return sentence, "", True
+
+
+def _quantity(
+    space: _Space, ranges: dict[str, Range], at: int, candidate: Candidate, name: str, reasons: _Reasons
+) -> Quantity:
+    value, low, high = (float(values[at]) for values in ranges[name])
+    unit = space.book.unit_of(name)
+    if value != value:
+        return Quantity(unit=unit, reason=reasons.of(candidate, name))
+    price = {"rent_usd": "hw_price", "spot_usd": "hw_spot_price"}.get(name)
+    source = space.device_inputs[candidate.accelerator].sources[price][1] if price else ""
+    return Quantity(value=value, low=low, high=high, unit=unit, source=source)
+
+
+def _with_traces(
+    book: RuleBook, space: _Space, kept: Sequence[Candidate], found: list[Estimate]
+) -> tuple[list[Estimate], Trace]:
+    """Traces for the cheapest answers of each workload."""
+    traces: Trace = {}
+    for number in range(len(space.jobs)):
+        mine = [
+            at for at, candidate in enumerate(kept) if candidate.workload == number and candidate.answered
+        ]
+        mine.sort(key=lambda at: (found[at].purpose != "deadline", _rent(found[at])))
+        for at in mine[:TRACED_PER_WORKLOAD]:
+            estimate = found[at]
+            prefix = f"{estimate.workload}/{estimate.target.label}/{estimate.purpose}"
+            table = space.one_row(kept[at])
+            named = {}
+            for name, quantity in estimate.quantities.items():
+                if name in TRACED and quantity.value is not None:
+                    traces[f"{prefix}/{name}"] = explain(book, table, 0, name)
+                    named[name] = quantity.model_copy(update={"trace": f"{prefix}/{name}"})
+            found[at] = estimate.model_copy(update={"quantities": {**estimate.quantities, **named}})
+    return found, traces
+
+
+def _rent(estimate: Estimate) -> float:
+    value = estimate.quantities["rent_usd"].value
+    return float("inf") if value is None else value

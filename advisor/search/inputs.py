@@ -1,0 +1,242 @@
+"""Columns of the rules' table from workloads, catalogue entries and this machine, each with its source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from advisor import units
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import price_source
+from advisor.rulebook import RuleBook
+from advisor.schema import Calibration, Cpu, Device, Fact, Kind, Machine, Measurement, Workload
+
+PEAKS = ("fp32", "tf32", "fp16", "bf16", "fp8")
+VENDORS = frozenset(("nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras"))
+
+
+@dataclass
+class Inputs:
+    """Values of columns by name, and for each its source, range or reason for being unknown."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, tuple[str, str]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def put(self, name: str, value: float | str | None, kind: Kind, source: str, reason: str = "") -> None:
+        """A column; None is unknown, for `reason`."""
+        self.values[name] = value
+        self.sources[name] = (kind.value, source)
+        if value is None:
+            self.reasons[name] = reason or "not known"
+
+    def put_fact(self, name: str, fact: Fact[Any], factor: float = 1.0) -> None:
+        """A probed fact."""
+        value = None if fact.value is None else float(fact.value) * factor
+        reason = fact.reason or fact.status.value.replace("_", " ")
+        self.put(name, value, Kind.probed, fact.source, reason)
+
+    def put_measured(self, name: str, found: Measurement) -> None:
+        """A measurement with its spread; on grade C the middle of the range stands for the value."""
+        value, low, high = found.value, found.low, found.high
+        if value is None and low and high:
+            value = math.sqrt(low * high)
+        self.put(name, value, Kind.measured, found.id, found.reason)
+        if value is not None and low is not None and high is not None and low > 0:
+            self.ranges[name] = (min(low, value), max(high, value))
+
+    def update(self, other: Inputs) -> Inputs:
+        """These inputs with another's on top."""
+        return Inputs(
+            {**self.values, **other.values},
+            {**self.sources, **other.sources},
+            {**self.reasons, **other.reasons},
+            {**self.ranges, **other.ranges},
+        )
+
+
+def of_workload(workload: Workload) -> Inputs:
+    """Network and recipe."""
+    found = Inputs()
+    model, recipe = workload.model, workload.recipe
+    stated = Kind.stated if workload.id == "own" else Kind.assumed
+    named = model.source or model.title
+    found.put("family", model.family, Kind.published, named)
+    for name, value in model.numbers.items():
+        found.put(name, value, Kind.published, named)
+    for name in ("method", "precision", "optimizer"):
+        found.put(name, getattr(recipe, name), stated, recipe.source)
+    for name in ("samples", "seq_len", "global_batch"):
+        value = getattr(recipe, name)
+        if value is not None or name == "samples":
+            found.put(name, value, stated, recipe.source, "the workload does not say how many")
+    for name, value in recipe.numbers.items():
+        found.put(name, value, stated, recipe.source)
+    if workload.deadline_days is not None:
+        found.put("deadline_s", workload.deadline_days * units.DAY_S, stated, "horizon of the workload")
+    found.put("effort", "ordinary", Kind.assumed, "a stock trainer, as most people run it")
+    return found
+
+
+def of_accelerator(entry: Accelerator) -> Inputs:
+    """A catalogue entry; peaks and bandwidth per device, memory, power and prices per package."""
+    found = Inputs()
+    share = 1.0 / entry.devices_per_package
+    found.put("vendor", entry.vendor if entry.vendor in VENDORS else "other", Kind.vendor, entry.file.name)
+    found.put("generation", entry.generation, Kind.vendor, entry.file.name)
+    found.put("hw_devices_per_package", entry.devices_per_package, Kind.vendor, entry.file.name)
+    for dtype in PEAKS:
+        peak = entry.peaks.get(dtype)
+        reason = f"no dense {dtype} peak of the {entry.title} is published"
+        found.put(
+            f"hw_peak_{dtype}",
+            None if peak is None else peak * share,
+            Kind.vendor,
+            entry.source_of("peak"),
+            reason,
+        )
+    bounds = entry.own_memory_bounds
+    streams = "its weights stream from outside, so its own memory does not bound the model"
+    unknown = f"memory of the {entry.title} is not known" if bounds else f"{entry.title}: {streams}"
+    found.put(
+        "hw_memory_vendor",
+        entry.memory_bytes if bounds else None,
+        Kind.vendor,
+        entry.source_of("memory"),
+        unknown,
+    )
+    found.put(
+        "hw_memory_reported", entry.memory_reported_bytes, Kind.published, entry.source_of("memory_reported"),
+        "no driver output seen"
+    )  # fmt: skip
+    found.put("hw_memory_ecc", float(entry.memory_ecc), Kind.vendor, entry.file.name)
+    found.put("hw_memory_unified", float(entry.unified), Kind.vendor, entry.file.name)
+    bandwidth = None if entry.memory_bandwidth is None else entry.memory_bandwidth * share
+    found.put("hw_bandwidth", bandwidth, Kind.vendor, entry.source_of("memory_bandwidth"))
+    found.put(
+        "hw_tdp",
+        entry.tdp_w,
+        Kind.vendor,
+        entry.source_of("tdp"),
+        f"no TDP of the {entry.title} is published",
+    )
+    for name, price in (("hw_price", entry.rent), ("hw_spot_price", entry.spot)):
+        source = price_source(price) if price else entry.file.name
+        found.put(
+            name, price.usd_per_s if price else None, Kind.published, source, "no public price with a date"
+        )
+    return found
+
+
+def of_device(
+    machine: Machine, device: Device, entry: Accelerator | None, name: str, calibration: Calibration | None
+) -> Inputs:
+    """A device of this machine: catalogue figures, overlaid with what was probed and measured."""
+    found = of_accelerator(entry) if entry else _stranger(device)
+    shown = device.memory_total_bytes
+    if device.unified_memory.value or (entry is not None and entry.unified):
+        found.put("hw_memory_unified", 1.0, Kind.probed, device.unified_memory.source)
+        found.put("hw_memory_reported", None, Kind.probed, shown.source, "shared with the system")
+        found.put_fact("hw_memory_vendor", shown, found.values["hw_devices_per_package"])
+    elif shown.value is not None:
+        found.put_fact("hw_memory_reported", shown)
+    if device.power_limit_w.value is not None:
+        # the driver's limit holds for one device, the rules count packages
+        found.put_fact("hw_tdp", device.power_limit_w, found.values["hw_devices_per_package"])
+    found.put("hw_price", None, Kind.stated, "this machine", "this machine is not rented")
+    found.put("hw_spot_price", None, Kind.stated, "this machine", "this machine is not rented")
+    return found.update(_host(machine.cpu)).update(of_calibration(calibration, name))
+
+
+def _stranger(device: Device) -> Inputs:
+    """A device that the catalogue does not know: nothing is lent to it."""
+    found = Inputs()
+    vendor = device.vendor if device.vendor in VENDORS else "other"
+    found.put("vendor", vendor, Kind.probed, "probe")
+    found.put("generation", "other", Kind.probed, "probe")
+    found.put("hw_devices_per_package", 1.0, Kind.assumed, "one device a package")
+    for dtype in PEAKS:
+        found.put(
+            f"hw_peak_{dtype}",
+            None,
+            Kind.vendor,
+            "",
+            "the device is not in the catalogue, and its rate is not measured yet",
+        )
+    found.put("hw_memory_unified", 0.0, Kind.assumed, "not in the catalogue")
+    found.put("hw_memory_ecc", 0.0, Kind.assumed, "not in the catalogue")
+    return found
+
+
+def of_cpu(machine: Machine, calibration: Calibration | None) -> Inputs:
+    """This machine's processors as the device that trains."""
+    found = Inputs()
+    found.put("vendor", "cpu", Kind.probed, "probe")
+    found.put("generation", "cpu", Kind.probed, "probe")
+    found.put("hw_devices_per_package", 1.0, Kind.assumed, "the processors count as one device")
+    found.put_fact("hw_memory_reported", machine.memory.usable_bytes)
+    for name in ("hw_price", "hw_spot_price"):
+        found.put(name, None, Kind.stated, "this machine", "this machine is not rented")
+    found.put("hw_tdp", None, Kind.probed, "", "power of the processors is not probed")
+    return found.update(_host(machine.cpu)).update(of_calibration(calibration, "cpu"))
+
+
+def _host(cpu: Cpu) -> Inputs:
+    """Cores, clock and instruction sets of the processors."""
+    found = Inputs()
+    budget, per_core = cpu.budget_threads, cpu.threads_per_core.value or 1
+    cores = None if budget.value is None else max(1.0, budget.value / per_core)
+    if cores is not None and cpu.cores.value:
+        cores = min(cores, float(cpu.cores.value))
+    found.put("host_cores", cores, Kind.probed, budget.source or "cpu.budget_threads", budget.reason)
+    clocks = (cpu.clock_measured_hz, cpu.clock_max_hz, cpu.clock_reported_hz)
+    found.put_fact("host_clock", next((clock for clock in clocks if clock.known), cpu.clock_measured_hz))
+    sets = cpu.instruction_sets
+    simd = None if sets.value is None else _simd(sets.value)
+    found.put("host_simd", simd, Kind.probed, sets.source, sets.reason or "instruction sets are not known")
+    return found
+
+
+def _simd(sets: Mapping[str, bool]) -> str:
+    """The widest instruction set that the rules know."""
+    known = (
+        ("amx", "amx_bf16"), ("avx512_bf16", "avx512_bf16"), ("avx512", "avx512f"), ("avx2", "avx2"),
+        ("neon", "neon"), ("neon", "asimd"),
+    )  # fmt: skip
+    return next((word for word, flag in known if sets.get(flag)), "none")
+
+
+def of_calibration(calibration: Calibration | None, device: str) -> Inputs:
+    """What was measured on a device (and on the host that feeds it)."""
+    found = Inputs()
+    if calibration is None:
+        return found
+    for rate in calibration.find("train_rate", device):
+        name = f"cal_{rate.params.get('family')}_{rate.params.get('dtype')}"
+        if rate.value is None and not (rate.low and rate.high):
+            continue
+        found.put_measured(name, rate)
+        width = rate.params.get("hidden")
+        if rate.params.get("family") == "decoder" and isinstance(width, (int, float)):
+            found.put("cal_hidden", float(width), Kind.measured, rate.id)
+    moved = [m for m in calibration.find("memory_bandwidth", device) if (m.value or m.high)]
+    if moved:
+        found.put_measured("hw_bandwidth", max(moved, key=lambda m: m.value or m.high or 0.0))
+    decoded = [m for m in calibration.find("image_decode") if m.value]
+    if decoded:
+        found.put_measured("cal_decode_rate", decoded[-1])
+    return found
+
+
+def known_only(book: RuleBook, inputs: Inputs) -> Inputs:
+    """Without columns that a user's rules do not declare any more (fp64 rates, new benches)."""
+    keep = [name for name in inputs.values if name in book.columns]
+    return Inputs(
+        {name: inputs.values[name] for name in keep},
+        {name: inputs.sources[name] for name in keep},
+        {name: reason for name, reason in inputs.reasons.items() if name in book.columns},
+        {name: span for name, span in inputs.ranges.items() if name in book.columns},
+    )

@@ -1,0 +1,112 @@
+"""A workload of the user's own from flags, on the pattern of the nearest reference workload."""
+
+from __future__ import annotations
+
+from advisor.data.catalogue import Catalogue, find_model
+from advisor.errors import UserError, did_you_mean
+from advisor.rulebook import RuleBook
+from advisor.schema import Model, Recipe, Workload
+
+OWN = "own"
+
+
+def workload_from_flags(
+    catalogue: Catalogue,
+    model: str,
+    tokens: float | None = None,
+    method: str | None = None,
+    precision: str | None = None,
+    seq_len: float | None = None,
+    batch: float | None = None,
+    *,
+    book: RuleBook | None = None,
+) -> Workload:
+    """The workload that flags describe; what they leave open is taken from a reference workload, and said.
+
+    `tokens` counts tokens over the whole run (images or sequences for other families), `batch` samples
+    per optimizer step. Raises UserError for an unknown model, method or precision, with the nearest names.
+    """
+    found = find_model(catalogue, model)
+    like = _pattern(catalogue, found, method)
+    if book is not None:
+        _check_word(book, "method", method)
+        _check_word(book, "precision", precision)
+    for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
+        if value is not None and not value > 0:
+            raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
+    recipe = like.recipe
+    length = float(seq_len) if seq_len is not None else recipe.seq_len
+    samples = recipe.samples
+    if tokens is not None:
+        samples = tokens / length if found.family == "decoder" and length else tokens
+    elif samples is not None and recipe.seq_len and length and found.family == "decoder":
+        samples = samples * recipe.seq_len / length
+    open_ = [
+        name
+        for name, value in (
+            ("tokens", tokens),
+            ("method", method),
+            ("precision", precision),
+            ("sequence length", seq_len),
+            ("batch", batch),
+        )  # fmt: skip
+        if value is None
+    ]
+    source = "stated by flags" + (f"; {', '.join(open_)} as in '{like.title}'" if open_ else "")
+    chosen = method or recipe.method
+    numbers = dict(recipe.numbers)
+    if chosen in ("lora", "qlora"):
+        numbers.setdefault("lora_rank", _lora_rank(catalogue))
+    return Workload(
+        id=OWN,
+        title=f"{found.title}, {chosen}" + (f", {tokens:.3g} {_unit(found)}" if tokens is not None else ""),
+        model=found,
+        recipe=Recipe(
+            method=chosen,
+            precision=precision or recipe.precision,
+            optimizer=recipe.optimizer,
+            samples=samples,
+            seq_len=length,
+            global_batch=float(batch) if batch is not None else recipe.global_batch,
+            numbers=numbers,
+            source=source,
+        ),
+        deadline_days=like.deadline_days,
+        note="Your own workload." + (f" Taken from '{like.title}': {', '.join(open_)}." if open_ else ""),
+    )
+
+
+def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
+    """The reference workload most like it: same model and method, same model, same family and method, family."""
+
+    def likeness(workload: Workload) -> tuple[bool, bool, bool]:
+        same_family = workload.model.family == model.family
+        return (
+            same_family,
+            workload.model.id == model.id,
+            method is not None and workload.recipe.method == method,
+        )
+
+    if not catalogue.workloads:
+        raise UserError("no reference workload to take the recipe from", "Check the folder rules/workloads.")
+    return max(catalogue.workloads, key=likeness)
+
+
+def _lora_rank(catalogue: Catalogue) -> float:
+    return next(
+        (w.recipe.numbers["lora_rank"] for w in catalogue.workloads if "lora_rank" in w.recipe.numbers), 16.0
+    )
+
+
+def _unit(model: Model) -> str:
+    return (
+        "tokens" if model.family == "decoder" else "images" if model.family in ("cnn", "vit") else "sequences"
+    )
+
+
+def _check_word(book: RuleBook, column: str, word: str | None) -> None:
+    if word is None or word in book.columns[column].values:
+        return
+    values = book.columns[column].values
+    hint = did_you_mean(word, values) or f"It is one of {', '.join(values)}."
+    raise UserError(f"unknown {column} {word!r}", hint)

@@ -1,0 +1,56 @@
+"""The one sentence of an estimate: why it fits or not, and what limits it."""
+
+from __future__ import annotations
+
+from advisor.schema import Machine, Quantity, Workload
+from advisor.units import DAY_S, show
+
+
+def memory_sentence(need: Quantity, usable: float | None, where: str) -> str:
+    """'Needs 21 GiB of the 24 GiB on each device.' or what is missing."""
+    if need.value is None:
+        return f"Memory needed is not known: {need.reason}."
+    if usable is None:
+        return f"Needs {show(need.value, 'B')}; how much {where} has is not known."
+    has = show(usable, "B")
+    if need.value > usable:
+        return f"Needs {show(need.value, 'B')}, {where} has {has}: {_times(need.value / usable)} too much."
+    tight = " Tight: the upper end of the estimate does not fit." if (need.high or 0) > usable else ""
+    return f"Needs {show(need.value, 'B')} of the {has} {where} has.{tight}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio - 1:.0%}" if ratio < 2 else f"{ratio:.1f} times"
+
+
+def late_sentence(time: Quantity, workload: Workload) -> str:
+    """'It would take 3 years; the horizon is 7 days.' or ''."""
+    if time.value is None or workload.deadline_days is None or time.value <= workload.deadline_days * DAY_S:
+        return ""
+    return (
+        f"It would take {show(time.value, 's')}; the horizon is {show(workload.deadline_days * DAY_S, 's')}."
+    )
+
+
+def framework_problem(machine: Machine, name: str, uuid: str, pci_address: str) -> str:
+    """Why no framework here can use the device, or '' when one can or nobody knows."""
+    frameworks = machine.software.frameworks
+    if not frameworks:
+        return ""
+    installed = [f for f in frameworks if f.version.known]
+    if not installed:
+        return "No training framework is installed in this Python environment."
+    for framework in installed:
+        for seen in framework.sees.value or ():
+            if (uuid and seen.uuid and seen.uuid.removeprefix("GPU-") == uuid.removeprefix("GPU-")) or (
+                pci_address
+                and seen.pci_address
+                and seen.pci_address.lower()[-10:] == pci_address.lower()[-10:]
+            ):
+                return ""
+            if not seen.uuid and not seen.pci_address and seen.device_name == name:
+                return ""
+    if any(f.sees.value is None for f in installed):
+        return ""
+    builds = ", ".join(f"{f.name} {f.version.value} ({f.build.value or 'build unknown'})" for f in installed)
+    return f"No framework here sees the device: {builds}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.errors import UserError
@@ -219,6 +219,7 @@ def test_another_language_has_its_own_signs_and_words() -> None:
     assert show(4.5 * DAY_S, "s", words=german) == "4,5 Tage"
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-8, max_value=1e19), st.sampled_from(SHOWN_UNITS))
 def test_what_is_shown_parses_back_within_rounding(value: float, unit: str) -> None:
     shown = parse(show(value, unit))
@@ -228,16 +229,19 @@ def test_what_is_shown_parses_back_within_rounding(value: float, unit: str) -> N
     assert shown.value == pytest.approx(value * given_.factor, rel=tolerance)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-8, max_value=1e19), st.floats(1, 1e4), st.sampled_from(SHOWN_UNITS))
 def test_ranges_always_print(low: float, ratio: float, unit: str) -> None:
     assert show_range(low, low * ratio, unit)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=1e-3, max_value=1e6), st.sampled_from(sorted(UNITS)))
 def test_every_unit_parses_after_a_number(value: float, unit: str) -> None:
     assert parse(f"{value!r} {unit}").value == pytest.approx(value * UNITS[unit].factor, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.text(alphabet="0123456789.,+-eE kMGBsh/()*^%$USDµ²٣", max_size=60)))
 def test_hostile_text_gives_an_amount_or_a_user_error(text: str) -> None:
     for read in (parse, parse_count, parse_unit, lambda t: parse_as(t, "B")):
@@ -247,6 +251,7 @@ def test_hostile_text_gives_an_amount_or_a_user_error(text: str) -> None:
             assert error.message  # nothing else may be raised
 
 
+@settings(deadline=None)
 @given(st.floats(), st.text(max_size=12))
 def test_hostile_unit_never_crashes_show(value: float, unit: str) -> None:
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import keyword
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -23,6 +24,7 @@ CATALOGUE = frozenset(
 """Folders that hold facts, not rules: read by the catalogue, here only part of the digest."""
 
 MAX_FILES = 2000
+MAX_FOLDERS = 500
 
 
 def load_book(dirs: Sequence[Path]) -> RuleBook:
@@ -117,9 +119,10 @@ def _entries_of(folder: Path, reading: _Reading) -> Iterator[Raw]:
     if not folder.is_dir():
         problems.append(Problem(str(folder), 0, "", None, "is not a folder", "Give a folder of rule files."))
         return
-    files = sorted(folder.rglob("*.toml"), key=lambda path: path.relative_to(folder).as_posix())
-    if len(files) > MAX_FILES:
-        problems.append(Problem(str(folder), 0, "", None, f"holds more than {MAX_FILES} files"))
+    files = _toml_files(folder)
+    if files is None:
+        hint = "Give the folder that holds the rule files alone."
+        problems.append(Problem(str(folder), 0, "", None, "is too large a tree for a rule folder", hint))
         return
     title = folder.resolve().name
     for path in files:
@@ -134,7 +137,20 @@ def _entries_of(folder: Path, reading: _Reading) -> Iterator[Raw]:
         yield from found.entries
 
 
+def _toml_files(folder: Path) -> list[Path] | None:
+    """All TOML files below, in a fixed order; None when somebody gave the root of a disk."""
+    found: list[Path] = []
+    for number, (directory, _, names) in enumerate(os.walk(folder)):
+        if number > MAX_FOLDERS or len(found) > MAX_FILES:
+            return None
+        found += [Path(directory, name) for name in names if name.endswith(".toml")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
 def _bytes(path: Path, problems: list[Problem]) -> bytes:
+    if not path.is_file():  # a pipe would wait for ever
+        problems.append(Problem(str(path), 0, "", None, "is not a file"))
+        return b""
     try:
         return path.read_bytes()
     except OSError as error:

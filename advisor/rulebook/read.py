@@ -62,43 +62,58 @@ def read_file(path: Path, shown: str, folder: str) -> RawFile:
     """Read and split a rule file. `shown` is how messages name it. Never raises for what is in it."""
     found = RawFile(path, shown, folder)
 
-    def wrong(problem: str, hint: str = "", *, line: int = 0, key: str = "", value: Any = None) -> RawFile:
-        found.problems.append(Problem(shown, line, key, value, problem, hint))
+    def wrong(problem: str, hint: str = "", *, line: int = 0, key: str = "") -> RawFile:
+        found.problems.append(Problem(shown, line, key, None, problem, hint))
         return found
 
+    if not path.is_file():  # a pipe would wait for ever
+        return wrong("is not a file")
     try:
         text = read_text(path, limit_bytes=MAX_TOML_BYTES)
     except UserError as error:
         return wrong(error.message.removeprefix(f"{path}: "), error.hint)
     found.raw = text.encode("utf-8")
-    lines = text.splitlines()
-    for number, line in enumerate(lines, 1):
-        if line.count(".") > MAX_DOTS:
-            return wrong(f"has more than {MAX_DOTS} dots in one line", "Split the line.", line=number)
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"line (\d+)", str(error))
-        return wrong(f"is not valid TOML: {error}", "Mend that line.", line=int(at[1]) if at else 0)
-    except RecursionError:
-        return wrong("is nested too deeply")
-    except ValueError as error:
-        return wrong(f"is not valid TOML: {error}")
-    if too := _too_much(document):
-        return wrong(too)
+    lines = text.split("\n")
+    document = _document(text, lines)
+    if isinstance(document, _Refused):
+        return wrong(document.problem, document.hint, line=document.line)
+    known = ", ".join(f"[[{kind}]]" for kind in KINDS)
     for key, value in document.items():
         if key == "op_rule":
-            wrong("operator rules are not supported by this version", key=key)
+            wrong("operator rules are not supported by this version", line=_find(lines, key), key=key)
         elif key not in KINDS:
-            hint = (
-                did_you_mean(key, KINDS) or f"Rule files hold {', '.join(f'[[{kind}]]' for kind in KINDS)}."
-            )
+            hint = did_you_mean(key, KINDS) or f"Rule files hold {known}."
             wrong("is not known in rule files", hint, line=_find(lines, key), key=key)
         elif not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             wrong(f"must be a list of tables, as [[{key}]]", line=_find(lines, key), key=key)
         else:
             found.entries += _entries(key, value, lines, found)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    problem: str
+    hint: str = ""
+    line: int = 0
+
+
+def _document(text: str, lines: list[str]) -> dict[str, Any] | _Refused:
+    """The TOML document, or why it is none; bounded before and after the parser sees it."""
+    for number, line in enumerate(lines, 1):
+        if line.count(".") > MAX_DOTS:
+            return _Refused(f"has more than {MAX_DOTS} dots in one line", "Split the line.", number)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"line (\d+)", str(error))
+        return _Refused(f"is not valid TOML: {error}", "Mend that line.", int(at[1]) if at else 0)
+    except RecursionError:
+        return _Refused("is nested too deeply")
+    except ValueError as error:  # a whole number of thousands of digits
+        return _Refused(f"is not valid TOML: {error}")
+    too_much = _too_much(document)
+    return _Refused(too_much) if too_much else document
 
 
 def _too_much(document: Mapping[str, Any]) -> str:

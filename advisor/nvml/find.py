@@ -13,8 +13,7 @@ WSL_LIBRARY = "/usr/lib/wsl/lib/libnvidia-ml.so.1"  # not on the loader's path i
 PACKAGE = "nvidia-ml-py"
 DEPRECATED_PACKAGE = "pynvml"
 # Below the root: Debian, Red Hat, Arm servers, Arch, WSL2, Jetson, Kubernetes' device plugin, NixOS
-USUAL = """usr/lib/x86_64-linux-gnu usr/lib64 usr/lib/aarch64-linux-gnu usr/lib usr/lib/wsl/lib
-usr/lib/aarch64-linux-gnu/nvidia usr/local/nvidia/lib64 run/opengl-driver/lib""".split()  # noqa: SIM905 - reads better
+USUAL = [
     "usr/lib/x86_64-linux-gnu",
     "usr/lib64",
     "usr/lib/aarch64-linux-gnu",

@@ -55,7 +55,7 @@ def ask(
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**ENVIRONMENT, **os.environ},
+                env=_environment(),
             )
         except OSError as error:
             return state | {"status": "lib_missing", "reason": f"{python}: {error.strerror}", "seconds": 0.0}
@@ -70,6 +70,12 @@ def ask(
             state["reason"] = f"no answer within {timeout_s:.3g} s{_last(state)}"
     state["seconds"] = round(time.monotonic() - started, 3)
     return state
+
+
+def _environment() -> dict[str, str]:
+    """The user's own variables, ours where they have set none, and nothing that names another Python."""
+    inherited = {key: value for key, value in os.environ.items() if key != "__PYVENV_LAUNCHER__"}
+    return {**ENVIRONMENT, **inherited}
 
 
 def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:

@@ -24,8 +24,13 @@ else:
     # found beside this file; then away with this folder, whose modules (network, memory, …) would
     # shadow other people's
     sys.path[:] = [HERE, *(p for p in sys.path if os.path.abspath(p or os.curdir) != HERE)]  # noqa: PTH100
+    writes, sys.dont_write_bytecode = (
+        sys.dont_write_bytecode,
+        True,
+    )  # nothing of ours in other people's caches
     import software_files
 
+    sys.dont_write_bytecode = writes
     del sys.path[0]
 
 FRAMEWORKS = ("torch", "tensorflow", "jax", "mindspore")

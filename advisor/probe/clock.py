@@ -130,7 +130,12 @@ def run_apart(work: Callable[[], dict[str, Any]], deadline_s: float) -> dict[str
 
 def _answer(work: Callable[[], dict[str, Any]], writing: int) -> None:
     """In the forked process: work, write the answer, and leave without any of the parent's clean-up."""
+    import faulthandler
+    import resource
+
     try:
+        faulthandler.disable()  # a crash is told by its signal, not by a trace or a core file
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             answer = work()
         except PermissionError as error:

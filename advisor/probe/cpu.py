@@ -40,12 +40,12 @@ SLURM_CPUS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 
 def present(root: Path) -> str:
     """Every machine has a CPU; the hint is where it is read from."""
-    return CPUINFO if (root / "proc/cpuinfo").exists() else sys.platform if live(root) else ""
+    return CPUINFO if (root / "proc").is_dir() else sys.platform if live(root) else ""
 
 
 def read(root: Path, say: Say) -> None:
     """Report the raw files, the least certain (the timing loop) last."""
-    if not (root / "proc/cpuinfo").exists():
+    if not (root / "proc").is_dir():
         if live(root) and sys.platform == "darwin":
             say("darwin", darwin.gather())
         elif live(root) and sys.platform == "win32":

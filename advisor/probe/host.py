@@ -24,6 +24,7 @@ GROUP = "system"
 DEADLINE_S = 5.0
 
 DMI = "/sys/class/dmi/id"
+USERS = "password database, environment"
 # Firmware leaves these in place of a name
 BLANK_PRODUCTS = frozenset(
     {"", "system product name", "to be filled by o.e.m.", "default string", "not specified", "none", "o.e.m."}

@@ -29,12 +29,12 @@ _KIND = re.compile(r"(LP)?DDR\d[A-Z]?|HBM\w*", re.IGNORECASE)
 
 def present(root: Path) -> str:
     """Every machine has memory; the hint is where it is read from."""
-    return MEMINFO if (root / "proc/meminfo").exists() else sys.platform if live(root) else ""
+    return MEMINFO if (root / "proc").is_dir() else sys.platform if live(root) else ""
 
 
 def read(root: Path, say: Say) -> None:
     """Report the kernel's figures, the limits, then what the firmware says of the modules."""
-    if not (root / "proc/meminfo").exists():
+    if not (root / "proc").is_dir():
         if live(root) and sys.platform == "darwin":
             say("darwin", darwin.gather())
         elif live(root) and sys.platform == "win32":

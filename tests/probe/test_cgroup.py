@@ -68,7 +68,9 @@ def test_a_path_that_climbs_out_of_the_namespace_falls_back_to_the_mount(tmp_pat
 
 
 def test_without_mountinfo_the_usual_folders_are_tried(tmp_path: Path) -> None:
-    plant_text("=== sys/fs/cgroup/cgroup.controllers\ncpu memory\n=== sys/fs/cgroup/cpu.max\n200000 50000", tmp_path)
+    plant_text(
+        "=== sys/fs/cgroup/cgroup.controllers\ncpu memory\n=== sys/fs/cgroup/cpu.max\n200000 50000", tmp_path
+    )
     assert value(cgroup.quota(cgroup.gather(tmp_path))) == 4.0
 
 
@@ -79,13 +81,8 @@ def test_nonsense_in_cpu_max_is_no_limit(written: str, tmp_path: Path) -> None:
 
 
 _TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=60)
-_FILES = st.dictionaries(
-    st.sampled_from(
-        ["cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.max", "memory.high", "memory.current"]
-        + ["memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"]
-    ),
-    st.one_of(_TEXT, st.integers(-(10**30), 10**30).map(str)),
-)
+_NAMES = [name for names in cgroup._FILES.values() for name in names]
+_FILES = st.dictionaries(st.sampled_from(_NAMES), st.one_of(_TEXT, st.integers(-(10**30), 10**30).map(str)))
 _LEVELS = st.lists(
     st.fixed_dictionaries(
         {

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from shares import BASE_COUNT, BASE_WIDTH, COUNTS, GENERATIONS, VENDORS, WIDTHS, Sample, Vector, fit, ranges
+from shares import BASE_COUNT, BASE_WIDTH, COUNTS, GENERATIONS, WIDTHS, Sample, Vector, fit, ranges
+
+SERVER = 8  # devices of one server, the least that every generation is tried with
 
 
 def vendor_of(generation: str) -> str:
@@ -75,11 +77,13 @@ def render(samples: list[Sample], residual: Vector) -> str:
             total,
         )
     )
-    for vendor in VENDORS[:6]:
-        rows = [s for s in samples if s.run.entry.vendor == vendor]
-        most = max((s.run.inputs["devices"] for s in rows), default=8)
-        parts.append(exact(f"scale_limit_{vendor}", most, f"the largest of {len(rows)} runs"))
-    parts.append(exact("scale_limit_other", 8, "no run of these vendors here: one server"))
+    for generation in GENERATIONS:
+        rows = [sample for sample in samples if sample.run.entry.generation == generation]
+        most = max([SERVER, *(sample.run.inputs["devices"] for sample in rows)])
+        parts.append(
+            exact(f"scale_{generation}", most, f"the largest of {len(rows)} runs, at least one server")
+        )
+        parts.append(scale_rule(generation))
     return "\n".join(parts)
 
 
@@ -93,6 +97,18 @@ def share_rule(group: str, generation: str) -> str:
         f'why = "share of the dense peak that an ordinary 16-bit run on one device executes"\n'
         f'source = "constants/fitted.toml"\n'
         f'cases = [{{ given = {{ generation = "{generation}", {name} = 0.4 }}, expect = 0.4 }}]\n'
+    )
+
+
+def scale_rule(generation: str) -> str:
+    """The [[rule]] that takes a generation's largest published run."""
+    also = " or generation_cerebras_wse or generation_cpu" if generation == "other" else ""
+    return (
+        f'[[rule]]\nid = "scale-{generation.replace("_", "-")}"\ngives = "published_scale"\nunit = "1"\n'
+        f'when = "generation_{generation}{also}"\nexpr = "scale_{generation}"\n'
+        f'why = "devices of the largest published run of this generation"\n'
+        f'source = "constants/fitted.toml"\n'
+        f'cases = [{{ given = {{ generation = "{generation}", scale_{generation} = 64 }}, expect = 64 }}]\n'
     )
 
 

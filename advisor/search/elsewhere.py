@@ -1,9 +1,10 @@
-"""Estimates on the catalogue: every workload on every accelerator, fewest devices that fit and that are in time."""
+"""Estimates on the catalogue: each workload on each accelerator, fewest devices that fit, fewest in time."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from advisor.search.words import late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
 TRACED = ("time_s", "memory_bytes", "rent_usd")
-TRACED_PER_WORKLOAD = 6
+TRACED_PER_WORKLOAD = 2
 """Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
 
 Trace = dict[str, tuple[TraceStep, ...]]
@@ -47,7 +48,7 @@ class Candidate(NamedTuple):
 def estimates_catalogue(
     book: RuleBook, catalogue: Catalogue, workloads: Iterable[Workload]
 ) -> tuple[list[Estimate], Trace]:
-    """For each workload and accelerator: fewest devices whose memory suffices, and fewest that meet the horizon.
+    """For each workload and accelerator the fewest devices whose memory suffices, and the fewest in time.
 
     All candidates are columns of one table through the one evaluator; ranges and traces are computed for
     what is kept. Where no count will do, the estimate says so with the count that comes nearest.
@@ -65,7 +66,7 @@ def estimates_catalogue(
     reasons = _Reasons(book, space)
     found: list[Estimate] = []
     for at, candidate in enumerate(kept):
-        found.append(_estimate(space, small, ranges, at, candidate, reasons))
+        found.append(_estimate(small, ranges, at, candidate, reasons))
     return _with_traces(book, space, kept, found)
 
 
@@ -128,16 +129,23 @@ class _Space:
         in_time = fits & (table.columns["meets_deadline"] == 1)
         one = self.count == 0
         first_fit, first_time = first_true(pairs, fits, count), first_true(pairs, in_time, count)
-        last_fit, largest = last_true(pairs, fits, count), last_true(pairs, allowed | one, count)
+        largest = last_true(pairs, allowed | one, count)
+        # the most devices, in the first set-up that fits with so many
+        sized = pairs * len(DEVICE_COUNTS) + self.count
+        first_of_size = first_true(sized, fits, count * len(DEVICE_COUNTS))
+        most = first_of_size[sized[last_true(pairs, fits, count)]]
+        smallest = first_true(pairs, one, count)
+        unknown = np.isnan(table.columns["fits"])[smallest]
+        timed = ~np.isnan(table.columns["time_s"])
         kept: list[Candidate] = []
         for pair in range(count):
             job, device = divmod(pair, len(self.devices))
             answered = bool(first_fit[pair] >= 0)
-            row = int(first_fit[pair] if answered else largest[pair])
+            row = int(first_fit[pair] if answered else smallest[pair] if unknown[pair] else largest[pair])
             kept.append(Candidate(row, job, device, "fit", answered))
-            if answered and self.jobs[job].deadline_days is not None:
+            if answered and timed[row] and self.jobs[job].deadline_days is not None:
                 met = bool(first_time[pair] >= 0)
-                row = int(first_time[pair] if met else last_fit[pair])
+                row = int(first_time[pair] if met else most[pair])
                 kept.append(Candidate(row, job, device, "deadline", met))
         return kept
 
@@ -164,25 +172,37 @@ class _Space:
 class _Reasons:
     """Why a quantity is unknown, asked once for each accelerator, family and quantity."""
 
+    inputs: ClassVar = {
+        "rent_usd": "hw_price",
+        "spot_usd": "hw_spot_price",
+        "energy_j": "hw_tdp",
+    }  # beside the time
+
     def __init__(self, book: RuleBook, space: _Space) -> None:
         self.book, self.space = book, space
         self.known: dict[tuple[int, str, str], str] = {}
 
     def of(self, candidate: Candidate, name: str) -> str:
         """One sentence without its full stop."""
-        key = (candidate.accelerator, self.space.jobs[candidate.workload].model.family, name)
+        own = self.inputs.get(name)
+        told = self.space.device_inputs[candidate.accelerator].reasons.get(own, "") if own else ""
+        if told:
+            return told
+        asked = "time_s" if own else name
+        key = (candidate.accelerator, self.space.jobs[candidate.workload].model.family, asked)
         if key not in self.known:
-            self.known[key] = why_unknown(self.book, self.space.one_row(candidate), 0, name)
+            self.known[key] = why_unknown(self.book, self.space.one_row(candidate), 0, asked)
         return self.known[key]
 
 
 def _estimate(
-    space: _Space, table: Table, ranges: dict[str, Range], at: int, candidate: Candidate, reasons: _Reasons
+    table: Table, ranges: dict[str, Range], at: int, candidate: Candidate, reasons: _Reasons
 ) -> Estimate:
+    space = reasons.space
     workload, device = space.jobs[candidate.workload], space.devices[candidate.accelerator]
     layout = space.layouts[int(space.layout[candidate.row])]
     count = DEVICE_COUNTS[int(space.count[candidate.row])]
-    quantities = {name: _quantity(space, ranges, at, candidate, name, reasons) for name in WANTED}
+    quantities = {name: _quantity(ranges[name], at, candidate, name, reasons) for name in WANTED}
     fits = table.value("fits", at)
     why, limit, answered = _verdict(workload, candidate, quantities, fits, count)
     packages = table.value("packages", at)
@@ -198,7 +218,7 @@ def _estimate(
         fits=answered,
         why=why,
         limit=limit,
-        choices=choices(table, at, workload, layout.micro_batch, layout.recompute, count),
+        choices=choices(table, at, workload, layout, count),
         quantities={name: quantity for name, quantity in quantities.items() if name != "memory_usable"},
     )
 
@@ -208,7 +228,7 @@ def _verdict(
 ) -> tuple[str, str, bool | None]:
     """Sentence, limit, and whether it answers (None: not known)."""
     where = "the device" if count == 1 else f"each of {count} devices"
-    sentence = memory_sentence(quantities["memory_bytes"], quantities["memory_usable"].value, where)
+    sentence = memory_sentence(quantities["memory_bytes"], quantities["memory_usable"], where)
     time = quantities["time_s"]
     if fits is None:
         return sentence, "unknown", None
@@ -223,12 +243,11 @@ def _verdict(
     return sentence, "", True
 
 
-def _quantity(
-    space: _Space, ranges: dict[str, Range], at: int, candidate: Candidate, name: str, reasons: _Reasons
-) -> Quantity:
-    value, low, high = (float(values[at]) for values in ranges[name])
+def _quantity(span: Range, at: int, candidate: Candidate, name: str, reasons: _Reasons) -> Quantity:
+    space = reasons.space
+    value, low, high = (float(values[at]) for values in span)
     unit = space.book.unit_of(name)
-    if value != value:
+    if math.isnan(value):
         return Quantity(unit=unit, reason=reasons.of(candidate, name))
     price = {"rent_usd": "hw_price", "spot_usd": "hw_spot_price"}.get(name)
     source = space.device_inputs[candidate.accelerator].sources[price][1] if price else ""

@@ -23,7 +23,7 @@ from advisor.schema import (
     Workload,
 )
 from advisor.search.inputs import Inputs, known_only, of_cpu, of_device, of_workload
-from advisor.search.layouts import layouts_of
+from advisor.search.layouts import Layout, layouts_of
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "energy_j", "achieved_rate", "params", "total_flops")
@@ -92,8 +92,7 @@ class _Row:
 
     workload: Workload
     place: Place
-    micro_batch: float
-    recompute: str
+    layout: Layout
     inputs: Inputs
 
 
@@ -183,7 +182,7 @@ def _rows(book: RuleBook, workloads: Sequence[Workload], places: Sequence[Place]
                     "sharding", "fsdp" if several else "none", Kind.assumed, "states cut over all devices"
                 )
                 inputs = known_only(book, base.update(place.inputs).update(own))
-                rows.append(_Row(workload, place, layout.micro_batch, layout.recompute, inputs))
+                rows.append(_Row(workload, place, layout, inputs))
     return rows
 
 
@@ -234,9 +233,7 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
     need, usable = quantities["memory_bytes"], quantities["memory_usable"]
     fits_value = table.value("fits", at)
     fits = None if fits_value is None else fits_value == 1.0
-    why = [
-        memory_sentence(need, usable.value, "the device" if place.target.device != "cpu" else "this machine")
-    ]
+    why = [memory_sentence(need, usable, "the device" if place.target.device != "cpu" else "this machine")]
     limit = "" if fits else "memory" if fits is False else "unknown"
     notes = list(place.notes)
     if fits and place.problem:
@@ -265,7 +262,7 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
         fits=fits,
         why=" ".join(why),
         limit=limit,
-        choices=choices(table, at, row.workload, row.micro_batch, row.recompute, place.target.devices),
+        choices=choices(table, at, row.workload, row.layout, place.target.devices),
         quantities=quantities,
         calibrated=measured,
         notes=tuple(notes),
@@ -284,9 +281,7 @@ def _traced(quantities: dict[str, Quantity], prefix: str) -> dict[str, Quantity]
     }
 
 
-def choices(
-    table: Table, at: int, workload: Workload, micro_batch: float, recompute: str, devices: int
-) -> dict[str, str]:
+def choices(table: Table, at: int, workload: Workload, layout: Layout, devices: int) -> dict[str, str]:
     """What the estimate takes for granted about the set-up, as words."""
     asked = workload.recipe.precision
     lower = table.value("computes_16bit", at)
@@ -295,7 +290,7 @@ def choices(
         precision = "fp32"
     elif lower == 1.0 and asked == "bf16_mixed" and table.value("hw_peak_bf16", at) is None:
         precision = "fp16_mixed" if table.value("hw_peak_fp16", at) is not None else asked
-    found = {"precision": precision, "micro_batch": f"{micro_batch:g}", "recompute": recompute}
+    found = {"precision": precision, "micro_batch": f"{layout.micro_batch:g}", "recompute": layout.recompute}
     if devices > 1:
         found["sharding"] = f"fsdp over {devices}"
     return found

@@ -10,7 +10,7 @@ from advisor.schema import Model, Recipe, Workload
 OWN = "own"
 
 
-def workload_from_flags(
+def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     catalogue: Catalogue,
     model: str,
     tokens: float | None = None,
@@ -41,17 +41,14 @@ def workload_from_flags(
         samples = tokens / length if found.family == "decoder" and length else tokens
     elif samples is not None and recipe.seq_len and length and found.family == "decoder":
         samples = samples * recipe.seq_len / length
-    open_ = [
-        name
-        for name, value in (
-            ("tokens", tokens),
-            ("method", method),
-            ("precision", precision),
-            ("sequence length", seq_len),
-            ("batch", batch),
-        )  # fmt: skip
-        if value is None
-    ]
+    flags = {
+        "tokens": tokens,
+        "method": method,
+        "precision": precision,
+        "sequence length": seq_len,
+        "batch": batch,
+    }
+    open_ = [name for name, value in flags.items() if value is None]
     source = "stated by flags" + (f"; {', '.join(open_)} as in '{like.title}'" if open_ else "")
     chosen = method or recipe.method
     numbers = dict(recipe.numbers)
@@ -77,7 +74,7 @@ def workload_from_flags(
 
 
 def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
-    """The reference workload most like it: same model and method, same model, same family and method, family."""
+    """The reference workload most like it: by family, then model, then method."""
 
     def likeness(workload: Workload) -> tuple[bool, bool, bool]:
         same_family = workload.model.family == model.family

@@ -6,21 +6,21 @@ from advisor.schema import Machine, Quantity, Workload
 from advisor.units import DAY_S, show
 
 
-def memory_sentence(need: Quantity, usable: float | None, where: str) -> str:
+def memory_sentence(need: Quantity, has: Quantity, where: str) -> str:
     """'Needs 21 GiB of the 24 GiB on each device.' or what is missing."""
     if need.value is None:
         return f"Memory needed is not known: {need.reason}."
-    if usable is None:
-        return f"Needs {show(need.value, 'B')}; how much {where} has is not known."
-    has = show(usable, "B")
-    if need.value > usable:
-        return f"Needs {show(need.value, 'B')}, {where} has {has}: {_times(need.value / usable)} too much."
-    tight = " Tight: the upper end of the estimate does not fit." if (need.high or 0) > usable else ""
-    return f"Needs {show(need.value, 'B')} of the {has} {where} has.{tight}"
+    if has.value is None:
+        return f"Needs {show(need.value, 'B')}; what there is is not known: {has.reason}."
+    there = show(has.value, "B")
+    if need.value > has.value:
+        return f"Needs {show(need.value, 'B')}, {where} has {there}: {_times(need.value / has.value)}."
+    tight = " Tight: the upper end of the estimate does not fit." if (need.high or 0) > has.value else ""
+    return f"Needs {show(need.value, 'B')} of the {there} {where} has.{tight}"
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio - 1:.0%}" if ratio < 2 else f"{ratio:.1f} times"
+    return f"{ratio - 1:.0%} too much" if ratio < 2 else f"{ratio:.1f} times as much"
 
 
 def late_sentence(time: Quantity, workload: Workload) -> str:

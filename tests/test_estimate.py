@@ -334,6 +334,14 @@ def test_explain_works_on_tables_that_keep_the_wanted_alone(book: RuleBook) -> N
     assert explain(book, lean, 0, "cost_usd") == explain(book, table, 0, "cost_usd")
 
 
+def test_explain_asks_nothing_of_rules_it_does_not_need(tmp_path: Path) -> None:
+    book = make_book(tmp_path, BOOK + rule("bad", "bad", "1 / (size / size - 1)"))
+    table = Table.from_rows(book, [{"work": 1000.0, "kind": "gpu", "size": 1.0}])
+    assert explain(book, table, 0, "time_s")[0].value == 11.0
+    with pytest.raises(DataError, match="rule 'bad'"):
+        explain(book, table, 0, "bad")
+
+
 def test_explain_in_a_scenario(book: RuleBook) -> None:
     table = Table.from_rows(book, [{"work": 1000.0, "kind": "gpu"}])
     assert explain(book, table, 0, "time_s", "pessimistic")[0].value == 23.0

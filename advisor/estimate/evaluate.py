@@ -45,11 +45,11 @@ def evaluate(
     plan, leaves = _plan(book, wanted, done)
     kept = [name for name in plan if keep_all or name in wanted]
     out = {name: np.empty(table.rows) for name in kept}
-    sources = leaves_of(book, table, leaves, scenario)
+    sources = {name: leaf(book, table, name, scenario) for name in sorted(leaves)}
     with np.errstate(all="ignore"):
         for start in range(0, table.rows, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, table.rows)
-            frame = frame_of(table, sources, start, stop, book)
+            frame = _frame(table, sources, start, stop, book)
             for name in plan:
                 frame.values[name] = _quantity(book.quantities[name], frame, start, stop - start)
             for name in kept:
@@ -119,17 +119,13 @@ def _plan(book: RuleBook, wanted: tuple[str, ...], done: frozenset[str]) -> tupl
     return [name for name in book.order if name in needed], leaves
 
 
-def leaves_of(book: RuleBook, table: Table, names: set[str], scenario: str) -> dict[str, Array]:
-    """Leaf values in this scenario: whole columns, or scalars for constants and missing columns."""
-    found: dict[str, Array] = {}
-    for name in sorted(names):
-        if name in book.constants:
-            found[name] = np.asarray(book.constants[name].at(scenario))
-        elif name in table.columns:
-            found[name] = _column(book, table, name, scenario)
-        else:
-            found[name] = np.asarray(np.nan)
-    return found
+def leaf(book: RuleBook, table: Table, name: str, scenario: str) -> Array:
+    """A leaf in this scenario: a whole column, or a scalar for a constant or a missing column."""
+    if name in book.constants:
+        return np.asarray(book.constants[name].at(scenario))
+    if name in table.columns:
+        return _column(book, table, name, scenario)
+    return np.asarray(np.nan)
 
 
 def _column(book: RuleBook, table: Table, name: str, scenario: str) -> Array:
@@ -144,7 +140,7 @@ def _column(book: RuleBook, table: Table, name: str, scenario: str) -> Array:
     return values
 
 
-def frame_of(table: Table, leaves: Mapping[str, Array], start: int, stop: int, book: RuleBook) -> Frame:
+def _frame(table: Table, leaves: Mapping[str, Array], start: int, stop: int, book: RuleBook) -> Frame:
     values = {}
     for name, whole in leaves.items():
         block = whole if whole.ndim == 0 else whole[start:stop]
@@ -152,10 +148,10 @@ def frame_of(table: Table, leaves: Mapping[str, Array], start: int, stop: int, b
             row = start + int(np.flatnonzero(np.isinf(np.atleast_1d(block)))[0])
             raise UserError(f"column '{name}' is infinite in row {row}", "Unknown is NaN, not infinity.")
         values[name] = block
-    return Frame(values, {name: _curve_function(book, table, name, start, stop) for name in book.curves})
+    return Frame(values, {name: curve_function(book, table, name, start, stop) for name in book.curves})
 
 
-def _curve_function(book: RuleBook, table: Table, name: str, start: int, stop: int) -> CurveFunction:
+def curve_function(book: RuleBook, table: Table, name: str, start: int, stop: int) -> CurveFunction:
     data = table.curves.get(name)
     if data is None:
         shipped = book.curves[name].points
@@ -242,14 +238,14 @@ def _invalid(rule: Rule, frame: Frame, found: Array) -> npt.NDArray[np.bool_]:
     invalid = np.isnan(found)
     if rule.tree.curves():  # a curve may be unknown by itself
         return np.zeros_like(invalid)
-    for name in rule.tree.names():
+    for name in rule.names:
         invalid &= ~np.isnan(frame.values[name])
     return invalid
 
 
 def _not_finite(rule: Rule, frame: Frame, said: str, start: int, row: int) -> DataError:
     shown = []
-    for name in rule.tree.names():
+    for name in rule.names:
         values = frame.values[name]
         shown.append(f"{name} = {values if values.ndim == 0 else values[row]:g}")
     return DataError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from advisor.estimate.evaluate import evaluate, frame_of, leaves_of
-from advisor.estimate.table import Table
+from advisor.estimate.evaluate import curve_function, evaluate, leaf
+from advisor.estimate.table import Array, Table
 from advisor.rulebook import Rule, RuleBook
 from advisor.rulebook.compile import Frame, compile_expr
 from advisor.rulebook.grammar import Expr
@@ -24,7 +25,7 @@ def explain(
     Rules come with their expression, reason and source; constants and inputs with where they came
     from. Values and units are SI. A value of None has its reason.
     """
-    return tuple(_Walk(book, table, row, quantity, scenario).steps(quantity))
+    return tuple(Walk(book, table, row, [quantity], scenario).steps(quantity))
 
 
 def why_unknown(book: RuleBook, table: Table, row: int, quantity: str, scenario: str = "middle") -> str:
@@ -33,22 +34,49 @@ def why_unknown(book: RuleBook, table: Table, row: int, quantity: str, scenario:
     The reason is that of the first unknown input the value really depended on, followed down the
     rules, or that no rule covers the row.
     """
-    return _Walk(book, table, row, quantity, scenario).reason(quantity)
+    return Walk(book, table, row, [quantity], scenario).reason(quantity)
 
 
-class _Walk:
-    """One row of a table with everything under `quantity` evaluated."""
+class _Lazy(dict[str, Any]):
+    """A dict that asks for what it lacks."""
 
-    def __init__(self, book: RuleBook, table: Table, row: int, quantity: str, scenario: str) -> None:
+    def __init__(self, ask: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = value = self._ask(name)
+        return value
+
+
+class Walk:
+    """One row of a table, to be walked from a quantity down to its leaves.
+
+    Quick on a table on which all quantities have been evaluated in this scenario; of any other table
+    the row is computed again from its inputs, as far as `want` needs it.
+    """
+
+    def __init__(
+        self, book: RuleBook, table: Table, row: int, want: Iterable[str], scenario: str = "middle"
+    ) -> None:
         self.book = book
-        one = table.take([row])
-        # From the inputs up: the table may hold the quantity without what it was computed from.
-        inputs = {name: values for name, values in one.columns.items() if name not in one.computed}
-        one = replace(one, columns=inputs, computed=frozenset())
-        self.table = evaluate(book, one, [quantity], scenario)
-        names = {name for rule in book.rules.values() for name in rule.inputs} | {quantity}
-        leaves = leaves_of(book, self.table, names, scenario)
-        self.frame: Frame = frame_of(self.table, leaves, 0, 1, book)
+        whole = (
+            table.digest == book.digest
+            and table.scenario == scenario
+            and len(table.computed) == len(book.order)
+        )
+        if not whole:
+            one = table.take([row])
+            inputs = {name: values for name, values in one.columns.items() if name not in one.computed}
+            table, row = replace(one, columns=inputs, computed=frozenset()), 0
+            table = evaluate(book, table, want, scenario)
+        self.table, self.row = table, row
+
+        def value(name: str) -> Array:
+            found = leaf(book, table, name, scenario)
+            return found if found.ndim == 0 else found[row : row + 1]
+
+        self.frame = Frame(_Lazy(value), _Lazy(lambda name: curve_function(book, table, name, row, row + 1)))
 
     def value(self, name: str) -> float | None:
         """The value of a name in this row, None when unknown."""
@@ -87,7 +115,7 @@ class _Walk:
     def input_reason(self, name: str) -> str:
         """Why a column, flag or curve has no value here."""
         column_id = self.book.flags[name][0] if name in self.book.flags else name
-        told = self.table.told_reason(name) or self.table.told_reason(column_id)
+        told = self.table.told_reason(name, self.row) or self.table.told_reason(column_id, self.row)
         column = self.book.columns.get(column_id)
         return told or f"{column_id} is not known" + (f" ({column.text})" if column else "")
 
@@ -103,7 +131,7 @@ class _Walk:
             if math.isnan(self.compute(part)):
                 return self.blame(part)
         if tree.op == "curve":
-            told = self.table.told_reason(tree.name)
+            told = self.table.told_reason(tree.name, self.row)
             return told or f"curve {tree.name} is not known ({self.book.curves[tree.name].text})"
         return ""
 
@@ -158,7 +186,7 @@ class _Walk:
                 source="; ".join(text for text in (constant.source, constant.fitted_from) if text),
             )
         column_id, word = self.book.flags.get(name, (name, ""))
-        kind, source = self.table.source(name if name in self.table.sources else column_id)
+        kind, source = self.table.source(name if name in self.table.sources else column_id, self.row)
         return TraceStep(
             quantity=name,
             value=value,
@@ -175,7 +203,7 @@ class _Walk:
         curve = self.book.curves[tree.name]
         x, y = self.compute(tree.args[0]), self.compute(tree)
         shipped = tree.name not in self.table.curves
-        kind, source = ("published", curve.source) if shipped else self.table.source(tree.name)
+        kind, source = ("published", curve.source) if shipped else self.table.source(tree.name, self.row)
         return TraceStep(
             quantity=tree.name,
             value=None if math.isnan(y) else y,

@@ -171,11 +171,14 @@ class RuleReader:
         when_tree = self._tree(keys, "when", when, ONE) if when.strip() else None
         if keys.failed or tree is None:
             return None
+        trees = [tree] if when_tree is None else [tree, when_tree]
         return Rule(
             id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, gives=gives, unit=unit,
             dimension=dimension, expr=" ".join(expr.split()), when=" ".join(when.split()), why=why,
-            source=source, cases=cases, tree=tree, when_tree=when_tree, run=compile_expr(tree),
-            run_when=compile_expr(when_tree) if when_tree else None,
+            source=source, cases=cases, tree=tree, when_tree=when_tree, names=tree.names(),
+            inputs=tuple(dict.fromkeys(name for part in trees for name in part.names())),
+            curves=tuple(dict.fromkeys(name for part in trees for name in part.curves())),
+            run=compile_expr(tree), run_when=compile_expr(when_tree) if when_tree else None,
         )  # fmt: skip
 
     def _tree(self, keys: Keys, key: str, text: str, dimension: Dimension) -> Expr | None:

@@ -120,20 +120,11 @@ class Rule(Entry):
     cases: tuple[Case, ...]
     tree: Expr
     when_tree: Expr | None
+    names: tuple[str, ...]  # used by `expr`, in reading order
+    inputs: tuple[str, ...]  # used by `expr`, then those used by `when` alone
+    curves: tuple[str, ...]
     run: Closure = field(repr=False, compare=False)
     run_when: Closure | None = field(repr=False, compare=False)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Every name the rule uses, those of `expr` first."""
-        own = self.tree.names()
-        return own if self.when_tree is None else tuple(dict.fromkeys((*own, *self.when_tree.names())))
-
-    @property
-    def curves(self) -> tuple[str, ...]:
-        """Every curve the rule uses."""
-        own = self.tree.curves()
-        return own if self.when_tree is None else tuple(dict.fromkeys((*own, *self.when_tree.curves())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from advisor.search.layouts import Layout, layouts_of
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "energy_j", "achieved_rate", "params", "total_flops")
-TRACED = ("time_s", "memory_bytes", "memory_usable", "energy_j")
+TRACED = ("time_s", "memory_bytes")
 _DECIDING = (
     "fits",
     "meets_deadline",

@@ -14,6 +14,11 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Cpu, Device, Fact, Kind, Machine, Measurement, Workload
 
 PEAKS = ("fp32", "tf32", "fp16", "bf16", "fp8")
+CALIBRATED = (
+    *(f"cal_{family}_{dtype}" for family in ("decoder", "cnn") for dtype in ("fp32", "bf16", "fp16")),
+    "cal_hidden",
+    "cal_decode_rate",
+)
 VENDORS = frozenset(("nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras"))
 
 
@@ -30,6 +35,7 @@ class Inputs:
         """A column; None is unknown, for `reason`."""
         self.values[name] = value
         self.sources[name] = (kind.value, source)
+        self.reasons.pop(name, None)
         if value is None:
             self.reasons[name] = reason or "not known"
 
@@ -53,7 +59,7 @@ class Inputs:
         return Inputs(
             {**self.values, **other.values},
             {**self.sources, **other.sources},
-            {**self.reasons, **other.reasons},
+            {**{k: v for k, v in self.reasons.items() if k not in other.values}, **other.reasons},
             {**self.ranges, **other.ranges},
         )
 
@@ -212,6 +218,8 @@ def _simd(sets: Mapping[str, bool]) -> str:
 def of_calibration(calibration: Calibration | None, device: str) -> Inputs:
     """What was measured on a device (and on the host that feeds it)."""
     found = Inputs()
+    for name in CALIBRATED:
+        found.put(name, None, Kind.measured, "", "not measured here")
     if calibration is None:
         return found
     for rate in calibration.find("train_rate", device):

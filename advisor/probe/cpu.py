@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.probe import cgroup, clock, cpu_names, cpu_topology, darwin, windows
-from advisor.probe.facts import contradiction, none, ok
+from advisor.probe.facts import CallSkipped, contradiction, none, ok
 from advisor.probe.linux import (
     compared,
     cpus_in,
@@ -72,8 +72,12 @@ def read(root: Path, say: Say) -> None:
     if live(root):
         allowed = cpus_in(keyed(text(look(root / "proc/self/status")) or "", ":").get("Cpus_allowed_list"))
         fast = cpus_in(look(root / "sys/devices/cpu_core/cpus"))
-        say.begin("dependent-add loop")
-        say("clock", clock.measure((fast & allowed) if fast and allowed else None))
+        try:
+            say.begin("dependent-add loop")
+            said = clock.measure((fast & allowed) if fast and allowed else None)
+        except CallSkipped as left_out:
+            said = {"hz": [], "status": left_out.status, "reason": left_out.reason}
+        say("clock", said)
 
 
 def parse(raw: dict[str, Any]) -> dict[str, Any]:

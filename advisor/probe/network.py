@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.probe.facts import none, ok
-from advisor.probe.linux import look, missing, text, whole
+from advisor.probe.facts import CallSkipped, none, ok
+from advisor.probe.linux import Answer, look, missing, text, whole
 from advisor.probe.reading import children, clean, keyed, number, pci_address
 
 if TYPE_CHECKING:
@@ -34,34 +34,49 @@ def present(root: Path) -> str:
 
 
 def read(root: Path, say: Say) -> None:
-    """Report every interface and every RDMA port."""
+    """Report every interface and every RDMA port; their drivers are asked for the speed, and may hang."""
     entries = [entry for entry in children(root / "sys/class/net") if (entry / "type").exists()]
     rows = [_read_interface(root, entry) for entry in sorted(entries)]
     rows.sort(key=lambda row: (row["virtual"], row["name"]))
     say("interfaces", rows[:MAX_INTERFACES])
-    ports = []
-    for device in sorted(children(root / "sys/class/infiniband")):
-        say.begin(f"{RDMA}/{device.name}")
-        for port in sorted(children(device / "ports")):
-            answers = {name: look(port / name) for name in ("state", "phys_state", "rate", "link_layer")}
-            ports.append({"device": device.name, "port": port.name, **answers})
-    say("rdma_ports", ports if (root / "sys/class/infiniband").is_dir() else None)
+    for row in rows[:MAX_INTERFACES]:
+        folder = root / "sys/class/net" / row["name"]
+        say(f"speed {row['name']}", _asked(say, f"{NET}/{row['name']}/speed", folder, ("speed",)))
+    ports = [
+        port
+        for device in sorted(children(root / "sys/class/infiniband"))
+        for port in sorted(children(device / "ports"))
+    ]
+    say("rdma_ports", [[port.parent.parent.name, port.name] for port in ports])
+    for port in ports:
+        device = port.parent.parent.name
+        said = _asked(say, f"{RDMA}/{device}: port {port.name}", port, ("state", "rate", "link_layer"))
+        say(f"port {device} {port.name}", said)
+
+
+def _asked(say: Say, call: str, folder: Path, names: tuple[str, ...]) -> dict[str, Answer]:
+    """The named files of a folder, unless asking for them hung or crashed before."""
+    try:
+        say.begin(call)
+    except CallSkipped as left_out:
+        return {name: {"status": left_out.status, "reason": left_out.reason} for name in names}
+    return {name: look(folder / name) for name in names}
 
 
 def parse(raw: dict[str, Any]) -> dict[str, Any]:
     """{"network": ...} in the shape of schema.Network from the raw answers."""
-    rows = raw.get("interfaces")
-    ports = raw.get("rdma_ports")
-    if isinstance(rows, list) and rows:
-        interfaces = ok([_interface(row) for row in rows], NET)
+    rows, ports = raw.get("interfaces"), raw.get("rdma_ports")
+    if rows:
+        speeds = {row["name"]: raw.get(f"speed {row['name']}", {}) for row in rows}
+        interfaces = ok([_interface(row | speeds[row["name"]]) for row in rows], NET)
     else:
         interfaces = missing(None, NET) if rows is None else none("absent", NET, "no interface is visible")
-    if isinstance(ports, list) and ports:
-        rdma = ok([_port(row) for row in ports], RDMA)
-    elif "rdma_ports" in raw:
-        rdma = none("absent", RDMA, "no InfiniBand or RoCE adapter, or its driver is not loaded")
-    else:
+    if ports:
+        rdma = ok([_port(device, port, raw.get(f"port {device} {port}", {})) for device, port in ports], RDMA)
+    elif ports is None:
         rdma = missing(None, RDMA)
+    else:
+        rdma = none("absent", RDMA, "no InfiniBand or RoCE adapter, or its driver is not loaded")
     return {"network": {"interfaces": interfaces, "rdma_ports": rdma}}
 
 
@@ -74,7 +89,6 @@ def _read_interface(root: Path, entry: Path) -> dict[str, Any]:
         "virtual": "/devices/virtual/" in place,
         "type": text(look(entry / "type")),
         "state": text(look(entry / "operstate")),
-        "speed": look(entry / "speed"),
         "driver": Path(os.path.realpath(driver)).name if driver.exists() else "",
         "devtype": keyed(text(look(entry / "uevent")) or "", "=").get("DEVTYPE", ""),
         "marks": [
@@ -130,26 +144,25 @@ def _speed(row: dict[str, Any], kind: str) -> FactDict:
     )
 
 
-def _port(row: dict[str, Any]) -> dict[str, Any]:
-    state = (text(row.get("state")) or "").partition(":")[2].strip()
+def _port(device: str, port: str, said: dict[str, Any]) -> dict[str, Any]:
+    state = (text(said.get("state")) or "").partition(":")[2].strip()
     return {
-        "device": clean(row["device"], 60),
-        "port": whole(row.get("port")) or 0,
-        "link_layer": clean(text(row.get("link_layer")) or "", 30),
+        "device": clean(device, 60),
+        "port": whole(port) or 0,
+        "link_layer": clean(text(said.get("link_layer")) or "", 30),
         "state": clean(state, 30),
-        "rate_bits_per_s": _rate(row, state),
+        "rate_bits_per_s": _rate(said.get("rate"), state, f"{RDMA}/{device}/ports/{port}/rate"),
     }
 
 
-def _rate(row: dict[str, Any], state: str) -> FactDict:
+def _rate(answer: Answer | None, state: str, source: str) -> FactDict:
     """Rate of one direction; "400 Gb/sec (4X NDR)". What a port states while it is down means nothing."""
-    source = f"{RDMA}/{row['device']}/ports/{row['port']}/rate"
-    written = text(row.get("rate"))
-    gigabits = number(written) if written and "Gb/sec" in written else None
-    if gigabits is None:
-        return missing(row.get("rate"), source, "no rate is told")
+    written = text(answer) or ""
+    gigabits = number(written) if "Gb/sec" in written else None
+    if gigabits is None or gigabits <= 0:
+        return missing(answer, source, "no rate is told")
     if state != "ACTIVE":
         return none(
             "not_supported", source, f"the port is {state or 'in an unknown state'}; it states {written}"
         )
-    return ok(gigabits * 1e9, source, (written or "").partition("(")[2].rstrip(")"))
+    return ok(gigabits * 1e9, source, written.partition("(")[2].rstrip(")"))

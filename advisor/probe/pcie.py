@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.probe.facts import none, ok
+from advisor.probe.facts import CallSkipped, none, ok
 from advisor.probe.linux import Answer, link, look, missing, text, whole
 from advisor.probe.reading import children, number, pci_address
 
@@ -38,27 +38,39 @@ def present(root: Path) -> str:
 
 
 def read(root: Path, say: Say) -> None:
-    """Report each device of interest with the bridges above it."""
-    rows = []
+    """Report each device of interest, then its link: that asks the hardware, and a dead card may hang."""
+    found = []
     for entry in sorted(children(root / "sys/bus/pci/devices")):
         class_code = (text(look(entry / "class")) or "").removeprefix("0x")[:4]
         kind = kind_of(class_code)
         # Hundreds of virtual functions of one network card say nothing that the card does not say
         if not kind or (kind == "network" and (entry / "physfn").exists()):
             continue
-        say.begin(f"{DEVICES}/{entry.name}")
-        rows.append(_read_device(entry, class_code))
-    say("devices", rows)
+        found.append(entry)
+        say(f"device {entry.name.lower()}", _read_device(entry, class_code))
+    say("devices", [entry.name.lower() for entry in found])
+    for entry in found:
+        try:
+            say.begin(f"{DEVICES}/{entry.name}: link")
+            said = _read_link(entry)
+        except CallSkipped as left_out:
+            said = {name: {"status": left_out.status, "reason": left_out.reason} for name in LINK}
+        say(f"link {entry.name.lower()}", said)
 
 
 def parse(raw: dict[str, Any]) -> dict[str, Any]:
     """{"pcie": ...} in the shape of schema.Machine.pcie from the raw answers."""
-    rows = raw.get("devices")
-    if rows is None:
-        return {"pcie": missing(None, DEVICES)}
-    if not rows:
+    rows = [value | raw.get(f"link {value['address']}", {}) for key, value in raw.items() if _is_device(key)]
+    if rows:
+        cut = "" if "devices" in raw else "the list was cut short: the probe ended before its time"
+        return {"pcie": ok([_device(row) for row in rows], DEVICES, cut)}
+    if "devices" in raw:
         return {"pcie": none("absent", DEVICES, "no graphics, accelerator, network or NVMe device on PCI")}
-    return {"pcie": ok([_device(row) for row in rows], DEVICES)}
+    return {"pcie": missing(None, DEVICES)}
+
+
+def _is_device(key: str) -> bool:
+    return key.startswith("device ")
 
 
 def kind_of(class_code: str) -> str:
@@ -67,29 +79,41 @@ def kind_of(class_code: str) -> str:
 
 
 def _read_device(entry: Path, class_code: str) -> dict[str, Any]:
-    place = Path(os.path.realpath(entry))
-    bridges = []
-    for parent in place.parents:  # nearest first, up to the root complex
-        address = pci_address(parent.name)
-        if not address:
-            break
-        ids = {name: (text(look(parent / name)) or "").removeprefix("0x") for name in ("vendor", "device")}
-        bridges.append({"address": address, **ids, **{name: look(parent / name) for name in LINK[:2]}})
-    ids = {name: (text(look(entry / name)) or "").removeprefix("0x").lower() for name in ("vendor", "device")}
+    """What the kernel holds in memory of a device: no access to the hardware."""
     return {
         "address": entry.name.lower(),
         "class": class_code,
-        **ids,
+        **_ids(entry),
         "driver": Path(link(entry / "driver")).name,
         "numa_node": look(entry / "numa_node"),
-        **{name: look(entry / name) for name in LINK},
-        "bridges": bridges,
+    }
+
+
+def _read_link(entry: Path) -> dict[str, Any]:
+    """The link registers of a device and of the bridges above it, nearest first, up to the root complex."""
+    bridges = []
+    for parent in Path(os.path.realpath(entry)).parents:
+        address = pci_address(parent.name)
+        if not address:
+            break
+        bridges.append(
+            {"address": address, **_ids(parent), **{name: look(parent / name) for name in LINK[:2]}}
+        )
+    return {**{name: look(entry / name) for name in LINK}, "bridges": bridges}
+
+
+def _ids(folder: Path) -> dict[str, str]:
+    return {
+        name: (text(look(folder / name)) or "").removeprefix("0x").lower() for name in ("vendor", "device")
     }
 
 
 def _device(row: dict[str, Any]) -> dict[str, Any]:
     folder = f"{DEVICES}/{row['address']}"
-    slot_speed, slot_width = slot(row.get("bridges") or [])
+    if "bridges" in row:
+        slot_speed, slot_width = slot(row["bridges"])
+    else:
+        slot_speed = slot_width = missing(row.get("max_link_speed"), f"{folder}: bridges above")
     return {
         "address": row["address"],
         "class_code": row["class"],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.probe.disk import kind_of, read_disk
-from advisor.probe.facts import assumed, none, ok
+from advisor.probe.facts import CallSkipped, assumed, none, ok
 from advisor.probe.linux import environment, link, live, look, missing, mounts
 from advisor.probe.reading import clean
 
@@ -54,8 +54,7 @@ def read(root: Path, say: Say) -> None:
     folder = working_folder(root)
     say("folder", folder)
     if live(root):
-        say.begin(f"realpath {folder}")
-        folder = os.path.realpath(folder)
+        folder = _resolved(folder, say)
         say("folder", folder)
     if (root / "proc/self/mountinfo").exists():
         info = look(root / "proc/self/mountinfo", 4 << 20)
@@ -67,8 +66,12 @@ def read(root: Path, say: Say) -> None:
         for name, row in (("disk", mount), ("upper_disk", _below(rows, mount)), ("hosts_disk", hosts)):
             if row:
                 say(name, read_disk(root, row["device"], row["source"]))
-    say.begin(f"statvfs {folder}")
-    say("space", _space(root, folder))
+    try:
+        say.begin(f"statvfs {folder}")
+        space = _space(root, folder)
+    except CallSkipped as left_out:
+        space = {"status": left_out.status, "reason": left_out.reason}
+    say("space", space)
 
 
 def parse(raw: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +110,15 @@ def working_folder(root: Path) -> str:
     if noted.startswith("/") and not noted.endswith(" (deleted)"):
         return noted
     return str(Path.cwd()) if live(root) else "/"
+
+
+def _resolved(folder: str, say: Say) -> str:
+    """The folder without symbolic links; as it was named when following them hung before."""
+    try:
+        say.begin(f"realpath {folder}")
+    except CallSkipped:
+        return folder
+    return os.path.realpath(folder)
 
 
 def holding(rows: list[dict[str, Any]], folder: str) -> dict[str, Any] | None:

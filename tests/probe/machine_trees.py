@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from advisor.probe.facts import CallSkipped
 from advisor.schema import Machine
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -28,16 +29,19 @@ _STEP = re.compile(r"(%|//|\+|-|\*)(\d+)")
 
 
 class Ear:
-    """Hears what a probe says, as JSON would carry it."""
+    """Hears what a probe says, as JSON would carry it; `deaf` to calls that "hung" before."""
 
-    def __init__(self) -> None:
+    def __init__(self, *deaf: str) -> None:
         self.raw: dict[str, Any] = {}
         self.calls: list[str] = []
+        self.deaf = deaf
 
     def __call__(self, key: str, value: Any) -> None:
         self.raw[key] = json.loads(json.dumps(value))
 
-    def begin(self, call: str) -> None:
+    def begin(self, call: str, *, needed: bool = False) -> None:
+        if call in self.deaf:
+            raise CallSkipped("timeout", f"{call} gave no answer within 5 s")
         self.calls.append(call)
 
 
@@ -56,9 +60,9 @@ def plant_text(text: str, root: Path) -> Path:
     return root
 
 
-def ask(probe: ModuleType, root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def ask(probe: ModuleType, root: Path, *deaf: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read and parse: (partial Machine, raw answers). The part must satisfy the schema."""
-    ear = Ear()
+    ear = Ear(*deaf)
     probe.read(root, ear)
     part = probe.parse(ear.raw)
     Machine.model_validate({"probed_at": "2026-01-01T00:00:00Z", **part})

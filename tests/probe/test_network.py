@@ -67,16 +67,24 @@ def test_unknown_speeds_are_not_figures(speed: Any) -> None:
         "name": "eth0",
         "type": "1",
         "state": "up",
-        "speed": speed,
         "virtual": False,
         "marks": [],
         "place": "",
     }
-    part = network.parse({"interfaces": [row]})
+    part = network.parse({"interfaces": [row], "speed eth0": {"speed": speed}})
     assert value(part["network"]["interfaces"]["value"][0]["speed_bits_per_s"]) is None
 
 
 @given(st.dictionaries(st.sampled_from(["state", "rate", "link_layer"]), st.text(max_size=30)))
 def test_no_port_breaks_the_parser(said: dict[str, str]) -> None:
-    part = network.parse({"rdma_ports": [{"device": "x", "port": "1", **said}]})
+    part = network.parse({"rdma_ports": [["x", "1"]], "port x 1": said})
     Machine.model_validate({"probed_at": "x", **part})
+
+
+def test_a_port_whose_driver_hangs_costs_its_own_figures(tmp_path: Path) -> None:
+    hung = "/sys/class/infiniband/mlx5_0: port 1"
+    facts = ask(network, plant("infiniband", tmp_path), hung)[0]["network"]
+    rows = {row["device"]: row for row in value(facts["rdma_ports"])}
+    assert rows["mlx5_0"]["rate_bits_per_s"]["status"] == "timeout"
+    assert value(rows["mlx5_4"]["rate_bits_per_s"]) == 100e9
+    assert len(value(facts["interfaces"])) == 8

@@ -91,3 +91,19 @@ def test_no_link_text_breaks_the_parser(speed: str, width: str) -> None:
 def test_a_machine_without_pci(tmp_path: Path) -> None:
     assert pcie.present(tmp_path) == ""
     assert value(ask(pcie, tmp_path)[0]["pcie"]) is None
+
+
+def test_a_card_whose_registers_hang_costs_its_own_link(tmp_path: Path) -> None:
+    hung = "/sys/bus/pci/devices/0000:41:00.0: link"
+    part = ask(pcie, plant("pcie-tree", tmp_path), hung)[0]
+    rows = {row["address"]: row for row in value(part["pcie"])}
+    assert rows["0000:41:00.0"]["max_width"]["status"] == "timeout"
+    assert rows["0000:41:00.0"]["device_id"] == "2330"
+    assert value(rows["0000:81:00.0"]["max_width"]) == 16
+
+
+def test_what_was_said_before_a_crash_is_kept(tmp_path: Path) -> None:
+    _, raw = ask(pcie, plant("pcie-tree", tmp_path))
+    kept = dict(list(raw.items())[:2])
+    fact = pcie.parse(kept)["pcie"]
+    assert len(value(fact)) == 2 and "cut short" in fact["reason"]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import select
 import signal
 import struct
@@ -34,9 +33,10 @@ def measure(cpus: frozenset[int] | None = None, deadline_s: float = DEADLINE_S) 
 
     `cpus`: run on one of these (the performance cores of a hybrid part); None: wherever the system likes.
     """
-    code = machine_code(platform.machine())
+    arch = os.uname().machine if hasattr(os, "uname") else "another processor"
+    code = machine_code(arch)
     if not sys.platform.startswith("linux") or code is None or struct.calcsize("P") != 8:
-        return _nothing("not_supported", f"no timing loop for {sys.platform} on {platform.machine()}")
+        return _nothing("not_supported", f"no timing loop for {sys.platform} on {arch}")
     return run_apart(lambda: timed(code, cpus), deadline_s)
 
 

@@ -6,7 +6,6 @@ No probe of its own. Written from Microsoft's documentation; not run on Windows 
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,8 @@ SETS = {
 
 def gather(*, flags: bool = False) -> dict[str, Any]:
     """Raw answers; `flags` asks py-cpuinfo too, which takes more than a second. Missing ones are left out."""
+    import platform
+
     raw: dict[str, Any] = {
         "threads": os.cpu_count(),
         "arch": platform.machine(),

@@ -97,6 +97,21 @@ class Knowledge:
             prices_as_of=self.catalogue.prices_as_of,
         )
 
+    def notices(self) -> tuple[Notice, ...]:
+        """What of the shipped knowledge the user's own folders replaced: the report must say so."""
+        replaced = [f"{o.kind} {o.id}" for o in self.book.overrides]
+        replaced += [f"entry {key}" for key in self.catalogue.overridden]
+        if not replaced:
+            return ()
+        shown = ", ".join(replaced[:8]) + (f" and {len(replaced) - 8} more" if len(replaced) > 8 else "")
+        return (
+            Notice(
+                code="rules_overridden",
+                message=f"Shipped knowledge replaced by folders given with --rules: {shown}.",
+                hint="Run without --rules to compare.",
+            ),
+        )
+
 
 def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
     """Load rules and catalogue, the user's folders on top. Raises DataError naming file and key."""
@@ -164,7 +179,11 @@ def _first_verdict(
     knowledge: Knowledge, workloads: tuple[Workload, ...], machine: Machine, folder: Path
 ) -> Advice:
     advice = advice_of_machine(machine, "scan").model_copy(
-        update={"versions": knowledge.versions(), "workloads": workloads}
+        update={
+            "versions": knowledge.versions(),
+            "workloads": workloads,
+            "notices": knowledge.notices(),
+        }
     )
     advice = with_estimates(knowledge, advice)
     save_advice(advice, folder / "advice.json")

@@ -74,9 +74,12 @@ def _machine_lines(machine: Machine) -> Iterable[tuple[str, str]]:
         yield "Accelerator", "none found"
     for framework in machine.software.frameworks:
         sees = framework.sees
-        seen = ", ".join(d.name for d in sees.value) if sees.value else sees.reason or "no accelerator"
+        if sees.known:
+            seen = "sees " + (", ".join(d.name for d in sees.value or ()) or "no accelerator")
+        else:
+            seen = f"what it sees is unknown: {sees.reason}"
         if framework.version.known:
-            yield framework.name, f"{clean(framework.version)} ({clean(framework.build)}): sees {seen}"
+            yield framework.name, f"{clean(framework.version)} (built for {clean(framework.build)}); {seen}"
 
 
 def _device_line(device: Device) -> str:

@@ -49,8 +49,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError.at(path, "", None, f"is not valid TOML: {error}", "Mend that line.") from error
-    except RecursionError as error:
-        raise DataError.at(path, "", None, "is nested too deeply", "") from error
+    except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
+        raise DataError.at(path, "", None, "is nested too deeply or holds an absurd number", "") from error
 
 
 def make_folder(path: Path) -> Path:

@@ -84,9 +84,7 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
     return {
         "host": {
             "hostname": _kernel(kernel, "hostname"),
-            "user": ok(clean(raw["user"]), "environment")
-            if raw.get("user")
-            else none("absent", "", "not told"),
+            "user": ok(clean(raw["user"]), USERS) if raw.get("user") else none("absent", USERS, "not told"),
             "os_name": _os_name(raw.get("os_release")),
             "os_family": ok(family, "/proc/sys/kernel/ostype") if family else blank,
             "kernel": _kernel(kernel, "osrelease"),

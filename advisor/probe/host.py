@@ -235,17 +235,22 @@ def _user(told: dict[str, str]) -> str:
     return next((told[key] for key in ("USER", "LOGNAME", "USERNAME") if told.get(key)), "")
 
 
+def _said(value: Any, source: str) -> FactDict:
+    """The fact of an answer that may be missing."""
+    return ok(clean(value), source) if value else none("not_supported", source, "not told")
+
+
 def _darwin(raw: dict[str, Any]) -> dict[str, Any]:
     told = raw["darwin"]
     version = darwin.named(told, "kern.osproductversion")
     guest = darwin.number(told, "kern.hv_vmm_present")
     return {
         "hostname": darwin.named(told, "kern.hostname"),
-        "user": ok(raw.get("user"), "password database"),
+        "user": _said(raw.get("user"), USERS),
         "os_name": {**version, "value": f"macOS {version['value']}"} if version["value"] else version,
         "os_family": ok("darwin", "uname"),
         "kernel": darwin.named(told, "kern.osrelease"),
-        "arch": ok(raw.get("arch"), "uname"),
+        "arch": _said(raw.get("arch"), "uname"),
         "product": darwin.named(told, "hw.model"),
         "container": ok("none", "macOS"),
         "vm": ok("hypervisor" if guest["value"] else "none", guest["source"])
@@ -259,11 +264,11 @@ def _darwin(raw: dict[str, Any]) -> dict[str, Any]:
 def _windows(raw: dict[str, Any]) -> dict[str, Any]:
     told = raw["windows"]
     return {
-        "hostname": ok(told.get("hostname"), "platform.node"),
-        "user": ok(raw.get("user"), "environment"),
-        "os_name": ok(told.get("version"), "platform.platform"),
+        "hostname": _said(told.get("hostname"), "platform.node"),
+        "user": _said(raw.get("user"), USERS),
+        "os_name": _said(told.get("version"), "platform.platform"),
         "os_family": ok("windows", "platform.system"),
-        "arch": ok(told.get("arch"), "platform.machine"),
+        "arch": _said(told.get("arch"), "platform.machine"),
         "wsl": ok("none", "Windows itself"),
         "cgroup": ok("none", "Windows"),
     }

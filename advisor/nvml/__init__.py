@@ -13,7 +13,7 @@ Only calls that read are used: nothing here changes a setting.
 
 from __future__ import annotations
 
-from advisor.nvml.calls import DEVICE_QUESTIONS, Answer
+from advisor.nvml.calls import DEVICE_QUESTIONS, MAX_LINKS, P2P_NVLINK, Answer
 from advisor.nvml.find import DEPRECATED_PACKAGE, LIBRARY, PACKAGE, binding_owner, library_hint
 from advisor.nvml.live import live_reader, throttle_names
 from advisor.nvml.session import HINTS, Library, Unavailable, opened
@@ -23,6 +23,8 @@ __all__ = [
     "DEVICE_QUESTIONS",
     "HINTS",
     "LIBRARY",
+    "MAX_LINKS",
+    "P2P_NVLINK",
     "PACKAGE",
     "Answer",
     "Library",

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
+MAX_LINKS = 36  # NVML_NVLINK_MAX_LINKS of the newest header; older drivers know fewer
+P2P_NVLINK = 2  # NVML_P2P_CAPS_INDEX_NVLINK
+
 # nvmlReturn_t of nvml.h -> schema Status. Anything else is "failed" with the driver's own text.
 STATUS = {
     3: "not_supported",

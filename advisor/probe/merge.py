@@ -65,6 +65,8 @@ def _parsed(name: str, said: dict[str, Any]) -> Partial:
     answers = said.get("answers", {})
     if status != "ok" and not answers:
         return _failed(name, status, reason)
+    if status != "ok":
+        answers = {**answers, "_ended": {"status": status, "reason": reason}}
     try:
         partial: Partial = import_module(f"advisor.probe.{name}").parse(answers)
     except Exception as error:  # noqa: BLE001, RUF100 - reported: one parser's bug must not hide the others

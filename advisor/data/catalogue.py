@@ -29,6 +29,7 @@ class Catalogue:
     model_aliases: Mapping[str, str]
     published_params: Mapping[str, float]
     prices_as_of: str
+    words: Mapping[str, tuple[str, ...]]  # what method, precision, family … may be: rules/columns.toml
     overridden: tuple[str, ...] = ()
 
 
@@ -85,6 +86,7 @@ def load_catalogue(dirs: Sequence[Path] | None = None) -> Catalogue:
             for key, (_, raw, _) in models.items()
             if "published_params" in raw
         },
+        words=_words(folders),
         prices_as_of=newest.isoformat() if newest else "",
         overridden=tuple(sorted(overridden)),
     )
@@ -174,3 +176,15 @@ def _offers(folders: Iterable[Path]) -> dict[str, Any]:
         if path.is_file():
             out.update(read_toml(path))
     return out
+
+
+def _words(folders: Iterable[Path]) -> dict[str, tuple[str, ...]]:
+    """The values of the rules' categories; the rule book checks the file itself."""
+    found: dict[str, tuple[str, ...]] = {}
+    for folder in folders:
+        path = folder / "columns.toml"
+        columns = read_toml(path).get("column", []) if path.is_file() else []
+        for column in columns if isinstance(columns, list) else []:
+            if isinstance(column, dict) and isinstance(column.get("values"), list):
+                found[str(column.get("name"))] = tuple(str(value) for value in column["values"])
+    return found

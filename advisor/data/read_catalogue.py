@@ -16,10 +16,10 @@ from advisor.schema import Model, Recipe, Workload
 PEAKS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "fp16_tensor_fp16acc")
 
 _ACCELERATOR_KEYS = frozenset(
-    "id vendor title generation architecture form_factor release status compute_capability gfx "
-    "device_kind aliases pci_ids compute_units frameworks devices_per_package memory memory_reported memory_bandwidth tdp "
-    "memory_type memory_ecc scale_up_domain pcie_gen pcie_lanes notes export_note derived peak interconnect cites sources "
-    "msrp street price".split()
+    """id vendor title generation architecture form_factor release status compute_capability gfx device_kind
+    aliases pci_ids compute_units frameworks devices_per_package memory memory_reported memory_bandwidth tdp
+    memory_type memory_ecc scale_up_domain pcie_gen pcie_lanes notes export_note derived peak interconnect
+    cites sources msrp street price""".split()
 )
 _MODEL_KEYS = frozenset("id title family aliases source published_params numbers".split())
 _WORKLOAD_KEYS = frozenset("id order title model deadline_days note recipe".split())

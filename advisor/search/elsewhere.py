@@ -14,7 +14,7 @@ from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, w
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
 from advisor.search.here import choices
-from advisor.search.inputs import Inputs, known_only, of_accelerator, of_workload
+from advisor.search.inputs import Inputs, known_only, of_accelerator, of_workload, table_of
 from advisor.search.layouts import (
     DEVICE_COUNTS,
     Index,
@@ -29,7 +29,7 @@ from advisor.search.words import late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
 TRACED = ("time_s", "memory_bytes", "rent_usd")
-TRACED_PER_WORKLOAD = 2
+TRACED_PER_WORKLOAD = 4
 """Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
 
 Trace = dict[str, tuple[TraceStep, ...]]
@@ -161,12 +161,9 @@ class _Space:
         job, device = self.job_inputs[candidate.workload], self.device_inputs[candidate.accelerator]
         return job.update(device).update(own)
 
-    def one_row(self, candidate: Candidate) -> Table:
-        """A table of one candidate that knows where its columns come from."""
-        inputs = self.inputs(candidate)
-        return Table.from_rows(
-            self.book, [inputs.values], sources=dict(inputs.sources), reasons=dict(inputs.reasons)
-        )
+    def told(self, candidates: Sequence[Candidate]) -> Table:
+        """A fully evaluated table of candidates that knows where its columns come from."""
+        return evaluate(self.book, table_of(self.book, [self.inputs(candidate) for candidate in candidates]))
 
 
 class _Reasons:
@@ -191,7 +188,7 @@ class _Reasons:
         asked = "time_s" if own else name
         key = (candidate.accelerator, self.space.jobs[candidate.workload].model.family, asked)
         if key not in self.known:
-            self.known[key] = why_unknown(self.book, self.space.one_row(candidate), 0, asked)
+            self.known[key] = why_unknown(self.book, self.space.told([candidate]), 0, asked)
         return self.known[key]
 
 
@@ -258,22 +255,26 @@ def _with_traces(
     book: RuleBook, space: _Space, kept: Sequence[Candidate], found: list[Estimate]
 ) -> tuple[list[Estimate], Trace]:
     """Traces for the cheapest answers of each workload."""
-    traces: Trace = {}
+    chosen: list[int] = []
     for number in range(len(space.jobs)):
         mine = [
             at for at, candidate in enumerate(kept) if candidate.workload == number and candidate.answered
         ]
         mine.sort(key=lambda at: (found[at].purpose != "deadline", _rent(found[at])))
-        for at in mine[:TRACED_PER_WORKLOAD]:
-            estimate = found[at]
-            prefix = f"{estimate.workload}/{estimate.target.label}/{estimate.purpose}"
-            table = space.one_row(kept[at])
-            named = {}
-            for name, quantity in estimate.quantities.items():
-                if name in TRACED and quantity.value is not None:
-                    traces[f"{prefix}/{name}"] = explain(book, table, 0, name)
-                    named[name] = quantity.model_copy(update={"trace": f"{prefix}/{name}"})
-            found[at] = estimate.model_copy(update={"quantities": {**estimate.quantities, **named}})
+        chosen += mine[:TRACED_PER_WORKLOAD]
+    traces: Trace = {}
+    if not chosen:
+        return found, traces
+    table = space.told([kept[at] for at in chosen])
+    for row, at in enumerate(chosen):
+        estimate = found[at]
+        named = {}
+        for name, quantity in estimate.quantities.items():
+            if name in TRACED and quantity.value is not None:
+                key = f"{estimate.workload}/{estimate.target.label}/{estimate.purpose}/{name}"
+                traces[key] = explain(book, table, row, name)
+                named[name] = quantity.model_copy(update={"trace": key})
+        found[at] = estimate.model_copy(update={"quantities": {**estimate.quantities, **named}})
     return found, traces
 
 

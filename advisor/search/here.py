@@ -22,7 +22,7 @@ from advisor.schema import (
     TraceStep,
     Workload,
 )
-from advisor.search.inputs import Inputs, known_only, of_cpu, of_device, of_workload
+from advisor.search.inputs import Inputs, known_only, of_cpu, of_device, of_workload, table_of
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 
@@ -69,11 +69,11 @@ def estimates_here(
     rows = _rows(book, workloads, places)
     if not rows:
         return [], {}
-    table = _table(book, [row.inputs for row in rows])
+    table = table_of(book, [row.inputs for row in rows])
     wanted = [name for name in WANTED if name in book.quantities]
     table = evaluate(book, table, [*wanted, *(name for name in _DECIDING if name in book.quantities)])
     chosen = _choose(table, rows)
-    kept = table.take(chosen)
+    kept = evaluate(book, table.take(chosen))
     ranges = evaluate_ranges(book, kept, wanted)
     found: list[Estimate] = []
     traces: Trace = {}
@@ -184,36 +184,6 @@ def _rows(book: RuleBook, workloads: Sequence[Workload], places: Sequence[Place]
                 inputs = known_only(book, base.update(place.inputs).update(own))
                 rows.append(_Row(workload, place, layout, inputs))
     return rows
-
-
-def _table(book: RuleBook, rows: Sequence[Inputs]) -> Table:
-    """The table of these rows with sources, reasons and measured ranges per row."""
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
-    unknown = ("assumed", "not given")
-    table = Table.from_rows(
-        book,
-        [row.values for row in rows],
-        sources={name: [row.sources.get(name, unknown) for row in rows] for name in names},
-        reasons={
-            name: [row.reasons.get(name, "") for row in rows]
-            for name in names
-            if any(name in row.reasons for row in rows)
-        },
-    )
-    ranged = {name for row in rows for name in row.ranges}
-    nan = float("nan")
-    spans = {
-        name: (
-            [row.ranges.get(name, (nan, nan))[0] for row in rows],
-            [row.ranges.get(name, (nan, nan))[1] for row in rows],
-        )
-        for name in ranged
-    }
-    if not spans:
-        return table
-    return Table.from_rows(
-        book, [row.values for row in rows], sources=table.sources, reasons=table.reasons, ranges=spans
-    )
 
 
 def _choose(table: Table, rows: Sequence[_Row]) -> list[int]:

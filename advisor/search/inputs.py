@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from advisor import units
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import price_source
+from advisor.estimate import Table
 from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Cpu, Device, Fact, Kind, Machine, Measurement, Workload
 
@@ -247,4 +248,34 @@ def known_only(book: RuleBook, inputs: Inputs) -> Inputs:
         {name: inputs.sources[name] for name in keep},
         {name: reason for name, reason in inputs.reasons.items() if name in book.columns},
         {name: span for name, span in inputs.ranges.items() if name in book.columns},
+    )
+
+
+def table_of(book: RuleBook, rows: Sequence[Inputs]) -> Table:
+    """The table of these rows with sources, reasons and measured ranges per row."""
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    unknown = ("assumed", "not given")
+    table = Table.from_rows(
+        book,
+        [row.values for row in rows],
+        sources={name: [row.sources.get(name, unknown) for row in rows] for name in names},
+        reasons={
+            name: [row.reasons.get(name, "") for row in rows]
+            for name in names
+            if any(name in row.reasons for row in rows)
+        },
+    )
+    ranged = {name for row in rows for name in row.ranges}
+    nan = float("nan")
+    spans = {
+        name: (
+            [row.ranges.get(name, (nan, nan))[0] for row in rows],
+            [row.ranges.get(name, (nan, nan))[1] for row in rows],
+        )
+        for name in ranged
+    }
+    if not spans:
+        return table
+    return Table.from_rows(
+        book, [row.values for row in rows], sources=table.sources, reasons=table.reasons, ranges=spans
     )

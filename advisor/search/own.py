@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from advisor.data.catalogue import Catalogue, find_model
 from advisor.errors import UserError, did_you_mean
-from advisor.rulebook import RuleBook
 from advisor.schema import Model, Recipe, Workload
 
 OWN = "own"
@@ -18,8 +17,6 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     precision: str | None = None,
     seq_len: float | None = None,
     batch: float | None = None,
-    *,
-    book: RuleBook | None = None,
 ) -> Workload:
     """The workload that flags describe; what they leave open is taken from a reference workload, and said.
 
@@ -28,9 +25,8 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     """
     found = find_model(catalogue, model)
     like = _pattern(catalogue, found, method)
-    if book is not None:
-        _check_word(book, "method", method)
-        _check_word(book, "precision", precision)
+    _check_word(catalogue, "method", method)
+    _check_word(catalogue, "precision", precision)
     for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
         if value is not None and not value > 0:
             raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
@@ -101,9 +97,9 @@ def _unit(model: Model) -> str:
     )
 
 
-def _check_word(book: RuleBook, column: str, word: str | None) -> None:
-    if word is None or word in book.columns[column].values:
+def _check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
+    values = catalogue.words.get(column, ())
+    if word is None or word in values:
         return
-    values = book.columns[column].values
     hint = did_you_mean(word, values) or f"It is one of {', '.join(values)}."
     raise UserError(f"unknown {column} {word!r}", hint)

@@ -106,34 +106,45 @@ def tell_calibration(calibration: Calibration, out: Console) -> None:
         ("80 % range", "right"),
         ("Grade", "left"),
     ):
-        table.add_column(heading, justify=align)  # type: ignore[arg-type]
+        table.add_column(heading, justify=align, no_wrap=True)  # type: ignore[arg-type]
     for m in calibration.measurements:
         figure = show(m.value, m.unit) if m.value is not None else "no point value"
         table.add_row(describe(m), figure, show_range(m.low, m.high, m.unit), _grade(m))
     out.print(table)
+    if any(m.grade is Grade.C for m in calibration.measurements):
+        out.print("  Grade C: something disturbed the measuring, so there is a range and no figure.")
     for failure in calibration.failures:
         out.print(f"  not measured: {failure.id}: {failure.reason}" + _hint(failure.hint))
     for notice in calibration.notices:
         out.print(f"  ! {notice.message}" + _hint(notice.hint))
 
 
+_SHOWN = {  # params worth a reader's time in a narrow table; advice.json has them all
+    "family": "{}",
+    "op": "{}",
+    "kind": "{}",
+    "where": "{}",
+    "dtype": "{}",
+    "direction": "{}",
+    "point": "({} of run)",
+    "n": "n={}",
+    "layers": "{} layers",
+    "threads": "{} threads",
+}
+
+
 def describe(m: Measurement) -> str:
-    """'matmul bf16 n=2048, 2 threads on cpu' from a measurement's name and params."""
-    hidden = {"flops", "bytes", "batch", "pinned"}
-    params = " ".join(
-        f"{value}"
-        if isinstance(value, str)
-        else f"{key}={value:g}"
-        if isinstance(value, float)
-        else f"{key}={value}"
-        for key, value in m.params.items()
-        if key not in hidden
-    )
-    return f"{m.bench.replace('_', ' ')} {params} on {m.device}".replace("  ", " ")
+    """'matmul bf16 n=2048, cpu' from a measurement's name and params."""
+    shown = [form.format(m.params[key]) for key, form in _SHOWN.items() if key in m.params]
+    words = " ".join([m.bench, *shown]).replace("_", " ").replace(" 1 threads", " 1 thread")
+    return f"{words}, {m.device}"
 
 
 def _grade(m: Measurement) -> str:
-    return m.grade.value if m.grade is not Grade.C else f"C: {m.reason}" if m.reason else "C"
+    """The letter; on C the first words of the reason ("contended"), the whole of it stands in the file."""
+    if m.grade is not Grade.C or not m.reason:
+        return m.grade.value
+    return f"C ({m.reason.split(':')[0][:40]})"
 
 
 def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:

@@ -106,7 +106,7 @@ def tell_calibration(calibration: Calibration, out: Console) -> None:
         ("80 % range", "right"),
         ("Grade", "left"),
     ):
-        table.add_column(heading, justify=align, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(heading, justify=align, no_wrap=heading != "Measured")  # type: ignore[arg-type]
     for m in calibration.measurements:
         figure = show(m.value, m.unit) if m.value is not None else "no point value"
         table.add_row(describe(m), figure, show_range(m.low, m.high, m.unit), _grade(m))
@@ -126,7 +126,7 @@ _SHOWN = {  # params worth a reader's time in a narrow table; advice.json has th
     "where": "{}",
     "dtype": "{}",
     "direction": "{}",
-    "point": "({} of run)",
+    "point": "at {}",
     "n": "n={}",
     "layers": "{} layers",
     "threads": "{} threads",

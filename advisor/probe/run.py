@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CHILD = Path(__file__).with_name("child.py")
-MAX_LOOKS = 3
+MAX_LOOKS = 6  # the time left is halved by each hang, and a crash costs 0.1 s
 MAX_SAID_BYTES = 16 * 1024 * 1024  # of one child; the largest honest answer is /proc/cpuinfo, about 1 MB
 MAX_NOISE_BYTES = 4000
 REAP_S = 0.25  # how long the end of all killed children is waited for, together
@@ -132,8 +132,7 @@ def _tend(
     if now >= first.until:
         for look in looks:
             if not look.over and not look.verdict[0]:
-                limit = first.job.deadline_s
-                look.verdict = ("timeout", f"gave no answer within {limit:.3g} s")
+                look.verdict = ("timeout", _silence(look))
         return None
     stalled_at = last.heard_at + (last.until - last.heard_at) / 2
     if _may_follow(last) and (last.over or now >= stalled_at):
@@ -154,14 +153,19 @@ def _skips(looks: list[_Look]) -> dict[str, dict[str, list[str]]]:
     """The calls the next look leaves out, with the status and reason their fields get."""
     out: dict[str, dict[str, list[str]]] = {}
     for look in looks:
-        limit = look.job.deadline_s
-        status, how = look.verdict if look.over else ("timeout", f"gave no answer within {limit:.3g} s")
+        status, how = look.verdict if look.over else ("timeout", _silence(look))
         why = [status, f"{look.call} {how}"]
         calls = out.setdefault(look.probe, {})
         thing, colon, _ = look.call.partition(": ")
         known = any(call.startswith(thing + colon) for call in calls) if colon else False
         calls[thing + colon if known else look.call] = why
     return out
+
+
+def _silence(look: _Look) -> str:
+    """How long a silent look is waited for: the first one all its time, a later one what is left."""
+    limit = look.until - look.heard_at if look.skip else look.job.deadline_s
+    return f"gave no answer within {limit:.2g} s"
 
 
 def _take(look: _Look, kind: str, data: bytes) -> None:

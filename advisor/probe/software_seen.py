@@ -99,6 +99,7 @@ def device_of(row: dict[str, Any]) -> dict[str, Any]:
         "memory_free_bytes": free,
         "integrated": bool(integrated) if isinstance(integrated, (bool, int)) else None,
         "compute_capability": capability or gcn.partition(":")[0],
+        "compute_units": whole(row.get("multi_processor_count") or row.get("max_compute_units")),
     }
 
 

@@ -249,6 +249,7 @@ class FrameworkDevice(Frozen):
     memory_free_bytes: int | None = None
     integrated: bool | None = None
     compute_capability: str = ""
+    compute_units: int | None = None  # SMs, CUs: NVML tells CUDA cores, not these
 
 
 class Framework(Frozen):

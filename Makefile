@@ -42,6 +42,10 @@ ifeq ($(TORCH),existing)
 	  { echo "TORCH=existing, but $(PYTHON) has no torch; set PYTHON=/path/to/its/python, or leave TORCH away" >&2; exit 2; }
 	@echo "Setting up $(VENV), keeping the torch of $(PYTHON) …"
 	@$(PYTHON) -m venv --system-site-packages $(VENV)
+	@# A virtual environment's own packages are not its base Python's: link them when that is where torch is.
+	@$(PY) -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' || \
+	  $(PYTHON) -c 'import site; print("\n".join(site.getsitepackages()))' \
+	  > $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/existing-torch.pth
 	@grep -viE '^(torch|triton|nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)[a-z0-9-]*|numpy|pillow|filelock|fsspec|jinja2|markupsafe|mpmath|networkx|sympy|typing_extensions|setuptools)==' constraints.txt > $(VENV)/constraints.txt
 	@$(PIP) install -c $(VENV)/constraints.txt -e .
 else

@@ -93,24 +93,24 @@ def _themed(chart: Any) -> Any:
             gridColor=plots.GRID,
             domainColor=plots.MUTED,
             tickColor=plots.MUTED,
-            labelFontSize=11,
-            titleFontSize=11,
+            labelFontSize=12,
+            titleFontSize=12,
             titleFontWeight="normal",
-            labelLimit=320,
+            labelLimit=plots.WIDTH,
             titlePadding=8,
         )
         .configure_legend(
             labelColor=plots.INK,
             titleColor=plots.INK,
-            labelFontSize=11,
+            labelFontSize=12,
             orient="top",
             direction="horizontal",
             title=None,
-            labelLimit=260,
+            labelLimit=300,
             symbolOpacity=1,
             symbolSize=70,
             offset=8,
         )
-        .configure_header(labelColor=plots.INK, labelFontSize=11, title=None, labelFontWeight=600)
-        .configure_text(fontSize=11, color=plots.INK)
+        .configure_header(labelColor=plots.INK, labelFontSize=12, title=None, labelFontWeight=600)
+        .configure_text(fontSize=12, color=plots.INK)
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from advisor.render.clean import clean, slug
 from advisor.render.fonts import FAMILY, font_face_css
 from advisor.render.marks import LETTERS, Marks, foreign, number
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Kind
+from advisor.schema import Advice
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
 
@@ -48,13 +49,14 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
     """The whole document as text; the same text for the same advice and version."""
     marks = Marks(advice, t, traces_shown=traces_shown(advice, paged=paged))
     sections: list[Section] = []
-    environment = _environment(advice, marks, drawn, sections, paged=paged)
+    environment = _environment()
+    context = _context(advice, marks, drawn, sections, paged=paged)
     for path in section_files():
-        html = Markup(environment.get_template(f"sections/{path.name}").render())  # noqa: S704 - escaped there
+        html = Markup(environment.get_template(f"sections/{path.name}").render(context))  # noqa: S704 - escaped there
         if sections:
             sections[-1].html += html
     page = environment.get_template("report.html").render(
-        sections=sections, style=_style(), csp=CSP, lang=t.code
+        context, sections=sections, style=_style(), csp=CSP, lang=t.code
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 
@@ -83,53 +85,56 @@ def _trace_keys(quantities: Iterable[Any]) -> dict[str, None]:
     return {quantity.trace: None for quantity in quantities if quantity.trace}
 
 
-def _environment(
-    advice: Advice, marks: Marks, drawn: dict[str, Chart], sections: list[Section], *, paged: bool
-) -> Any:
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    """The templates, compiled once for a process."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(shipped("templates")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_finalize,
+        auto_reload=False,
     )
+
+
+def _context(
+    advice: Advice, marks: Marks, drawn: dict[str, Chart], sections: list[Section], *, paged: bool
+) -> dict[str, Any]:
+    """What every template sees."""
     t = marks.t
 
     def section(key: str, title: Markup) -> Markup:
         sections.append(Section(slug("sec", key), title))
         return Markup('<h2 id="{}">{}</h2>').format(sections[-1].id, title)
 
-    environment.globals.update(
-        advice=advice,
-        machine=advice.machine,
-        calibration=advice.calibration,
-        t=t,
-        marks=marks,
-        fact=marks.fact,
-        quantity=marks.quantity,
-        measured=marks.measured,
-        mark=marks.mark,
-        sourced=marks.sourced,
-        unknown=marks.unknown,
-        value=marks.value,
-        foreign=foreign,
-        number=number,
-        slug=slug,
-        chart=lambda name: _figure(drawn.get(name), t),
-        section=section,
-        select=select,
-        describe=describe,
-        summary=summary,
-        kinds=tuple(LETTERS),
-        letters=LETTERS,
-        Kind=Kind,
-        paged=paged,
-        catalogue_rows=CATALOGUE_ROWS_PAGED if paged else CATALOGUE_ROWS_SCREEN,
-    )
-    return environment
+    return {
+        "advice": advice,
+        "machine": advice.machine,
+        "calibration": advice.calibration,
+        "t": t,
+        "marks": marks,
+        "fact": marks.fact,
+        "quantity": marks.quantity,
+        "measured": marks.measured,
+        "mark": marks.mark,
+        "unknown": marks.unknown,
+        "value": marks.value,
+        "foreign": foreign,
+        "number": number,
+        "slug": slug,
+        "chart": lambda name: _figure(drawn.get(name), t),
+        "section": section,
+        "select": select,
+        "describe": describe,
+        "summary": summary,
+        "kinds": tuple(LETTERS),
+        "paged": paged,
+        "catalogue_rows": CATALOGUE_ROWS_PAGED if paged else CATALOGUE_ROWS_SCREEN,
+    }
 
 
 def _finalize(value: object) -> object:

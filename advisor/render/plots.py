@@ -17,7 +17,8 @@ from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, show
 INK, MUTED, GRID = "#37424d", "#6b7682", "#dde2e6"
 SERIES = ("#1f6f9f", "#c1682b", "#5d7f3c", "#80548f")
 HERE, THERE = SERIES[0], SERIES[1]
-LABEL_LIMIT = 46
+LABEL_LIMIT = 70
+WIDTH = 470  # drawn wider on a desk, narrower on a telephone: see .chart svg in style.css
 
 # Bytes of one element of a number format: what places a matrix product on the roofline's x axis.
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
@@ -68,7 +69,7 @@ def _time_chart(rows: list[Any], notes: list[Any], limits: list[Any], names: tup
     ]
     labels = " : ".join(f"abs(datum.value / {s} - 1) < 0.01 ? '{show(s, 's')}'" for s in ticks) + " : ''"
     order = list(dict.fromkeys(r["workload"] for r in [*rows, *notes, *limits]))
-    y = alt.Y("workload:N", sort=order, title=None, axis=alt.Axis(grid=True, ticks=False, domain=False))
+    y = alt.Y("workload:N", sort=order, title=None, axis=_inner_axis(-14))
     x = alt.X(
         "value:Q",
         scale=alt.Scale(type="log", domain=domain, nice=False),
@@ -76,20 +77,40 @@ def _time_chart(rows: list[Any], notes: list[Any], limits: list[Any], names: tup
         axis=alt.Axis(values=ticks, labelExpr=labels, grid=True),
     )
     colour = alt.Color("series:N", scale=alt.Scale(domain=list(names), range=[HERE, THERE]))
+    # In pixels from the top of the row, whose upper half is the title's.
+    lanes = alt.Scale(type="point", domain=list(names), range=[17, 25], padding=0)
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=y, color=colour, yOffset=alt.YOffset("series:N", sort=list(names))
+        y=y, color=colour, yOffset=alt.YOffset("series:N", scale=lanes)
     )
+    fixed = alt.YOffset(value=21)
     layers = [
+        alt.Chart(alt.Data(values=limits))
+        .mark_tick(thickness=2, color=INK, size=16)
+        .encode(y=y, x=alt.X("limit:Q"), yOffset=fixed),
         base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
-        alt.Chart(alt.Data(values=limits))
-        .mark_tick(thickness=2, color=INK, size=24)
-        .encode(y=y, x="limit:Q"),
         alt.Chart(alt.Data(values=notes))
-        .mark_text(align="left", dx=4, dy=-6, color=MUTED, fontSize=10)
-        .encode(y=y, x=alt.datum(domain[0]), text="note:N"),
+        .mark_text(align="left", color=MUTED, baseline="middle")
+        .encode(y=y, x=alt.datum(domain[0]), text="note:N", yOffset=fixed),
     ]
-    return alt.layer(*layers).properties(width=350, height=_rows(26))
+    return alt.layer(*layers).properties(width=WIDTH, height=_rows(40))
+
+
+def _inner_axis(offset: int) -> Any:
+    """A y axis whose labels stand in the plot above their row, so that long titles cost no width."""
+    import altair as alt
+
+    return alt.Axis(
+        labelAlign="left",
+        labelPadding=0,
+        labelOffset=offset,
+        labelLimit=WIDTH,
+        labelBaseline="middle",
+        ticks=False,
+        domain=False,
+        grid=False,
+        zindex=1,
+    )
 
 
 def _rows(step: int) -> Any:
@@ -102,7 +123,7 @@ def _rows(step: int) -> Any:
 def decades(low: float, high: float) -> list[float]:
     """Powers of ten from `low` to `high`, with 2 and 5 between when there are few of them."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1, 2, 5) if last - first <= 2 else (1,)
+    steps = (1, 2, 5) if high / low < 100 else (1,)
     found = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     return [value for value in found if low <= value <= high]
 
@@ -111,7 +132,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     """Serial against parallel work, as multiples of one core."""
     rows: list[dict[str, Any]] = []
     for row in select.tasks(advice.calibration):
-        for place in select.PLACES:
+        for place in select.PLACES[1:]:  # one core is the unit
             if (ratio := row.ratio(place)) is not None:
                 rows.append(
                     {
@@ -122,11 +143,12 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
                         "text": f"× {describe.ratio(ratio)}",
                     }
                 )
-    if len({row["place"] for row in rows}) < 2:
+    if not rows:
         return None
     import altair as alt
 
-    places = [describe.place(t, place).striptags() for place in select.PLACES]
+    places = list(dict.fromkeys(row["place"] for row in rows))
+    lanes = [places[0], places[1] if len(places) > 1 else ""]
     low, high = min(r["ratio"] for r in rows), max(r["ratio"] for r in rows)
     domain = [min(low, 1) / 2, max(high, 1) * 4]
     x = alt.X(
@@ -140,15 +162,19 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
     order = list(dict.fromkeys(r["task"] for r in rows))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("task:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False)),
-        yOffset=alt.YOffset("place:N", sort=places),
+        y=alt.Y("task:N", sort=order, title=None, axis=_inner_axis(-21 if len(places) > 1 else -13)),
+        yOffset=alt.YOffset(
+            "place:N", scale=alt.Scale(type="point", domain=lanes, range=[25, 41], padding=0)
+        ),
     )
     colour = alt.Color(
-        "place:N", sort=places, scale=alt.Scale(domain=places, range=[MUTED, SERIES[0], SERIES[1]])
+        "place:N",
+        sort=places,
+        scale=alt.Scale(domain=places, range=[HERE, THERE][: len(places)]),
     )
     bars = base.mark_bar(height=13).encode(x=x, x2=alt.datum(1), color=colour)
     names = base.mark_text(align="left", dx=5).encode(x="at:Q", text="text:N")
-    return alt.layer(bars, names).properties(width=370, height=_rows(50)), t(
+    return alt.layer(bars, names).properties(width=WIDTH, height=_rows(60 if len(places) > 1 else 44)), t(
         "chart.tasks.caption",
         "The same work on one core, on all cores and, where there is one, on an accelerator. "
         "Work that cannot be split gains nothing from more cores.",
@@ -165,7 +191,7 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "memory_bytes": _own_memory(advice),
     }
     titles = {
-        "matmul_bf16_flops": t.plain("chart.distance.flops", "arithmetic, 16-bit"),
+        "matmul_bf16_flops": t.plain("chart.distance.flops", "matrix arithmetic"),
         "memory_bandwidth_bytes_per_s": t.plain("chart.distance.bandwidth", "memory bandwidth"),
         "memory_bytes": t.plain("chart.distance.memory", "memory size"),
     }
@@ -174,7 +200,7 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         return None
     names = [here, *(short(a.title, 30) for a in others)]
     panels = []
-    for position, (key, title) in enumerate(titles.items()):
+    for key, title in titles.items():
         unit = {"matmul_bf16_flops": "FLOP/s", "memory_bandwidth_bytes_per_s": "B/s"}.get(key, "B")
         values = [measured[key], *(select.point(a.figures.get(key)) for a in others)]
         rows = [
@@ -182,10 +208,10 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
             for name, value in zip(names, values, strict=True)
             if value
         ]
-        panels.append(_panel(rows, names, title, first=position == 0))
+        panels.append(_panel(rows, names, title))
     import altair as alt
 
-    return alt.hconcat(*panels, spacing=14), t(
+    return alt.vconcat(*panels, spacing=10), t(
         "chart.distance.caption",
         "How far this machine is from others. Its own figures are measured (memory: probed); the others are "
         "vendors' peaks, which real programs do not reach. Logarithmic scales: "
@@ -200,37 +226,32 @@ def _own_memory(advice: Advice) -> float | None:
     return float(advice.machine.memory.usable_bytes.value or 0) if advice.machine else None
 
 
-def _panel(rows: list[dict[str, Any]], names: list[str], title: str, *, first: bool) -> Any:
+def _panel(rows: list[dict[str, Any]], names: list[str], title: str) -> Any:
     import altair as alt
 
     low, high = min(r["value"] for r in rows), max(r["value"] for r in rows)
-    scale = alt.Scale(type="log", domain=[low / 2, high * 2], nice=False)
+    domain = [low / 2, high * 2]
+    axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=190, minExtent=190, maxExtent=190)
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y(
-            "name:N",
-            sort=names,
-            scale=alt.Scale(domain=names),
-            title=None,
-            axis=alt.Axis(ticks=False, domain=False, grid=True, labels=first),
-        ),
+        y=alt.Y("name:N", sort=names, scale=alt.Scale(domain=names), title=None, axis=axis),
         x=alt.X(
             "value:Q",
-            scale=scale,
+            scale=alt.Scale(type="log", domain=domain, nice=False),
             title=None,
-            axis=alt.Axis(values=decades(low / 2, high * 2), labels=False, ticks=False),
+            axis=alt.Axis(values=decades(*domain), labels=False, ticks=False, domain=False),
         ),
     )
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+    dots = base.mark_point(filled=True, size=55, opacity=1).encode(
         color=alt.condition("datum.here", alt.value(HERE), alt.value(MUTED))
     )
     # Figures of the right half stand left of their dot, so that none runs out of the panel.
     middle = (low * high) ** 0.5
     layers = [dots]
-    for side, align, dx in (("<=", "left", 7), (">", "right", -7)):
+    for side, align, dx in (("<=", "left", 8), (">", "right", -8)):
         texts = base.transform_filter(f"datum.value {side} {middle!r}")
-        layers.append(texts.mark_text(align=align, dx=dx, dy=-8, fontSize=10).encode(text="text:N"))
-    heading = alt.TitleParams(title, fontSize=11, fontWeight=600, color=INK, anchor="start", frame="group")
-    return alt.layer(*layers).properties(width=142, height=_rows(34), title=heading)
+        layers.append(texts.mark_text(align=align, dx=dx).encode(text="text:N"))
+    heading = alt.TitleParams(title, fontSize=12, fontWeight=600, color=INK, anchor="start", frame="group")
+    return alt.layer(*layers).properties(width=WIDTH - 190, height=_rows(19), title=heading)
 
 
 def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
@@ -332,4 +353,4 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
         .mark_point(filled=True, size=50, opacity=1)
         .encode(x=x, y=y, color=colour)
     )
-    return alt.layer(roofs, points).properties(width=540, height=215)
+    return alt.layer(roofs, points).properties(width=WIDTH - 50, height=220)

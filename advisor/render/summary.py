@@ -153,7 +153,6 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
     t, device = marks.t, select.main_device(advice)
     matmul = select.best_matmul(advice.calibration, device)
     width = select.best_bandwidth(advice.calibration, device)
-    why = state_line(advice, t) or t("key.not_measured", "not measured")
     figures = [_memory(advice, marks)]
     dtype = foreign(str(matmul.params.get("dtype", "")), 12) if matmul else Markup()
     figures.append(
@@ -167,14 +166,16 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
                 device=device_name(advice, device, t),
             )
             if matmul
-            else why,
+            else NOTHING,
         )
     )
     figures.append(
         KeyFigure(
             t("key.bandwidth", "Memory bandwidth"),
             marks.measured(width, missing=t("key.not_measured", "not measured")),
-            t("key.bandwidth.note", "on {device}", device=device_name(advice, device, t)) if width else why,
+            t("key.bandwidth.note", "on {device}", device=device_name(advice, device, t))
+            if width
+            else NOTHING,
         )
     )
     states = _states(advice)

@@ -577,7 +577,7 @@ def _quantity(value: float | None, unit: str, key: str, reason: str = "") -> Qua
     )
 
 
-def _trace(
+def _trace(  # noqa: PLR0917
     key: str, time: float, flops: float, rate: float, memory: float, kind: str
 ) -> tuple[TraceStep, ...]:
     leaf = "train_rate.decoder.bf16.cpu" if kind == "measured" else "data sheet, dense"

@@ -1,0 +1,134 @@
+"""Charts: drawn from the advice's figures, free of what viewers draw wrongly, never fatal."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+import sample
+
+from advisor.render import charts, plots, render_report
+from advisor.render.html import render_html
+from advisor.render.svg import tidy
+from advisor.render.texts import Texts
+from advisor.schema import Advice
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, charts.Chart]:
+    return charts.draw(sample.gpu_machine(), Texts())
+
+
+def test_the_four_charts_are_drawn(drawn):
+    assert {name: chart.failure for name, chart in drawn.items()} == dict.fromkeys(
+        ("time", "tasks", "distance", "roofline"), ""
+    )
+
+
+def test_a_machine_without_accelerator_has_them_too():
+    found = charts.draw(sample.cpu_machine(), Texts())
+    assert not [chart.failure for chart in found.values() if chart.failure]
+    assert len(found) == 4
+
+
+def test_nothing_that_fails_silently(drawn):
+    for name, chart in drawn.items():
+        root = ET.fromstring(chart.svg)
+        tags = {element.tag.removeprefix(SVG) for element in root.iter()}
+        assert not tags & {
+            "style",
+            "foreignObject",
+            "script",
+            "image",
+            "use",
+            "a",
+            "linearGradient",
+            "filter",
+        }, name
+        assert not re.search(r"var\(|@media|paint-order|\bclass=|\bstyle=|\bhref", chart.svg), name
+        title = root.find(f"{SVG}title")
+        assert title is not None and len(title.text or "") > 20, "the alternate text"
+
+
+def test_ids_are_unique_in_the_page(drawn):
+    page = render_html(sample.gpu_machine(), Texts(), drawn)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert page.count("<svg") == 4
+
+
+def test_charts_are_the_same_each_time(drawn):
+    again = charts.draw(sample.gpu_machine(), Texts())
+    assert {name: chart.svg for name, chart in again.items()} == {
+        name: chart.svg for name, chart in drawn.items()
+    }
+
+
+def test_hostile_names_are_labels_and_nothing_else():
+    advice = sample.gpu_machine()
+    hostile = "<script>x</script>\u202e" + "B" * 500
+    workloads = tuple(w.model_copy(update={"title": hostile + w.id}) for w in advice.workloads[:1])
+    chart = charts.draw(advice.model_copy(update={"workloads": workloads}), Texts())["time"]
+    assert (
+        not chart.failure
+        and "<script" not in chart.svg
+        and "\u202e" not in chart.svg
+        and "B" * 90 not in chart.svg
+    )
+    assert "&lt;script&gt;" in chart.svg
+
+
+def test_a_failing_chart_leaves_a_notice_in_its_place(monkeypatch, tmp_path):
+    def broken(chart):
+        raise RuntimeError("the drawing library <broke>")
+
+    monkeypatch.setattr(charts, "to_svg", broken)
+    result = render_report(sample.cpu_machine(), tmp_path, formats=["html"])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Chart left out" in page and "the drawing library &lt;broke&gt;" in page and "<svg" not in page
+    assert len(result.notices) == 4
+
+
+def test_no_figures_no_chart():
+    assert charts.draw(Advice(), Texts()) == {}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "<style>a{}</style>",
+        "<foreignObject/>",
+        "<script/>",
+        '<a href="https://x.org"/>',
+        '<path fill="var(--x)"/>',
+        '<rect onclick="x()"/>',
+        '<rect fill="url(https://x.org)"/>',
+    ],
+)
+def test_forbidden_drawing_is_refused(bad):
+    with pytest.raises(ValueError, match="the chart holds"):
+        tidy(f'<svg xmlns="http://www.w3.org/2000/svg">{bad}</svg>', "x", "title")
+
+
+def test_roofs_and_dots_stand_where_the_figures_are():
+    advice = sample.cpu_machine()
+    best = max(m.value for m in advice.calibration.find("matmul", "cpu", dtype="bf16"))
+    width = max(m.value for m in advice.calibration.find("memory_bandwidth", "cpu"))
+    chart, _ = plots.roofline(advice, Texts())
+    spec = chart.to_dict()
+    rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
+    roof = [row for row in rows if row["name"].startswith("cpu")]
+    assert max(row["y"] for row in roof) == best
+    assert any(row["y"] == pytest.approx(width * row["x"]) for row in roof)
+    # 2048 cubed in bf16: 2 n^3 operations over 3 n^2 elements of 2 bytes.
+    assert any(
+        row["x"] == pytest.approx(2 * 2048**3 / (3 * 2048**2 * 2)) and row["y"] == best for row in roof
+    )
+
+
+def test_grid_lines_are_powers_of_ten():
+    assert plots.decades(0.5, 30) == pytest.approx([0.5, 1, 2, 5, 10, 20])
+    assert plots.decades(3e9, 2e13) == pytest.approx([1e10, 1e11, 1e12, 1e13])

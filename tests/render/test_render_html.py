@@ -1,0 +1,311 @@
+"""The HTML report: safe with hostile strings, self-contained, the same each time, honest about gaps."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import sample
+
+from advisor.errors import UserError
+from advisor.render import render_report
+from advisor.render.clean import clean, slug
+from advisor.render.html import CSP, render_html, section_files
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Calibration, Device, Fact, Machine, Notice, Quantity, Skipped, Status
+
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=x onerror=y>\u202eevil\x00\x07\u200b&amp;{{ 7*7 }}" + "A" * 10_000
+)
+URL_ATTRIBUTES = {
+    "href",
+    "src",
+    "srcset",
+    "action",
+    "formaction",
+    "data",
+    "poster",
+    "background",
+    "xlink:href",
+    "cite",
+}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page, as a browser's parser would see them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._style = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._style = tag == "style"
+
+    def handle_endtag(self, tag):
+        self._style = False
+
+    def handle_data(self, data):
+        if not self._style:
+            self.text += data
+
+    def ids(self) -> list[str]:
+        return [attrs["id"] for _, attrs in self.tags if attrs.get("id")]
+
+
+def html(advice: Advice, *, paged: bool = False) -> str:
+    return render_html(advice, Texts(), {}, paged=paged)
+
+
+@pytest.fixture(scope="module")
+def cpu() -> str:
+    return html(sample.cpu_machine())
+
+
+@pytest.fixture(scope="module")
+def gpu() -> str:
+    return html(sample.gpu_machine())
+
+
+def hostile_advice() -> Advice:
+    """Every string that a driver, a host or a file can give is hostile."""
+    text = sample.gpu_machine().model_dump_json()
+    named = (
+        "NVIDIA H200",
+        "synthetic-gpu",
+        "AMD EPYC 9555P 64-Core Processor",
+        "docker",
+        "matmul.bf16.1024.cuda:0",
+    )
+    advice = Advice.model_validate_json(text)
+    changed = _replace(advice.model_dump(mode="json"), dict.fromkeys(named, HOSTILE))
+    advice = Advice.model_validate(changed)
+    machine = advice.machine.model_copy(
+        update={"skipped": (Skipped(probe=HOSTILE, status=Status.failed, reason=HOSTILE, hint=HOSTILE),)}
+    )
+    return advice.model_copy(
+        update={
+            "machine": machine,
+            "notices": (Notice(code=HOSTILE, message=HOSTILE, hint=HOSTILE),),
+            "command": HOSTILE,
+        }
+    )
+
+
+def _replace(value, table):
+    if isinstance(value, dict):
+        return {key: _replace(item, table) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replace(item, table) for item in value]
+    return table.get(value, value) if isinstance(value, str) else value
+
+
+def test_hostile_strings_stay_text():
+    page_text = html(hostile_advice())
+    page = Page(page_text)
+    assert not [
+        tag for tag, _ in page.tags if tag in ("script", "img", "iframe", "object", "embed", "form", "base")
+    ]
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.text  # shown, as text
+    assert "{{ 7*7 }}" in page.text and "49" not in re.findall(r"\{\{.{0,9}", page.text)
+    assert "\x00" not in page_text and "\u202e" not in page_text and "\u200b" not in page_text
+    assert "\\u202e" in page.text
+    assert "A" * 500 not in page_text
+
+
+def test_foreign_names_are_isolated(gpu):
+    # A right-to-left name must not reorder what stands around it.
+    assert "<bdi>NVIDIA H200</bdi>" in gpu
+
+
+@pytest.mark.parametrize(
+    "advice", [sample.cpu_machine(), sample.gpu_machine(), hostile_advice()], ids=["cpu", "gpu", "hostile"]
+)
+def test_nothing_is_fetched(advice):
+    text = html(advice)
+    page = Page(text)
+    for tag, attrs in page.tags:
+        for name in URL_ATTRIBUTES & set(attrs):
+            assert re.match(r"#|data:", attrs[name] or ""), f"<{tag} {name}={attrs[name]!r}>"
+        assert "style" not in attrs
+    css = "".join(re.findall(r"<style>(.*?)</style>", text, re.DOTALL))
+    assert set(re.findall(r"url\(\"?([a-z]+:)", css)) == {"data:"}
+    assert "@import" not in css
+    # Sources that hold URLs are shown as text, not as links.
+    assert "https://example.org/a.pdf" in page.text
+
+
+def test_content_security_policy_forbids_scripts_and_networks(cpu):
+    policies = [
+        a["content"] for tag, a in Page(cpu).tags if (a.get("http-equiv") or "") == "Content-Security-Policy"
+    ]
+    assert policies == [CSP]
+    assert "default-src 'none'" in CSP and "script" not in CSP and "http" not in CSP
+
+
+@pytest.mark.parametrize("paged", [False, True])
+def test_marks_lead_somewhere(paged):
+    page = Page(html(sample.gpu_machine(), paged=paged))
+    ids = page.ids()
+    assert len(ids) == len(set(ids)), "an id is there twice"
+    targets = {attrs["href"][1:] for tag, attrs in page.tags if tag == "a"}
+    assert targets <= set(ids), sorted(targets - set(ids))[:5]
+    assert all(re.fullmatch(r"[a-z]+-[0-9a-f]{12}|top|origin-rule", name) for name in ids)
+
+
+def test_every_figure_carries_a_mark(gpu):
+    # A figure is <span class="fig">; its mark follows at once.
+    figures = re.findall(
+        r'<span class="fig">(?:(?!</span>).)*</span>(.{0,30})', gpu.replace("<bdi>", "").replace("</bdi>", "")
+    )
+    assert len(figures) > 200
+    bare = [
+        after
+        for after in figures
+        if not re.match(r'<(a|span) class="k ', after) and "</span>" not in after[:8]
+    ]
+    assert not bare, bare[:5]
+
+
+def test_each_kind_is_marked_and_explained(gpu):
+    for kind in ("measured", "probed", "published", "vendor", "rule", "assumed"):
+        assert f'<a class="k k-{kind}"' in gpu, kind
+    for letter, kind in zip(
+        "MPLVRSA", ("measured", "probed", "published", "vendor", "rule", "stated", "assumed"), strict=True
+    ):
+        assert re.search(rf'class="k k-{kind}"[^>]*>{letter}<', gpu)
+
+
+def test_same_advice_same_bytes():
+    assert html(sample.gpu_machine()) == html(
+        Advice.model_validate_json(sample.gpu_machine().model_dump_json())
+    )
+
+
+def test_unknown_is_said_with_its_reason(cpu):
+    text = Page(cpu).text
+    assert "unknown (needs root)" in text
+    assert "not installed" in text  # known to be absent, which is not the same as unknown
+    assert ": None" not in text and not {"nan", "NaN", "None\n"} & set(text.split(" "))
+
+
+def test_old_prices_are_flagged(cpu):
+    text = Page(cpu).text
+    assert "445 days old" in text  # 2025-09-01 seen from 2026-11-20
+    assert text.count("days old when this was written") == 2
+
+
+def test_grade_c_gives_a_range_and_no_figure(cpu):
+    row = re.search(r"Matrix product.{0,400}?n 512.*?</tr>", cpu, re.DOTALL)
+    assert row and "range only" in row[0] and ">C<" in row[0]
+
+
+def without(advice: Advice, **parts) -> Advice:
+    return advice.model_copy(update=parts)
+
+
+def cut(advice: Advice) -> Advice:
+    """What kill -9 in the middle of calibration leaves."""
+    kept = advice.calibration.measurements[:5]
+    half = advice.calibration.model_copy(
+        update={
+            "complete": False,
+            "stopped": "running",
+            "finished_at": "",
+            "measurements": kept,
+            "failures": (),
+        }
+    )
+    return without(advice, stage="calibrating", calibration=half, estimates=(), trace={}, accelerators=())
+
+
+PARTS = {
+    "nothing": Advice(),
+    "bare machine": Advice(machine=Machine(probed_at="no date")),
+    "probe alone": without(
+        sample.cpu_machine(), calibration=None, estimates=(), workloads=(), accelerators=(), trace={}
+    ),
+    "not calibrated": without(sample.cpu_machine(), calibration=None),
+    "killed": cut(sample.cpu_machine()),
+    "calibration alone": without(cut(sample.cpu_machine()), machine=None, workloads=()),
+    "empty calibration": without(sample.cpu_machine(), calibration=Calibration(stopped="running")),
+    "no catalogue": without(sample.gpu_machine(), accelerators=()),
+    "no traces": without(sample.gpu_machine(), trace={}),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("paged", [False, True])
+def test_any_part_may_be_missing(name, paged):
+    page = Page(html(PARTS[name], paged=paged))
+    assert "What to do next" in page.text
+    headings = [attrs.get("id") for tag, attrs in page.tags if tag == "h2"]
+    assert slug("sec", "machine") in headings and slug("sec", "why") in headings
+
+
+def test_a_killed_calibration_shows_what_was_measured():
+    text = Page(html(PARTS["killed"])).text
+    assert "Preliminary" in text and "with 5 figures done" in text
+    assert "935 GFLOP/s" in text
+
+
+def test_lost_device_does_not_hide_the_others():
+    advice = sample.gpu_machine()
+    lost = Device(
+        vendor="nvidia", index=1, status=Status.lost, name=Fact(status=Status.lost, reason="fell off the bus")
+    )
+    machine = advice.machine.model_copy(update={"devices": (lost, *advice.machine.devices)})
+    text = Page(html(without(advice, machine=machine))).text
+    assert "the device is lost" in text and "fell off the bus" in text and "NVIDIA H200" in text
+
+
+def test_answer_counts_what_is_in_time(cpu, gpu):
+    assert "can train 1 of 9 workloads" in Page(cpu).text
+    assert "can train 6 of 9 workloads" in Page(gpu).text
+
+
+def test_odd_units_and_values_do_not_break_a_page():
+    advice = sample.cpu_machine()
+    broken = advice.estimates[0].model_copy(
+        update={
+            "quantities": {
+                "time_s": Quantity(value=float("inf"), unit="s"),
+                "memory_bytes": Quantity(value=3, unit="\u202efurlong"),
+            }
+        }
+    )
+    page = Page(html(without(advice, estimates=(broken,))))
+    assert "infinite" in page.text and "furlong" in page.text
+
+
+def test_sections_come_in_order_of_their_numbers():
+    names = [path.name for path in section_files()]
+    assert names == sorted(names) and len(names) >= 9
+
+
+def test_unknown_format_and_language_are_named(tmp_path: Path):
+    with pytest.raises(UserError, match="format 'pfd'") as caught:
+        render_report(Advice(), tmp_path, formats=["pfd"])
+    assert "pdf" in caught.value.hint
+    with pytest.raises(UserError, match="language 'tlh'"):
+        render_report(Advice(), tmp_path, formats=["html"], lang="tlh")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unwritable_folder_is_an_error_in_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match="cannot write"):
+        render_report(Advice(), tmp_path / "not there", formats=["html"])
+
+
+def test_clean_makes_hidden_characters_visible():
+    assert clean("a\x00b\u202ec\ud800") == "a\\x00b\\u202ec\\ud800"
+    assert clean("a\n\t b") == "a b"
+    long = clean("x" * 10_000)
+    assert len(long) < 450 and long.endswith("(10,000 characters)")
+    assert clean("机器 é") == "机器 é"

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
+
+import pytest
 
 from advisor.data.catalogue import load_catalogue
 from advisor.data.files import shipped
@@ -57,3 +63,23 @@ def test_no_file_speaks_of_where_it_was_made() -> None:
         if path.is_file():
             text = path.read_text("utf-8")
             assert "/work/" not in text and "/home/" not in text, path
+
+
+@pytest.mark.slow
+def test_fitted_constants_are_what_the_tool_writes(tmp_path: Path) -> None:
+    out = tmp_path / "fitted.toml"
+    repo = Path(__file__).resolve().parent.parent
+    subprocess.run(
+        [sys.executable, str(repo / "tools" / "fit_first_constants.py"), "--out", str(out)],
+        cwd=repo,
+        env={**os.environ, "PYTHONPATH": str(repo)},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    fresh = {item["id"]: item for item in tomllib.loads(out.read_text("utf-8"))["constant"]}
+    kept = tomllib.loads((RULES / "constants" / "fitted.toml").read_text("utf-8"))["constant"]
+    assert fresh.keys() == {item["id"] for item in kept}
+    for item in kept:
+        assert fresh[item["id"]]["value"] == pytest.approx(item["value"], rel=0.01), item["id"]
+        assert fresh[item["id"]].get("fitted_from") == item.get("fitted_from")

@@ -34,7 +34,7 @@ def test_families_give_the_published_parameter_counts(book: RuleBook) -> None:
 @pytest.mark.parametrize(
     ("numbers", "flops", "rel"),
     [
-        # torchvision prints 4.089 G multiply-adds for ResNet-50 at 224 pixels; training is three forward passes
+        # torchvision: 4.089 G multiply-adds for ResNet-50 at 224 pixels; training is three forward passes
         ({"model": "resnet-50", "image_size": 224.0}, 6 * 4.089e9, 1e-3),
         # 6 N per token with the output layer in N, and causal attention: arXiv:2001.08361
         (

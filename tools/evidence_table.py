@@ -91,7 +91,7 @@ def _run(
         return "MLPerf BERT: real sequence length unknown"
     if row.get("method", "full") not in ("full", "lora", "qlora"):
         return "method not covered"
-    network = _network(row)
+    network = network_of(row)
     if isinstance(network, str):
         return network
     seconds = _seconds(row)
@@ -111,7 +111,7 @@ def _run(
     return Run(row, entry, inputs, seconds, inputs["effort"])
 
 
-def _network(row: Row) -> dict[str, Any] | str:
+def network_of(row: Row) -> dict[str, Any] | str:
     """The network's columns, or why the rules do not cover it."""
     family = row["family"]
     if family == "cnn":
@@ -140,14 +140,22 @@ def _network(row: Row) -> dict[str, Any] | str:
     heads, hidden = float(row["heads"]), float(row["hidden"])
     ffn = float(row["ffn_hidden"])
     gated = GATED.search(row["model"]) or ffn != 4 * hidden
-    numbers = {
-        "family": family, "layers": float(row["layers"]), "hidden": hidden, "heads": heads,
-        "kv_heads": float(row.get("kv_heads") or heads), "head_dim": float(row.get("head_dim") or hidden / heads),
-        "ffn_hidden": ffn, "ffn_matrices": 3.0 if gated and family == "decoder" else 2.0,
-        "vocab": float(row.get("vocab") or 0), "tied": 0.0, "positions": 0.0, "token_types": 0.0, "qkv_bias": 0.0,
-        "linear_bias": 0.0, "norm_vectors": 1.0, "pooler": 0.0, "classes": 0.0,
+    numbers: dict[str, Any] = dict.fromkeys(
+        ("tied", "positions", "token_types", "qkv_bias", "linear_bias", "pooler", "classes"), 0.0
+    )
+    numbers |= {
+        "family": family,
+        "layers": float(row["layers"]),
+        "hidden": hidden,
+        "heads": heads,
+        "kv_heads": float(row.get("kv_heads") or heads),
+        "head_dim": float(row.get("head_dim") or hidden / heads),
+        "ffn_hidden": ffn,
+        "ffn_matrices": 3.0 if gated and family == "decoder" else 2.0,
+        "norm_vectors": 1.0,
+        "vocab": float(row.get("vocab") or 0),
         "seq_len": float(row.get("seq_len") or 0),
-    }  # fmt: skip
+    }
     if family == "vit":
         size = float(row["image_size"])
         numbers |= {"patch": float(found_patch[1]), "image_size": size, "native_image_size": size}  # type: ignore[index]
@@ -215,7 +223,7 @@ def table_of(book: RuleBook, runs: list[Run]) -> Table:
                 "hw_devices_per_package": 1.0,
                 "micro_batch": 1.0,
                 "optimizer": "adamw",
-            }  # fmt: skip
+            }
         )
     return Table.from_rows(book, rows)
 

@@ -1,12 +1,12 @@
 """Fit the shares of peak that published runs reach, write rules/constants/fitted.toml, and score the fit.
 
     python tools/fit_first_constants.py            fit, write, print the cross-validated errors
-    python tools/fit_first_constants.py --check    the same without writing (exit 1 when the file would change)
+    python tools/fit_first_constants.py --check    without writing (exit 1 when the file would change)
 
 What is fitted: log(share) of every usable run, share = executed FLOPs / (device-seconds x dense peak), all
 three from the product's own rules. The logarithm is a sum of effects: family (transformer, CNN), vendor,
 generation, number format, width, encoder and vision transformer, LoRA, QLoRA, number of devices, tuned or
-ordinary, and one effect for each publisher, which is what separates "this source is fast" from "this device is
+ordinary, and one effect for each publisher, which separates "this source is fast" from "this device is
 fast". Weighted ridge regression: each publisher weighs the square root of its rows, outliers are weighed down
 (Huber). Ranges are the 10 % and 90 % points of the residuals when the publisher is left out of the fit.
 """
@@ -35,9 +35,8 @@ def main() -> int:
     runs, left = usable_runs(read_rows(), load_catalogue([RULES]))
     samples, odd = samples_of(runs)
     residual = left_out(samples)
-    print(
-        f"{len(samples)} runs used; {odd} with a share of peak outside {MIN_SHARE:.0%} to {MAX_SHARE:.0%}; not used:"
-    )
+    print(f"{len(samples)} runs used; {odd} with a share of peak outside {MIN_SHARE:.0%} to {MAX_SHARE:.0%}.")
+    print("Not used:")
     for reason, number in left.most_common():
         print(f"  {number:5d}  {reason}")
     print(report(samples, residual))

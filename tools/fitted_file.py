@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from shares import BASE_COUNT, BASE_WIDTH, COUNTS, GENERATIONS, WIDTHS, Sample, Vector, fit, ranges
 
+TOOL = "tools/fit_first_constants.py on rules/evidence"
 SERVER = 8  # devices of one server, the least that every generation is tried with
 
 
@@ -16,11 +17,13 @@ def vendor_of(generation: str) -> str:
     return generation.split("_", maxsplit=1)[0]
 
 
-def constant(name: str, value: float, low: float, high: float, better: str, source: str, fitted: str) -> str:
-    """A [[constant]] entry."""
+def constant(name: str, span: tuple[float, float, float], better: str, fitted: str) -> str:
+    """A [[constant]] entry; `span` is low, value, high."""
+    low, value, high = span
     return (
-        f'[[constant]]\nid = "{name}"\nvalue = {value:.4g}\nlow = {min(low, value):.4g}\nhigh = {max(high, value):.4g}\n'
-        f'better = "{better}"\nunit = "1"\nsource = "{source}"\nfitted_from = "{fitted}"\n'
+        f'[[constant]]\nid = "{name}"\nvalue = {value:.4g}\n'
+        f"low = {min(low, value):.4g}\nhigh = {max(high, value):.4g}\n"
+        f'better = "{better}"\nunit = "1"\nsource = "{TOOL}"\nfitted_from = "{fitted}"\n'
     )
 
 
@@ -31,39 +34,24 @@ def render(samples: list[Sample], residual: Vector) -> str:
     spread = ranges(samples, residual)
     publishers = len({sample.publisher for sample in samples})
     total = f"{len(samples)} runs of {publishers} publishers"
-    tool = "tools/fit_first_constants.py on rules/evidence"
     parts = [
-        "# Written by tools/fit_first_constants.py; do not edit. Shares are of the dense peak in the format computed in,\n"
-        "# for an ordinary trainer, one device, 16 bit, width 4096; low and high: publisher left out of the fit.\n"
+        "# Written by tools/fit_first_constants.py; do not edit. Shares are of the dense peak in the format\n"
+        "# computed in, for an ordinary trainer, one device, 16 bit, width 4096; low and high: publisher\n"
+        "# left out of the fit.\n"
     ]
     for group in ("transformer", "cnn"):
         for generation in GENERATIONS:
             vendor = vendor_of(generation)
             value = math.exp(effect[group] + effect[f"{group}:{vendor}"] + effect[f"{group}:{generation}"])
             low, high, text = spread[group, generation]
-            parts.append(
-                constant(
-                    f"share_{group}_{generation}",
-                    value,
-                    value * low,
-                    min(value * high, 0.95),
-                    "high",
-                    tool,
-                    text,
-                )
-            )
+            span = (value * low, value, min(value * high, 0.95))
+            parts.append(constant(f"share_{group}_{generation}", span, "high", text))
             parts.append(share_rule(group, generation))
     for name in ("fp8", "tf32", "fp32", "encoder", "vit", "lora", "qlora"):
-        parts.append(gain(f"gain_{name}", effect[name], count_of(samples, name), tool))
+        parts.append(gain(f"gain_{name}", effect[name], count_of(samples, name)))
     tuned = effect["transformer:tuned"]
-    parts.append(
-        gain(
-            "gain_tuned",
-            max(tuned, 0.0),
-            f"{sum(s.run.effort == 'tuned' for s in samples)} tuned of {total}",
-            tool,
-        )
-    )
+    number = sum(sample.run.effort == "tuned" for sample in samples)
+    parts.append(gain("gain_tuned", max(tuned, 0.0), f"{number} tuned of {total}"))
     widths = [math.exp(effect[f"width:{w:g}"] - effect[f"width:{BASE_WIDTH:g}"]) for w in WIDTHS]
     counts = [math.exp(effect[f"count:{c:g}"] - effect[f"count:{BASE_COUNT:g}"]) for c in COUNTS]
     counts = list(np.minimum.accumulate(counts))
@@ -112,10 +100,10 @@ def scale_rule(generation: str) -> str:
     )
 
 
-def gain(name: str, effect: float, text: str, tool: str) -> str:
+def gain(name: str, effect: float, text: str) -> str:
     """A factor whose range is already in the shares."""
     value = math.exp(effect)
-    return constant(name, value, value, value, "none", tool, text)
+    return constant(name, (value, value, value), "none", text)
 
 
 def exact(name: str, value: float, text: str) -> str:
@@ -126,7 +114,10 @@ def exact(name: str, value: float, text: str) -> str:
 def curve(name: str, text: str, xs: Sequence[float], ys: Sequence[float], source: str) -> str:
     """A [[curve]] entry."""
     points = ", ".join(f"[{x:g}, {y:.4g}]" for x, y in zip(xs, ys, strict=True))
-    return f'[[curve]]\nname = "{name}"\nx_unit = "1"\ny_unit = "1"\ntext = "{text}"\npoints = [{points}]\nsource = "tools/fit_first_constants.py: {source}"\n'
+    return (
+        f'[[curve]]\nname = "{name}"\nx_unit = "1"\ny_unit = "1"\ntext = "{text}"\n'
+        f'points = [{points}]\nsource = "tools/fit_first_constants.py: {source}"\n'
+    )
 
 
 def count_of(samples: list[Sample], name: str) -> str:

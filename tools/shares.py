@@ -21,8 +21,8 @@ BASE_WIDTH, BASE_COUNT = 4096.0, 1.0
 MIN_SHARE, MAX_SHARE = 0.01, 0.9
 GENERATIONS = (  # noqa: SIM905
     "nvidia_pascal nvidia_volta nvidia_turing nvidia_ampere nvidia_ampere_gddr nvidia_ada nvidia_hopper "
-    "nvidia_blackwell nvidia_blackwell_gddr amd_cdna amd_cdna3 amd_cdna4 amd_rdna intel_gaudi intel_xe huawei_910 "
-    "huawei_910b google_tpu aws_trainium apple_gpu other"
+    "nvidia_blackwell nvidia_blackwell_gddr amd_cdna amd_cdna3 amd_cdna4 amd_rdna intel_gaudi intel_xe "
+    "huawei_910 huawei_910b google_tpu aws_trainium apple_gpu other"
 ).split()
 VENDORS = ("nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "other")
 
@@ -173,7 +173,10 @@ def weights_of(samples: list[Sample]) -> Vector:
 
 
 def ranges(samples: list[Sample], residual: Vector) -> dict[tuple[str, str], tuple[float, float, str]]:
-    """(group, generation) -> low and high factor, and what they rest on. Fewer than three publishers: all of the group."""
+    """(group, generation) -> low and high factor, and what they rest on.
+
+    Generations with fewer than three publishers take the range of all of their group.
+    """
     out = {}
     weights = weights_of(samples)
     for group in ("transformer", "cnn"):
@@ -214,7 +217,7 @@ def report(samples: list[Sample], residual: Vector) -> str:
             <= r
             <= math.log(spread[s.group, s.run.entry.generation][1])
             for s, r in zip(samples, residual, strict=True)
-        ]  # fmt: skip
+        ]
     )
     groups: dict[str, list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):
@@ -225,7 +228,7 @@ def report(samples: list[Sample], residual: Vector) -> str:
         if sample.run.inputs["method"] != "full":
             groups[f"method: {sample.run.inputs['method']}"].append(index)
     lines = [
-        "| rows | n | publishers | median error | 90 % of errors below | median signed | inside the 80 % range |",
+        "| rows | n | publishers | median error | 90 % below | median signed | in the 80 % range |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     every = weights_of(samples)
@@ -236,6 +239,7 @@ def report(samples: list[Sample], residual: Vector) -> str:
         share = float((inside[rows] * every[rows]).sum() / every[rows].sum())
         publishers = len({samples[index].publisher for index in rows})
         lines.append(
-            f"| {name} | {len(rows)} | {publishers} | {middle:.0%} | {far:.0%} | {signed:+.0%} | {share:.0%} |"
+            f"| {name} | {len(rows)} | {publishers} | {middle:.0%} | {far:.0%} "
+            f"| {signed:+.0%} | {share:.0%} |"
         )
     return "\n".join(lines)

@@ -134,7 +134,7 @@ def _load(binding: ModuleType, path: str) -> Answer | None:
     try:
         library = ctypes.CDLL(path)
     except OSError as error:
-        return Answer(None, "lib_missing", f"loading {path}", f"{path}: {' '.join(str(error).split())[:200]}")
+        return Answer(None, "lib_missing", f"loading {path}", " ".join(str(error).split())[:300])
     vars(binding)["nvmlLib"] = library
     cache = getattr(binding, "_nvmlGetFunctionPointer_cache", None)
     if isinstance(cache, dict):
@@ -143,7 +143,8 @@ def _load(binding: ModuleType, path: str) -> Answer | None:
 
 
 def _old_init(binding: ModuleType) -> None:
-    """Before flags (driver 387) there was nvmlInit_v2."""
-    code = binding.nvmlLib.nvmlInit_v2()
+    """Before flags (driver 387) there was nvmlInit_v2, and before that nvmlInit."""
+    library = binding.nvmlLib
+    code = (getattr(library, "nvmlInit_v2", None) or library.nvmlInit)()
     if code != 0:
         raise binding.NVMLError(code)

@@ -324,10 +324,12 @@ ret nvmlDeviceGetComputeRunningProcesses_v3(void *h, u32 *size, process_v2 *out)
   if (code) return code;
   snprintf(copy, sizeof copy, "%s", value);
   u32 found = 0;
-  for (char *part = strtok(copy, " "); part; part = strtok(NULL, " "), found++) {
+  for (char *part = strtok(copy, " "); part; part = strtok(NULL, " ")) {
     char *colon = strchr(part, ':');
+    if (!colon) continue; /* "none" */
     u32 pid = !strncmp(part, "self", 4) ? (u32)getpid() : (u32)atoi(part);
-    if (out && found < *size) out[found] = (process_v2){pid, (u64)atoll(colon ? colon + 1 : "0"), ~0u, ~0u};
+    if (out && found < *size) out[found] = (process_v2){pid, (u64)atoll(colon + 1), ~0u, ~0u};
+    found++;
   }
   code = found > *size ? TOO_SMALL : OK;
   *size = found;

@@ -1,0 +1,68 @@
+"""Fixtures that several rooms share: the fake NVML, compiled once a session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from advisor.probe.merge import machine_of
+from advisor.probe.run import Job, Place, Raw, gather
+from advisor.schema import Machine
+
+SOURCE = Path(__file__).parent / "fakes/nvml.c"
+
+
+@pytest.fixture(scope="session")
+def nvml_builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders that hold the fake libnvidia-ml.so.1: as the binding knows it, and as an older driver's."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler for the fake libnvidia-ml")
+    folders = {}
+    for name, flags in (("new", []), ("old", ["-DOLD"])):
+        folders[name] = tmp_path_factory.mktemp(f"nvml-{name}")
+        target = folders[name] / "libnvidia-ml.so.1"
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", *flags, "-o", target, SOURCE], check=True)
+    return folders
+
+
+@dataclass
+class FakeNvml:
+    """The fake library put first on the loader's path; `case` writes the table it answers from."""
+
+    folders: dict[str, Path]
+    tmp: Path
+    monkeypatch: pytest.MonkeyPatch
+
+    def case(self, *tables: str, old: bool = False) -> None:
+        """The lines to answer from, the first that fits wins."""
+        file = self.tmp / "case.txt"
+        file.write_text("\n".join(tables) + "\n", encoding="utf-8")
+        folder = str(self.folders["old" if old else "new"])
+        rest = os.environ.get("LD_LIBRARY_PATH", "")
+        self.monkeypatch.setenv("LD_LIBRARY_PATH", f"{folder}:{rest}" if rest else folder)
+        self.monkeypatch.setenv("FAKE_NVML", str(file))
+        self.monkeypatch.setenv("FAKE_NVML_LOG", str(self.tmp / "calls.log"))
+
+    def calls(self) -> list[str]:
+        """What was asked, in order."""
+        return (self.tmp / "calls.log").read_text(encoding="utf-8").splitlines()
+
+    def raw(self, deadline_s: float = 5.0, root: Path = Path("/")) -> Raw:
+        """The raw answers of the NVIDIA probe alone, run in its child by the real runner."""
+        return gather([Job("nvidia", ("nvidia",), deadline_s)], Place(root=root))
+
+    def machine(self, deadline_s: float = 5.0, root: Path = Path("/")) -> Machine:
+        """What the NVIDIA probe alone makes of it."""
+        return machine_of(self.raw(deadline_s, root))
+
+
+@pytest.fixture
+def fake_nvml(nvml_builds: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
+    """A fake NVML library for this test."""
+    return FakeNvml(nvml_builds, tmp_path, monkeypatch)

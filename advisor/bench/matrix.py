@@ -97,11 +97,7 @@ def memory_bandwidth(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     threads = params.get("threads")
     if device.is_cpu and threads:
         torch.set_num_threads(int(threads))
-    # filled by all threads, so that on a NUMA machine each touches its own share first
-    a, b, c = (torch.empty(count, device=device.name).fill_(value) for value in (0.0, 1.5, 2.5))
-    if not device.is_cpu:  # the bits matter to a GPU's power and so to its clock; on a CPU they do not
-        b.normal_()
-        c.normal_()
+    a, b, c = stream_arrays(ctx, count)
     warnings = ["small_arrays"] if count * 4 < least else []
     shared = {"bytes": count * 4, **({"threads": threads or ctx.threads} if device.is_cpu else {})}
     with torch.inference_mode():
@@ -109,9 +105,24 @@ def memory_bandwidth(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
             if op == "copy":
                 samples = ctx.time(lambda: a.copy_(b), threads=threads)
             else:
-                samples = ctx.time(lambda: torch.add(b, c, alpha=3.0, out=a), threads=threads)
+                samples = ctx.time(triad(torch, a, b, c), threads=threads)
             moved = (2.0 if op == "copy" else 3.0) * count * 4
             yield Figure("B/s", samples, moved, {"op": op, **shared}, suffix=op, warnings=list(warnings))
+
+
+def stream_arrays(ctx: Context, count: int) -> tuple[Any, Any, Any]:
+    """Three float32 arrays, filled by all threads, so that on a NUMA machine each touches its own share."""
+    torch, device = ctx.torch, ctx.place()
+    a, b, c = (torch.empty(count, device=device.name).fill_(value) for value in (0.0, 1.5, 2.5))
+    if not device.is_cpu:  # the bits matter to a GPU's power and so to its clock; on a CPU they do not
+        b.normal_()
+        c.normal_()
+    return a, b, c
+
+
+def triad(torch: Any, a: Any, b: Any, c: Any) -> Callable[[], object]:
+    """a = b + 3 c in one pass over the three arrays."""
+    return lambda: torch.add(b, c, alpha=3.0, out=a)
 
 
 def host_device_copy(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:

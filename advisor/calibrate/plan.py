@@ -283,7 +283,7 @@ def train_test(family: str, dtype: str, device: str, pace: Pace, target_s: float
     limits = pace.limits(accelerator, min_s=pace.train_s, cap_s=cap, min_blocks=pace.train_blocks)
     params = {"family": family, "dtype": dtype, "depths": [2, 6], "target_s": target_s}
     text = f"Training steps of a {kind} in {dtype} on {'the CPU' if device == 'cpu' else device}"
-    expected = pace.train_s + 1.0 + 8 * target_s
+    expected = pace.train_s + 0.5 + 9 * target_s
     return Test("train_step", device, params, text, f"{family}.{dtype}", limits, expected, 60.0)
 
 

@@ -97,6 +97,6 @@ def run(uuids: list[str], read: Callable[[str], Reading], rounds: int | None = N
 
 
 if __name__ == "__main__":
-    from advisor.nvml import live_reader
+    from advisor.nvml.live import live_reader
 
     run(sys.argv[1:], live_reader())

@@ -1,0 +1,220 @@
+"""The whole run with a child of our own making: what is kept when benches hang, crash or lose the device."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from advisor.calibrate import run
+from advisor.calibrate.plan import Test
+from advisor.calibrate.run import CalibrateOptions, run_calibration
+from advisor.errors import UserError
+from advisor.schema import Cpu, Fact, Grade, Machine, Status
+
+MACHINE = Machine(probed_at="", cpu=Cpu(budget_threads=Fact(value=2, status=Status.ok)))
+
+FAKE = """
+import json, os, signal, sys, time
+say = lambda **message: print(json.dumps(message), flush=True)
+json.loads(sys.stdin.readline())
+devices = [{"name": n, "title": "Card", "uuid": "GPU-" + n, "total_bytes": 1} for n in DEVICES]
+say(event="hello", python=sys.executable, torch=TORCH, trouble="" if TORCH else "No module named torch",
+    devices=devices, threads=2, seconds=0.1)
+block = {"n": 20, "p10": 1.0, "median": 1.0, "p90": 1.0, "best": 1.0}
+for test in json.loads(sys.stdin.readline())["tests"]:
+    say(event="start", id=test["id"])
+    how = test["params"].get("how", "well")
+    if how == "hang": time.sleep(60)
+    if how == "segv": os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "unable":
+        say(event="failure", id=test["id"], status="not_supported", reason="no such type", hint="", device_lost=False)
+        continue
+    if how == "lost":
+        say(event="failure", id=test["id"], status="failed", reason="CUDA error: " + test["params"].get("text", ""),
+            hint="", device_lost=True)
+        os._exit(70)
+    for layers in test["params"].get("depths", [0]):
+        seconds = 1.0 + layers
+        blocks = {key: (value if key == "n" else seconds) for key, value in block.items()}
+        say(event="result", id=test["id"], suffix=f"L{layers}" if layers else "", unit="s", work=None, warnings=[],
+            params={"layers": layers, "flops": layers * 1e9} if layers else {}, refused="", busy_before=False,
+            all=blocks, kept=blocks, calls_per_block=1, wall_s=1.0, run_delay_fraction=0.0, filtered=True,
+            delay_method="schedstat", steal_fraction=0.0, throttled_fraction=0.0, pressure_some=0.0)
+    say(event="done", id=test["id"])
+say(event="bye")
+"""
+
+
+def planned(*hows: str, device: str = "cpu", **more) -> list[Test]:
+    return [
+        Test("matmul", device, {"how": how, "n": n, **more}, f"Doing {how}", f"{n}.{how}", {}, 0.1, 0.5)
+        for n, how in enumerate(hows)
+    ]
+
+
+@pytest.fixture
+def calibrate(tmp_path, monkeypatch):
+    """Runs a plan in the fake child; returns all snapshots and events."""
+
+    def go(tests, devices=(), torch="2.13.0", machine=MACHINE, **options):
+        script = tmp_path / "fake.py"
+        script.write_text(f"DEVICES = {list(devices)!r}\nTORCH = {torch!r}\n{FAKE}")
+        monkeypatch.setattr(run, "bench_command", lambda _python: [sys.executable, str(script)])
+        monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: list(tests))
+        events: list[run.Event] = []
+        snapshots = list(run_calibration(machine, CalibrateOptions(mode="quick", **options), events.append))
+        return snapshots, events
+
+    return go
+
+
+def test_every_figure_yields_a_snapshot_and_the_last_one_is_complete(calibrate):
+    snapshots, events = calibrate(planned("well", "well", "well"))
+    assert [len(s.measurements) for s in snapshots] == [1, 2, 3, 3]
+    assert [s.complete for s in snapshots] == [False, False, False, True]
+    assert (snapshots[0].stopped, snapshots[-1].stopped) == ("running", "")
+    assert snapshots[-1].measurements[0].grade is Grade.A
+    assert [e.kind for e in events] == ["start", "result"] * 3 + ["end"]
+    assert [(e.done, e.total) for e in events][-1] == (3, 3)
+    assert events[0].text == "Doing well"
+    assert events[0].seconds_left > events[-1].seconds_left == 0.0
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "said"),
+    [
+        ("segv", Status.failed, "SIGSEGV"),
+        ("unable", Status.not_supported, "no such type"),
+        ("hang", Status.timeout, "did not finish within"),
+    ],
+)
+def test_a_bench_that_goes_wrong_costs_itself_alone(calibrate, monkeypatch, how, status, said):
+    quick = run.PACES["quick"]
+    monkeypatch.setitem(run.PACES, "quick", type(quick)(**{**vars(quick), "gate_wait_s": 0.0}))
+    begun = time.monotonic()
+    snapshots, events = calibrate(planned("well", how, "well"))
+    last = snapshots[-1]
+    assert last.complete
+    assert [m.params["how"] for m in last.measurements] == ["well", "well"]
+    [failure] = last.failures
+    assert (failure.status, failure.id) == (status, f"matmul.1.{how}.cpu")
+    assert said in failure.reason
+    assert time.monotonic() - begun < 10
+    assert [e.text for e in events if e.kind == "failure"][0].startswith(f"Doing {how}: ")
+
+
+def test_a_device_that_keeps_crashing_is_left_alone_and_the_others_go_on(calibrate):
+    tests = [
+        *planned("segv", "segv", "well", "well", device="cuda:0"),
+        *planned("well", device="cuda:1"),
+    ]
+    last = calibrate(tests, devices=["cuda:0", "cuda:1"])[0][-1]
+    assert [m.device for m in last.measurements] == ["cuda:1"]
+    assert [f.status for f in last.failures] == [Status.failed, Status.failed, Status.lost, Status.lost]
+
+
+def test_a_lost_context_needs_a_new_child_and_an_ecc_error_ends_the_device(calibrate):
+    again = calibrate([*planned("lost", "well", device="cuda:0")], devices=["cuda:0"])[0][-1]
+    assert (len(again.measurements), len(again.failures)) == (1, 1)
+    tests = planned("lost", "well", device="cuda:0", text="uncorrectable ECC error encountered")
+    ended = calibrate(tests, devices=["cuda:0"])[0][-1]
+    assert (len(ended.measurements), [f.status for f in ended.failures]) == (0, [Status.failed, Status.lost])
+
+
+def test_two_depths_give_the_training_rate(calibrate):
+    test = Test(
+        "train_step", "cpu", {"family": "cnn", "dtype": "fp32", "depths": [2, 6]}, "Training", "cnn.fp32"
+    )
+    snapshots, _ = calibrate([test])
+    rate = snapshots[-1].measurements[-1]
+    assert (rate.bench, rate.value) == ("train_rate", pytest.approx(4e9 / 4.0))
+    assert len(snapshots[-1].measurements) == 3
+
+
+def test_without_torch_what_needs_none_is_measured_and_the_rest_explained(calibrate):
+    tests = [*planned("well", "well"), Test("disk_read", "disk", {}, "Reading")]
+    last = calibrate(tests, torch="")[0][-1]
+    assert [m.bench for m in last.measurements] == ["disk_read"]
+    assert [(f.bench, f.status) for f in last.failures] == [("matmul", Status.lib_missing)]
+    assert last.notices[0].code == "no_torch"
+
+
+def test_only_the_benches_asked_for(calibrate):
+    tests = [*planned("well"), Test("disk_read", "disk", {}, "Reading")]
+    assert [m.bench for m in calibrate(tests, only=("disk_read",))[0][-1].measurements] == ["disk_read"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"only": ("matmull",)}, "unknown bench matmull"),
+        ({"device": "cuda"}, "sees no such device"),
+        ({"device": "gpu"}, "no such device name"),
+    ],
+)
+def test_wrong_options_are_one_line_with_a_hint(calibrate, options, said):
+    with pytest.raises(UserError, match=said) as error:
+        calibrate(planned("well"), **options)
+    assert error.value.hint
+
+
+def test_a_python_that_cannot_be_started_is_a_user_error():
+    options = CalibrateOptions(python="/no/such/python")
+    with pytest.raises(UserError, match="cannot be started"):
+        next(run_calibration(MACHINE, options))
+
+
+def test_ctrl_c_kills_the_child_and_keeps_what_was_measured(tmp_path, monkeypatch):
+    script = tmp_path / "fake.py"
+    mark = tmp_path / "pid"
+    script.write_text(
+        f"import os\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\nDEVICES = []\nTORCH = '2'\n{FAKE}"
+    )
+    monkeypatch.setattr(run, "bench_command", lambda _python: [sys.executable, str(script)])
+    monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: planned("well", "hang"))
+
+    def interrupt(event):
+        if event.text == "Doing hang":
+            raise KeyboardInterrupt
+
+    kept = []
+    with pytest.raises(KeyboardInterrupt):
+        for snapshot in run_calibration(MACHINE, CalibrateOptions(mode="quick"), interrupt):
+            kept.append(snapshot)
+    assert len(kept[-1].measurements) == 1
+    assert not kept[-1].complete
+    assert not Path(f"/proc/{mark.read_text()}").exists() or not Path("/proc").exists()
+
+
+def test_snapshots_are_json_of_modest_size(calibrate):
+    snapshots, _ = calibrate(planned(*["well"] * 20))
+    text = snapshots[-1].model_dump_json()
+    assert len(json.loads(text)["measurements"]) == 20
+    assert len(text) < 40_000
+
+
+@pytest.mark.slow
+def test_a_real_brief_run_on_this_machine(tmp_path):
+    """The true child, true torch: a matrix product and a disk read, whatever else this machine is doing."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    options = CalibrateOptions(
+        mode="quick", device="cpu", workdir=tmp_path, only=("launch_latency", "parallel_task")
+    )
+    last = list(run_calibration(MACHINE, options))[-1]
+    assert last.complete
+    assert {m.bench for m in last.measurements} == {"parallel_task"}
+    assert last.torch_version
+    for figure in last.measurements:
+        assert 0 < figure.low <= figure.high
+        assert (figure.value is None) == (figure.grade is Grade.C)
+        assert figure.value is None or figure.low <= figure.value <= figure.high
+
+
+def test_a_named_python_whose_torch_is_broken_is_a_user_error(calibrate):
+    with pytest.raises(UserError, match="torch cannot be used: No module named torch") as error:
+        calibrate(planned("well"), torch="", python=sys.executable)
+    assert "pip install torch" in error.value.hint

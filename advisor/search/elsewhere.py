@@ -29,7 +29,7 @@ from advisor.search.words import late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
 TRACED = ("time_s", "memory_bytes", "rent_usd")
-TRACED_PER_WORKLOAD = 4
+TRACED_PER_WORKLOAD = 2
 """Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
 
 Trace = dict[str, tuple[TraceStep, ...]]

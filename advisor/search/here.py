@@ -225,6 +225,10 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
             "Decoding images on the processors takes longer than the arithmetic: the input sets the pace."
         )
     measured = table.value("measured_rate", at) is not None
+    if not measured and table.value("measured_cnn_rate", at) is not None:
+        notes.append(
+            "The pictures measured here were too small for their rate to carry over to this network."
+        )
     return Estimate(
         workload=workload.id,
         target=place.target,

@@ -18,8 +18,10 @@ PEAKS = ("fp32", "tf32", "fp16", "bf16", "fp8")
 CALIBRATED = (
     *(f"cal_{family}_{dtype}" for family in ("decoder", "cnn") for dtype in ("fp32", "bf16", "fp16")),
     "cal_hidden",
+    "cal_image_size",
     "cal_decode_rate",
 )
+SHAPES = (("decoder", "hidden", "cal_hidden"), ("cnn", "image_size", "cal_image_size"))
 VENDORS = frozenset(("nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras"))
 
 
@@ -228,9 +230,10 @@ def of_calibration(calibration: Calibration | None, device: str) -> Inputs:
         if rate.value is None and not (rate.low and rate.high):
             continue
         found.put_measured(name, rate)
-        width = rate.params.get("hidden")
-        if rate.params.get("family") == "decoder" and isinstance(width, (int, float)):
-            found.put("cal_hidden", float(width), Kind.measured, rate.id)
+        for family, key, column in SHAPES:
+            size = rate.params.get(key)
+            if rate.params.get("family") == family and isinstance(size, (int, float)):
+                found.put(column, float(size), Kind.measured, rate.id)
     moved = [m for m in calibration.find("memory_bandwidth", device) if (m.value or m.high)]
     if moved:
         found.put_measured("hw_bandwidth", max(moved, key=lambda m: m.value or m.high or 0.0))

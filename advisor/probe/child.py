@@ -29,7 +29,7 @@ def main() -> int:
     order = json.loads(sys.argv[1])
     _guard(float(order["limit_s"]))
     pipe = _own_stdout()
-    _stand_in_for_packages()
+    _stand_in_for_packages(order["probes"])
     sys.path += [path for path in order["paths"] if path not in sys.path]
     root = Path(order["root"])
     for name in order["modules"]:
@@ -47,6 +47,8 @@ def _run(pipe: int, name: str, root: Path, skip: dict[str, list[str]]) -> None:
         from advisor.probe.facts import CallSkipped
 
         try:
+            if "" in skip:  # it hung or crashed without naming a call
+                raise CallSkipped(*skip[""])
             import_module(f"advisor.probe.{name}").read(root, _Say(pipe, skip))
         except CallSkipped as left_out:
             status, reason = left_out.status, left_out.reason
@@ -99,11 +101,11 @@ def _own_stdout() -> int:
     return pipe
 
 
-def _stand_in_for_packages() -> None:
+def _stand_in_for_packages(probes: list[str]) -> None:
     """Make `advisor` and `advisor.probe` importable without running their __init__ (start-up counts)."""
-    for name, folder in (("advisor", HERE.parent), ("advisor.probe", HERE)):
+    for name, folders in (("advisor", [str(HERE.parent)]), ("advisor.probe", probes)):
         package = ModuleType(name)
-        package.__path__ = [str(folder)]
+        package.__path__ = folders
         sys.modules[name] = package
     vars(sys.modules["advisor"])["probe"] = sys.modules["advisor.probe"]
 

@@ -52,6 +52,7 @@ class Place:
     root: Path = Path("/")
     workdir: Path | None = None
     env: dict[str, str] = field(default_factory=dict)
+    probes: tuple[Path, ...] = (CHILD.parent,)  # the folders that hold the probe modules
 
 
 @dataclass
@@ -144,7 +145,7 @@ def _tend(
 
 def _may_follow(look: _Look) -> bool:
     """Whether another look makes sense after this one hung or crashed."""
-    if look.followed or look.done or look.needed or not look.call or look.process is None:
+    if look.followed or look.done or look.needed or not look.probe or look.process is None:
         return False
     return len([key for calls in look.skip.values() for key in calls]) < MAX_LOOKS - 1
 
@@ -154,7 +155,7 @@ def _skips(looks: list[_Look]) -> dict[str, dict[str, list[str]]]:
     out: dict[str, dict[str, list[str]]] = {}
     for look in looks:
         status, how = look.verdict if look.over else ("timeout", _silence(look))
-        why = [status, f"{look.call} {how}"]
+        why = [status, f"{look.call or look.probe} {how}"]  # without a call the whole probe is left out
         calls = out.setdefault(look.probe, {})
         thing, colon, _ = look.call.partition(": ")
         known = any(call.startswith(thing + colon) for call in calls) if colon else False
@@ -200,7 +201,7 @@ def _hear(look: _Look, line: bytes) -> None:
             look.call, look.needed = "", False
         elif "e" in said:
             look.ended[str(said["e"])] = {"status": said["s"], "reason": said["r"], "seconds": said["t"]}
-            look.call = ""
+            look.probe, look.call = "", ""
         elif said.get("x"):
             look.done = True
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -230,7 +231,7 @@ def _conclude(looks: list[_Look], name: str) -> dict[str, Any]:
         }
     status, how = first.verdict
     reason = f"{first.call or name} {how}"
-    others = [f"{look.call} {look.verdict[1]}" for look in looks[1:] if look.verdict[0] and look.call]
+    others = [f"{look.call or look.probe} {look.verdict[1]}" for look in looks[1:] if look.verdict[0]]
     reason += "".join(f"; {other}" for other in others)
     if later is not None:
         reason += "; everything else was asked"
@@ -254,6 +255,7 @@ def _start(
         "root": str(place.root),
         "skip": skip,
         "paths": _binding_folders(),
+        "probes": [str(folder) for folder in place.probes],
         "limit_s": job.deadline_s + 5.0,
     }
     command = [sys.executable, "-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]

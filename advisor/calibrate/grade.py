@@ -13,6 +13,7 @@ from advisor.schema import BenchFailure, Grade, Measurement, Noise, Status
 SPREAD_A, SPREAD_B = 1.1, 1.3  # p90 / p10 of the kept blocks
 DELAY_A = 0.02  # own run delay / wall time
 DELAY_C = 0.25  # beyond this the survivors are too few to be trusted whatever they say
+DELAY_BUSY_C = 0.10  # the same, when others were seen on our cores just before
 KEPT_C = 0.5  # likewise when less than half of the blocks were undisturbed
 FEW_BLOCKS = 10
 LEAST_BLOCKS = 3
@@ -68,7 +69,8 @@ def _trouble(raw: dict[str, Any], device: DeviceNoise, bench: str) -> list[tuple
     on_host = raw["filtered"] or bench in HOST_BOUND
     share = kept["n"] / max(total, 1)
     waited = f"our threads waited for a core {delay:.0%} of the time" if delay is not None else ""
-    if on_host and delay is not None and (delay > DELAY_C or share < KEPT_C):
+    most = DELAY_BUSY_C if raw.get("busy_before") else DELAY_C
+    if on_host and delay is not None and (delay > most or share < KEPT_C):
         found.append(("contended", f"contended: {waited}; {kept['n']} of {total} blocks were undisturbed"))
     elif raw["filtered"] and delay is None and raw.get("busy_before"):
         found.append(

@@ -106,6 +106,9 @@ class _Run:
         """Children one after the other until nothing is left to measure."""
         if not self._start():
             raise UserError(*self._why_no_start())
+        if self.options.python is not None and not self.hello["torch"]:
+            hint = f"{self.python} -m pip install torch"
+            raise UserError(f"--python {self.python}: torch cannot be used: {self.hello['trouble']}", hint)
         if self.options.device is not None:
             require_device(self.options.device, [seen.name for seen in self.seen], str(self.hello["torch"]))
         self._plan()
@@ -266,7 +269,7 @@ class _Run:
                 if figure.bench == "parallel_task":
                     figure = grade.bounded_by_one(figure, one, self.threads)
         self.measurements.append(figure)
-        self._tell("result", figure.id)
+        self._tell("result", self.pending[0].text)
 
     def _train_rate(self, deep: Measurement) -> Measurement | BenchFailure | None:
         """The rate from two depths, once the deeper one is there."""

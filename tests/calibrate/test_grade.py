@@ -60,6 +60,12 @@ def test_two_spinners_give_c_a_range_and_no_value_even_when_some_blocks_survive(
     assert "14 of 344 blocks" in got.reason
 
 
+def test_others_seen_on_our_cores_before_make_the_same_delay_weigh_more():
+    line = raw([1.0] * 17 + [2.0] * 3, [0.0] * 17 + [0.6] * 3)
+    assert graded(line).grade is Grade.B
+    assert graded({**line, "busy_before": True}).grade is Grade.C
+
+
 def test_nothing_undisturbed_is_still_a_range():
     got = graded(raw([2.0, 3.0, 4.0, 5.0], [0.9] * 4))
     assert (got.grade, got.value, got.kept) == (Grade.C, None, 0)

@@ -22,28 +22,27 @@ import json, os, signal, sys, time
 say = lambda **message: print(json.dumps(message), flush=True)
 json.loads(sys.stdin.readline())
 devices = [{"name": n, "title": "Card", "uuid": "GPU-" + n, "total_bytes": 1} for n in DEVICES]
-say(event="hello", python=sys.executable, torch=TORCH, trouble="" if TORCH else "No module named torch",
-    devices=devices, threads=2, seconds=0.1)
-block = {"n": 20, "p10": 1.0, "median": 1.0, "p90": 1.0, "best": 1.0}
+trouble = "" if TORCH else "No module named torch"
+say(event="hello", python=sys.executable, torch=TORCH, trouble=trouble, devices=devices, threads=2)
+calm = {"refused": "", "busy_before": False, "calls_per_block": 1, "wall_s": 1.0, "run_delay_fraction": 0.0,
+        "filtered": True, "delay_method": "schedstat", "steal_fraction": 0.0, "throttled_fraction": 0.0}
 for test in json.loads(sys.stdin.readline())["tests"]:
     say(event="start", id=test["id"])
     how = test["params"].get("how", "well")
     if how == "hang": time.sleep(60)
     if how == "segv": os.kill(os.getpid(), signal.SIGSEGV)
+    fail = {"event": "failure", "id": test["id"], "hint": ""}
     if how == "unable":
-        say(event="failure", id=test["id"], status="not_supported", reason="no such type", hint="", device_lost=False)
+        say(**fail, status="not_supported", reason="no such type", device_lost=False)
         continue
     if how == "lost":
-        say(event="failure", id=test["id"], status="failed", reason="CUDA error: " + test["params"].get("text", ""),
-            hint="", device_lost=True)
+        say(**fail, status="failed", reason="CUDA error: " + test["params"].get("text", ""), device_lost=True)
         os._exit(70)
     for layers in test["params"].get("depths", [0]):
-        seconds = 1.0 + layers
-        blocks = {key: (value if key == "n" else seconds) for key, value in block.items()}
-        say(event="result", id=test["id"], suffix=f"L{layers}" if layers else "", unit="s", work=None, warnings=[],
-            params={"layers": layers, "flops": layers * 1e9} if layers else {}, refused="", busy_before=False,
-            all=blocks, kept=blocks, calls_per_block=1, wall_s=1.0, run_delay_fraction=0.0, filtered=True,
-            delay_method="schedstat", steal_fraction=0.0, throttled_fraction=0.0, pressure_some=0.0)
+        blocks = {"n": 20, **dict.fromkeys(("p10", "median", "p90", "best"), 1.0 + layers)}
+        params = {"layers": layers, "flops": layers * 1e9} if layers else {}
+        say(event="result", id=test["id"], suffix=f"L{layers}" if layers else "", unit="s", work=None,
+            warnings=[], params=params, all=blocks, kept=blocks, **calm)
     say(event="done", id=test["id"])
 say(event="bye")
 """
@@ -104,7 +103,7 @@ def test_a_bench_that_goes_wrong_costs_itself_alone(calibrate, monkeypatch, how,
     assert (failure.status, failure.id) == (status, f"matmul.1.{how}.cpu")
     assert said in failure.reason
     assert time.monotonic() - begun < 10
-    assert [e.text for e in events if e.kind == "failure"][0].startswith(f"Doing {how}: ")
+    assert next(e.text for e in events if e.kind == "failure").startswith(f"Doing {how}: ")
 
 
 def test_a_device_that_keeps_crashing_is_left_alone_and_the_others_go_on(calibrate):

@@ -67,14 +67,12 @@ def _print(advice: Advice, estimate: Estimate, quantity: str) -> None:
 def _walk(steps: dict[str, TraceStep], name: str, depth: int, seen: set[str]) -> None:
     """Print a step and what it follows from, each once."""
     step = steps.get(name)
-    if step is None:
+    if step is None or name in seen:
         return
+    seen.add(name)
     pad = "  " * depth
     origin = f"{step.rule}: {step.expr}  [{step.file}]" if step.rule else f"{step.kind}: {step.source}"
     reason = f" ({step.reason})" if step.reason else ""
     click.echo(f"{pad}{name} = {show(step.value, step.unit)}{reason}  <- {origin[: 3 * NAME_LIMIT]}")
-    if name in seen:
-        return
-    seen.add(name)
     for below in step.inputs:
         _walk(steps, below, depth + 1, seen)

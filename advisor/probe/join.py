@@ -149,7 +149,9 @@ def _why_unseen(device: Device, machine: Machine) -> FactDict:
     asked = [row for row in frameworks if row.get("sees", {}).get("status") == "ok"]
     if asked:
         names = " and ".join(clean(row.get("name", ""), 20) for row in asked)
-        return none("absent", names, f"{names} does not see it ({device['vendor']} {device['kind']})")
+        return none(
+            "absent", names, f"{names} does not see it ({device['vendor']} {device.get('kind', 'gpu')})"
+        )
     for row in frameworks:
         sees = row.get("sees", {})
         if sees.get("status") not in (None, "absent"):
@@ -267,7 +269,7 @@ def _slot_notices(devices: list[Device]) -> list[dict[str, str]]:
         narrower = width is not None and slot_width is not None and slot_width < width
         if not slower and not narrower:
             continue
-        name = clean(value(device, "name") or f"{device['vendor']} {device['kind']}", 60)
+        name = clean(value(device, "name") or f"{device['vendor']} {device.get('kind', 'gpu')}", 60)
         slot = _link(slot_gen, slot_width)
         message = f"{name}: its slot gives PCIe {slot}; the card can do {_link(gen, width)}."
         hint = "Copies between host and device are slower; another slot may give more."

@@ -47,10 +47,6 @@ def machine_of(raw: dict[str, dict[str, Any]]) -> Machine:
         "seconds": {name: _seconds(said) for name, said in sorted(raw.items()) if not name.startswith("_")},
     }
     partials = {name: _parsed(name, said) for name, said in sorted(raw.items()) if not name.startswith("_")}
-    try:
-        return Machine.model_validate(base | join(_merged(partials)))
-    except ValidationError:
-        pass  # some probe's partial has a wrong shape: find it below
     for name, partial in partials.items():
         try:
             Machine.model_validate(base | partial)

@@ -31,6 +31,7 @@ from advisor.search import (
     estimates_catalogue,
     estimates_here,
     first_verdict,
+    trace_of,
     workload_from_flags,
 )
 
@@ -349,3 +350,14 @@ class TestOwnWorkload:
         with pytest.raises(UserError) as caught:
             workload_from_flags(catalogue, "gpt2-124m", method="loras")
         assert "lora" in caught.value.hint
+
+
+def test_a_trace_that_was_not_kept_is_computed_again(
+    book: RuleBook, catalogue: Catalogue, everywhere: Found
+) -> None:
+    found = pick(everywhere[0], "gpt2-124m-10b", "nvidia-h100-sxm5-80gb")
+    assert not found.quantities["time_s"].trace, "a candidate whose trace is not kept"
+    workload = next(w for w in catalogue.workloads if w.id == found.workload)
+    steps = trace_of(book, catalogue, workload, found, "time_s")
+    assert steps[0].value == pytest.approx(found.quantities["time_s"].value)
+    assert {"published", "vendor", "rule", "assumed"} <= {step.kind for step in steps}

@@ -59,9 +59,26 @@ def _print(advice: Advice, estimate: Estimate, quantity: str) -> None:
     click.echo(f"{estimate.workload} on {estimate.target.label}")
     spread = f" ({show_range(found.low, found.high, found.unit)})" if found.value is not None else ""
     click.echo(f"{quantity} = {show(found.value, found.unit)}{spread} {found.reason}".rstrip())
-    steps = {step.quantity: step for step in advice.trace.get(found.trace, ())}
+    steps = {
+        step.quantity: step for step in advice.trace.get(found.trace) or _again(advice, estimate, quantity)
+    }
     _walk(steps, quantity, depth=1, seen=set())
     click.echo()
+
+
+def _again(advice: Advice, estimate: Estimate, quantity: str) -> tuple[TraceStep, ...]:
+    """The trace of a catalogue estimate, of which the file keeps only the best few: computed again."""
+    from advisor.app import load_knowledge
+    from advisor.search import trace_of
+
+    workload = next((w for w in advice.workloads if w.id == estimate.workload), None)
+    if workload is None:
+        return ()
+    knowledge = load_knowledge()
+    steps = trace_of(knowledge.book, knowledge.catalogue, workload, estimate, quantity)
+    if steps and knowledge.book.digest != advice.versions.rules_digest:
+        click.echo("(The rules have changed since this file was written: these are today's.)")
+    return steps
 
 
 def _walk(steps: dict[str, TraceStep], name: str, depth: int, seen: set[str]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from advisor.data.catalogue import Catalogue, figures_of
 from advisor.rulebook import RuleBook
 from advisor.schema import Accelerator, Estimate, Machine, Workload
-from advisor.search.elsewhere import estimates_catalogue
+from advisor.search.elsewhere import estimates_catalogue, trace_of
 from advisor.search.here import Trace, estimates_here
 from advisor.search.own import workload_from_flags
 
@@ -20,6 +20,7 @@ __all__ = [
     "estimates_catalogue",
     "estimates_here",
     "first_verdict",
+    "trace_of",
     "workload_from_flags",
 ]
 

@@ -12,9 +12,9 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, why_unknown
 from advisor.rulebook import RuleBook
-from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
+from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
 from advisor.search.here import choices
-from advisor.search.inputs import Inputs, known_only, of_accelerator, of_workload, table_of
+from advisor.search.inputs import Inputs, known_only, of_accelerator, of_set_up, of_workload, table_of
 from advisor.search.layouts import (
     DEVICE_COUNTS,
     Index,
@@ -151,15 +151,10 @@ class _Space:
 
     def inputs(self, candidate: Candidate) -> Inputs:
         """The columns of a candidate with their sources."""
-        own = Inputs()
         layout = self.layouts[int(self.layout[candidate.row])]
         devices = DEVICE_COUNTS[int(self.count[candidate.row])]
-        own.put("micro_batch", layout.micro_batch, Kind.assumed, "stated by the recipe, or one")
-        own.put("recompute", layout.recompute, Kind.assumed, "none if it fits, else full")
-        own.put("devices", float(devices), Kind.assumed, "counts of 1, 2, 4, … are tried")
-        own.put("sharding", "fsdp" if devices > 1 else "none", Kind.assumed, "states cut over all devices")
         job, device = self.job_inputs[candidate.workload], self.device_inputs[candidate.accelerator]
-        return job.update(device).update(own)
+        return job.update(device).update(of_set_up(layout, devices))
 
     def told(self, candidates: Sequence[Candidate]) -> Table:
         """A fully evaluated table of candidates that knows where its columns come from."""
@@ -276,6 +271,25 @@ def _with_traces(
                 named[name] = quantity.model_copy(update={"trace": key})
         found[at] = estimate.model_copy(update={"quantities": {**estimate.quantities, **named}})
     return found, traces
+
+
+def trace_of(
+    book: RuleBook, catalogue: Catalogue, workload: Workload, estimate: Estimate, quantity: str
+) -> tuple[TraceStep, ...]:
+    """The trace of a catalogue estimate whose trace was not kept, computed again from its set-up.
+
+    Empty for an accelerator that this catalogue does not know. With other rules than the estimate was
+    made with, the figures are those of the rules given here.
+    """
+    entry = catalogue.accelerators.get(estimate.target.accelerator_id)
+    if entry is None or estimate.target.here:
+        return ()
+    layout = Layout(
+        float(estimate.choices.get("micro_batch", "1")), estimate.choices.get("recompute", "none")
+    )
+    inputs = of_workload(workload).update(of_accelerator(entry))
+    inputs = inputs.update(of_set_up(layout, estimate.target.devices))
+    return explain(book, table_of(book, [known_only(book, inputs)]), 0, quantity)
 
 
 def _rent(estimate: Estimate) -> float:

@@ -13,6 +13,7 @@ from advisor.data.catalogue import price_source
 from advisor.estimate import Table
 from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Cpu, Device, Fact, Kind, Machine, Measurement, Workload
+from advisor.search.layouts import Layout
 
 PEAKS = ("fp32", "tf32", "fp16", "bf16", "fp8")
 CALIBRATED = (
@@ -87,6 +88,16 @@ def of_workload(workload: Workload) -> Inputs:
     if workload.deadline_days is not None:
         found.put("deadline_s", workload.deadline_days * units.DAY_S, stated, "horizon of the workload")
     found.put("effort", "ordinary", Kind.assumed, "a stock trainer, as most people run it")
+    return found
+
+
+def of_set_up(layout: Layout, devices: int) -> Inputs:
+    """How many devices of the catalogue, and how the work is laid out on each."""
+    found = Inputs()
+    found.put("micro_batch", layout.micro_batch, Kind.assumed, "stated by the recipe, or one")
+    found.put("recompute", layout.recompute, Kind.assumed, "none if it fits, else full")
+    found.put("devices", float(devices), Kind.assumed, "counts of 1, 2, 4, … are tried")
+    found.put("sharding", "fsdp" if devices > 1 else "none", Kind.assumed, "states cut over all devices")
     return found
 
 

@@ -84,6 +84,14 @@ def cpu_ticks() -> tuple[float, float, float] | None:
     return busy, busy + idle + iowait + steal, steal
 
 
+def runnable() -> int | None:
+    """Threads on the whole machine that run or wait for a core right now, ours included, or None."""
+    for line in _read("/proc/stat").splitlines():
+        if line.startswith("procs_running "):
+            return int(line.split()[1])
+    return None
+
+
 def pressure_some() -> float | None:
     """Share of the last 10 s in which some process waited for a core, 0..1 (everybody's, not ours)."""
     for part in _read("/proc/pressure/cpu").split():
@@ -200,6 +208,21 @@ class Gate:
                 return False
             time.sleep(self.PAUSE_S)
             self._left_s -= 2 * self.PAUSE_S
+
+    def crowded(self, threads: int, looks: int = 5) -> bool:
+        """Whether more threads of others want a core than are left beside `threads` of ours.
+
+        A scheduler that shares out by groups may still give us a whole core for a while, so that our own
+        run delay alone looks harmless; a figure taken then is luck.
+        """
+        seen = []
+        for _ in range(looks):
+            count = runnable()
+            if count is None:
+                return False
+            seen.append(count - 1)  # we are running while we look
+            time.sleep(0.002)
+        return sorted(seen)[looks // 2] > max(self._cores - threads, 0)
 
     def _loaded(self) -> bool:
         """Load average over the number of cores: all that macOS tells. Our own past load counts in it."""

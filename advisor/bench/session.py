@@ -31,6 +31,7 @@ BENCHES: dict[str, Callable[..., Any]] = {
     "parallel_task": tasks.parallel_task,
 }
 NO_TORCH_NEEDED = ("disk_read", "image_decode", "tokenize")
+ONE_THREAD = (*NO_TORCH_NEEDED, "launch_latency", "host_device_copy")
 DEVICE_LOST = 70  # exit status: the device's context is broken, only a new process can go on
 UNSUPPORTED = (
     "not implemented",
@@ -131,6 +132,7 @@ class Session:
         if self.torch is None and test["bench"] not in NO_TORCH_NEEDED:
             raise Unable("lib_missing", f"torch cannot be used here: {self.trouble}", "pip install torch")
         quiet = self.gate.wait()
+        crowded = not quiet and self.gate.crowded(self._threads_of(test))
         context = Context(
             torch=self.torch,
             device=device,
@@ -148,10 +150,17 @@ class Session:
         bench = BENCHES[test["bench"]]
         self.watch.start()
         for figure in bench(context, dict(test["params"])):
-            self._report(test, figure, quiet)
+            self._report(test, figure, {"busy_before": not quiet, "crowded": crowded})
             self.watch.start()
 
-    def _report(self, test: dict[str, Any], figure: Figure, quiet: bool) -> None:
+    def _threads_of(self, test: dict[str, Any]) -> int:
+        """How many cores a test wants for itself."""
+        params = test["params"]
+        if test["bench"] in ONE_THREAD or params.get("where") in ("one_core", "device"):
+            return 1
+        return int(params.get("threads") or self.threads or 1)
+
+    def _report(self, test: dict[str, Any], figure: Figure, before: dict[str, bool]) -> None:
         self.send(
             {
                 "event": "result",
@@ -162,7 +171,7 @@ class Session:
                 "params": figure.params,
                 "warnings": figure.warnings,
                 "refused": figure.refused,
-                "busy_before": not quiet,
+                **before,
                 **figure.samples.summary(),
                 **self.watch.stop(),
             }

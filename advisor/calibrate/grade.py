@@ -72,6 +72,8 @@ def _trouble(raw: dict[str, Any], device: DeviceNoise, bench: str) -> list[tuple
     most = DELAY_BUSY_C if raw.get("busy_before") else DELAY_C
     if on_host and delay is not None and (delay > most or share < KEPT_C):
         found.append(("contended", f"contended: {waited}; {kept['n']} of {total} blocks were undisturbed"))
+    elif on_host and raw.get("crowded"):
+        found.append(("contended", f"contended: other processes wanted all cores; {waited}".rstrip("; ")))
     elif raw["filtered"] and delay is None and raw.get("busy_before"):
         found.append(
             ("contended", "other processes were busy and this system does not tell how much it cost")

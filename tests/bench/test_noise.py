@@ -95,6 +95,16 @@ def test_the_gate_waits_for_free_cores_within_its_budget(monkeypatch, threads, c
     assert StillGate(threads, 0.01, cores, seen).wait() is quiet
 
 
+@pytest.mark.parametrize(
+    ("running", "threads", "crowded"),
+    [(3, 1, True), (2, 1, False), (2, 2, True), (1, 2, False), (None, 2, False)],
+)
+def test_more_runnable_threads_than_free_cores_is_crowded(monkeypatch, running, threads, crowded):
+    monkeypatch.setattr(noise, "runnable", lambda: running)
+    gate = StillGate(2, 0.0, 2, [0.0])
+    assert gate.crowded(threads) is crowded
+
+
 def test_figures_told_together_share_their_noise(monkeypatch):
     ticks = iter([(0.0, 100.0, 0.0), (10.0, 200.0, 10.0), (10.0, 200.0, 10.0), (10.0, 201.0, 10.0)])
     monkeypatch.setattr(noise, "cpu_ticks", lambda: next(ticks))

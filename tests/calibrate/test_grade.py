@@ -66,6 +66,12 @@ def test_others_seen_on_our_cores_before_make_the_same_delay_weigh_more():
     assert graded({**line, "busy_before": True}).grade is Grade.C
 
 
+def test_a_crowded_machine_gives_a_range_even_when_luck_gave_us_a_core():
+    got = graded(raw([1.0] * 20, crowded=True, busy_before=True))
+    assert (got.grade, got.value) == (Grade.C, None)
+    assert "wanted all cores" in got.reason
+
+
 def test_nothing_undisturbed_is_still_a_range():
     got = graded(raw([2.0, 3.0, 4.0, 5.0], [0.9] * 4))
     assert (got.grade, got.value, got.kept) == (Grade.C, None, 0)

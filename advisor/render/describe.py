@@ -11,16 +11,16 @@ from advisor.render.texts import Texts
 from advisor.schema import (
     Advice,
     Cache,
-    Calibration,
     Device,
     Estimate,
     Fact,
     FrameworkDevice,
     Kind,
+    Machine,
     Measurement,
     NetworkInterface,
     NvLink,
-    Quantity,
+    Skipped,
     TraceStep,
     Workload,
 )
@@ -60,26 +60,6 @@ def bench(t: Texts, name: str) -> Markup:
     return names.get(name) or foreign(name.replace("_", " "), 60)
 
 
-def task(t: Texts, name: str) -> Markup:
-    """The tasks of the chapter "why a GPU"."""
-    names = {
-        "serial_task": t("task.serial", "Serial: each step needs the one before"),
-        "image_filter": t("task.image_filter", "Parallel: filter an image, pixel by pixel"),
-        "matrix_product": t("task.matrix_product", "Parallel: multiply two matrices"),
-    }
-    return names.get(name) or foreign(name, 60)
-
-
-def place(t: Texts, name: str) -> Markup:
-    """Where a task ran."""
-    names = {
-        "one_core": t("place.one_core", "one CPU core"),
-        "all_cores": t("place.all_cores", "all CPU cores"),
-        "device": t("place.device", "accelerator"),
-    }
-    return names.get(name) or foreign(name, 60)
-
-
 def measurement(t: Texts, m: Measurement) -> Markup:
     """One line for a measurement: bench and the parameters that tell it from its like."""
     first = [
@@ -91,7 +71,7 @@ def measurement(t: Texts, m: Measurement) -> Markup:
     if "bytes" in m.params and m.bench != "train_step":
         rest.append(number(float(m.params["bytes"]), "B"))
     if "threads" in m.params:
-        rest.append(t.plain("measurement.threads", "{count} threads", count=m.params["threads"]))
+        rest.append(t.plain("measurement.threads", "threads {count}", count=m.params["threads"]))
     if m.phase != "burst":
         rest.append(m.phase)
     tail = ", ".join([*first, *rest])
@@ -139,25 +119,8 @@ def code(name: str) -> Markup:
 def choices(estimate: Estimate) -> Markup:
     """What the estimate took for granted about the set-up: precision, micro-batch, recompute."""
     return foreign(
-        ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in estimate.choices.items()), 200
+        ", ".join(f"{key} {value}".replace("_", " ") for key, value in estimate.choices.items()), 200
     )
-
-
-def task_unit(t: Texts, name: str) -> Markup:
-    """What a task's figure counts."""
-    units = {
-        "serial_task": t("unit.steps", "steps of one chain"),
-        "image_filter": t("unit.pixels", "pixels"),
-        "matrix_product": t("unit.operations", "operations"),
-    }
-    return units.get(name) or Markup()
-
-
-def ratio(value: float | None) -> str:
-    """How many times, to two or three figures."""
-    if value is None:
-        return "?"
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
 def joined(*figures: Markup) -> Markup:
@@ -251,45 +214,6 @@ def warnings(m: Measurement) -> Markup:
     return Markup("; ").join(parts)
 
 
-def device_memory(advice: Advice, marks: Marks, name: str) -> Markup:
-    """The memory of a torch device: the accelerator's own, or main memory for the CPU."""
-    machine = advice.machine
-    if machine is None:
-        return marks.unknown()
-    if name == "cpu":
-        return marks.fact(machine.memory.usable_bytes, "B")
-    for found in machine.devices:
-        if found.framework_name.value == name:
-            return marks.fact(found.memory_total_bytes, "B")
-    return marks.unknown(
-        marks.t("device.unmatched", "the driver's list has no device that is surely this one")
-    )
-
-
-def framework_lines(advice: Advice, marks: Marks) -> list[Markup]:
-    """One sentence for each installed framework."""
-    t, lines = marks.t, []
-    for framework in advice.machine.software.frameworks if advice.machine else ():
-        if framework.version.known:
-            lines.append(
-                t(
-                    "why.framework.line",
-                    "{name} {version}, built for {build}, sees: {seen}.",
-                    name=foreign(framework.name, 40),
-                    version=marks.fact(framework.version),
-                    build=marks.fact(framework.build),
-                    seen=marks.fact(framework.sees, "", seen(framework.sees, t)),
-                )
-            )
-    return lines
-
-
-def why_missing(calibration: Calibration | None, name: str) -> str:
-    """Why a bench gave no figure, as its failure says."""
-    failures = calibration.failures if calibration else ()
-    return next((failure.reason for failure in failures if failure.bench == name), "")
-
-
 def recipe(workload: Workload, t: Texts) -> Markup:
     """Method, precision, optimizer, and the sizes of batch and sequence."""
     of = workload.recipe
@@ -304,9 +228,9 @@ def recipe(workload: Workload, t: Texts) -> Markup:
     return foreign(", ".join(part.replace("_", " ") for part in parts), 300)
 
 
-def old(advice: Advice, t: Texts, quantity: Quantity | None) -> Markup:
+def old(advice: Advice, t: Texts, estimate: Estimate) -> Markup:
     """A remark on a price older than half a year; nothing otherwise."""
-    age = select.old_price(advice, quantity)
+    age = select.old_rent(advice, estimate)
     if age is None:
         return Markup()
     return Markup('<span class="below warn">{}</span>').format(
@@ -342,5 +266,23 @@ def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
                 what = foreign(titles.get(estimate.workload, estimate.workload), 90)
                 where = foreign(estimate.target.label, 80)
                 title = t("trace.title", "{workload} on {target}", workload=what, target=where)
-                return Markup("{}: {}").format(title, code(name)) if several else title
+                return Markup("{}: {}").format(title, quantity_name(t, name)) if several else title
     return foreign(key, 120)
+
+
+def quantity_name(t: Texts, name: str) -> Markup:
+    """A quantity of an estimate in words."""
+    names = {
+        "time_s": t("quantity.time", "time"),
+        "memory_bytes": t("quantity.memory", "memory"),
+        "rent_usd": t("quantity.rent", "rent"),
+    }
+    return names.get(name) or code(name)
+
+
+def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:
+    """Probes that gave nothing, those with the same outcome on one line."""
+    groups: dict[tuple[str, str, str], list[Skipped]] = {}
+    for probe in machine.skipped:
+        groups.setdefault((probe.status.value, probe.reason, probe.hint), []).append(probe)
+    return [(foreign(", ".join(probe.probe for probe in group), 200), group[0]) for group in groups.values()]

@@ -6,7 +6,6 @@ The same templates give the PDF's HTML (`paged=True`): shorter lists, no folding
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import describe, select, summary
+from advisor.render import describe, select, summary, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import FAMILY, font_face_css
@@ -25,10 +24,8 @@ from advisor.schema import Advice
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
 
-TRACES_PAGED = 12
-TRACES_SCREEN = 120
 CATALOGUE_ROWS_PAGED = 6
-CATALOGUE_ROWS_SCREEN = 40
+CATALOGUE_ROWS_SCREEN = 25
 
 
 @dataclass
@@ -47,7 +44,7 @@ def charts(advice: Advice, t: Texts) -> dict[str, Chart]:
 
 def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: bool = False) -> str:
     """The whole document as text; the same text for the same advice and version."""
-    marks = Marks(advice, t, traces_shown=traces_shown(advice, paged=paged))
+    marks = Marks(advice, t, traces_shown=select.traces(advice, paged=paged))
     sections: list[Section] = []
     environment = _environment()
     context = _context(advice, marks, drawn, sections, paged=paged)
@@ -64,25 +61,6 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
 def section_files() -> list[Path]:
     """The section templates in the order of their numbers."""
     return sorted((shipped("templates") / "sections").glob("[0-9][0-9]-*.html"))
-
-
-def traces_shown(advice: Advice, *, paged: bool) -> frozenset[str]:
-    """The traces that the appendix prints: this machine's first, then the best of the catalogue."""
-    keys: dict[str, None] = {}
-    for workload in advice.workloads:
-        for estimate in select.here(advice, workload):
-            keys.update(_trace_keys(estimate.quantities.values()))
-    if not paged:
-        for workload in advice.workloads:
-            for row in select.catalogue(advice, workload)[:5]:
-                for found in (row.fit, row.deadline):
-                    keys.update(_trace_keys(found.quantities.values() if found else ()))
-    kept = [key for key in keys if key in advice.trace]
-    return frozenset(kept[: TRACES_PAGED if paged else TRACES_SCREEN])
-
-
-def _trace_keys(quantities: Iterable[Any]) -> dict[str, None]:
-    return {quantity.trace: None for quantity in quantities if quantity.trace}
 
 
 @lru_cache(maxsize=1)
@@ -131,6 +109,7 @@ def _context(
         "select": select,
         "describe": describe,
         "summary": summary,
+        "why": why,
         "kinds": tuple(LETTERS),
         "paged": paged,
         "catalogue_rows": CATALOGUE_ROWS_PAGED if paged else CATALOGUE_ROWS_SCREEN,

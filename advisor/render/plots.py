@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import describe, select
+from advisor.render import select, why
 from advisor.render.clean import clean
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Measurement
@@ -34,29 +34,29 @@ def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     """Time by workload: this machine, the cheapest listed choice, and the time allowed."""
     here = t.plain("chart.here", "this machine")
     there = t.plain("chart.cheapest", "cheapest listed choice that meets the limit")
-    rows, notes, limits = [], [], []
+    rows, limits = [], []
     for workload in advice.workloads:
-        title = short(workload.title)
         best = select.best_here(advice, workload)
+        title = short(workload.title)
+        if best is not None and best.fits is False:
+            title = t.plain("chart.no_fit", "{title}: does not fit here", title=title)
         for label, estimate in ((here, best), (there, select.cheapest(advice, workload))):
-            figure = estimate.quantities.get("time_s") if estimate else None
+            figure = estimate.quantities.get("time_s") if estimate and estimate.fits is not False else None
             if figure is not None and (value := select.point(figure)):
                 low, high = figure.low or value, figure.high or value
                 rows.append({"workload": title, "series": label, "value": value, "low": low, "high": high})
-        if best is not None and best.fits is False:
-            notes.append({"workload": title, "note": t.plain("chart.no_fit", "does not fit here")})
         if limit := select.deadline_s(workload):
             limits.append({"workload": title, "limit": limit})
     if not rows:
         return None
-    return _time_chart(rows, notes, limits, (here, there)), t(
+    return _time_chart(rows, limits, (here, there)), t(
         "chart.time.caption",
         "Time for each workload: points are the estimates, bars their ranges (logarithmic scale). "
         "The upright stroke is the time allowed.",
     )
 
 
-def _time_chart(rows: list[Any], notes: list[Any], limits: list[Any], names: tuple[str, str]) -> Any:
+def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str]) -> Any:
     import altair as alt
 
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
@@ -68,7 +68,7 @@ def _time_chart(rows: list[Any], notes: list[Any], limits: list[Any], names: tup
         if domain[0] <= s <= domain[1]
     ]
     labels = " : ".join(f"abs(datum.value / {s} - 1) < 0.01 ? '{show(s, 's')}'" for s in ticks) + " : ''"
-    order = list(dict.fromkeys(r["workload"] for r in [*rows, *notes, *limits]))
+    order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
     y = alt.Y("workload:N", sort=order, title=None, axis=_inner_axis(-14))
     x = alt.X(
         "value:Q",
@@ -89,9 +89,6 @@ def _time_chart(rows: list[Any], notes: list[Any], limits: list[Any], names: tup
         .encode(y=y, x=alt.X("limit:Q"), yOffset=fixed),
         base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
-        alt.Chart(alt.Data(values=notes))
-        .mark_text(align="left", color=MUTED, baseline="middle")
-        .encode(y=y, x=alt.datum(domain[0]), text="note:N", yOffset=fixed),
     ]
     return alt.layer(*layers).properties(width=WIDTH, height=_rows(40))
 
@@ -136,11 +133,11 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
             if (ratio := row.ratio(place)) is not None:
                 rows.append(
                     {
-                        "task": describe.task(t, row.task).striptags(),
-                        "place": describe.place(t, place).striptags(),
+                        "task": why.task(t, row.task).striptags(),
+                        "place": why.place(t, place).striptags(),
                         "ratio": ratio,
                         "at": max(ratio, 1.0),
-                        "text": f"× {describe.ratio(ratio)}",
+                        "text": f"× {why.ratio(ratio)}",
                     }
                 )
     if not rows:

@@ -18,9 +18,11 @@ from advisor.schema import (
     Device,
     Estimate,
     Grade,
+    Kind,
     Measurement,
     Quantity,
     Status,
+    TraceStep,
     Workload,
 )
 
@@ -152,15 +154,22 @@ def unseen_devices(advice: Advice) -> tuple[Device, ...]:
 
 
 def references(advice: Advice, count: int = 3) -> tuple[Accelerator, ...]:
-    """Catalogue devices to compare with: the slowest, a middle one and the fastest by dense bf16 peak."""
-    ranked = sorted(
-        (a for a in advice.accelerators if point(a.figures.get("matmul_bf16_flops"))),
-        key=lambda a: (point(a.figures["matmul_bf16_flops"]) or 0.0, a.id),
-    )
-    if len(ranked) <= count:
-        return tuple(ranked)
-    last = len(ranked) - 1
-    return tuple(ranked[round(step * last / (count - 1))] for step in range(count))
+    """Catalogue devices to compare with, slowest first: those the report recommends, then priced ones."""
+    known = {a.id: a for a in advice.accelerators if point(a.figures.get("matmul_bf16_flops"))}
+
+    def speed(name: str) -> float:
+        return point(known[name].figures["matmul_bf16_flops"]) or 0.0
+
+    choices = [cheapest(advice, workload) for workload in advice.workloads]
+    named = dict.fromkeys(choice.target.accelerator_id for choice in choices if choice)
+    chosen = [name for name in named if name in known][:count]
+    rest = [name for name in known if name not in chosen and "rent_usd_per_h" in known[name].figures]
+    rest.sort(key=lambda name: (speed(name), name))
+    missing = count - len(chosen)
+    if missing > 0 and rest:
+        places = [round(step * (len(rest) - 1) / max(1, missing - 1)) for step in range(missing)]
+        chosen += dict.fromkeys(rest[place] for place in places)
+    return tuple(known[name] for name in sorted(chosen, key=lambda name: (speed(name), name)))
 
 
 # --- estimates --------------------------------------------------------------------------------
@@ -257,11 +266,11 @@ _DATE = re.compile(r"\b(20\d\d)-(\d\d)(?:-(\d\d))?\b")
 
 
 def date_in(text: str) -> date | None:
-    """The last date written in a text as 2026-09-17 or 2026-09 (then its first day)."""
-    for year, month, day in reversed(_DATE.findall(text)):
+    """The first date written in a text as 2026-09-17 or 2026-09 (then its first day)."""
+    for year, month, day in _DATE.findall(text):
         try:
             return date(int(year), int(month), int(day or 1))
-        except ValueError:  # 2026-13: no date after all, an earlier one in the text may be
+        except ValueError:  # 2026-13: no date after all, a later one in the text may be
             continue
     return None
 
@@ -287,11 +296,71 @@ def old_price(advice: Advice, quantity: Quantity | None) -> int | None:
     return age if age > PRICE_OLD_DAYS else None
 
 
-def prices(advice: Advice) -> tuple[tuple[str, Quantity, int | None], ...]:
-    """(accelerator title, rent per hour, age in days if old) for every listed price."""
-    rows = []
+def old_rent(advice: Advice, estimate: Estimate | None) -> int | None:
+    """Age in days of the listed price behind an estimate's rent, if it is old."""
+    if estimate is None:
+        return None
     for accelerator in advice.accelerators:
-        for name, quantity in sorted(accelerator.figures.items()):
-            if name.startswith("rent_usd") and quantity.value is not None:
-                rows.append((accelerator.title, quantity, old_price(advice, quantity)))
-    return tuple(rows)
+        if accelerator.id == estimate.target.accelerator_id:
+            return old_price(advice, accelerator.figures.get("rent_usd_per_h"))
+    return None
+
+
+def prices(advice: Advice, rows: int) -> tuple[tuple[str, Quantity, int | None], ...]:
+    """(accelerator title, rent per hour, age in days if old) for the devices of the printed tables."""
+    shown = {
+        row.accelerator_id for workload in advice.workloads for row in catalogue(advice, workload)[:rows]
+    }
+    return tuple(
+        (accelerator.title, rent, old_price(advice, rent))
+        for accelerator in advice.accelerators
+        if accelerator.id in shown
+        and (rent := accelerator.figures.get("rent_usd_per_h")) is not None
+        and rent.value is not None
+    )
+
+
+# --- traces -----------------------------------------------------------------------------------
+
+
+def traces(advice: Advice, *, paged: bool) -> frozenset[str]:
+    """The traces a report prints: this machine's, and on screen those of the recommended choices."""
+    keys: dict[str, None] = {}
+    for workload in advice.workloads:
+        best = best_here(advice, workload)
+        choice = None if paged else cheapest(advice, workload)
+        if paged and best is not None and best.fits is False:
+            continue  # the time of a run that cannot start is not worth a page
+        for estimate, names in (
+            (best, ("time_s",) if paged else ("time_s", "memory_bytes")),
+            (choice, ("time_s", "rent_usd")),
+        ):
+            found = estimate.quantities if estimate else {}
+            keys.update({found[name].trace: None for name in names if name in found})
+    return frozenset(key for key in keys if key in advice.trace)
+
+
+def steps(advice: Advice, key: str, *, paged: bool) -> tuple[TraceStep, ...]:
+    """The steps of a trace that tell something: no flags, no branches not taken; on paper two levels."""
+    found = advice.trace[key]
+    depth = _depths(found)
+    return tuple(
+        step
+        for step in found
+        if depth.get(step.quantity, 0) <= (2 if paged else 99)
+        and not (" is " in step.expr and not step.rule)
+        and (step.value is not None or depth.get(step.quantity, 0) <= 1 or step.kind == Kind.assumed)
+    )
+
+
+def _depths(found: tuple[TraceStep, ...]) -> dict[str, int]:
+    """How many steps each quantity is away from the first one."""
+    inputs = {step.quantity: step.inputs for step in reversed(found)}
+    depth = {found[0].quantity: 0} if found else {}
+    waiting = list(depth)
+    for name in waiting:  # grows while it is walked: breadth first
+        for below in inputs.get(name, ()):
+            if below not in depth:
+                depth[below] = depth[name] + 1
+                waiting.append(below)
+    return depth

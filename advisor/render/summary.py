@@ -88,7 +88,7 @@ def answer(advice: Advice, t: Texts) -> Markup:
             total=total,
             title=foreign(nearest.title),
             time=_time_text(advice, nearest, t),
-            limit=number(select.deadline_s(nearest) or 0.0, "s"),
+            limit=whole(number(select.deadline_s(nearest) or 0.0, "s")),
         )
     elif too_big == total:
         first = t("answer.none", "None of {total} workloads fits into this machine's memory.", total=total)
@@ -287,8 +287,8 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
     choices = [(w, e) for w in beyond if (e := select.cheapest(advice, w)) is not None]
     if not choices:
         return []
-    workload, choice = min(choices, key=lambda pair: select.point(pair[1].quantities.get("rent_usd")) or 0.0)
-    age = select.old_price(advice, choice.quantities.get("rent_usd"))
+    workload, choice = choices[0]  # the user's own workload stands first
+    age = select.old_rent(advice, choice)
     why = t(
         "next.get.why",
         "This machine does not finish that job in time; of all listed choices this one costs least.",
@@ -343,9 +343,14 @@ def _time(advice: Advice, workload: Workload) -> float | None:
     return select.point(best.quantities.get("time_s")) if best else None
 
 
-def _time_text(advice: Advice, workload: Workload, t: Texts) -> str | Markup:
+def _time_text(advice: Advice, workload: Workload, t: Texts) -> Markup:
     figure = _time(advice, workload)
-    return t("unknown", "unknown") if figure is None else number(figure, "s")
+    return t("unknown", "unknown") if figure is None else whole(number(figure, "s"))
+
+
+def whole(text: str) -> Markup:
+    """A figure in running text, not to be broken between number and unit."""
+    return Markup('<span class="nw">{}</span>').format(text)
 
 
 def _excess(advice: Advice, workload: Workload) -> float:

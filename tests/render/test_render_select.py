@@ -1,0 +1,133 @@
+"""What is picked for the page: recommendations, honest sentences, traces cut to what tells something."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+import sample
+
+from advisor.render import select, why
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Calibration, Estimate, Grade, Quantity, Target, TraceStep
+
+GPU, CPU = sample.gpu_machine(), sample.cpu_machine()
+RESNET, FULL = GPU.workloads[0], CPU.workloads[5]
+
+
+def estimate(time_s: float | None, fits: bool | None = True) -> Estimate:
+    quantities = {} if time_s is None else {"time_s": Quantity(value=time_s, unit="s")}
+    return Estimate(workload="w", target=Target(label="x", here=True), fits=fits, quantities=quantities)
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (estimate(3600.0), "in_time"),
+        (estimate(8 * 86400.0), "slow"),
+        (estimate(3600.0, fits=False), "no"),
+        (estimate(None), "fits"),
+        (estimate(3600.0, fits=None), "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_state_of_an_estimate(found, state):
+    assert select.state(found, RESNET) == state  # a week is allowed
+
+
+def test_cheapest_meets_the_deadline_before_it_merely_fits():
+    choice = select.cheapest(CPU, FULL)
+    assert choice is not None and choice.purpose == "deadline"
+    rents = [row.deadline.quantities["rent_usd"].value for row in select.catalogue(CPU, FULL) if row.deadline]
+    assert choice.quantities["rent_usd"].value == min(rents)
+    fit_only = tuple(e for e in CPU.estimates if e.purpose != "deadline")
+    choice = select.cheapest(CPU.model_copy(update={"estimates": fit_only}), FULL)
+    assert choice is not None and choice.purpose == "fit"
+
+
+def test_no_price_is_no_recommendation():
+    bare = tuple(e.model_copy(update={"quantities": {}}) for e in CPU.estimates)
+    assert select.cheapest(CPU.model_copy(update={"estimates": bare}), FULL) is None
+
+
+def test_comparisons_start_with_what_is_recommended():
+    found = select.references(CPU)
+    assert len(found) == 3 and "amd-mi300x-192gb" in {a.id for a in found}
+    speeds = [a.figures["matmul_bf16_flops"].value for a in found]
+    assert speeds == sorted(speeds)
+    assert select.references(Advice()) == ()
+
+
+def test_a_disturbed_figure_counts_by_its_cautious_end():
+    noisy = sample._m("a", "matmul", "cpu", "FLOP/s", 5e12, grade=Grade.C, params={"dtype": "bf16"})
+    calm = sample._m("b", "matmul", "cpu", "FLOP/s", 3e12, params={"dtype": "bf16"})
+    assert select.best_matmul(Calibration(measurements=(noisy, calm)), "cpu") == calm
+
+
+def test_date_of_a_price_is_the_first_one():
+    assert select.date_in("gcp v4 pod, 2024-12-01: file (last changed 2024-12-23)") == date(2024, 12, 1)
+    assert select.date_in("aws 2025-03") == date(2025, 3, 1)
+    assert select.date_in("model 2099-99-99 of 2026-01-02") == date(2026, 1, 2)
+    assert select.date_in("no date") is None
+
+
+def test_age_is_counted_from_the_advice_not_from_today():
+    rent = Quantity(value=1.0, unit="USD/h", source="x, 2026-05-20")
+    assert select.old_price(GPU, rent) == 184
+    assert select.old_price(GPU, rent.model_copy(update={"source": "x, 2026-05-25"})) is None
+    assert select.old_price(GPU.model_copy(update={"created_at": "", "machine": None}), rent) is None
+
+
+def tasks(**ratios: float) -> Advice:
+    """An advice whose serial and parallel tasks have these multiples of one core."""
+    found = []
+    for name, ratio in {"serial_one_core": 1.0, "parallel_one_core": 1.0, **ratios}.items():
+        kind, _, where = name.partition("_")
+        params = {"where": where, **({} if kind == "serial" else {"op": "matrix_product"})}
+        found.append(sample._m(name, f"{kind}_task", "cpu", "1/s", 1e6 * ratio, params=params))
+    return Advice(calibration=Calibration(measurements=tuple(found)))
+
+
+def test_sentences_say_only_what_was_measured():
+    def read(**ratios: float) -> str:
+        return " ".join(why.reading(tasks(**ratios), Texts()))
+
+    assert read() == ""
+    assert "more cores gain nothing" in read(serial_all_cores=0.98)
+    assert read(serial_all_cores=1.9) == ""  # no chain after all: nothing is claimed
+    assert "all cores together beat one" in read(parallel_all_cores=7.0)
+    assert "beat one" not in read(parallel_all_cores=1.05)
+    assert "accelerator beats all cores" in read(parallel_all_cores=7.0, parallel_device=900.0)
+    assert "does not clearly beat" in read(parallel_all_cores=7.0, parallel_device=6.0)
+
+
+def test_a_range_gives_no_ratio():
+    measured = tasks(parallel_all_cores=7.0).calibration.measurements
+    ranges = tuple(m.model_copy(update={"value": None}) for m in measured)
+    rows = {row.task: row for row in select.tasks(Calibration(measurements=ranges))}
+    assert rows["matrix_product"].ratio("all_cores") is None
+
+
+def step(name: str, inputs: tuple[str, ...] = (), value: float | None = 1.0, **more: str) -> TraceStep:
+    kind = more.pop("kind", "rule")
+    return TraceStep(quantity=name, value=value, unit="1", kind=kind, inputs=inputs, **more)
+
+
+def test_traces_leave_out_flags_and_branches_not_taken():
+    trace = (
+        step("time_s", ("rate", "flag"), rule="time"),
+        step("rate", ("peak", "branch"), rule="rate"),
+        step("flag", expr="family is cnn", kind="stated"),
+        step("branch", value=None, reason="no rule covers this row"),
+        step("peak", ("deep",), rule="peak"),
+        step("deep", rule="deep"),
+    )
+    advice = Advice(trace={"k": trace})
+    assert [s.quantity for s in select.steps(advice, "k", paged=False)] == ["time_s", "rate", "peak", "deep"]
+    assert [s.quantity for s in select.steps(advice, "k", paged=True)] == ["time_s", "rate", "peak"]
+
+
+def test_a_trace_that_runs_in_a_circle_ends():
+    advice = Advice(trace={"k": (step("a", ("b",), rule="a"), step("b", ("a",), rule="b"))})
+    assert len(select.steps(advice, "k", paged=True)) == 2
+    assert select.steps(Advice(trace={"k": ()}), "k", paged=False) == ()

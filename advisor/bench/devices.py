@@ -106,7 +106,9 @@ class Device:
                 props = self.module.get_device_properties(self.index)
                 found["title"] = str(getattr(props, "name", "") or self.module.get_device_name(self.index))
                 found["total_bytes"] = int(getattr(props, "total_memory", 0)) or None
-                found["uuid"] = _uuid(getattr(props, "uuid", ""))
+                if not getattr(getattr(self.torch, "version", None), "hip", None):
+                    # on ROCm torch's UUID is of another form than the driver's; the probe joins by address
+                    found["uuid"] = _uuid(getattr(props, "uuid", ""))
         except (AttributeError, RuntimeError) as error:
             found["error"] = f"{type(error).__name__}: {error}"
         return found

@@ -7,7 +7,8 @@ nothing to a crash or a kill. The parent never imports torch.
 from __future__ import annotations
 
 from advisor.calibrate.environment import Environment, check_environment
-from advisor.calibrate.run import CalibrateOptions, Event, run_calibration
+from advisor.calibrate.options import CalibrateOptions, Event
+from advisor.calibrate.run import run_calibration
 from advisor.calibrate.warn import WARNINGS
 
 __all__ = [

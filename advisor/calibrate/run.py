@@ -6,43 +6,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from advisor.calibrate import grade
-from advisor.calibrate.environment import HELLO_S, check_device_name, require_device, wanted
+from advisor.calibrate.environment import HELLO_S, require_device, wanted
 from advisor.calibrate.guard import Child, Deadline, Message, bench_command
-from advisor.calibrate.plan import NO_TORCH_BENCHES, PACES, Seen, Test, bench_names, make_plan
+from advisor.calibrate.options import CalibrateOptions, Event, check_options
+from advisor.calibrate.plan import NO_TORCH_BENCHES, PACES, Seen, Test, make_plan
 from advisor.calibrate.sampler import Sampler
-from advisor.errors import UserError, did_you_mean
+from advisor.errors import UserError
 from advisor.schema import BenchFailure, Calibration, Machine, Measurement, Notice, Status
 
 MOST_LOST = 2  # a device whose benches crashed or hung this often is not asked again
 FATAL = ("uncorrectable ecc", "xid", "fallen off the bus", "gpu is lost")
-
-
-@dataclass(frozen=True)
-class CalibrateOptions:
-    """What to measure, where and how long. `only`: bench names; `device`: torch's name, all if None."""
-
-    mode: str = "default"  # quick, default, thorough
-    python: str | None = None
-    device: str | None = None
-    workdir: Path = field(default_factory=Path)
-    only: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Event:
-    """Progress: `text` says in plain English what is measured now, or what failed and why."""
-
-    kind: str  # start, result, failure, end
-    bench_id: str
-    text: str
-    done: int
-    total: int
-    seconds_left: float
 
 
 def run_calibration(
@@ -54,24 +30,12 @@ def run_calibration(
     cannot be started. Without torch only what needs none is measured. On KeyboardInterrupt (or when the
     generator is closed) the child is killed; the last snapshot is then what there is.
     """
-    _check(options)
+    check_options(options)
     run = _Run(machine, options, listen or (lambda _event: None))
     try:
         yield from run.go()
     finally:
         run.close()
-
-
-def _check(options: CalibrateOptions) -> None:
-    if options.mode not in PACES:
-        raise UserError(f"unknown mode {options.mode}", did_you_mean(options.mode, PACES))
-    if options.device is not None:
-        check_device_name(options.device)
-    known = bench_names()
-    for name in options.only:
-        if name not in known:
-            hint = did_you_mean(name, known) or f"The benches are {', '.join(sorted(known))}."
-            raise UserError(f"unknown bench {name}", hint)
 
 
 class _Run:
@@ -355,7 +319,13 @@ class _Run:
         self.listen(Event(kind, current.id if current else "", text, self.done, self.total, left))
 
     def _uuid(self, device: str) -> str:
-        return next((seen.uuid for seen in self.seen if seen.name == device), "")
+        return self._uuids().get(device, "")
+
+    def _uuids(self) -> dict[str, str]:
+        """The join with Machine.devices: as the probe made it, else as torch tells."""
+        probed = {d.framework_name.value: d.uuid.value for d in self.machine.devices}
+        found = {seen.name: probed.get(seen.name) or seen.uuid for seen in self.seen}
+        return {name: uuid for name, uuid in found.items() if uuid}
 
     def _chose_threads(self, message: Message) -> None:
         self.threads = int(message["threads"])
@@ -385,7 +355,7 @@ class _Run:
             torch_version=str(self.hello.get("torch", "")),
             thread_budget=self.threads,
             devices={"cpu": self.machine.cpu.model.value or "", **titles},
-            device_uuids={seen.name: seen.uuid for seen in self.seen if seen.uuid},
+            device_uuids=self._uuids(),
             measurements=tuple(self.measurements),
             failures=tuple(self.failures),
             notices=tuple(self.notices),

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from advisor.calibrate import run
+from advisor.calibrate.options import CalibrateOptions
 from advisor.calibrate.plan import PACES, Test
-from advisor.calibrate.run import CalibrateOptions, run_calibration
+from advisor.calibrate.run import run_calibration
 from advisor.schema import Cpu, Fact, Grade, Machine, Status
 
 pytest.importorskip("torch", reason="measuring needs torch")

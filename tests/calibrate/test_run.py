@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from advisor.calibrate import run
+from advisor.calibrate.options import CalibrateOptions, Event
 from advisor.calibrate.plan import Test
-from advisor.calibrate.run import CalibrateOptions, run_calibration
+from advisor.calibrate.run import run_calibration
 from advisor.errors import UserError
 from advisor.schema import Cpu, Fact, Grade, Machine, Status
 
@@ -64,7 +65,7 @@ def calibrate(tmp_path, monkeypatch):
         script.write_text(f"DEVICES = {list(devices)!r}\nTORCH = {torch!r}\n{FAKE}")
         monkeypatch.setattr(run, "bench_command", lambda _python: [sys.executable, str(script)])
         monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: list(tests))
-        events: list[run.Event] = []
+        events: list[Event] = []
         snapshots = list(run_calibration(machine, CalibrateOptions(mode="quick", **options), events.append))
         return snapshots, events
 

@@ -110,42 +110,64 @@ def _name(
     machine: Machine,
 ) -> None:
     """Set framework_name, and what a driver did not tell but the framework does."""
-    _match_the_only_one(devices, seen, matched)
+    _match_without_identity(devices, seen, matched)
     for index, device in enumerate(devices):
         mine = [seen[number] for number, found in matched.items() if found == index]
         if not mine:
-            device["framework_name"] = _why_unseen(device, machine)
+            device["framework_name"] = _why_unseen(device, machine, seen)
             continue
         framework, _, row = mine[0]
         also = ", ".join(f"{who} {clean(other.get('name', ''), 40)}" for who, _, other in mine[1:4])
-        sure = bool(identity(row.get("uuid")) or pci_address(row.get("pci_address")))
+        sure = bool(_key(row))
         name = clean(row.get("name", ""), 60)
         if sure:
             device["framework_name"] = ok(name, framework, f"also {also}" if also else "")
         else:
-            why = "the only device on both sides; it tells neither UUID nor PCI address"
+            alone = len([other for other in devices if other["vendor"] == device["vendor"]]) == 1
+            which = (
+                "the only one on both sides" if alone else "all are alike, so which is which does not matter"
+            )
+            why = f"{framework} tells neither UUID nor PCI address; {which}"
             device["framework_name"] = assumed(name, framework, why)
         _complete(device, framework, row)
 
 
-def _match_the_only_one(
+def _match_without_identity(
     devices: list[Device], seen: list[tuple[str, str, dict[str, Any]]], matched: dict[int, int]
 ) -> None:
-    """One device of a vendor on either side, and no identity to join on (old torch, mps): taken as one."""
+    """Where the framework tells neither UUID nor address (old torch, mps, npu): only what cannot be mixed up.
+
+    That is one device of a vendor on either side, or as many on both sides and all of them alike, so that
+    it does not matter which is which. Anything else stays unmatched.
+    """
     for framework in {who for who, _, _ in seen}:
         for vendor in {vendor for _, vendor, _ in seen if vendor}:
             theirs = [n for n, (who, v, _) in enumerate(seen) if who == framework and v == vendor]
             ours = [index for index, device in enumerate(devices) if device["vendor"] == vendor]
-            if len(theirs) != 1 or len(ours) != 1 or theirs[0] in matched:
+            told = any(n in matched or _key(seen[n][2]) for n in theirs)
+            kinds = {(value(devices[n], "name"), value(devices[n], "memory_total_bytes")) for n in ours}
+            if (
+                told
+                or len(theirs) != len(ours)
+                or (len(ours) > 1 and (len(kinds) > 1 or None in kinds.pop()))
+            ):
                 continue
-            row = seen[theirs[0]][2]
-            if not row.get("uuid") and not row.get("pci_address"):
-                matched[theirs[0]] = ours[0]
+            matched.update(zip(theirs, ours, strict=True))
 
 
-def _why_unseen(device: Device, machine: Machine) -> FactDict:
+def _key(row: dict[str, Any]) -> str:
+    """What a framework's device can be told by: its UUID or PCI address, or ""."""
+    return identity(row.get("uuid")) or pci_address(row.get("pci_address"))
+
+
+def _why_unseen(device: Device, machine: Machine, seen: list[tuple[str, str, dict[str, Any]]]) -> FactDict:
     """Why no framework has a name for a device."""
     frameworks = machine["software"].get("frameworks", ())
+    nameless = {who for who, vendor, row in seen if vendor == device["vendor"] and not _key(row)}
+    if nameless:
+        who = " and ".join(sorted(clean(name, 20) for name in nameless))
+        why = f"{who} sees devices of this vendor and tells neither UUID nor PCI address: which is not known"
+        return none("not_supported", who, why)
     asked = [row for row in frameworks if row.get("sees", {}).get("status") == "ok"]
     if asked:
         names = " and ".join(clean(row.get("name", ""), 20) for row in asked)
@@ -187,12 +209,14 @@ def _of_frameworks_alone(
     """Devices that only a framework knows: Jetson, WSL2, a container without the driver's library."""
     out: list[Device] = []
     told: set[str] = set()
-    first = ""
+    nameless: dict[str, str] = {}  # vendor -> the framework whose devices without identity are listed
+    here = {device["vendor"] for device in devices}
     for number, (framework, vendor, row) in enumerate(seen):
-        key = identity(row.get("uuid")) or pci_address(row.get("pci_address"))
-        if number in matched or not vendor or key in told or (not key and first not in ("", framework)):
-            continue  # a second framework without identities may name the same devices again
-        first = first or framework
+        key = _key(row)
+        if number in matched or not vendor or key in told:
+            continue
+        if not key and (vendor in here or nameless.setdefault(vendor, framework) != framework):
+            continue  # they may be the driver's devices, or another framework's, once more
         told |= {key} if key else set()
         name = clean(row.get("name", ""), 60)
         device: Device = {

@@ -295,6 +295,22 @@ def test_two_unknown_devices_are_never_joined_by_their_order() -> None:
     assert names(machine)[:2] == [None, None]
 
 
+def test_alike_devices_without_identity_are_named_and_not_listed_twice() -> None:
+    npus = [device(n, vendor="huawei", kind="npu", name=ok("910B3", "npu-smi")) for n in range(4)]
+    machine = joined(npus, [row(f"npu:{n}") for n in range(4)], build="cann 8.2")
+    assert names(machine) == [f"npu:{n}" for n in range(4)]
+    assert {d.framework_name.status for d in machine.devices} == {"assumed"}
+    assert "alike" in machine.devices[2].framework_name.reason
+
+
+def test_fewer_or_unlike_devices_without_identity_stay_unnamed() -> None:
+    npus = [device(n, vendor="huawei", kind="npu") for n in range(2)]
+    for sees in ([row("npu:0")], [row("npu:0"), row("npu:1")]):
+        machine = joined(npus, sees, build="cann 8.2")
+        assert names(machine) == [None, None]
+        assert "tells neither UUID" in machine.devices[0].framework_name.reason
+
+
 def test_the_only_one_on_both_sides_is_taken_as_the_same_and_says_so() -> None:
     machine = joined([device(0)], [row("cuda:0")])
     fact = machine.devices[0].framework_name

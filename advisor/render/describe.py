@@ -208,7 +208,7 @@ def bits(fact: Fact[float]) -> str:
 
 def warnings(m: Measurement) -> Markup:
     """Warnings and the reason why there is no figure, in words."""
-    parts = [code(name) for name in m.warnings]
+    parts = [code(name) for name in m.warnings if not m.reason.startswith(name.replace("_", " "))]
     if m.reason:
         parts.append(foreign(m.reason, 160))
     return Markup("; ").join(parts)

@@ -323,7 +323,7 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
     ]
     end = max(row["x"] for row in lines)
     ticks = [float(4**power) for power in range(-1, 9) if 4**power <= end]
-    legend = alt.Legend(columns=2)
+    legend = alt.Legend(columns=1)
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[0.25, end], nice=False),

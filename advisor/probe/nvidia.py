@@ -37,8 +37,8 @@ def present(root: Path) -> str:
     for node in sorted(path.name for path in children(root / "dev")):
         if node == "nvidiactl" or (node.startswith("nvidia") and node[6:].isdigit()):
             return f"/dev/{node}"
-        if node == "dxg":  # WSL2's door to whatever GPU Windows has
-            return "/dev/dxg"
+        if node in ("dxg", "nvmap"):  # WSL2's door to whatever GPU Windows has; Jetson's memory
+            return f"/dev/{node}"
     for folder in ("sys/module/nvidia", "proc/driver/nvidia"):
         if (root / folder).is_dir():
             return f"/{folder}"
@@ -212,6 +212,7 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
     """Raw answers -> devices, links, driver, notices and skipped of a Machine."""
     devices = nvidia_device.devices(raw)
     listed = {device["pci_address"]["value"] for device in devices if "pci_address" in device}
+    nvidia_device.place_the_lost(raw, devices, listed)
     unlisted = nvidia_device.unlisted(raw, listed, len(devices))
     return {
         "devices": [*devices, *unlisted],

@@ -215,6 +215,24 @@ def _integrated(device: dict[str, Any]) -> None:
         device[f"pcie_{field}"] = none("not_supported", "name", "an integrated GPU has no PCIe slot")
 
 
+def place_the_lost(raw: Raw, devices: list[dict[str, Any]], listed: set[str | None]) -> None:
+    """A device lost before it told its address is the one that is missing on the bus, if only one is."""
+    rows = [row for row in raw.get("pci") or [] if isinstance(row, dict)]
+    free = [
+        row for row in rows if pci_address(row.get("address")) not in listed and row.get("driver") == "nvidia"
+    ]
+    nowhere = [d for d in devices if d["status"] == "lost" and value_of(d, "pci_address") is None]
+    if len(free) != 1 or len(nowhere) != 1:
+        return
+    address = pci_address(free[0].get("address"))
+    reason = "the only NVIDIA device on the PCI bus that no other is at"
+    nowhere[0]["pci_address"] = assumed(address, "sysfs", reason)
+    nowhere[0]["pci_id"] = assumed(
+        clean(f"{free[0].get('vendor')}:{free[0].get('device')}", 20), "sysfs", reason
+    )
+    listed.add(address)
+
+
 def unlisted(raw: Raw, listed: set[str | None], first_index: int) -> list[dict[str, Any]]:
     """Devices on the PCI bus that NVML does not list although it should, or because it cannot be asked."""
     rows = [row for row in raw.get("pci") or [] if isinstance(row, dict)]

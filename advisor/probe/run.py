@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -254,7 +255,7 @@ def _start(
         "modules": job.modules,
         "root": str(place.root),
         "skip": skip,
-        "paths": _binding_folders(),
+        "paths": _binding_folders(tuple(sys.path)),
         "probes": [str(folder) for folder in place.probes],
         "limit_s": job.deadline_s + 5.0,
     }
@@ -348,8 +349,9 @@ def _reap(limit_s: float) -> None:
         time.sleep(0.002)
 
 
-def _binding_folders() -> list[str]:
-    """The folders that hold the vendor bindings, found without importing them."""
+@cache
+def _binding_folders(_path: tuple[str, ...]) -> list[str]:
+    """The folders of this `sys.path` that hold the vendor bindings, found without importing them."""
     folders: list[str] = []
     for name in BINDINGS:
         try:

@@ -42,7 +42,7 @@ def accelerator_hints(root: Path) -> dict[str, str]:
     """{vendor: what was seen} of accelerators under `root`, from files alone."""
     hints: dict[str, str] = {}
     for node in sorted(path.name for path in children(root / "dev")):
-        if node == "nvidiactl" or (node.startswith("nvidia") and node[6:].isdigit()):
+        if node in ("nvidiactl", "nvmap") or (node.startswith("nvidia") and node[6:].isdigit()):
             hints.setdefault("nvidia", f"/dev/{node}")
         elif node == "dxg":  # WSL2's one door to whatever GPU Windows has
             hints.setdefault("wsl", "/dev/dxg")

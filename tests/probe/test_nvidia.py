@@ -152,6 +152,16 @@ def test_gb10_shares_main_memory(fake_nvml: FakeNvml) -> None:
     assert device.pcie_width_current.value is None
 
 
+@pytest.mark.parametrize("name", ["Orin (nvgpu)", "NVIDIA Thor"])
+def test_jetson_with_little_of_nvml(fake_nvml: FakeNvml, name: str) -> None:
+    fake_nvml.case("sys.count 1", "sys.driver 540.4.0", f"0.name {name}", "0.uuid " + UUIDS[0])
+    machine = detect(ask_frameworks=False)
+    (device,) = machine.devices
+    assert (device.status, device.unified_memory.value) == ("ok", True)
+    assert device.memory_total_bytes.value == machine.memory.usable_bytes.value
+    assert device.power_w.status == device.utilization.status == "not_supported"
+
+
 def test_gb10_whose_driver_tells_the_whole_systems_memory(fake_nvml: FakeNvml) -> None:
     fake_nvml.case("0.name NVIDIA GB10", "0.memory 4400000000000 4000000000000 400000000000", healthy())
     machine = detect(ask_frameworks=False)
@@ -258,6 +268,36 @@ def test_a_device_lost_before_its_handle(fake_nvml: FakeNvml) -> None:
     assert [device.status for device in machine.devices] == ["lost", "ok"]
     assert machine.devices[0].uuid.status == "lost"
     assert machine.devices[1].uuid.value == UUIDS[1]
+
+
+def test_a_lost_device_is_the_one_missing_on_the_bus(fake_nvml: FakeNvml, tmp_path: Path) -> None:
+    fake_nvml.case("0.handle !15", healthy(2))
+    files = [pci(f"0000:{bus}:00.0", "0302", "10de", "2330", "nvidia") for bus in ("10", "20")]
+    machine = fake_nvml.machine(root=tree(tmp_path / "root", files[0] | files[1]))
+    assert [device.pci_address.value for device in machine.devices] == ["0000:10:00.0", "0000:20:00.0"]
+    assert machine.devices[0].pci_address.status == "assumed"
+
+
+def test_devices_given_to_others_are_told_and_not_listed(fake_nvml: FakeNvml, tmp_path: Path) -> None:
+    fake_nvml.case(healthy(1))
+    files = [pci(f"0000:{bus}:00.0", "0302", "10de", "2330", "nvidia") for bus in ("10", "20", "30")]
+    machine = fake_nvml.machine(root=tree(tmp_path / "root", files[0] | files[1] | files[2]))
+    assert len(machine.devices) == 1
+    (entry,) = [entry for entry in machine.skipped if entry.probe == "nvidia"]
+    assert "2 more on the PCI bus" in entry.reason
+
+
+@pytest.mark.parametrize("driver", ["nouveau", "vfio-pci"])
+def test_a_device_bound_to_another_driver_is_listed_with_the_reason(
+    fake_nvml: FakeNvml, tmp_path: Path, driver: str
+) -> None:
+    fake_nvml.case(healthy(1))
+    files = pci("0000:10:00.0", "0302", "10de", "2330", "nvidia") | pci(
+        "0000:20:00.0", "0302", "10de", "2330", driver
+    )
+    machine = fake_nvml.machine(root=tree(tmp_path / "root", files))
+    assert [device.status for device in machine.devices] == ["ok", "not_supported"]
+    assert driver in machine.devices[1].memory_total_bytes.reason
 
 
 def test_a_device_lost_half_way_keeps_what_it_said(fake_nvml: FakeNvml) -> None:

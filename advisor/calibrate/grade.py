@@ -51,7 +51,10 @@ def judge(raw: dict[str, Any], device: DeviceNoise, bench: str = "") -> Verdict:
     trouble, doubts = _trouble(raw, device, bench), _doubts(raw, device)
     codes = [*raw.get("warnings", ()), *(code for code, _ in trouble), *doubts]
     if trouble:
-        return Verdict(Grade.C, check(codes), "; ".join(reason for _, reason in trouble))
+        reasons = [reason for _, reason in trouble]
+        if any(code == "contended" for code, _ in trouble):
+            reasons.append("undisturbed it may well be faster than this range")
+        return Verdict(Grade.C, check(codes), "; ".join(reasons))
     kept = raw["kept"]
     spread = kept["p90"] / kept["p10"]
     quiet = (raw["run_delay_fraction"] or 0.0) < DELAY_A or not raw["filtered"]

@@ -227,11 +227,13 @@ class _Run:
 
     def _add(self, figure: Measurement) -> None:
         """Keep a figure; a C of all threads gets its upper end from one thread's, where there is one."""
-        if figure.params.get("where") == "all_cores" and self.threads:
-            params = {"op": figure.params.get("op"), "where": "one_core"}
-            for one in self._snapshot().find(figure.bench, figure.device, **params):
-                if figure.bench == "parallel_task":
-                    figure = grade.bounded_by_one(figure, one, self.threads)
+        params = figure.params
+        op = str(params.get("op", "")) if params.get("where") == "all_cores" else ""
+        if figure.bench == "matmul" and params.get("dtype") == "fp32" and "threads" not in params:
+            op = "matrix_product"
+        if op and figure.device == "cpu" and self.threads:
+            for one in self._snapshot().find("parallel_task", "cpu", op=op, where="one_core"):
+                figure = grade.bounded_by_one(figure, one, self.threads)
         self.measurements.append(figure)
         self._tell("result", self.pending[0].text)
 

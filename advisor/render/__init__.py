@@ -73,15 +73,16 @@ def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
 
     pdf.load_weasyprint()  # before the work of looking at fonts
     page = pdf.printable(html, own_text(lang))
-    content = pdf.write_pdf(page.html, dump_advice(advice), select.created(advice))
-    if not page.replaced:
-        return content, []
-    remark = Notice(
-        code="glyphs_missing",
-        message=f"No font here has {len(page.replaced)} of the characters; the PDF shows their codes.",
-        hint="apt install fonts-noto-core fonts-noto-cjk",
-    )
-    return content, [remark]
+    content, complaints = pdf.write_pdf(page.html, dump_advice(advice), select.created(advice))
+    remarks = [
+        Notice(code="pdf_incomplete", message=f"Something was left out of the PDF: {complaint}.")
+        for complaint in complaints
+    ]
+    if page.replaced:
+        message = f"No font here has {len(page.replaced)} of the characters; the PDF shows their codes."
+        hint = "apt install fonts-noto-core fonts-noto-cjk"
+        remarks.append(Notice(code="glyphs_missing", message=message, hint=hint))
+    return content, remarks
 
 
 def _checked(formats: Iterable[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from advisor.errors import MissingLibrary
 from advisor.render import fonts
+from advisor.render.clean import clean
 from advisor.render.fonts import FAMILY
 
 ATTACHMENT = "advice.json"  # ASCII: other names give two entries, one of them garbled
@@ -88,11 +89,11 @@ def printable(html: str, own_text: str) -> Printable:
     return Printable(html.translate({ord(c): f"[U+{ord(c):04X}]" for c in replaced}), replaced)
 
 
-def write_pdf(html: str, attachment: str, when: datetime | None) -> bytes:
+def write_pdf(html: str, attachment: str, when: datetime | None) -> tuple[bytes, tuple[str, ...]]:
     """PDF/A-3a of `html` with `attachment` (JSON text) embedded; the same bytes for the same input.
 
-    Raises MissingLibrary when WeasyPrint or what it needs is not there, ValueError when WeasyPrint
-    found something in the page that it could not use.
+    Beside it what WeasyPrint refused or did not find in the page (none in a sound report). Raises
+    MissingLibrary when WeasyPrint or what it needs is not there or breaks on this page.
     """
     weasyprint = load_weasyprint()
     from weasyprint.text.fonts import FontConfiguration
@@ -117,10 +118,15 @@ def write_pdf(html: str, attachment: str, when: datetime | None) -> bytes:
     with _complaints() as complaints, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         document = weasyprint.HTML(string=html, url_fetcher=DataOnly(), base_url=None)
-        pdf = document.write_pdf(font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=[data])
-    if complaints:
-        raise ValueError("; ".join(complaints[:3]))
-    return bytes(pdf)
+        try:
+            pdf = document.write_pdf(font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=[data])
+        except Exception as error:  # a bug of the library costs the PDF, not the scan
+            reason = clean(f"{type(error).__name__}: {error}", 160)
+            raise MissingLibrary(
+                f"WeasyPrint {weasyprint.__version__} failed on this report ({reason})",
+                "The HTML has everything; print it from a browser, and please send us the advice.json.",
+            ) from error
+    return bytes(pdf), tuple(complaints[:3])
 
 
 class _Complaints(logging.Handler):

@@ -129,8 +129,29 @@ def test_local_files_cannot_be_drawn_in(tmp_path):
         f'<html lang="en"><title>x</title><link rel="stylesheet" href="{url}"><body>'
         f'<img alt="x" src="{url}"><a rel="attachment" href="{url}">a</a></body></html>'
     )
-    with pytest.raises(ValueError, match="disallowed protocol"):
-        pdf.write_pdf(page, "{}", None)
+    made, complaints = pdf.write_pdf(page, "{}", None)
+    assert complaints and all("disallowed protocol" in complaint for complaint in complaints)
+    reader = pypdf.PdfReader(io.BytesIO(made))
+    assert list(reader.attachments) == ["advice.json"]
+    assert not any(b"secret of this machine" in stream for stream in _streams(reader))
+
+
+def _streams(reader):
+    for number in range(1, len(reader.xref[0]) + 1):
+        found = reader.get_object(number)
+        if hasattr(found, "get_data"):
+            yield found.get_data()
+
+
+@needs_pango
+def test_a_library_that_breaks_costs_the_pdf_alone(tmp_path, monkeypatch):
+    def broken(*args, **options):
+        raise IndexError("layout <went> wrong")
+
+    monkeypatch.setattr(pdf.load_weasyprint().HTML, "write_pdf", broken)
+    result = render_report(TINY, tmp_path)
+    assert [path.name for path in result.written] == ["report.html"]
+    assert "IndexError: layout <went> wrong" in result.skipped[0][1]
 
 
 class _Refuse(importlib.abc.MetaPathFinder):

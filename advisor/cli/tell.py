@@ -185,6 +185,8 @@ def tell_rendered(
         if fatal and len(result.skipped) == len(asked):
             raise MissingLibrary(f"no {name.upper()} written: {reason}", hint)
         talk.print(f"{name.upper()} skipped: {reason}" + _hint(hint), soft_wrap=True)
+    for notice in result.notices:
+        talk.print(f"! {notice.message}" + _hint(notice.hint), soft_wrap=True)
 
 
 def clean(fact: Fact[str] | Fact[int] | Fact[float]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from advisor import __version__
 from advisor.data.advice import save_advice
 from advisor.data.files import make_folder, shipped, unwritable
-from advisor.errors import AdvisorError, MissingLibrary
+from advisor.errors import AdvisorError
 from advisor.probe import detect
 from advisor.probe.software import check_python
 from advisor.schema import Advice, Calibration, Machine, Notice, Versions, Workload
@@ -223,7 +223,7 @@ def measure(advice: Advice, options: CalibrateOptions, listen: MeasureListener) 
     """Calibrate, yielding the advice after every figure so that the caller can save it.
 
     Ctrl-C ends it with what was measured so far, marked as interrupted. Raises UserError when the
-    Python or device asked for cannot be measured, MissingLibrary when there is no torch at all.
+    Python or device asked for cannot be measured; without torch it measures what needs none.
     """
     from advisor.calibrate import run_calibration
 
@@ -254,17 +254,12 @@ def _calibrate(
     choice = CalibrateOptions(
         mode=options.mode, python=options.python, device=options.device, workdir=options.workdir
     )
-    try:
-        for snapshot in measure(advice, choice, listen):
-            advice = snapshot
-            save_advice(snapshot, folder / "advice.json")
-            done = snapshot.calibration.measurements if snapshot.calibration else ()
-            if done and done[-1].bench == "train_rate":
-                listen.verdict(with_estimates(knowledge, snapshot))
-    except MissingLibrary as error:
-        listen.say(f"Not measured: {error.message}. {error.hint}")
-        notice = Notice(code="not_calibrated", message=f"Not measured: {error.message}.", hint=error.hint)
-        advice = advice.model_copy(update={"notices": (*advice.notices, notice)})
+    for snapshot in measure(advice, choice, listen):
+        advice = snapshot
+        save_advice(snapshot, folder / "advice.json")
+        done = snapshot.calibration.measurements if snapshot.calibration else ()
+        if done and done[-1].bench == "train_rate":
+            listen.verdict(with_estimates(knowledge, snapshot))
     return advice
 
 

@@ -113,8 +113,12 @@ def tell_calibration(calibration: Calibration, out: Console) -> None:
     out.print(table)
     if any(m.grade is Grade.C for m in calibration.measurements):
         out.print("  Grade C: something disturbed the measuring, so there is a range and no figure.")
+    alike: dict[tuple[str, str], list[str]] = {}
     for failure in calibration.failures:
-        out.print(f"  not measured: {failure.id}: {failure.reason}" + _hint(failure.hint))
+        alike.setdefault((failure.reason, failure.hint), []).append(failure.id)
+    for (reason, hint), ids in alike.items():
+        named = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+        out.print(f"  not measured: {named}: {reason}" + _hint(hint))
     for notice in calibration.notices:
         out.print(f"  ! {notice.message}" + _hint(notice.hint))
 

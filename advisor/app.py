@@ -190,20 +190,28 @@ def _first_verdict(
     return advice
 
 
-def with_estimates(knowledge: Knowledge, advice: Advice) -> Advice:
-    """The same advice with all estimates computed from what it holds so far."""
+def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = True) -> Advice:
+    """The same advice with its estimates computed from what it holds so far.
+
+    `catalogue` false: only those of this machine, which is what a new measurement changes.
+    """
     from advisor.search import accelerator_figures, estimates_catalogue, estimates_here
 
     if advice.machine is None:
         return advice
-    book, catalogue = knowledge.book, knowledge.catalogue
-    here, trace_here = estimates_here(book, catalogue, advice.workloads, advice.machine, advice.calibration)
-    there, trace_there = estimates_catalogue(book, catalogue, advice.workloads)
+    book, known = knowledge.book, knowledge.catalogue
+    here, trace_here = estimates_here(book, known, advice.workloads, advice.machine, advice.calibration)
+    if not catalogue:
+        there = [estimate for estimate in advice.estimates if not estimate.target.here]
+        return advice.model_copy(
+            update={"estimates": (*here, *there), "trace": {**advice.trace, **trace_here}}
+        )
+    there, trace_there = estimates_catalogue(book, known, advice.workloads)
     return advice.model_copy(
         update={
             "estimates": (*here, *there),
             "trace": {**trace_here, **trace_there},
-            "accelerators": accelerator_figures(catalogue, (*here, *there)),
+            "accelerators": accelerator_figures(known, (*here, *there)),
         }
     )
 
@@ -259,7 +267,7 @@ def _calibrate(
         save_advice(snapshot, folder / "advice.json")
         done = snapshot.calibration.measurements if snapshot.calibration else ()
         if done and done[-1].bench == "train_rate":
-            listen.verdict(with_estimates(knowledge, snapshot))
+            listen.verdict(with_estimates(knowledge, snapshot, catalogue=False))
     return advice
 
 

@@ -68,7 +68,7 @@ def main() -> int:
     session = Session(settings, send)
     session.hello()
     tests = json.loads(lines.get())["tests"]
-    return session.run(tests)
+    return session.run(tests, ready=lines.get)  # one line a test
 
 
 if __name__ == "__main__":

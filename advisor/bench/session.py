@@ -84,9 +84,14 @@ class Session:
             }
         )
 
-    def run(self, tests: list[dict[str, Any]]) -> int:
-        """All tests in order; a test that fails costs itself alone."""
+    def run(self, tests: list[dict[str, Any]], ready: Callable[[], object] = bool) -> int:
+        """All tests in order; a test that fails costs itself alone.
+
+        `ready` waits until the parent has stored the last figure: its work must not disturb the next one.
+        """
         for test in tests:
+            ready()
+            self.gate.begin()
             self.send({"event": "start", "id": test["id"]})
             if not self._one(test):
                 return DEVICE_LOST

@@ -17,6 +17,7 @@ from advisor.calibrate.sampler import Sampler
 from advisor.errors import UserError
 from advisor.schema import BenchFailure, Calibration, Machine, Measurement, Notice, Status
 
+GO: Message = {"go": True}  # the last figure is stored: measure the next
 MOST_LOST = 2  # a device whose benches crashed or hung this often is not asked again
 FATAL = ("uncorrectable ecc", "xid", "fallen off the bus", "gpu is lost")
 
@@ -164,6 +165,7 @@ class _Run:
             for t in self.pending
         ]
         self.child.send({"tests": tests})
+        self.child.send(GO)
         self._plan_sent = True
 
     # --- one child's life
@@ -197,6 +199,8 @@ class _Run:
             elif event in ("done", "failure"):
                 current, deadline = False, Deadline(30.0)
                 yield from self._ended(message, begun)
+                if self.child is child:
+                    child.send(GO)
             elif event == "bye":
                 self._drop_child()
                 return

@@ -102,15 +102,18 @@ class _Screen:
     def __init__(self, out: Any, progress: CalibrationProgress) -> None:
         self._out = out
         self._progress = progress
-        self._first = True
+        self._told: dict[str, str] | None = None
 
     def verdict(self, advice: Advice) -> None:
-        """The first verdict in full; later ones only as a line that it was refined."""
-        from advisor.cli.tell import tell_machine, tell_verdict
+        """The first verdict in full; later ones as a line of what the new figures changed."""
+        from advisor.cli.tell import tell_machine, tell_verdict, times_here
 
-        if not self._first:
+        before, self._told = self._told, times_here(advice)
+        if before is not None:
+            new = [f"{name} {text}" for name, text in self._told.items() if before.get(name) != text]
+            if new:
+                self._progress.say("  refined: " + "; ".join(new))
             return
-        self._first = False
         if advice.machine is not None:
             tell_machine(advice.machine, self._out)
             self._out.print()

@@ -172,6 +172,11 @@ def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
     out.print(table)
 
 
+def times_here(advice: Advice) -> dict[str, str]:
+    """Time of each workload on this machine, as the verdict prints it, by workload id."""
+    return {e.workload: _time(e) for e in advice.estimates if e.target.here and e.fits is not False}
+
+
 def _time(estimate: Estimate) -> str:
     quantity = estimate.quantities.get("time_s", Quantity(reason="not estimated"))
     if quantity.value is None:

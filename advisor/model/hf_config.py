@@ -1,0 +1,100 @@
+"""A Hugging Face config.json -> Model, for the usual architectures, without the transformers library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advisor.errors import UserError, did_you_mean
+from advisor.model import decoders, encoders, experts, images
+from advisor.model.config import Config, Numbers, Reader, load
+from advisor.schema import Model
+
+_SHOWN = 12
+
+ARCHITECTURES: Mapping[str, tuple[str, Reader]] = {
+    **{name: ("decoder", reader) for name, reader in decoders.READERS.items()},
+    **{name: ("moe", reader) for name, reader in experts.READERS.items()},
+    **{name: ("encoder", reader) for name, reader in encoders.ENCODERS.items()},
+    **{name: ("encoder_decoder", reader) for name, reader in encoders.ENCODER_DECODERS.items()},
+    **{name: ("vit", reader) for name, reader in images.VITS.items()},
+    **{name: ("cnn", reader) for name, reader in images.CNNS.items()},
+}
+"""Architecture as a config.json names it -> family and reader."""
+
+
+def read_hf_config(path: Path) -> Model:
+    """The network that a config.json describes: the numbers its family's rules ask for.
+
+    `source` of the model says the architecture and which fields were not understood. Raises UserError
+    for a file that cannot be read and an architecture that is not covered (with the nearest covered
+    one), DataError naming file, key and value for a value that is wrong, missing or absurd.
+    """
+    return parse_hf_config(load(path), path)
+
+
+def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
+    """The same for what such a file holds; `path` names it in errors."""
+    config = Config(path, raw)
+    architecture = config.architecture()
+    found = ARCHITECTURES.get(architecture)
+    if found is None:
+        near = did_you_mean(architecture[:80], ARCHITECTURES)
+        listed = f"Covered are {', '.join(sorted(ARCHITECTURES))}."
+        raise UserError(
+            f"{path}: architectures: {architecture[:80]!r} is not covered by the rules",
+            f"{near} {listed}".strip(),
+        )
+    family, reader = found
+    numbers = reader(config)
+    name = _name(config)
+    return Model(
+        id=name,
+        title=f"{name} ({architecture})",
+        family=family,
+        numbers=_plain(numbers),
+        source=f"{path.name} of {name}, {architecture}{_unused(config)}",
+    )
+
+
+def _plain(numbers: Numbers) -> Numbers:
+    """Without extras that say nothing: a zero where leaving out means the same."""
+    optional: tuple[str, ...] = (
+        "qk_norm_width",
+        "head_bias",
+        "embedding_norms",
+        "sinks",
+        "shared_gate",
+        "expert_bias",
+    )
+    if numbers.get("output_bias") == numbers.get("linear_bias"):
+        numbers.pop("output_bias", None)
+    if numbers.get("ffn_bias") == numbers.get("linear_bias"):
+        numbers.pop("ffn_bias", None)
+    if not numbers.get("window_layers"):
+        numbers.pop("window", None)
+        numbers.pop("window_layers", None)
+    if "decoder_layers" in numbers:
+        optional = ()
+    return {key: value for key, value in numbers.items() if value or key not in optional}
+
+
+def _name(config: Config) -> str:
+    """What to call it: as the file says, else by its folder; for a hub cache by the repository."""
+    for part in config.path.parts[::-1]:
+        if part.startswith("models--"):
+            return part.removeprefix("models--").replace("--", "/")
+    told = config.text("_name_or_path", "")
+    if told and len(told) <= 100 and told.isprintable() and not told.startswith((".", "/", "\\")):
+        return told
+    return config.path.parent.name[:100] or config.path.stem[:100] or "config"
+
+
+def _unused(config: Config) -> str:
+    """'; fields not used: a, b and 3 more'."""
+    keys = [key for key in config.unused() if key.isprintable()]
+    if not keys:
+        return ""
+    shown = ", ".join(key[:40] for key in keys[:_SHOWN])
+    return f"; fields not used: {shown}" + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")

@@ -17,7 +17,7 @@ from advisor.data.files import make_folder, shipped, unwritable
 from advisor.errors import AdvisorError
 from advisor.probe import detect
 from advisor.probe.software import check_python
-from advisor.schema import Advice, Calibration, Machine, Notice, Versions, Workload
+from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
 
 if TYPE_CHECKING:
     from advisor.calibrate import CalibrateOptions, Event
@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkloadFlags:
-    """A workload of the user's own, as told by flags. None: the preset or recipe says."""
+    """A workload of the user's own, as told by flags. None: the preset or recipe says.
 
-    model: str
+    `model` is a preset's id or alias, the path of a config.json or of its folder, or an id in the hub's
+    cache `hub`; or else `params` gives the number of parameters and nothing more is known.
+    """
+
+    model: str | None = None
+    params: float | None = None
+    hub: Path | None = None
     tokens: float | None = None
     method: str | None = None
     precision: str | None = None
@@ -156,7 +162,24 @@ def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]
     own = options.workload
     if own is None:
         return knowledge, reference
-    return knowledge, (workload_from_flags(knowledge.catalogue, **asdict(own)), *reference)
+    recipe = asdict(own)
+    for name in ("model", "params", "hub"):
+        del recipe[name]
+    network = _network(own, knowledge.catalogue)
+    return knowledge, (workload_from_flags(knowledge.catalogue, network, **recipe), *reference)
+
+
+def _network(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
+    """What --model or --params means. Raises UserError when nothing of that name is known here."""
+    from advisor.model import find_config, model_of_size, read_hf_config
+
+    if flags.params is not None:
+        return model_of_size(flags.params)
+    name = flags.model or ""
+    if name.strip().casefold() in {key.casefold() for key in (*catalogue.models, *catalogue.model_aliases)}:
+        return name
+    config = find_config(name, flags.hub)
+    return name if config is None else read_hf_config(config)
 
 
 def new_folder(output: Path, machine: Machine) -> Path:

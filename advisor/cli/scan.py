@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from types import FrameType
@@ -37,7 +38,16 @@ if TYPE_CHECKING:
     help="Folder that gets <date>-<host>/ with advice.json, report.html, report.pdf.",
 )
 @click.option(
-    "--model", metavar="ID", help="Add a workload of your own: a model that `hwadvisor models` lists."
+    "--model",
+    metavar="NAME",
+    help="Add a workload of your own: a model that `hwadvisor models` lists, the path of a config.json, or "
+    "an id in the local Hugging Face cache.",
+)
+@click.option(
+    "--params",
+    metavar="N",
+    callback=lambda _c, _p, v: _count(v),
+    help="Instead of --model: a network of which only the number of parameters is known, e.g. 7B.",
 )
 @click.option(
     "--tokens", metavar="N", callback=lambda _c, _p, v: _count(v), help="Tokens or images, e.g. 20B."
@@ -71,12 +81,16 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     from advisor.cli.tell import tell_calibration, tell_rendered, tell_verdict
 
     own = {name: flags.pop(name) for name in ("tokens", "method", "precision", "seq_len", "batch")}
-    model = flags.pop("model")
-    if model is None and any(value is not None for value in own.values()):
-        raise click.UsageError("--tokens, --method, --precision, --seq-len and --batch need --model")
-    options = ScanOptions(
-        mode=mode(quick, thorough), workload=WorkloadFlags(model, **own) if model else None, **flags
-    )
+    model, params = flags.pop("model"), flags.pop("params")
+    if model is not None and params is not None:
+        raise click.UsageError("--model and --params exclude each other")
+    named = model is not None or params is not None
+    if not named and any(value is not None for value in own.values()):
+        raise click.UsageError(
+            "--tokens, --method, --precision, --seq-len and --batch need --model or --params"
+        )
+    workload = WorkloadFlags(model, params, _hub_cache(), **own) if named else None
+    options = ScanOptions(mode=mode(quick, thorough), workload=workload, **flags)
     _stop_on_sigterm()
     out = console(stderr=as_json, quiet=quiet)
     with CalibrationProgress(quiet=quiet) as progress:
@@ -125,6 +139,15 @@ class _Screen:
 
     def say(self, text: str) -> None:
         self._progress.say(text)
+
+
+def _hub_cache() -> Path:
+    """Where the huggingface_hub library keeps what it has downloaded (its own environment variables)."""
+    told = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not told:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        told = (os.environ.get("HF_HOME") or f"{base}/huggingface") + "/hub"
+    return Path(os.path.expanduser(told))  # noqa: PTH111 - Path.expanduser raises where there is no home
 
 
 def _count(text: str | None) -> float | None:

@@ -181,6 +181,7 @@ def falcon(c: Config) -> Numbers:
     parallel = c.flag("parallel_attn", True)
     norms = c.whole("num_ln_in_parallel_attn", default=2, high=2) if new else 1.0 if parallel else 2.0
     bias = c.flag("bias", False)
+    c.flag("alibi", False)  # computed positions either way
     return {
         "tied": c.flag("tie_word_embeddings", True),
         "positions": 0.0,

@@ -8,10 +8,19 @@ from advisor.schema import Model, Recipe, Workload
 
 OWN = "own"
 
+# A family without a reference workload of its own takes the recipe of one like it.
+_LIKE = {
+    "moe": "decoder",
+    "encoder_decoder": "decoder",
+    "size_only": "decoder",
+    "vit": "cnn",
+    "diffusion": "cnn",
+}
+
 
 def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     catalogue: Catalogue,
-    model: str,
+    model: str | Model,
     tokens: float | None = None,
     method: str | None = None,
     precision: str | None = None,
@@ -20,10 +29,11 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
 ) -> Workload:
     """The workload that flags describe; what they leave open is taken from a reference workload, and said.
 
-    `tokens` counts tokens over the whole run (images or sequences for other families), `batch` samples
-    per optimizer step. Raises UserError for an unknown model, method or precision, with the nearest names.
+    `model` is a preset's id or alias, or a network read elsewhere. `tokens` counts tokens over the whole run
+    (images or sequences for other families), `batch` samples per optimizer step. Raises UserError for an
+    unknown model, method or precision, with the nearest names.
     """
-    found = find_model(catalogue, model)
+    found = find_model(catalogue, model) if isinstance(model, str) else model
     like = _pattern(catalogue, found, method)
     _check_word(catalogue, "method", method)
     _check_word(catalogue, "precision", precision)
@@ -33,9 +43,10 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     recipe = like.recipe
     length = float(seq_len) if seq_len is not None else recipe.seq_len
     samples = recipe.samples
+    in_tokens = _kind(found.family) == "decoder"
     if tokens is not None:
-        samples = tokens / length if found.family == "decoder" and length else tokens
-    elif samples is not None and recipe.seq_len and length and found.family == "decoder":
+        samples = tokens / length if in_tokens and length else tokens
+    elif samples is not None and recipe.seq_len and length and in_tokens:
         samples = samples * recipe.seq_len / length
     flags = {
         "tokens": tokens,
@@ -48,6 +59,8 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     source = "stated by flags" + (f"; {', '.join(open_)} as in '{like.title}'" if open_ else "")
     chosen = method or recipe.method
     numbers = dict(recipe.numbers)
+    if like.model.family != found.family and "native_image_size" in found.numbers:
+        numbers["image_size"] = found.numbers["native_image_size"]
     if chosen in ("lora", "qlora"):
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
     return Workload(
@@ -70,12 +83,12 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
 
 
 def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
-    """The reference workload most like it: by family, then model, then method."""
+    """The reference workload most like it: by family, then kind of family, model, method."""
 
-    def likeness(workload: Workload) -> tuple[bool, bool, bool]:
-        same_family = workload.model.family == model.family
+    def likeness(workload: Workload) -> tuple[bool, ...]:
         return (
-            same_family,
+            workload.model.family == model.family,
+            _kind(workload.model.family) == _kind(model.family),
             workload.model.id == model.id,
             method is not None and workload.recipe.method == method,
         )
@@ -91,10 +104,12 @@ def _lora_rank(catalogue: Catalogue) -> float:
     )
 
 
+def _kind(family: str) -> str:
+    return _LIKE.get(family, family)
+
+
 def _unit(model: Model) -> str:
-    return (
-        "tokens" if model.family == "decoder" else "images" if model.family in ("cnn", "vit") else "sequences"
-    )
+    return {"decoder": "tokens", "cnn": "images"}.get(_kind(model.family), "sequences")
 
 
 def _check_word(catalogue: Catalogue, column: str, word: str | None) -> None:

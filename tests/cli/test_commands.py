@@ -191,3 +191,30 @@ def test_doctor_says_what_it_checked() -> None:
 def test_rules_hold_their_own_cases() -> None:
     done = run("rules", "test")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_that_nobody_knows_or_a_file_that_is_none(tmp_path: Path) -> None:
+    out = ("--no-calibrate", "--output", str(tmp_path))
+    fails(run("scan", "--model", "lama-3-8b", *out), "llama-3-8b")
+    fails(run("scan", "--model", "org/name", *out, HF_HOME=str(tmp_path)), "unknown model")
+    config = tmp_path / "config.json"
+    config.write_text('{"architectures": ["LlamaForCausalLM"], "hidden_size": -1}', "utf-8")
+    fails(run("scan", "--model", str(config), *out), "config.json: hidden_size = -1")
+    fails(run("scan", "--model", "gpt2", "--params", "7B", *out), "exclude each other")
+    fails(run("scan", "--params", "1", *out), "--params")
+
+
+def test_a_config_in_the_hub_cache_and_a_bare_size_become_workloads(tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "models--org--tiny" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    fields = {"n_embd": 128, "n_head": 2, "n_layer": 2, "vocab_size": 1000}
+    text = json.dumps({"architectures": ["GPT2LMHeadModel"], **fields})
+    (folder / "config.json").write_text(text, "utf-8")
+    flags = ("--no-calibrate", "--output", str(tmp_path / "out"), "--format", "html", "--json", "--quiet")
+    for arguments, name in ((("--model", "org/tiny"), "org/tiny"), (("--params", "125M"), "1.25e+08")):
+        done = run("scan", *arguments, *flags, HF_HOME=str(tmp_path))
+        assert done.returncode == 0, done.stderr
+        advice = json.loads(done.stdout)
+        assert name in advice["workloads"][0]["title"]
+        (here, *_) = [e for e in advice["estimates"] if e["workload"] == "own" and e["target"]["here"]]
+        assert here["quantities"]["memory_bytes"]["value"] and here["quantities"]["time_s"]["value"]

@@ -6,7 +6,7 @@ import pytest
 
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
-from advisor.estimate import Table, evaluate
+from advisor.estimate import Table, evaluate, evaluate_ranges
 from advisor.rulebook import RuleBook, load_book
 
 # Counts that others have published (model cards, papers, the libraries' own prints), typed in here on
@@ -148,3 +148,23 @@ def test_a_window_bounds_the_attention(book: RuleBook, catalogue: Catalogue) -> 
     )
     assert short == short_whole
     assert long < 0.13 * long_whole  # 65536 tokens see 4096 back: about 2 x 4096 / 65536 of all pairs
+
+
+@pytest.mark.parametrize("key", ["llama-3-8b", "qwen2.5-32b", "gpt2-1558m", "llama-3.1-405b", "pythia-410m"])
+def test_size_alone_bounds_what_a_network_of_that_size_keeps(
+    book: RuleBook, catalogue: Catalogue, key: str
+) -> None:
+    model = catalogue.models[key]
+    set_up = {
+        "method": "full", "precision": "bf16_mixed", "recompute": "none", "seq_len": 2048.0, "micro_batch": 1.0,
+        "sharding": "none", "devices": 1.0, "vendor": "nvidia", "optimizer": "adamw",
+        "hw_peak_bf16": 1e14, "hw_peak_fp32": 1e13,
+    }  # fmt: skip
+    known = {"family": model.family, **model.numbers, **set_up}
+    size = {"family": "size_only", "stated_params": catalogue.published_params[key], **set_up}
+    table = Table.from_rows(book, [known, size])
+    found = evaluate_ranges(book, table, ["activation_bytes", "memory_bytes", "model_flops_per_sample"])
+    for name in ("activation_bytes", "memory_bytes"):
+        assert found[name].low[1] * 0.85 <= found[name].value[0] <= found[name].high[1] * 1.15, name
+    flops = found["model_flops_per_sample"].value
+    assert flops[1] == pytest.approx(flops[0], rel=0.25)

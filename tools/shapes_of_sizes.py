@@ -1,0 +1,50 @@
+"""How wide and deep decoders of a size are: `python tools/shapes_of_sizes.py` prints the constants of
+rules/families/size_only.toml, fitted on the shipped decoder presets (log-linear; 10th and 90th percentile
+of the residuals as the range)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advisor.data.catalogue import load_catalogue
+from advisor.data.files import shipped
+from advisor.estimate import Table, evaluate
+from advisor.rulebook import load_book
+
+
+def main() -> None:
+    """Print exponent, scale and range of each."""
+    catalogue, book = load_catalogue(), load_book([shipped("rules")])
+    models = [model for model in catalogue.models.values() if model.family == "decoder"]
+    rows = [
+        {"family": "decoder", "method": "full", "seq_len": 1.0, "micro_batch": 1.0, **model.numbers}
+        for model in models
+    ]
+    table = evaluate(book, Table.from_rows(book, rows), ["params", "layer_params"]).columns
+    hidden, ffn = table["hidden"], table["ffn_hidden"]
+    constants = {key: constant.value for key, constant in book.constants.items()}
+    gated = table["ffn_matrices"] == 3
+    block = np.where(
+        gated,
+        constants["activation_width_gated"] * hidden + constants["activation_ffn_gated"] * ffn,
+        constants["activation_width_plain"] * hidden + constants["activation_ffn_plain"] * ffn,
+    )
+    shapes = {
+        "size_width": hidden,
+        "size_residual": hidden * table["layers"],
+        "size_kept": block * table["layers"],
+        "size_block": block,
+        "size_block_params": table["layer_params"],
+    }
+    size = np.log(table["params"])
+    for name, values in shapes.items():
+        exponent, scale = np.polyfit(size, np.log(values), 1)
+        low, high = np.exp(np.quantile(np.log(values) - scale - exponent * size, [0.1, 0.9]))
+        scaled = np.exp(scale + exponent * np.log(1e9))
+        spread = f"{scaled * low:.4g} to {scaled * high:.4g}"
+        print(f"{name:18} exponent {exponent:.3f}, at 1e9 {scaled:.4g} ({spread})")
+    print(f"vocab, 10th, 50th, 90th of {len(models)}: {np.quantile(table['vocab'], [0.1, 0.5, 0.9])}")
+
+
+if __name__ == "__main__":
+    main()

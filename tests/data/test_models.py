@@ -156,8 +156,8 @@ def test_size_alone_bounds_what_a_network_of_that_size_keeps(
 ) -> None:
     model = catalogue.models[key]
     set_up = {
-        "method": "full", "precision": "bf16_mixed", "recompute": "none", "seq_len": 2048.0, "micro_batch": 1.0,
-        "sharding": "none", "devices": 1.0, "vendor": "nvidia", "optimizer": "adamw",
+        "method": "full", "precision": "bf16_mixed", "recompute": "none", "seq_len": 2048.0,
+        "micro_batch": 1.0, "sharding": "none", "devices": 1.0, "vendor": "nvidia", "optimizer": "adamw",
         "hw_peak_bf16": 1e14, "hw_peak_fp32": 1e13,
     }  # fmt: skip
     known = {"family": model.family, **model.numbers, **set_up}

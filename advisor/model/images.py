@@ -110,7 +110,7 @@ def convnext(c: Config) -> Numbers:
     return {
         **{f"blocks_{at}": float(depth) for at, depth in enumerate(depths, 1)},
         **{f"width_{at}": float(width) for at, width in enumerate(widths, 1)},
-        "depthwise": 1.0,
+        "unlike_resnet": 1.0,
         "classes": classes(c),
         "native_image_size": _edge(c, 224),
     }

@@ -47,6 +47,14 @@ PUBLISHED = {
     "deit-b-16-distilled": 87_338_192,
     "convnext-t": 28_589_128,
     "resnet-50": 25_557_032,
+    "resnet-18": 11_689_512,
+    "vgg-16": 138_357_544,
+    "mobilenet-v2": 3_504_872,
+    "efficientnet-b0": 5_288_548,
+    "efficientnet-b7": 66_347_960,
+    "dit-xl-2": 675_129_632,
+    "sd-1.5": 859_520_964,
+    "sdxl": 2_567_463_684,
 }
 
 
@@ -83,7 +91,7 @@ def counted(book: RuleBook, catalogue: Catalogue) -> dict[str, dict[str, float |
 def test_many_models_of_many_kinds(catalogue: Catalogue) -> None:
     families = {model.family for model in catalogue.models.values()}
     assert len(catalogue.models) >= 60
-    assert families >= {"decoder", "moe", "encoder", "encoder_decoder", "vit", "cnn"}
+    assert families >= {"decoder", "moe", "encoder", "encoder_decoder", "vit", "cnn", "diffusion"}
 
 
 def test_the_rules_give_the_exact_count(catalogue: Catalogue, counted: dict[str, dict[str, float]]) -> None:
@@ -114,6 +122,20 @@ def test_active_parameters(counted: dict[str, dict[str, float]], key: str, billi
 def test_every_preset_has_its_work(counted: dict[str, dict[str, float | None]]) -> None:
     unknown = [key for key, found in counted.items() if not found["model_flops_per_sample"]]
     assert unknown == []
+
+
+# Multiply-adds as published: torchvision's tables, arXiv:2212.09748 table 4 (DiT), arXiv:2201.03545 table 9.
+@pytest.mark.parametrize(
+    ("key", "giga_macs"),
+    [
+        ("resnet-18", 1.81), ("efficientnet-b0", 0.39), ("efficientnet-b7", 37.75), ("mobilenet-v2", 0.30),
+        ("convnext-t", 4.46), ("convnext-b", 15.36), ("dit-xl-2", 118.6), ("dit-b-2", 23.0),
+    ],
+)  # fmt: skip
+def test_work_that_others_have_published(
+    counted: dict[str, dict[str, float]], key: str, giga_macs: float
+) -> None:
+    assert counted[key]["model_flops_per_sample"] == pytest.approx(6e9 * giga_macs, rel=0.015)
 
 
 def test_no_name_means_two_models(catalogue: Catalogue) -> None:

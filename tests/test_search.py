@@ -34,6 +34,7 @@ from advisor.search import (
     trace_of,
     workload_from_flags,
 )
+from advisor.search.inputs import of_calibration
 
 HOUR, DAY = 3600.0, 86400.0
 Found = tuple[list[Estimate], dict[str, tuple[TraceStep, ...]]]
@@ -257,17 +258,63 @@ class TestHere:
             times.append(found[0].quantities["time_s"].value)
         assert times[0] == pytest.approx(2 * times[1])
 
-    def test_grade_c_widens(self, book: RuleBook, catalogue: Catalogue) -> None:
+    @pytest.mark.parametrize("place", ["cpu", "cuda:0"])
+    @pytest.mark.parametrize("workload", ["bert-base-sentiment", "gpt2-124m-10b", "resnet50-imagenet"])
+    def test_a_contended_range_does_not_replace_the_prior(
+        self, book: RuleBook, catalogue: Catalogue, place: str, workload: str
+    ) -> None:
+        jobs = [w for w in catalogue.workloads if w.id == workload]
+        here = machine() if place == "cpu" else machine(H200)
+        noisy = Calibration(
+            measurements=tuple(
+                rate(place, family, dtype, None, low=1e7, high=1e10, grade=Grade.C, reason="contended: 90%")
+                for family in ("decoder", "cnn")
+                for dtype in ("fp32", "bf16")
+            )
+        )
+        (before,), _ = first_verdict(book, catalogue, jobs, here)
+        (after,), traces = estimates_here(book, catalogue, jobs, here, noisy)
+        for name in ("value", "low", "high"):
+            expected = getattr(before.quantities["time_s"], name)
+            assert getattr(after.quantities["time_s"], name) == pytest.approx(expected)
+        assert before.quantities["time_s"].value is not None
+        assert not after.calibrated
+        assert any("only a range could be measured" in n and "contended" in n for n in after.notes)
+        steps = traces[after.quantities["time_s"].trace]
+        assert not any(step.source.startswith("train_rate") for step in steps if step.value is not None)
+
+    def test_a_quick_run_without_bf16_does_not_deny_it(self, book: RuleBook, catalogue: Catalogue) -> None:
         gpt2 = [w for w in catalogue.workloads if w.id == "gpt2-124m-10b"]
-        good = rate("cpu", "decoder", "fp32", 1e11, low=0.97e11, high=1.03e11)
-        noisy = rate("cpu", "decoder", "fp32", None, low=0.5e11, high=2e11, grade=Grade.C)
-        spans = []
-        for one in (good, noisy):
-            found, _ = estimates_here(book, catalogue, gpt2, machine(), Calibration(measurements=(one,)))
-            time = found[0].quantities["time_s"]
-            assert time.low is not None and time.high is not None
-            spans.append(time.high / time.low)
-        assert spans[1] > 3 * spans[0]
+        quick = Calibration(measurements=(rate("cpu", "decoder", "fp32", 1e11),))
+        (before,), _ = first_verdict(book, catalogue, gpt2, machine())
+        (after,), _ = estimates_here(book, catalogue, gpt2, machine(), quick)
+        assert after.choices["precision"] == before.choices["precision"] == "bf16_mixed"
+        assert after.quantities["time_s"].value == before.quantities["time_s"].value
+        assert not after.calibrated
+        plain = CPU.model_copy(update={"instruction_sets": known({"avx2": True})})
+        old = machine().model_copy(update={"cpu": plain})
+        (used,), _ = estimates_here(book, catalogue, gpt2, old, quick)
+        assert used.calibrated and used.choices["precision"] == "fp32"
+
+    def test_a_quiet_rate_stands_beside_a_contended_one(self, book: RuleBook, catalogue: Catalogue) -> None:
+        gpt2 = [w for w in catalogue.workloads if w.id == "gpt2-124m-10b"]
+        good = [rate("cpu", "decoder", dtype, value) for dtype, value in (("fp32", 1e11), ("bf16", 2e11))]
+        noisy = rate("cpu", "decoder", "bf16", None, low=0.5e9, high=2e9, grade=Grade.C)
+        times = []
+        for found in ((*good,), (*good, noisy), (noisy, *good)):
+            calibration = Calibration(measurements=found)
+            (estimate,), _ = estimates_here(book, catalogue, gpt2, machine(), calibration)
+            assert estimate.calibrated
+            times.append(estimate.quantities["time_s"].value)
+        assert times[0] == times[1] == times[2]
+
+    def test_a_contended_bandwidth_does_not_replace_the_catalogue_s(self, catalogue: Catalogue) -> None:
+        noisy = Measurement(
+            id="memory_bandwidth.cuda:0", bench="memory_bandwidth", device="cuda:0", unit="B/s",
+            low=1e9, high=1e12, grade=Grade.C, reason="contended",
+        )  # fmt: skip
+        found = of_calibration(Calibration(measurements=(noisy,)), "cuda:0")
+        assert "hw_bandwidth" not in found.values
 
     def test_gpu_of_the_catalogue(self, book: RuleBook, catalogue: Catalogue) -> None:
         found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(H200))

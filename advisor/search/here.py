@@ -22,7 +22,7 @@ from advisor.schema import (
     TraceStep,
     Workload,
 )
-from advisor.search.inputs import Inputs, known_only, of_cpu, of_device, of_workload, table_of
+from advisor.search.inputs import RANGE_ONLY, Inputs, known_only, of_cpu, of_device, of_workload, table_of
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 
@@ -229,6 +229,8 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
         notes.append(
             "The pictures measured here were too small for their rate to carry over to this network."
         )
+    if not measured:
+        notes += _contended(row)
     return Estimate(
         workload=workload.id,
         target=place.target,
@@ -241,6 +243,22 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
         calibrated=measured,
         notes=tuple(notes),
     )
+
+
+def _contended(row: _Row) -> list[str]:
+    """That a rate was measured beside other jobs, and is therefore not used."""
+    family = "cnn" if row.workload.model.family == "cnn" else "decoder"
+    reasons = [
+        reason
+        for name, reason in row.inputs.reasons.items()
+        if name.startswith(f"cal_{family}_") and reason.startswith(RANGE_ONLY)
+    ]
+    told = (
+        f"The rate measured here is not used ({reasons[0]}): calibrate again when it is quiet."
+        if reasons
+        else ""
+    )
+    return [told] if told else []
 
 
 def _input_bound(table: Table, at: int) -> bool:

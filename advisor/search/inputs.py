@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ CALIBRATED = (
     "cal_decode_rate",
 )
 SHAPES = (("decoder", "hidden", "cal_hidden"), ("cnn", "image_size", "cal_image_size"))
+RANGE_ONLY = "only a range could be measured here"
 VENDORS = frozenset(("nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras"))
 
 
@@ -50,11 +50,10 @@ class Inputs:
         self.put(name, value, Kind.probed, fact.source, reason)
 
     def put_measured(self, name: str, found: Measurement) -> None:
-        """A measurement with its spread; on grade C the middle of the range stands for the value."""
+        """A measurement with its spread. Of grade C: unknown, for a contended range is no figure."""
         value, low, high = found.value, found.low, found.high
-        if value is None and low and high:
-            value = math.sqrt(low * high)
-        self.put(name, value, Kind.measured, found.id, found.reason)
+        reason = f"{RANGE_ONLY}: {found.reason or 'contended'}" if value is None else ""
+        self.put(name, value, Kind.measured, found.id, reason)
         if value is not None and low is not None and high is not None and low > 0:
             self.ranges[name] = (min(low, value), max(high, value))
 
@@ -230,7 +229,10 @@ def _simd(sets: Mapping[str, bool]) -> str:
 
 
 def of_calibration(calibration: Calibration | None, device: str) -> Inputs:
-    """What was measured on a device (and on the host that feeds it)."""
+    """What was measured on a device (and on the host that feeds it).
+
+    What has a range alone (grade C) stays unknown, with the reason: prior and catalogue answer as before.
+    """
     found = Inputs()
     for name in CALIBRATED:
         found.put(name, None, Kind.measured, "", "not measured here")
@@ -238,16 +240,18 @@ def of_calibration(calibration: Calibration | None, device: str) -> Inputs:
         return found
     for rate in calibration.find("train_rate", device):
         name = f"cal_{rate.params.get('family')}_{rate.params.get('dtype')}"
-        if rate.value is None and not (rate.low and rate.high):
+        if rate.value is None and (not (rate.low and rate.high) or found.values.get(name) is not None):
             continue
         found.put_measured(name, rate)
+        if rate.value is None:
+            continue
         for family, key, column in SHAPES:
             size = rate.params.get(key)
             if rate.params.get("family") == family and isinstance(size, (int, float)):
                 found.put(column, float(size), Kind.measured, rate.id)
-    moved = [m for m in calibration.find("memory_bandwidth", device) if (m.value or m.high)]
+    moved = [m for m in calibration.find("memory_bandwidth", device) if m.value]
     if moved:
-        found.put_measured("hw_bandwidth", max(moved, key=lambda m: m.value or m.high or 0.0))
+        found.put_measured("hw_bandwidth", max(moved, key=lambda m: m.value or 0.0))
     decoded = [m for m in calibration.find("image_decode") if m.value]
     if decoded:
         found.put_measured("cal_decode_rate", decoded[-1])

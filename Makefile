@@ -7,11 +7,14 @@
 #   TORCH=existing make scan     keep the torch of the Python that is active (conda, container, module load)
 
 PYTHON ?= python3
-VENV   ?= .venv
 TORCH  ?= pinned
+# Each way has an environment of its own, so that going from one to the other is never half done.
+VENV   ?= $(if $(filter existing,$(TORCH)),.venv-existing,.venv)
 ARGS   ?=
 PY     := $(VENV)/bin/python
-PIP    := $(PY) -m pip --disable-pip-version-check --quiet
+# The constraints hold for the build back-end's own environment too (PIP_BUILD_CONSTRAINT: pip 25.3 and newer).
+PINS    = $(if $(filter existing,$(TORCH)),$(VENV)/constraints.txt,constraints.txt)
+PIP     = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=constraints.txt $(PY) -m pip --disable-pip-version-check --quiet
 
 .PHONY: scan test check setup setup-dev bench clean wheel
 .DEFAULT_GOAL := scan
@@ -20,13 +23,14 @@ scan: $(VENV)/.ready
 	@$(VENV)/bin/hwadvisor scan $(ARGS)
 
 test: $(VENV)/.ready-dev check
+	@command -v cc >/dev/null || { echo "make test needs a C compiler (it builds a stand-in for the NVIDIA library): apt install gcc" >&2; exit 2; }
 	@$(PY) -m pytest
 
 check: $(VENV)/.ready-dev
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports --no-cache | tail -n 12
+	@$(VENV)/bin/lint-imports --no-cache
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
@@ -47,17 +51,16 @@ ifeq ($(TORCH),existing)
 	  $(PYTHON) -c 'import site; print("\n".join(site.getsitepackages()))' \
 	  > $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/existing-torch.pth
 	@grep -viE '^(torch|triton|nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)[a-z0-9-]*|numpy|pillow|filelock|fsspec|jinja2|markupsafe|mpmath|networkx|sympy|typing_extensions|setuptools)==' constraints.txt > $(VENV)/constraints.txt
-	@$(PIP) install -c $(VENV)/constraints.txt -e .
+	@$(PIP) install -e .
 else
 	@echo "Setting up $(VENV) with pinned versions (once; torch is the large part) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -c constraints.txt -e '.[torch,hf]'
+	@$(PIP) install -e '.[torch,hf]'
 endif
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	@if [ -f $(VENV)/constraints.txt ]; then $(PIP) install -c $(VENV)/constraints.txt -e '.[dev]'; \
-	 else $(PIP) install -c constraints.txt -e '.[torch,hf,dev]'; fi
+	@$(PIP) install -e '.[$(if $(filter existing,$(TORCH)),,torch,hf,)dev]'
 	@touch $@
 
 wheel: $(VENV)/.ready-dev
@@ -67,4 +70,4 @@ bench: $(VENV)/.ready-dev
 	@$(PY) benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-existing dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.options import device_option, json_flag, mode, mode_options, python_option, quiet_flag
+from advisor.cli.options import (
+    device_option,
+    here,
+    json_flag,
+    mode,
+    mode_options,
+    print_json,
+    python_option,
+    quiet_flag,
+)
 
 
 @click.command()
@@ -43,15 +52,15 @@ def calibrate(
     from advisor.probe import detect
 
     options = CalibrateOptions(
-        mode=mode(quick, thorough), python=python, device=device, workdir=Path.cwd(), only=only
+        mode=mode(quick, thorough), python=python, device=device, workdir=here(), only=only
     )
-    advice = advice_of_machine(detect(python=python, workdir=Path.cwd()), command="calibrate")
+    advice = advice_of_machine(detect(python=python, workdir=here()), command="calibrate")
     with CalibrationProgress(quiet=quiet) as progress:
         for snapshot in measure(advice, options, progress):
             advice = snapshot
             if output is not None:
                 save_advice(snapshot, output)
     if as_json:
-        click.echo(dump_advice(advice), nl=False)
+        print_json(dump_advice(advice))
     elif advice.calibration is not None:
         tell_calibration(advice.calibration, console())

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from pathlib import Path
 
 import click
 
-from advisor.cli.options import json_flag, python_option
+from advisor.cli.options import here, json_flag, python_option
 from advisor.errors import EXIT_DONE, EXIT_USER, AdvisorError
 
 
@@ -110,7 +109,7 @@ def _pdf() -> Iterator[Check]:
 def _drivers() -> Iterator[Check]:
     from advisor.probe import detect
 
-    machine = detect(ask_frameworks=False, workdir=Path.cwd())
+    machine = detect(ask_frameworks=False, workdir=here())
     for driver in machine.drivers:
         version = driver.driver_version
         yield Check(f"{driver.vendor} driver", version.known, version.value or version.reason)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.tell import NAME_LIMIT
+from advisor.cli.options import rules_option
+from advisor.cli.screen import plain
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Advice, Estimate, TraceStep
 from advisor.units import show, show_range
@@ -17,16 +18,21 @@ from advisor.units import show, show_range
 @click.argument("quantity", default="time_s")
 @click.option("--workload", metavar="ID", help="Only this workload; all of them by default.")
 @click.option(
-    "--target", metavar="TEXT", help="Only targets whose label contains TEXT; this machine by default."
+    "--target",
+    metavar="TEXT",
+    help="Only targets whose label contains TEXT; by default this machine, or the cheapest elsewhere.",
 )
-def explain(advice: Path, quantity: str, workload: str | None, target: str | None) -> None:
+@rules_option
+def explain(
+    advice: Path, quantity: str, workload: str | None, target: str | None, rules: tuple[Path, ...]
+) -> None:
     """Show how QUANTITY (time_s, memory_bytes, rent_usd, …) in ADVICE came about, down to its sources."""
     from advisor.data.advice import load_advice
 
     loaded = load_advice(advice)
     chosen = _choose(loaded, quantity, workload, target)
     for estimate in chosen:
-        _print(loaded, estimate, quantity)
+        _print(loaded, estimate, quantity, rules)
 
 
 def _choose(advice: Advice, quantity: str, workload: str | None, target: str | None) -> list[Estimate]:
@@ -42,31 +48,46 @@ def _choose(advice: Advice, quantity: str, workload: str | None, target: str | N
     if workload is not None and workload not in workloads:
         hint = did_you_mean(workload, workloads) or ", ".join(sorted(workloads))
         raise UserError(f"no workload '{workload}' here", hint)
-    chosen = [
-        e
-        for e in advice.estimates
-        if quantity in e.quantities
-        and (workload is None or e.workload == workload)
-        and (target.lower() in e.target.label.lower() if target else e.target.here)
-    ]
+    found = [e for e in advice.estimates if quantity in e.quantities and workload in (None, e.workload)]
+    if target is not None:
+        chosen = [e for e in found if target.lower() in e.target.label.lower()]
+    else:
+        chosen = [e for e in found if e.target.here] or _best_elsewhere(found)
     if not chosen:
-        raise UserError(f"no estimate of {quantity} for that workload and target", "Leave --target away.")
+        raise UserError(
+            f"no estimate of {quantity} for that workload and target",
+            "Leave --target away." if target else "Leave --workload away.",
+        )
     return chosen
 
 
-def _print(advice: Advice, estimate: Estimate, quantity: str) -> None:
+def _best_elsewhere(found: list[Estimate]) -> list[Estimate]:
+    """Of each workload the catalogue's candidate that meets the time allowed at the least rent."""
+    best: dict[str, Estimate] = {}
+    for e in found:
+        rent = e.quantities.get("rent_usd")
+        if e.fits and e.purpose == "deadline" and rent is not None and rent.value is not None:
+            other = best.get(e.workload)
+            least = other.quantities["rent_usd"].value if other is not None else None
+            if least is None or rent.value < least:
+                best[e.workload] = e
+    return list(best.values())
+
+
+def _print(advice: Advice, estimate: Estimate, quantity: str, rules: tuple[Path, ...]) -> None:
     found = estimate.quantities[quantity]
-    click.echo(f"{estimate.workload} on {estimate.target.label}")
+    _say(f"{estimate.workload} on {estimate.target.label}")
     spread = f" ({show_range(found.low, found.high, found.unit)})" if found.value is not None else ""
-    click.echo(f"{quantity} = {show(found.value, found.unit)}{spread} {found.reason}".rstrip())
-    steps = {
-        step.quantity: step for step in advice.trace.get(found.trace) or _again(advice, estimate, quantity)
-    }
+    _say(f"{quantity} = {show(found.value, found.unit)}{spread} {found.reason}".rstrip())
+    stored = advice.trace.get(found.trace)
+    steps = {step.quantity: step for step in stored or _again(advice, estimate, quantity, rules)}
     _walk(steps, quantity, depth=1, seen=set())
     click.echo()
 
 
-def _again(advice: Advice, estimate: Estimate, quantity: str) -> tuple[TraceStep, ...]:
+def _again(
+    advice: Advice, estimate: Estimate, quantity: str, rules: tuple[Path, ...]
+) -> tuple[TraceStep, ...]:
     """The trace of a catalogue estimate, of which the file keeps only the best few: computed again."""
     from advisor.app import load_knowledge
     from advisor.search import trace_of
@@ -74,11 +95,21 @@ def _again(advice: Advice, estimate: Estimate, quantity: str) -> tuple[TraceStep
     workload = next((w for w in advice.workloads if w.id == estimate.workload), None)
     if workload is None:
         return ()
-    knowledge = load_knowledge()
+    knowledge = load_knowledge(rules)
     steps = trace_of(knowledge.book, knowledge.catalogue, workload, estimate, quantity)
     if steps and knowledge.book.digest != advice.versions.rules_digest:
-        click.echo("(The rules have changed since this file was written: these are today's.)")
+        own = (
+            f" It was made with --rules {', '.join(advice.versions.rules_dirs)}."
+            if advice.versions.rules_dirs
+            else ""
+        )
+        click.echo(f"(These rules are not those the file was made with, so figures may differ.{own})")
     return steps
+
+
+def _say(line: str) -> None:
+    """One line of whatever length; the file may be a stranger's, so nothing but text gets through."""
+    click.echo(plain(line))
 
 
 def _walk(steps: dict[str, TraceStep], name: str, depth: int, seen: set[str]) -> None:
@@ -88,8 +119,8 @@ def _walk(steps: dict[str, TraceStep], name: str, depth: int, seen: set[str]) ->
         return
     seen.add(name)
     pad = "  " * depth
-    origin = f"{step.rule}: {step.expr}  [{step.file}]" if step.rule else f"{step.kind}: {step.source}"
+    origin = f"[{step.file}] {step.rule}: {step.expr}" if step.rule else f"{step.kind}: {step.source}"
     reason = f" ({step.reason})" if step.reason else ""
-    click.echo(f"{pad}{name} = {show(step.value, step.unit)}{reason}  <- {origin[: 3 * NAME_LIMIT]}")
+    _say(f"{pad}{name} = {show(step.value, step.unit)}{reason}  <- {origin}")
     for below in step.inputs:
         _walk(steps, below, depth + 1, seen)

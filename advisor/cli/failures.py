@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import tempfile
@@ -18,12 +20,18 @@ EXIT_INTERRUPTED = 130  # the shell's convention for Ctrl-C
 
 def run_guarded(command: click.Command) -> int:
     """Run a click command and return its exit code; nothing ends in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a Latin-1 or ASCII terminal shows \\u… and does not crash
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = command.main(standalone_mode=False)
     except AdvisorError as error:
         return _tell(error.message, error.hint, error.exit_code)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else error.format_message())
+        return EXIT_DONE
     except click.UsageError as error:
         hint = f"See `{error.ctx.command_path} --help`." if error.ctx else ""
         return _tell(error.format_message(), hint, EXIT_USER)
@@ -35,6 +43,10 @@ def run_guarded(command: click.Command) -> int:
         # The reader (head, less) went away: not our failure, and Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug(error)
+        return _tell("cannot write the output: no space left on the disk", "Free some space.", EXIT_USER)
     except Exception as error:
         return _bug(error)
     return result if isinstance(result, int) else EXIT_DONE

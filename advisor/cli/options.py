@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from advisor.errors import UserError
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 json_flag: Decorator = click.option(
@@ -57,6 +59,19 @@ def mode_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = click.option(flag, is_flag=True, help=text)(command)
     return command
+
+
+def here() -> Path:
+    """The current folder. Raises UserError when it has been deleted under our feet."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UserError("the current folder does not exist any more", "cd to another folder.") from error
+
+
+def print_json(text: str) -> None:
+    """One JSON document on stdout, UTF-8 whatever the locale says, as JSON is."""
+    click.echo(text.encode("utf-8"), nl=False)
 
 
 def mode(quick: bool, thorough: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.options import json_flag, python_option
+from advisor.cli.options import here, json_flag, print_json, python_option
 
 
 @click.command()
@@ -44,7 +44,7 @@ def probe(
     machine = detect(
         python=python,
         ask_frameworks=ask_frameworks,
-        workdir=Path.cwd(),
+        workdir=here(),
         replay=_load_raw(replay) if replay else None,
         keep_raw=kept.append if save_raw else None,
     )
@@ -56,7 +56,7 @@ def probe(
         from advisor.app import advice_of_machine
         from advisor.data.advice import dump_advice
 
-        click.echo(dump_advice(advice_of_machine(machine)), nl=False)
+        print_json(dump_advice(advice_of_machine(machine)))
         return
     from advisor.cli.screen import console
     from advisor.cli.tell import tell_machine

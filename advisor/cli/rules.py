@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from advisor.cli.options import rules_option
+from advisor.cli.screen import plain
 from advisor.data.files import shipped
-from advisor.errors import UserError, did_you_mean
+from advisor.errors import AdvisorError, UserError, did_you_mean
 
 
 @click.group()
@@ -56,13 +57,36 @@ def check(folder: Path) -> None:
     """Everything that is wrong with the rule files in FOLDER, on top of the shipped ones."""
     from advisor.rulebook import check_dirs
 
-    problems = check_dirs((shipped("rules"), folder))
+    if not any(folder.rglob("*.toml")):
+        raise UserError(f"{folder} holds no TOML file", "See docs/rules.md for what a rule folder holds.")
+    problems = [str(problem) for problem in check_dirs((shipped("rules"), folder))]
+    if not problems:
+        problems = [*_wrong_data(folder), *_wrong_cases(folder)]
     for problem in problems:
-        click.echo(str(problem), err=True)
+        click.echo(plain(problem), err=True)
     if problems:
         count = len(problems)
         raise UserError(f"{count} problem{'s' if count > 1 else ''} in {folder}", "Mend the lines above.")
     click.echo(f"{folder}: no problem found")
+
+
+def _wrong_data(folder: Path) -> list[str]:
+    """What is wrong with accelerators, models, workloads and prices of the folder: the first of it."""
+    from advisor.data.catalogue import load_catalogue
+
+    try:
+        load_catalogue((shipped("rules"), folder))
+    except AdvisorError as error:
+        return [error.message]
+    return []
+
+
+def _wrong_cases(folder: Path) -> list[str]:
+    """Cases that do not hold once the folder lies on top of the shipped rules."""
+    from advisor.app import load_knowledge
+    from advisor.estimate import run_cases
+
+    return [str(outcome) for outcome in run_cases(load_knowledge((folder,)).book) if not outcome.ok]
 
 
 @rules.command("test")
@@ -77,5 +101,8 @@ def test(rules: tuple[Path, ...]) -> None:
     for outcome in failed:
         click.echo(str(outcome), err=True)
     if failed:
-        raise UserError(f"{len(failed)} rule cases fail", "`hwadvisor rules show ID` prints the rule.")
+        raise UserError(
+            f"{len(failed)} rule case{'s' * (len(failed) > 1)} failed",
+            "`hwadvisor rules show ID` prints the rule.",
+        )
     click.echo(f"all cases of {len(book.rules)} rules hold")

@@ -17,6 +17,7 @@ from advisor.cli.options import (
     lang_option,
     mode,
     mode_options,
+    print_json,
     python_option,
     quiet_flag,
     rules_option,
@@ -104,7 +105,7 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     if as_json:
         from advisor.data.advice import dump_advice
 
-        click.echo(dump_advice(advice), nl=False)
+        print_json(dump_advice(advice))
     paths = console(stderr=as_json)
     paths.print(str(result.folder / "advice.json"), soft_wrap=True)
     tell_rendered(result.rendered, paths, console(stderr=True), asked=options.formats, fatal=False)

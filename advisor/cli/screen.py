@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -16,6 +18,24 @@ if TYPE_CHECKING:
 WIDTH_WITHOUT_TERMINAL = 110
 
 
+class _Screen(Console):
+    """A console that shows what a stranger named as text, and outlives a reader that goes away."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Names come from drivers, hosts and files: escape sequences in them must not reach the terminal."""
+        return super().render_str(plain(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """`| head` has seen enough: what was asked for goes on, silently (rich would exit with 1)."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def plain(text: str) -> str:
+    """The text with every character that is not printable, except line ends and tabs, made visible."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A console that honours NO_COLOR (rich does) and does not fold to 80 columns in a pipe.
 
@@ -23,7 +43,7 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
-    return Console(
+    return _Screen(
         stderr=stderr, quiet=quiet, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False
     )
 

@@ -156,25 +156,31 @@ def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
     basis = (
         "with figures measured here" if measured else "from probe, catalogue and rules; nothing measured yet"
     )
-    out.print(f"What this machine can train ({basis})")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Workload", "Fits", "Time here", "Why"):
-        table.add_column(heading, overflow="fold")
     titles = {workload.id: workload.title for workload in advice.workloads}
+    by_target: dict[str, list[Estimate]] = {}
     for estimate in advice.estimates:
         if estimate.target.here:
-            table.add_row(
-                titles.get(estimate.workload, estimate.workload),
-                {True: "yes", False: "no", None: "unknown"}[estimate.fits],
-                _time(estimate),
-                estimate.why,
-            )
-    out.print(table)
+            by_target.setdefault(estimate.target.label, []).append(estimate)
+    for label, estimates in by_target.items():
+        what = label if len(by_target) > 1 else "this machine"
+        out.print(f"What {what} can train ({basis})")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("Workload", "Fits", "Time here", "Why"):
+            table.add_column(heading, overflow="fold")
+        for e in estimates:
+            fits = {True: "yes", False: "no", None: "unknown"}[e.fits]
+            table.add_row(titles.get(e.workload, e.workload), fits, _time(e), e.why)
+        out.print(table)
 
 
 def times_here(advice: Advice) -> dict[str, str]:
-    """Time of each workload on this machine, as the verdict prints it, by workload id."""
-    return {e.workload: _time(e) for e in advice.estimates if e.target.here and e.fits is not False}
+    """Time of each workload on this machine, as the verdict prints it; of several devices each."""
+    here = [e for e in advice.estimates if e.target.here and e.fits is not False]
+    several = len({e.target.label for e in here}) > 1
+    return {
+        f"{e.workload} on {e.target.device or e.target.label}" if several else e.workload: _time(e)
+        for e in here
+    }
 
 
 def _time(estimate: Estimate) -> str:

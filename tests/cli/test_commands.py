@@ -218,3 +218,99 @@ def test_a_config_in_the_hub_cache_and_a_bare_size_become_workloads(tmp_path: Pa
         assert name in advice["workloads"][0]["title"]
         (here, *_) = [e for e in advice["estimates"] if e["workload"] == "own" and e["target"]["here"]]
         assert here["quantities"]["memory_bytes"]["value"] and here["quantities"]["time_s"]["value"]
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = run()
+    assert done.returncode == 0
+    assert "Commands:" in done.stdout and "scan" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_closed_pipe_does_not_stop_a_scan(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "advisor",
+            "scan",
+            "--no-calibrate",
+            "--format",
+            "html",
+            "--output",
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    assert list(tmp_path.glob("*/report.html"))
+    if process.stderr is not None:
+        process.stderr.close()
+
+
+def test_a_terminal_that_knows_only_ascii(tmp_path: Path) -> None:
+    done = run(
+        "scan", "--no-calibrate", "--format", "html", "--output", str(tmp_path), PYTHONIOENCODING="ascii"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_json_is_utf_8_whatever_the_terminal_knows() -> None:
+    done = run("probe", "--json", "--no-frameworks", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_standard_output() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "advisor", "models"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(REPO)},
+        )
+    assert done.returncode == 2
+    assert "no space left" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a current folder cannot be deleted here")
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m advisor probe"
+    done = subprocess.run(
+        ["sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+    )
+    fails(done, "current folder")
+
+
+def test_rules_check_looks_at_data_and_cases_too(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    fails(run("rules", "check", str(empty)), "no TOML file")
+    bad = tmp_path / "bad" / "models"
+    bad.mkdir(parents=True)
+    (bad / "mine.toml").write_text('id = "mine"\nfamily = "decodr"\n')
+    done = run("rules", "check", str(tmp_path / "bad"))
+    assert done.returncode == 2
+    assert "mine.toml" in done.stderr
+
+
+def test_escape_sequences_of_a_stranger_stay_text() -> None:
+    from advisor.cli.screen import plain
+
+    assert "\x1b" not in plain("\x1b]52;c;AAAA\x07")
+    assert plain("a\nb\tc – 汉字") == "a\nb\tc – 汉字"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 from advisor import __version__
 from advisor.data.advice import save_advice
 from advisor.data.files import make_folder, shipped, unwritable
-from advisor.errors import AdvisorError
 from advisor.probe import detect
 from advisor.probe.software import check_python
 from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
@@ -148,9 +147,11 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
 
 def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]:
     """Everything that can be wrong with the flags, found before anything slow starts."""
+    from advisor.render.texts import load_texts
     from advisor.search import workload_from_flags
 
     knowledge = load_knowledge(options.rules)
+    load_texts(options.lang)
     if options.python is not None:
         check_python(options.python)
     if options.measure is not False and (options.python or options.device):
@@ -285,12 +286,15 @@ def _calibrate(
     choice = CalibrateOptions(
         mode=options.mode, python=options.python, device=options.device, workdir=options.workdir
     )
+    refined = advice
     for snapshot in measure(advice, choice, listen):
-        advice = snapshot
-        save_advice(snapshot, folder / "advice.json")
         done = snapshot.calibration.measurements if snapshot.calibration else ()
         if done and done[-1].bench == "train_rate":
-            listen.verdict(with_estimates(knowledge, snapshot, catalogue=False))
+            refined = with_estimates(knowledge, snapshot, catalogue=False)
+            listen.verdict(refined)
+        # the generator goes on from its own copy, which knows nothing of what has been refined
+        advice = snapshot.model_copy(update={"estimates": refined.estimates, "trace": refined.trace})
+        save_advice(advice, folder / "advice.json")
     return advice
 
 
@@ -314,10 +318,10 @@ def now() -> str:
 
 @contextmanager
 def _no_empty_folder(folder: Path) -> Iterator[None]:
-    """If the first write fails (full disk), leave nothing behind, not even the empty folder."""
+    """If nothing comes to be written (full disk, Ctrl-C), leave nothing behind, not even the folder."""
     try:
         yield
-    except AdvisorError:
+    except BaseException:
         with suppress(OSError):
             folder.rmdir()
         raise

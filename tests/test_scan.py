@@ -150,6 +150,25 @@ def test_kill_9_in_the_middle_loses_nothing_measured(tmp_path: Path) -> None:
     assert "not complete" in page or "cut short" in page or "stopped" in page
 
 
+def test_kill_9_keeps_what_the_measurements_refined(tmp_path: Path) -> None:
+    process = start("scan", "--quick", "--output", str(tmp_path))
+    rates: list[Any] = []
+    try:
+        end = time.monotonic() + 120
+        while time.monotonic() < end and process.poll() is None and not rates:
+            for file in tmp_path.glob("*/advice.json"):
+                measured = (json.loads(file.read_text())["calibration"] or {}).get("measurements", ())
+                rates = [m for m in measured if m["bench"] == "train_rate" and m["value"] is not None]
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.communicate()
+    if not rates:
+        pytest.skip("no training rate could be measured undisturbed")
+    here = [e for e in advice_in(tmp_path)["estimates"] if e["target"]["here"]]
+    assert any(e["calibrated"] for e in here)
+
+
 def test_the_bench_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     process = start("scan", "--output", str(tmp_path))
     try:

@@ -168,7 +168,7 @@ def test_integers_of_thousands_of_digits_are_refused() -> None:
         (1.2e6, "USD", "USD 1.2 million"),
         (2.49, "USD/h", "USD 2.49/h"),
         (2.49 / 3600, "USD/s", "USD 2.49/h"),
-        (0.1 / 3.6e6, "USD/J", "USD 0.1/kWh"),
+        (0.1 / 3.6e6, "USD/J", "USD 0.10/kWh"),
         (999.96e9, "FLOP/s", "1 TFLOP/s"),
         (3.6e9, "J", "1 MWh"),
         (38, "%", "38%"),
@@ -259,3 +259,22 @@ def test_hostile_unit_never_crashes_show(value: float, unit: str) -> None:
         assert show_range(value, value, unit)
     except UserError as error:
         assert error.message
+
+
+def test_prices_below_a_hundred_have_two_decimals() -> None:
+    assert [show(price, "USD/h") for price in (0.8, 1.0, 0.0123, 99.5)] == [
+        "USD 0.80/h",
+        "USD 1.00/h",
+        "USD 0.01/h",
+        "USD 99.50/h",
+    ]
+    assert show(0, "USD") == "USD 0" and show(120, "USD") == "USD 120"
+
+
+def test_a_range_takes_the_unit_of_the_figure_it_stands_beside() -> None:
+    day = 86400.0
+    assert "years" in show_range(128 * day, 1168 * day, "s")
+    assert show_range(128 * day, 1168 * day, "s", like=225 * day) == "128–1,168 days"
+    assert show_range(20 * 60.0, 3 * 3600.0, "s", like=45 * 60.0) == "20–180 min"
+    # A figure outside its range says nothing about the unit.
+    assert show_range(128 * day, 1168 * day, "s", like=1.0) == show_range(128 * day, 1168 * day, "s")

@@ -81,10 +81,19 @@ def show(value: float | None, unit: str, digits: int = 3, words: Words = ENGLISH
     )
 
 
-def show_range(
-    low: float | None, high: float | None, unit: str, digits: int = 2, words: Words = ENGLISH
+def show_range(  # noqa: PLR0913 - all but the figure have defaults
+    low: float | None,
+    high: float | None,
+    unit: str,
+    digits: int = 2,
+    words: Words = ENGLISH,
+    *,
+    like: float | None = None,
 ) -> str:
-    """A range for people: "3.1–4.2 days", "USD 12k–15k", "at least 3 h", "unknown"."""
+    """A range for people: "3.1–4.2 days", "USD 12k–15k", "at least 3 h", "unknown".
+
+    `like` is the figure that the range stands beside: both are then in the unit that suits it.
+    """
     first, kind, label = _in_si(low, unit)
     last, _, _ = _in_si(high, unit)
     if first is None or last is None:
@@ -100,7 +109,8 @@ def show_range(
     wide = first <= 0 or not math.isfinite(last) or last / first > 100  # one unit would hide the low end
     if wide:
         return f"{ends[0]}{words.to}{ends[1]}"
-    middle = math.sqrt(first * last)
+    beside, _, _ = _in_si(like, unit)
+    middle = beside if beside and first <= beside <= last else math.sqrt(first * last)
     scale = _time_scale(middle, words) if kind == "time" else _scale(kind, label, middle, digits, words)
     texts = [_figure(kind, value, scale, digits, words) for value in (first, last)]
     joined = words.dash.join(texts if kind == "money" or texts[0] != texts[1] else texts[:1])
@@ -202,7 +212,7 @@ def _largest(steps: list[tuple[float, str]], size: float, digits: int) -> tuple[
 
 def _figure(kind: str, size: float, scale: _Scale, digits: int, words: Words) -> str:
     number = size / scale.factor
-    if kind == "money" and scale.factor == 1.0 and 0.995 <= number < 99.995 and number != int(number):
+    if kind == "money" and scale.factor == 1.0 and 0.00995 <= number < 99.995:  # prices
         return _grouped(f"{number:,.2f}", words)
     return _digits(number, digits, words)
 

@@ -16,6 +16,7 @@ from advisor.cli.options import (
     python_option,
     quiet_flag,
 )
+from advisor.errors import UserError
 
 
 @click.command()
@@ -46,15 +47,22 @@ def calibrate(
     """
     from advisor.app import advice_of_machine, measure
     from advisor.calibrate import CalibrateOptions
+    from advisor.calibrate.options import check_options
     from advisor.cli.screen import CalibrationProgress, console
     from advisor.cli.tell import tell_calibration
     from advisor.data.advice import dump_advice, save_advice
     from advisor.probe import detect
+    from advisor.probe.software import check_python
 
     options = CalibrateOptions(
         mode=mode(quick, thorough), python=python, device=device, workdir=here(), only=only
     )
+    if python is not None:
+        check_python(python)
+    check_options(options)
     advice = advice_of_machine(detect(python=python, workdir=here()), command="calibrate")
+    if output is not None:
+        save_advice(advice, output)  # an unwritable place is found before anything is measured
     with CalibrationProgress(quiet=quiet) as progress:
         for snapshot in measure(advice, options, progress):
             advice = snapshot
@@ -64,3 +72,9 @@ def calibrate(
         print_json(dump_advice(advice))
     elif advice.calibration is not None:
         tell_calibration(advice.calibration, console())
+    done = advice.calibration
+    if done is None or not (done.measurements or done.failures):
+        raise UserError(
+            "nothing was measured" + (f": {', '.join(only)} has no part in this run" if only else ""),
+            "Leave --quick or --only away; copies to a device need an accelerator.",
+        )

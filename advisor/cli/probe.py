@@ -59,7 +59,7 @@ def probe(
         print_json(dump_advice(advice_of_machine(machine)))
         return
     from advisor.cli.screen import console
-    from advisor.cli.tell import tell_machine
+    from advisor.cli.tell_machine import tell_machine
 
     tell_machine(machine, console())
 

@@ -121,7 +121,8 @@ class _Screen:
 
     def verdict(self, advice: Advice) -> None:
         """The first verdict in full; later ones as a line of what the new figures changed."""
-        from advisor.cli.tell import tell_machine, tell_verdict, times_here
+        from advisor.cli.tell import tell_verdict, times_here
+        from advisor.cli.tell_machine import tell_machine
 
         before, self._told = self._told, times_here(advice)
         if before is not None:

@@ -314,3 +314,12 @@ def test_escape_sequences_of_a_stranger_stay_text() -> None:
 
     assert "\x1b" not in plain("\x1b]52;c;AAAA\x07")
     assert plain("a\nb\tc – 汉字") == "a\nb\tc – 汉字"
+
+
+def test_a_bench_that_has_no_part_in_the_run_is_said_so() -> None:
+    fails(run("calibrate", "--only", "host_device_copy", "--device", "cpu"), "host_device_copy")
+
+
+def test_calibrate_checks_its_python_and_its_output_first(tmp_path: Path) -> None:
+    fails(run("calibrate", "--python", str(tmp_path / "nowhere")), "nowhere")
+    fails(run("calibrate", "--only", "disk_read", "--output", str(tmp_path / "no" / "a.json")), "no/a.json")

@@ -57,8 +57,8 @@ def cli() -> None:
     """What hardware does a training job need? Measured on this machine, with ranges and sources.
 
     \b
-    hwadvisor scan            probe, calibrate (about 25 s) and write a report to reports/
-    hwadvisor scan --quick    the same in about 8 s of measuring
+    hwadvisor scan            probe, calibrate (about 40 s) and write a report to reports/
+    hwadvisor scan --quick    the same in about 10 s of measuring
     hwadvisor probe --json    what this machine is, as JSON
 
     Exit codes: 0 done, 1 nothing fits the limits, 2 a flag, file or library is wrong, 3 a bug in

@@ -55,7 +55,7 @@ def mode_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--quick and --thorough; neither is the default grid."""
     for flag, text in (
         ("--thorough", "Full grid and sustained figures: minutes."),
-        ("--quick", "A reduced grid: about 8 s of measuring."),
+        ("--quick", "A reduced grid: about 10 s of measuring."),
     ):
         command = click.option(flag, is_flag=True, help=text)(command)
     return command

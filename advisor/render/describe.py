@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from markupsafe import Markup
 
 from advisor.render import select
@@ -24,20 +26,7 @@ from advisor.schema import (
     TraceStep,
     Workload,
 )
-
-_HIDDEN = {
-    "flops",
-    "bytes",
-    "batch",
-    "pinned",
-    "threads",
-    "where",
-    "op",
-    "dtype",
-    "family",
-    "kind",
-    "direction",
-}
+from advisor.units import GIB
 
 
 def bench(t: Texts, name: str) -> Markup:
@@ -61,27 +50,68 @@ def bench(t: Texts, name: str) -> Markup:
 
 
 def measurement(t: Texts, m: Measurement) -> Markup:
-    """One line for a measurement: bench and the parameters that tell it from its like."""
-    first = [
-        str(m.params[key]).replace("_", " ")
-        for key in ("op", "family", "dtype", "kind", "direction", "where")
-        if key in m.params
-    ]
-    rest = [f"{key} {_plain(value)}" for key, value in m.params.items() if key not in _HIDDEN]
-    if "bytes" in m.params and m.bench != "train_step":
-        rest.append(number(float(m.params["bytes"]), "B"))
+    """One line for a measurement: bench and what tells it from its like, in words.
+
+    Parameters that only the rules need (the intercept of a rate, the vocabulary) are in advice.json.
+    """
+    words = [*_what(t, m), *_sizes(t, m)]
     if "threads" in m.params:
-        rest.append(t.plain("measurement.threads", "threads {count}", count=m.params["threads"]))
+        words.append(t.plain("measurement.threads", "threads {count}", count=m.params["threads"]))
+    point = {
+        "start": t.plain("measurement.start", "before the others"),
+        "end": t.plain("measurement.end", "after the others"),
+    }.get(str(m.params.get("point", "")))
+    if point:
+        words.append(point)
     if m.phase != "burst":
-        rest.append(m.phase)
-    tail = ", ".join([*first, *rest])
+        words.append(m.phase)
     return Markup('{} <span class="param">{}</span>').format(
-        bench(t, m.bench), foreign(tail, 120) if tail else ""
+        bench(t, m.bench), foreign(", ".join(words), 140) if words else ""
     )
 
 
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _what(t: Texts, m: Measurement) -> list[str]:
+    """Kind of work: operation, network, number format, direction, place."""
+    names = {
+        "decoder": t.plain("network.decoder", "language model"),
+        "cnn": t.plain("network.cnn", "convolutional network"),
+    }
+    found = [
+        m.params[key] for key in ("op", "family", "dtype", "kind", "direction", "where") if key in m.params
+    ]
+    words = [names.get(str(value), str(value).replace("_", " ")) for value in found]
+    if isinstance(m.params.get("direct"), bool):
+        words.append(
+            t.plain("measurement.direct", "past the system's cache")
+            if m.params["direct"]
+            else t.plain("measurement.cached", "through the system's cache")
+        )
+    return words
+
+
+def _sizes(t: Texts, m: Measurement) -> list[str]:
+    """How large the work was."""
+    of, words = m.params, []
+    if "n" in of:
+        words.append(t.plain("measurement.square", "{n} × {n}", n=of["n"]))
+    if "layers" in of:
+        layers = " + ".join(str(of["layers"]).split(","))
+        words.append(t.plain("measurement.layers", "{count} layers", count=layers))
+    if isinstance(of.get("parameters"), int | float):
+        count = number(float(of["parameters"]), "1")
+        words.append(t.plain("measurement.parameters", "{count} parameters", count=count))
+    if "seq" in of:
+        words.append(t.plain("measurement.tokens", "{count} tokens", count=of["seq"]))
+    if "width" in of and "height" in of:
+        words.append(
+            t.plain("measurement.pixels", "{width} × {height} pixels", width=of["width"], height=of["height"])
+        )
+    elif "image_size" in of:
+        side = of["image_size"]
+        words.append(t.plain("measurement.pixels", "{width} × {height} pixels", width=side, height=side))
+    if isinstance(of.get("bytes"), int | float) and m.bench != "train_step":
+        words.append(number(float(of["bytes"]), "B"))
+    return words
 
 
 def device(t: Texts, name: str, named: dict[str, str]) -> Markup:
@@ -114,6 +144,67 @@ def device_title(t: Texts, device: Device) -> Markup:
 def code(name: str) -> Markup:
     """A code of a closed list as words."""
     return foreign(name.replace("_", " "), 80)
+
+
+def first_sentence(text: str) -> str:
+    """A text up to its first full stop that ends a sentence (not that of "2.13")."""
+    return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0]
+
+
+def refusal(estimate: Estimate, t: Texts) -> Markup:
+    """What keeps a workload from running, in two or three words; empty for memory, the usual reason."""
+    return (
+        {
+            "framework": t("refusal.framework", "no framework for it"),
+            "precision": t("refusal.precision", "not in this number format"),
+        }.get(select.refused_by(estimate), Markup())
+        if estimate.fits is False
+        else Markup()
+    )
+
+
+def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
+    """What limits a run here, shortly: needed and allowed stand in the other columns already."""
+    need, has = estimate.quantities.get("memory_bytes"), estimate.quantities.get("memory_usable")
+    needed, there = select.point(need), select.point(has)
+    size = number(there, "B") if there is not None else ""
+    tight = Markup()
+    if need and there is not None and needed is not None and needed <= there < (need.high or 0.0):
+        tight = t("limit.tight", "Memory is tight: the upper end of the estimate does not fit.")
+    reason = select.refused_by(estimate) if not estimate.fits else ""
+    if reason == "memory" and needed and there:
+        return t(
+            "limit.memory", "Memory: {times} the {size} there are.", times=_times(needed / there), size=size
+        )
+    if reason:
+        return (
+            foreign(first_sentence(estimate.why), 240) if estimate.why else code(estimate.limit or "unknown")
+        )
+    time, allowed = select.point(estimate.quantities.get("time_s")), select.deadline_s(workload)
+    if time is None:
+        return foreign(estimate.why, 240) if estimate.why else code("unknown")
+    if allowed and time > allowed:
+        late = t(
+            "limit.time", "Time: {times} what is allowed; memory suffices.", times=_times(time / allowed)
+        )
+        if tight:
+            late = t("limit.time_tight", "Time: {times} what is allowed.", times=_times(time / allowed))
+        return Markup(" ").join(part for part in (late, tight) if part)
+    return tight or t("limit.nothing", "Nothing: it fits and is done in time.")
+
+
+def room(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
+    """ "21 / 24" GiB: what one device must hold and what it has, and whether that is tight."""
+    need, there = select.point(estimate.quantities.get("memory_bytes")), select.room(advice, estimate)
+    ends = ["?" if size is None else number(size / GIB, "1") for size in (need, there)]
+    text = Markup("{} / {}").format(*ends)
+    if select.tight(advice, estimate):
+        text += Markup(' <span class="warn">{}</span>').format(t("catalogue.tight", "tight"))
+    return text
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:,.0f} ×"
 
 
 def choices(estimate: Estimate) -> Markup:
@@ -236,6 +327,11 @@ def old(advice: Advice, t: Texts, estimate: Estimate) -> Markup:
     return Markup('<span class="below warn">{}</span>').format(
         t("price.old", "price is {days} days old", days=age)
     )
+
+
+def command(text: str) -> Markup:
+    """A command to type."""
+    return Markup("<code>{}</code>").format(text)
 
 
 def code_text(text: str) -> Markup:

@@ -24,7 +24,7 @@ from advisor.schema import Advice
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
 
-CATALOGUE_ROWS_PAGED = 6
+CATALOGUE_ROWS_PAGED = 20  # what a reader without the screen version compares with
 CATALOGUE_ROWS_SCREEN = 25
 
 

@@ -159,7 +159,9 @@ class Marks:
             self.traces[key] = None
             return self.mark(quantity.kind, slug("t", key), quantity.source)
         if quantity.kind == Kind.rule:
-            return self.mark(quantity.kind, "origin-rule", quantity.source)
+            # A trace that is stored but not printed is in advice.json; without one nothing is.
+            target = "origin-rule" if key in self.advice.trace else "origin-again"
+            return self.mark(quantity.kind, target, quantity.source)
         return self.sourced(quantity.kind, quantity.source, quantity.reason)
 
     # --- plain writing ------------------------------------------------------------------------
@@ -177,7 +179,7 @@ class Marks:
         try:
             # Measured ranges are narrow: two figures would often print both ends alike.
             digits = 3 if isinstance(of, Measurement) else 2
-            return show_range(of.low, of.high, of.unit or "1", digits)
+            return show_range(of.low, of.high, of.unit or "1", digits, like=of.value)
         except UserError:
             ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]
             return f"{'–'.join(ends)} {clean(of.unit, 24)}"

@@ -39,7 +39,11 @@ def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         best = select.best_here(advice, workload)
         title = short(workload.title)
         if best is not None and best.fits is False:
-            title = t.plain("chart.no_fit", "{title}: does not fit here", title=title)
+            title = (
+                t.plain("chart.no_framework", "{title}: no framework for it here", title=title)
+                if (why_not := select.refusal(advice, workload)) and select.refused_by(why_not) == "framework"
+                else t.plain("chart.no_fit", "{title}: does not fit here", title=title)
+            )
         for label, estimate in ((here, best), (there, select.cheapest(advice, workload))):
             figure = estimate.quantities.get("time_s") if estimate and estimate.fits is not False else None
             if figure is not None and (value := select.point(figure)):
@@ -171,7 +175,10 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
     bars = base.mark_bar(height=13).encode(x=x, x2=alt.datum(1), color=colour)
     names = base.mark_text(align="left", dx=5).encode(x="at:Q", text="text:N")
-    return alt.layer(bars, names).properties(width=WIDTH, height=_rows(60 if len(places) > 1 else 44)), t(
+    drawing = alt.layer(bars, names).properties(width=WIDTH, height=_rows(60 if len(places) > 1 else 44))
+    if why.place(t, "all_cores").striptags() not in places:
+        return drawing, t("chart.tasks.caption_device", "The same work on one core and on an accelerator.")
+    return drawing, t(
         "chart.tasks.caption",
         "The same work on one core, on all cores and, where there is one, on an accelerator. "
         "Work that cannot be split gains nothing from more cores.",
@@ -212,7 +219,7 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "chart.distance.caption",
         "How far this machine is from others. Its own figures are measured (memory: probed); the others are "
         "vendors' peaks, which real programs do not reach. Logarithmic scales: "
-        "each upright line is ten times the one before.",
+        "equal distances are equal factors.",
     )
 
 

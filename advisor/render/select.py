@@ -135,6 +135,16 @@ def tasks(calibration: Calibration | None) -> tuple[TaskRow, ...]:
     return tuple(rows)
 
 
+def places(rows: Iterable[TaskRow], *, accelerator: bool) -> tuple[str, ...]:
+    """The places worth a column: where something ran, and where it should have."""
+    ran = {place for row in rows for place in row.places}
+    return tuple(
+        place
+        for place in PLACES
+        if place in ran or place == "one_core" or (place == "device" and accelerator)
+    )
+
+
 # --- devices and catalogue --------------------------------------------------------------------
 
 
@@ -207,6 +217,28 @@ def best_here(advice: Advice, workload: Workload) -> Estimate | None:
     return found[0] if found else None
 
 
+REFUSALS = ("framework", "precision", "memory", "unknown")
+
+
+def refusal(advice: Advice, workload: Workload) -> Estimate | None:
+    """The estimate that says why a workload cannot run here, the nearest to mending first.
+
+    None when some device here can run it. `Estimate.limit` of what is returned names the reason; a
+    device that no framework sees comes before one whose memory is too small, for software can be had.
+    """
+    found = here(advice, workload)
+    if not found or any(e.fits for e in found):
+        return None
+    return min(found, key=lambda e: REFUSALS.index(refused_by(e)))
+
+
+def refused_by(estimate: Estimate) -> str:
+    """One of REFUSALS; only a plain "memory" (or a reason nobody gave) counts as memory."""
+    if estimate.fits is None:
+        return "unknown"
+    return estimate.limit if estimate.limit in REFUSALS else "memory"
+
+
 def _time(estimate: Estimate) -> float:
     return _or_inf(point(estimate.quantities.get("time_s")))
 
@@ -244,6 +276,25 @@ def catalogue(advice: Advice, workload: Workload) -> tuple[CatalogueRow, ...]:
     return tuple(
         sorted(found, key=lambda r: (not _answers(r.deadline), _rent(r.deadline), _rent(r.fit), r.title))
     )
+
+
+def room(advice: Advice, estimate: Estimate) -> float | None:
+    """Memory of one device of an estimate's target in bytes: what is usable, else what is listed."""
+    usable = point(estimate.quantities.get("memory_usable"))
+    if usable is not None:
+        return usable
+    for accelerator in advice.accelerators:
+        if accelerator.id == estimate.target.accelerator_id:
+            return point(accelerator.figures.get("memory_bytes"))
+    return None
+
+
+def tight(advice: Advice, estimate: Estimate) -> bool:
+    """Whether it fits by the estimate and would not by the upper end of its range."""
+    need, there = estimate.quantities.get("memory_bytes"), room(advice, estimate)
+    if not estimate.fits or need is None or need.high is None or there is None:
+        return False
+    return need.high > there
 
 
 def _answers(estimate: Estimate | None) -> bool:

@@ -90,14 +90,8 @@ def answer(advice: Advice, t: Texts) -> Markup:
             time=_time_text(advice, nearest, t),
             limit=whole(number(select.deadline_s(nearest) or 0.0, "s")),
         )
-    elif too_big == total:
-        first = t("answer.none", "None of {total} workloads fits into this machine's memory.", total=total)
     else:
-        first = t(
-            "answer.unknown",
-            "What this machine can train is not known: the table below says why.",
-            total=total,
-        )
+        return _refused(advice, t, total)
     rest = Markup()
     if in_time and slow and too_big:
         rest = t(
@@ -111,6 +105,47 @@ def answer(advice: Advice, t: Texts) -> Markup:
     elif too_big and too_big < total:
         rest = t("answer.rest_no", "Of the others, {count} cannot run here.", count=too_big)
     return Markup(" ").join([first, rest]) if rest else first
+
+
+def _refused(advice: Advice, t: Texts, total: int) -> Markup:
+    """Why nothing runs here: memory, software and not knowing are three different answers."""
+    counts = _refusals(advice)
+    if counts.get("memory") == total:
+        return t("answer.none", "None of {total} workloads fits into this machine's memory.", total=total)
+    if counts.get("unknown") == total:
+        return t("answer.unknown", "What this machine can train is not known: the table below says why.")
+    words = {
+        "framework": t(
+            "answer.because.framework",
+            "{count} would fit, but no framework here can use the device",
+            count=counts.get("framework", 0),
+        ),
+        "precision": t(
+            "answer.because.precision",
+            "{count} would fit, but not in their number format",
+            count=counts.get("precision", 0),
+        ),
+        "memory": t("answer.because.memory", "{count} do not fit into memory", count=counts.get("memory", 0)),
+        "unknown": t("answer.because.unknown", "{count} are not known", count=counts.get("unknown", 0)),
+    }
+    parts = [words[name] for name in select.REFUSALS if counts.get(name)]
+    return t(
+        "answer.cannot",
+        "None of {total} workloads can run here as things are: {parts}.",
+        total=total,
+        parts=Markup("; ").join(parts),
+    )
+
+
+def _refusals(advice: Advice) -> dict[str, int]:
+    """Reason -> how many workloads cannot run here for it."""
+    counts: dict[str, int] = {}
+    for workload in advice.workloads:
+        found = select.refusal(advice, workload)
+        if found is not None:
+            reason = select.refused_by(found)
+            counts[reason] = counts.get(reason, 0) + 1
+    return counts
 
 
 def _no_estimates(advice: Advice, t: Texts) -> Markup:
@@ -189,10 +224,27 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
                     t("key.workloads.figure", "{done} of {total}", done=done, total=len(states)),
                     marks.mark("rule", "origin-rule"),
                 ),
-                t("key.workloads.note", "{fits} fit at all", fits=fits),
+                _fit_note(advice, t, fits),
             )
         )
     return figures
+
+
+def _fit_note(advice: Advice, t: Texts, fits: int) -> Markup:
+    """How many could run at all, and how many only software keeps from it."""
+    counts = _refusals(advice)
+    if blocked := counts.get("framework"):
+        return t(
+            "key.workloads.blocked",
+            "{fits} can run; {blocked} more would fit, but no framework can use the device",
+            fits=fits,
+            blocked=blocked,
+        )
+    if not fits and counts.get("memory") == sum(counts.values()):
+        return t("key.workloads.none", "none fits into memory")
+    if not fits:
+        return t("key.workloads.unknown", "whether any can run is not known for all")
+    return t("key.workloads.note", "{fits} can run at all", fits=fits)
 
 
 def device_name(advice: Advice, name: str, t: Texts) -> Markup:
@@ -258,6 +310,9 @@ def _measure_again(advice: Advice, t: Texts) -> list[Step]:
 
 
 def _unseen(advice: Advice, t: Texts) -> list[Step]:
+    seen = select.unseen_devices(advice)
+    if not seen and _refusals(advice).get("framework"):
+        return [_install(advice, t)]
     return [
         Step(
             t(
@@ -267,8 +322,26 @@ def _unseen(advice: Advice, t: Texts) -> list[Step]:
             ),
             device_reason(device.framework_name.reason, t),
         )
-        for device in select.unseen_devices(advice)[:1]
+        for device in seen[:1]
     ]
+
+
+def _install(advice: Advice, t: Texts) -> Step:
+    """What to install when an estimate says that no framework can use the device."""
+    blocked = next(
+        e
+        for w in advice.workloads
+        if (e := select.refusal(advice, w)) is not None and select.refused_by(e) == "framework"
+    )
+    names = [describe.device_title(t, d) for d in select.usable_devices(advice)[:1]]
+    return Step(
+        t(
+            "next.install",
+            "Install PyTorch in a build that can use {device}, then run hwadvisor scan again.",
+            device=names[0] if names else foreign(blocked.target.label, 80),
+        ),
+        foreign(describe.first_sentence(blocked.why), 200),
+    )
 
 
 def device_reason(reason: str, t: Texts) -> Markup:

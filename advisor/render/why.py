@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from advisor.render import select
-from advisor.render.describe import seen
+from advisor.render.describe import command, seen
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Calibration
@@ -96,6 +96,16 @@ def reading(advice: Advice, t: Texts) -> list[Markup]:
     serial = rows.pop("serial_task", None)
     parallel = list(rows.values())
     said = []
+    if (serial or parallel) and not any(
+        "all_cores" in row.places for row in (*parallel, *([serial] if serial else []))
+    ):
+        said.append(
+            t(
+                "why.read.no_cores",
+                "How all cores together do was not measured in this run; a full {command} measures it.",
+                command=command("hwadvisor scan"),
+            )
+        )
     split = serial.ratio("all_cores") if serial else None
     if split is not None and split < CLEARLY:
         said.append(t("why.read.chain", "In the chain, more cores gain nothing."))

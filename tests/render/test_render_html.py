@@ -10,7 +10,7 @@ import pytest
 import sample
 
 from advisor.errors import UserError
-from advisor.render import render_report
+from advisor.render import describe, render_report
 from advisor.render.clean import clean, slug
 from advisor.render.html import CSP, render_html, section_files
 from advisor.render.texts import Texts
@@ -156,7 +156,7 @@ def test_marks_lead_somewhere(paged):
     assert len(ids) == len(set(ids)), "an id is there twice"
     targets = {attrs["href"][1:] for tag, attrs in page.tags if tag == "a"}
     assert targets <= set(ids), sorted(targets - set(ids))[:5]
-    assert all(re.fullmatch(r"[a-z]+-[0-9a-f]{12}|top|origin-rule", name) for name in ids)
+    assert all(re.fullmatch(r"[a-z]+-[0-9a-f]{12}|top|origin-rule|origin-again", name) for name in ids)
 
 
 def test_every_figure_carries_a_mark(gpu):
@@ -202,7 +202,7 @@ def test_old_prices_are_flagged(cpu):
 
 
 def test_grade_c_gives_a_range_and_no_figure(cpu):
-    row = re.search(r"Matrix product.{0,400}?n 512.*?</tr>", cpu, re.DOTALL)
+    row = re.search(r"Matrix product.{0,400}?512 × 512.*?</tr>", cpu, re.DOTALL)
     assert row and "range only" in row[0] and ">C<" in row[0]
 
 
@@ -309,3 +309,107 @@ def test_clean_makes_hidden_characters_visible():
     long = clean("x" * 10_000)
     assert len(long) < 450 and long.endswith("(10,000 characters)")
     assert clean("机器 é") == "机器 é"
+
+
+def refused(
+    limits: dict[str, str], why: str = "No framework here sees the device: torch 2.13 (cpu)."
+) -> Advice:
+    """A machine none of whose workloads can run, for the reasons in `limits` (the others: memory)."""
+    advice = sample.gpu_machine()
+    estimates = tuple(
+        e.model_copy(
+            update={
+                "fits": None if limits.get(e.workload) == "unknown" else False,
+                "limit": limits.get(e.workload, "memory"),
+                "why": why if e.workload in limits else e.why,
+            }
+        )
+        if e.target.here
+        else e
+        for e in advice.estimates
+    )
+    return without(advice, estimates=estimates)
+
+
+def test_the_reason_why_nothing_runs_is_the_one_the_estimates_give():
+    names = [w.id for w in sample.gpu_machine().workloads]
+    memory = Page(html(refused({}))).text
+    assert "None of 9 workloads fits into this machine's memory" in memory
+    assert "none fits into memory" in memory
+    software = Page(html(refused(dict.fromkeys(names, "framework")))).text
+    assert "this machine's memory." not in software
+    assert "9 would fit, but no framework here can use the device" in software
+    assert "0 can run; 9 more would fit" in software
+    assert "Install PyTorch in a build that can use NVIDIA H200" in software
+    assert "No framework here sees the device: torch 2.13 (cpu)." in software
+    mixed = Page(html(refused({names[0]: "framework", names[1]: "unknown"}))).text
+    assert "1 would fit, but no framework" in mixed and "7 do not fit into memory; 1 are not known" in mixed
+    nobody_knows = Page(html(refused(dict.fromkeys(names, "unknown")))).text
+    assert "What this machine can train is not known" in nobody_knows
+
+
+def test_figures_without_stored_steps_lead_to_the_paragraph_that_says_so():
+    page_text = html(without(sample.gpu_machine(), trace={}))
+    assert 'href="#origin-again"' in page_text
+    assert "The steps behind this figure are not in this report" in Page(page_text).text
+    assert "all others are in advice.json" not in page_text
+    assert "`hwadvisor" not in Page(page_text).text and "<code>hwadvisor explain</code>" in page_text
+
+
+def test_measurements_are_told_apart_in_words(cpu, gpu):
+    for page in (cpu, gpu):
+        table = " ".join(re.findall(r'<span class="param">.*?</span>', page))
+        for raw in ("intercept_s", "direct True", "file_bytes", "head_dim", "parameters 1", "layers 2,"):
+            assert raw not in table, raw
+
+
+def test_what_limits_a_run_is_said_without_repeating_the_row():
+    advice = sample.gpu_machine()
+    workload = advice.workloads[0]
+    here = next(e for e in advice.estimates if e.target.here and e.workload == workload.id)
+    allowed = workload.deadline_days * 86400
+
+    def said(time: float, need: float, high: float, *, fits: bool = True) -> str:
+        quantities = {
+            "time_s": Quantity(value=time, unit="s"),
+            "memory_bytes": Quantity(value=need, high=high, unit="B"),
+            "memory_usable": Quantity(value=100.0, unit="B"),
+        }
+        limit = "" if fits else "memory"
+        estimate = here.model_copy(update={"quantities": quantities, "fits": fits, "limit": limit})
+        return str(describe.limit(estimate, workload, Texts()))
+
+    assert said(allowed / 2, 10, 20) == "Nothing: it fits and is done in time."
+    assert said(allowed * 15, 10, 20) == "Time: 15 × what is allowed; memory suffices."
+    assert said(allowed * 15, 90, 120).endswith("the upper end of the estimate does not fit.")
+    assert said(allowed / 2, 700, 800, fits=False) == "Memory: 7 × the 100 B there are."
+
+
+def test_paper_has_twenty_devices_a_workload_with_memory_and_tightness():
+    advice = sample.gpu_machine()
+    workload = advice.workloads[0]
+    like = next(e for e in advice.estimates if not e.target.here and e.workload == workload.id)
+    estimates = tuple(
+        like.model_copy(
+            update={
+                "purpose": purpose,
+                "target": like.target.model_copy(update={"accelerator_id": f"device-{number}"}),
+                "quantities": {
+                    **like.quantities,
+                    "memory_bytes": Quantity(value=10 * 2**30, high=30 * 2**30, unit="B"),
+                    "memory_usable": Quantity(value=(20 if number == 2 else 40) * 2**30, unit="B"),
+                },
+            }
+        )
+        for number in range(30)
+        for purpose in ("fit", "deadline")
+    )
+    page = html(without(advice, workloads=(workload,), estimates=estimates), paged=True)
+    table = re.search(r'<table class="choices wide small">.*?</table>', page, re.DOTALL)
+    assert table and len(re.findall(r'<th scope="row">', table[0])) >= 20
+    assert "10 / 40" in table[0] and table[0].count(">tight<") == 1
+
+
+def test_time_and_fit_can_come_first_on_a_telephone(cpu):
+    assert re.search(r"\.stack \.s-fits \{ order: 1 \} \.stack \.s-time \{ order: 2 \}", cpu)
+    assert 'class="n s-time" data-name="Time here"' in cpu

@@ -20,7 +20,6 @@ LEAST_BLOCKS = 3
 STEAL_A, STEAL_C = 0.02, 0.10
 THROTTLED_B, THROTTLED_C = 0.05, 0.25  # share of quota periods cut short
 BUSY_DEVICE = 0.10  # utilisation by others before we began
-SLOPE_ERROR = 0.15  # of a rate from two depths: predictions of a third were 0.89 to 1.14 of the truth
 HARD_THROTTLE = ("hw_slowdown", "hw_thermal", "sw_thermal", "hw_power_brake", "thermal")
 INTERNAL = ("ops", "depths", "target_s", "least_bytes", "write_s", "storage", "counts")
 HOST_BOUND = ("launch_latency", "train_step")
@@ -208,9 +207,9 @@ def train_rate(shallow: Measurement, deep: Measurement) -> Measurement | BenchFa
             times = f"{shallow.value * 1e3:.1f} ms shallow, {deep.value * 1e3:.1f} ms deep"
             return _refused(shared, f"{times}: the slope is not positive")
         value, reason = flops / slope, ""
-        # medians are known to their spread / sqrt(n); the slope's own model error comes on top
+        # medians are known to their spread / sqrt(n); that depth extrapolates is the rules' calibrated_share
         error = sum(((m.high or 0.0) - (m.low or 0.0)) / 2 / max(m.kept, 1) ** 0.5 for m in (shallow, deep))
-        relative = SLOPE_ERROR + error / slope
+        relative = error / slope
         low, high = value * max(1 - relative, 0.0), value * (1 + relative)
         params["intercept_s"] = shallow.value - float(shallow.params["flops"]) / value
     return Measurement(

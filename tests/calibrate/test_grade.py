@@ -160,8 +160,10 @@ def test_the_training_rate_is_the_slope_and_leaves_the_fixed_cost_out():
     assert rate.value == pytest.approx(4e9 / 0.4)
     assert rate.params["intercept_s"] == pytest.approx(0.3)
     assert (rate.id, rate.params["layers"], rate.params["batch"]) == ("train_rate.cnn.fp32.cpu", "2,6", 4)
-    assert rate.low < rate.value * 0.86
-    assert rate.high > rate.value * 1.14
+    points = point(2, 0.5), point(6, 0.9)
+    error = sum((p.high - p.low) / 2 / p.kept**0.5 for p in points) / 0.4
+    assert rate.low == pytest.approx(rate.value * (1 - error))
+    assert rate.high == pytest.approx(rate.value * (1 + error))
 
 
 @pytest.mark.parametrize("deep_s", [0.5, 0.4])

@@ -34,7 +34,7 @@ from advisor.search import (
     trace_of,
     workload_from_flags,
 )
-from advisor.search.inputs import of_calibration
+from advisor.search.inputs import of_calibration, of_workload
 
 HOUR, DAY = 3600.0, 86400.0
 Found = tuple[list[Estimate], dict[str, tuple[TraceStep, ...]]]
@@ -316,6 +316,39 @@ class TestHere:
         found = of_calibration(Calibration(measurements=(noisy,)), "cuda:0")
         assert "hw_bandwidth" not in found.values
 
+    def test_weights_in_16_bit_are_told_beside_arithmetic_in_32(
+        self, book: RuleBook, catalogue: Catalogue
+    ) -> None:
+        plain = CPU.model_copy(update={"instruction_sets": known({"avx2": True})})
+        found, _ = first_verdict(
+            book, catalogue, catalogue.workloads, machine().model_copy(update={"cpu": plain})
+        )
+        lora = next(e for e in found if e.workload == "8b-lora-100m")
+        need = lora.quantities["memory_bytes"].value
+        assert need is not None and need < 4 * 8.03e9, "two bytes a weight are counted"
+        assert (lora.choices["precision"], lora.choices["arithmetic"]) == ("bf16_mixed", "fp32")
+        full = next(e for e in found if e.workload == "gpt2-124m-10b")
+        assert full.choices["precision"] == "fp32" and "arithmetic" not in full.choices
+
+    def test_unknown_input_of_images_is_said(
+        self, book: RuleBook, catalogue: Catalogue, everywhere: Found
+    ) -> None:
+        found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(H200))
+        decode = Measurement(
+            id="image_decode.cpu", bench="image_decode", device="cpu", unit="1/s", value=100, grade=Grade.A
+        )
+        fed, _ = estimates_here(
+            book, catalogue, catalogue.workloads, machine(H200), Calibration(measurements=(decode,))
+        )
+
+        def said(estimate: Estimate) -> bool:
+            return any("decoding images is not included" in note for note in estimate.notes)
+
+        assert {e.workload for e in found if said(e)} == {"resnet50-imagenet"}
+        assert not any(said(e) for e in fed)
+        assert {e.workload for e in everywhere[0] if said(e)} == {"resnet50-imagenet"}
+        assert all(said(e) for e in everywhere[0] if e.workload == "resnet50-imagenet")
+
     def test_gpu_of_the_catalogue(self, book: RuleBook, catalogue: Catalogue) -> None:
         found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(H200))
         assert {e.target.device for e in found} == {"cuda:0"}
@@ -357,6 +390,24 @@ class TestHere:
         found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(unjoined, frameworks=(torch,)))
         assert next(e for e in found if e.workload == "8b-lora-100m").limit != "framework"
 
+    @pytest.mark.parametrize(
+        ("seen", "limit"), [({"cpu": "Test CPU"}, True), ({"cpu": "", "cuda:0": "H"}, False)]
+    )
+    def test_calibration_knows_what_torch_saw(
+        self, book: RuleBook, catalogue: Catalogue, seen: dict[str, str], limit: bool
+    ) -> None:
+        unknown = Fact(status=Status.not_asked, source="test", reason="not asked yet")
+        torch = Framework(name="torch", version=known("2.13.0"), build=known("cuda 13.0"), sees=unknown)
+        unjoined = gpu("NVIDIA H200", 143771, framework_name="")
+        there = machine(unjoined, frameworks=(torch,))
+        measured = Calibration(torch_version="2.13.0", devices=seen)
+        lora = [w for w in catalogue.workloads if w.id == "8b-lora-100m"]
+        (before,), _ = estimates_here(book, catalogue, lora, there, None)
+        (after,), _ = estimates_here(book, catalogue, lora, there, measured)
+        assert before.fits is True
+        assert (after.limit == "framework") is limit
+        assert after.fits is not limit
+
     def test_lost_device(self, book: RuleBook, catalogue: Catalogue) -> None:
         lost = H200.model_copy(update={"status": Status.lost})
         found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(lost))
@@ -382,6 +433,26 @@ class TestOwnWorkload:
         assert own.recipe.method == "lora"
         assert own.recipe.numbers["lora_rank"] > 0
         assert "precision" in own.recipe.source
+
+    def test_only_what_flags_gave_is_stated(self, catalogue: Catalogue) -> None:
+        own = workload_from_flags(catalogue, "gpt2-124m", tokens=1e9, precision="fp32")
+        sources = of_workload(own).sources
+        kinds = {name: kind for name, (kind, _) in sources.items() if kind in ("stated", "assumed")}
+        assert {name for name, kind in kinds.items() if kind == "stated"} == {"samples", "precision"}
+        for name in ("seq_len", "global_batch", "method", "optimizer", "deadline_s"):
+            kind, source = sources[name]
+            assert kind == "assumed" and "as in '" in source, name
+
+    def test_tokens_of_an_encoder_are_tokens(self, catalogue: Catalogue) -> None:
+        for model in ("bert-base", "t5-small", "mixtral-8x7b"):
+            own = workload_from_flags(catalogue, model, tokens=1e9, seq_len=512)
+            assert own.recipe.samples == pytest.approx(1e9 / 512)
+            assert own.title.endswith(", 1 billion tokens")
+        padded = workload_from_flags(catalogue, "bert-base", seq_len=512)
+        assert padded.recipe.samples == workload_from_flags(catalogue, "bert-base").recipe.samples
+        images = workload_from_flags(catalogue, "resnet-50", tokens=1e8)
+        assert images.recipe.samples == 1e8
+        assert images.title.endswith(", 100 million images")
 
     def test_it_is_estimated_like_any_other(self, book: RuleBook, catalogue: Catalogue) -> None:
         own = workload_from_flags(catalogue, "vit-b-16", tokens=1e6)

@@ -28,6 +28,7 @@ class Recipe(Frozen):
     global_batch: float | None = None  # samples per optimizer step, all devices
     numbers: dict[str, float] = {}  # lora_rank, image_size, …
     source: str = ""
+    stated: tuple[str, ...] = ()  # fields that the user gave by flags; the rest is assumed
 
 
 class Workload(Frozen):

@@ -13,7 +13,7 @@ from advisor.data.catalogue import Catalogue
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, why_unknown
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
-from advisor.search.here import choices
+from advisor.search.here import choices, input_notes
 from advisor.search.inputs import Inputs, known_only, of_accelerator, of_set_up, of_workload, table_of
 from advisor.search.layouts import (
     DEVICE_COUNTS,
@@ -62,7 +62,8 @@ def estimates_catalogue(
     kept = space.choose(table)
     small = table.take([candidate.row for candidate in kept])
     ranges = evaluate_ranges(book, small, WANTED)
-    small = evaluate(book, small, ("fits", "computes_16bit", "packages"))
+    extra = ("input_s",) if "input_s" in book.quantities else ()
+    small = evaluate(book, small, ("fits", "computes_16bit", "packages", *extra))
     reasons = _Reasons(book, space)
     found: list[Estimate] = []
     for at, candidate in enumerate(kept):
@@ -212,6 +213,7 @@ def _estimate(
         limit=limit,
         choices=choices(table, at, workload, layout, count),
         quantities={name: quantity for name, quantity in quantities.items() if name != "memory_usable"},
+        notes=tuple(input_notes(table, at, workload, "a host of these devices")),
     )
 
 

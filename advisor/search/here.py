@@ -231,6 +231,7 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
         )
     if not measured:
         notes += _contended(row)
+    notes += input_notes(table, at, workload, "this machine")
     return Estimate(
         workload=workload.id,
         target=place.target,
@@ -261,6 +262,13 @@ def _contended(row: _Row) -> list[str]:
     return [told] if told else []
 
 
+def input_notes(table: Table, at: int, workload: Workload, where: str) -> list[str]:
+    """That the time leaves out what feeds images to the device, where nobody knows how long that takes."""
+    if workload.model.family not in ("cnn", "vit") or table.value("input_s", at) is not None:
+        return []
+    return [f"Reading and decoding images is not included: not known for {where}."]
+
+
 def _input_bound(table: Table, at: int) -> bool:
     fed, computed = table.value("input_s", at), table.value("compute_s", at)
     return fed is not None and computed is not None and fed > computed
@@ -277,12 +285,18 @@ def choices(table: Table, at: int, workload: Workload, layout: Layout, devices: 
     """What the estimate takes for granted about the set-up, as words."""
     asked = workload.recipe.precision
     lower = table.value("computes_16bit", at)
-    precision = asked
+    precision, arithmetic = asked, ""
     if lower == 0.0 and asked not in ("fp32", "tf32"):
-        precision = "fp32"
+        if asked == "bf16" or workload.recipe.method in ("lora", "qlora"):
+            arithmetic = "fp32"  # the memory counted is that of weights kept in the format asked for
+        else:
+            precision = "fp32"
     elif lower == 1.0 and asked == "bf16_mixed" and table.value("hw_peak_bf16", at) is None:
         precision = "fp16_mixed" if table.value("hw_peak_fp16", at) is not None else asked
-    found = {"precision": precision, "micro_batch": f"{layout.micro_batch:g}", "recompute": layout.recompute}
+    found = {"precision": precision}
+    if arithmetic:
+        found["arithmetic"] = arithmetic
+    found |= {"micro_batch": f"{layout.micro_batch:g}", "recompute": layout.recompute}
     if devices > 1:
         found["sharding"] = f"fsdp over {devices}"
     return found

@@ -71,21 +71,25 @@ def of_workload(workload: Workload) -> Inputs:
     """Network and recipe."""
     found = Inputs()
     model, recipe = workload.model, workload.recipe
-    stated = Kind.stated if workload.id == "own" else Kind.assumed
+
+    def origin(name: str) -> tuple[Kind, str]:
+        return (Kind.stated, "flags") if name in recipe.stated else (Kind.assumed, recipe.source)
+
     named = model.source or model.title
     found.put("family", model.family, Kind.published, named)
     for name, value in model.numbers.items():
         found.put(name, value, Kind.published, named)
     for name in ("method", "precision", "optimizer"):
-        found.put(name, getattr(recipe, name), stated, recipe.source)
+        found.put(name, getattr(recipe, name), *origin(name))
     for name in ("samples", "seq_len", "global_batch"):
         value = getattr(recipe, name)
         if value is not None or name == "samples":
-            found.put(name, value, stated, recipe.source, "the workload does not say how many")
+            found.put(name, value, *origin(name), "the workload does not say how many")
     for name, value in recipe.numbers.items():
-        found.put(name, value, stated, recipe.source)
+        found.put(name, value, *origin(name))
     if workload.deadline_days is not None:
-        found.put("deadline_s", workload.deadline_days * units.DAY_S, stated, "horizon of the workload")
+        horizon = recipe.source if workload.id == "own" else "horizon of the workload"
+        found.put("deadline_s", workload.deadline_days * units.DAY_S, Kind.assumed, horizon)
     found.put("effort", "ordinary", Kind.assumed, "a stock trainer, as most people run it")
     return found
 

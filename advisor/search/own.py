@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.data.catalogue import Catalogue, find_model
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Model, Recipe, Workload
+from advisor.units import show
 
 OWN = "own"
 
@@ -30,7 +31,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     """The workload that flags describe; what they leave open is taken from a reference workload, and said.
 
     `model` is a preset's id or alias, or a network read elsewhere. `tokens` counts tokens over the whole run
-    (images or sequences for other families), `batch` samples per optimizer step. Raises UserError for an
+    (images for families that see pictures), `batch` samples per optimizer step. Raises UserError for an
     unknown model, method or precision, with the nearest names.
     """
     found = find_model(catalogue, model) if isinstance(model, str) else model
@@ -43,10 +44,11 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     recipe = like.recipe
     length = float(seq_len) if seq_len is not None else recipe.seq_len
     samples = recipe.samples
-    in_tokens = _kind(found.family) == "decoder"
+    in_tokens = _unit(found) == "tokens"
     if tokens is not None:
         samples = tokens / length if in_tokens and length else tokens
-    elif samples is not None and recipe.seq_len and length and in_tokens:
+    elif samples is not None and recipe.seq_len and length and _kind(found.family) == "decoder":
+        # a decoder's recipe counts tokens, an encoder's sentences, however long they are padded
         samples = samples * recipe.seq_len / length
     flags = {
         "tokens": tokens,
@@ -56,7 +58,10 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         "batch": batch,
     }
     open_ = [name for name, value in flags.items() if value is None]
-    source = "stated by flags" + (f"; {', '.join(open_)} as in '{like.title}'" if open_ else "")
+    open_ += ["optimizer", "horizon"]  # no flag gives these
+    source = f"{', '.join(open_)} as in '{like.title}'; the rest stated by flags"
+    columns = {"tokens": "samples", "sequence length": "seq_len", "batch": "global_batch"}
+    stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
     chosen = method or recipe.method
     numbers = dict(recipe.numbers)
     if like.model.family != found.family and "native_image_size" in found.numbers:
@@ -65,7 +70,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
     return Workload(
         id=OWN,
-        title=f"{found.title}, {chosen}" + (f", {tokens:.3g} {_unit(found)}" if tokens is not None else ""),
+        title=f"{found.title}, {chosen}" + (f", {show(tokens, _unit(found))}" if tokens is not None else ""),
         model=found,
         recipe=Recipe(
             method=chosen,
@@ -76,9 +81,10 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
             global_batch=float(batch) if batch is not None else recipe.global_batch,
             numbers=numbers,
             source=source,
+            stated=stated,
         ),
         deadline_days=like.deadline_days,
-        note="Your own workload." + (f" Taken from '{like.title}': {', '.join(open_)}." if open_ else ""),
+        note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",
     )
 
 
@@ -109,7 +115,7 @@ def _kind(family: str) -> str:
 
 
 def _unit(model: Model) -> str:
-    return {"decoder": "tokens", "cnn": "images"}.get(_kind(model.family), "sequences")
+    return "images" if _kind(model.family) == "cnn" else "tokens"
 
 
 def _check_word(catalogue: Catalogue, column: str, word: str | None) -> None:

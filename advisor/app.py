@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from advisor import __version__
 from advisor.data.advice import save_advice
 from advisor.data.files import make_folder, shipped, unwritable
-from advisor.probe import detect
+from advisor.probe import add_frameworks, detect
 from advisor.probe.software import check_python
 from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
 
@@ -130,11 +130,17 @@ def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
 def scan(options: ScanOptions, listen: Listener) -> ScanResult:
     """Probe, calibrate, estimate, report. Raises AdvisorError for anything the user can mend."""
     knowledge, workloads = _check_first(options)
-    machine = detect(python=options.python, workdir=options.workdir)
+    raw: dict[str, Any] = {}
+    # importing a framework takes from seconds to a minute: the first verdict does not wait for it
+    machine = detect(
+        python=options.python, ask_frameworks=False, workdir=options.workdir, keep_raw=raw.update
+    )
     folder = new_folder(options.output, machine)
     with _no_empty_folder(folder):
         advice = _first_verdict(knowledge, workloads, machine, folder)
     listen.verdict(advice)
+    advice = _ask_frameworks(options, knowledge, advice, raw, listen)
+    save_advice(advice, folder / "advice.json")
     advice = _calibrate(options, knowledge, advice, folder, listen)
     advice = with_estimates(knowledge, advice)
     advice = advice.model_copy(update={"stage": "complete"})
@@ -211,6 +217,23 @@ def _first_verdict(
     )
     advice = with_estimates(knowledge, advice)
     save_advice(advice, folder / "advice.json")
+    return advice
+
+
+def _ask_frameworks(
+    options: ScanOptions, knowledge: Knowledge, advice: Advice, raw: dict[str, Any], listen: Listener
+) -> Advice:
+    """The verdict refined by what the frameworks see, where there is anything for them to see."""
+    before = advice.machine
+    assert before is not None  # noqa: S101 - the first verdict is on a machine
+    machine = add_frameworks(before, raw, python=options.python, workdir=options.workdir)
+    if machine is before:
+        return advice
+    advice = with_estimates(knowledge, advice.model_copy(update={"machine": machine}), catalogue=False)
+    listen.verdict(advice)
+    for notice in machine.notices:
+        if notice not in before.notices:
+            listen.say(notice.message)
     return advice
 
 

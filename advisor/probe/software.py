@@ -3,11 +3,14 @@
 Versions come from files, without importing anything. A framework is imported only when this machine shows
 signs of an accelerator (or when told to), each in a child of that Python, so that one that hangs or
 crashes hides no other. Options come from the environment: HWADVISOR_PROBE_PYTHON (an interpreter; default
-ours) and HWADVISOR_PROBE_ASK ("1" always, "0" never, else: when there is a sign).
+ours), HWADVISOR_PROBE_ASK ("1" always, "0" never, else: when there is a sign) and HWADVISOR_PROBE_LISTED
+(JSON, {vendor: device} that other probes have listed: a container may have the driver's library and no
+device node, so that files show nothing).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -60,6 +63,18 @@ def accelerator_hints(root: Path) -> dict[str, str]:
     return hints
 
 
+def _with_listed(hints: dict[str, str], listed: str) -> dict[str, str]:
+    """The hints, and those vendors with a listed device that files gave no hint of."""
+    try:
+        found = json.loads(listed or "{}")
+    except ValueError:  # not ours: nobody else has reason to set it, and files still tell
+        return hints
+    if not isinstance(found, dict):
+        return hints
+    known = {vendor.partition("_")[0] for vendor in hints}  # "intel_integrated" is Intel's
+    return hints | {str(v): f"the driver lists {device}" for v, device in found.items() if v not in known}
+
+
 def _discrete_intel(function: dict[str, str]) -> bool:
     return (
         function["vendor"] == "8086"
@@ -73,7 +88,7 @@ def read(root: Path, say: Say) -> None:
     given = os.environ.get("HWADVISOR_PROBE_PYTHON", "")
     wish = os.environ.get("HWADVISOR_PROBE_ASK", "")
     python = given or sys.executable
-    hints = accelerator_hints(root)
+    hints = _with_listed(accelerator_hints(root), os.environ.get("HWADVISOR_PROBE_LISTED", ""))
     say("options", {"python": python, "given": bool(given), "ask": wish})
     say("hints", hints)
     say("torch_npu_cann", ascend.cann_versions(root / "usr/local/Ascend"))
@@ -150,7 +165,7 @@ def _framework(
         "name": name,
         "version": version_fact(name, build, packages, asked),
         "build": build_fact(name, build, packages, section(raw, "torch_npu_cann"), hints),
-        "sees": software_seen.sees_fact(name, asked),
+        "sees": software_seen.sees_fact(name, asked, section(raw, "options").get("ask") == "0"),
     }
     context = software_seen.Context(
         framework=framework,

@@ -48,9 +48,14 @@ class Context:
     environment: dict[str, Any]
 
 
-def sees_fact(name: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """The devices as a Fact; no value when the framework was not asked, or could not answer."""
+def sees_fact(name: str, asked: dict[str, Any], left_out: bool = False) -> dict[str, Any]:
+    """The devices as a Fact; no value when the framework was not asked, or could not answer.
+
+    `left_out`: it was not asked because that takes long, whatever accelerators there are.
+    """
     source = f"import {name}"
+    if not asked and left_out:
+        return none("not_asked", source, "not asked yet: importing a framework takes seconds")
     if not asked:
         return none("not_asked", source, "no sign of an accelerator, so the framework was not imported")
     answers = _answers(asked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pkgutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,6 +71,38 @@ def ask(
     for name, said in gather(jobs, place, _prepare).items():
         raw[name] = {**said, "hint": hints[name]}
     return raw
+
+
+def hints_in(raw: dict[str, Any]) -> dict[str, Any]:
+    """The signs of an accelerator that the software probe found in files."""
+    answers = raw.get("software", {}).get("answers", {})
+    hints = answers.get("hints") if isinstance(answers, dict) else None
+    return hints if isinstance(hints, dict) else {}
+
+
+def ask_software(
+    raw: dict[str, Any],
+    listed: dict[str, str],
+    root: Path,
+    python: str | None,
+    workdir: Path | None,
+) -> dict[str, Any] | None:
+    """The raw answers of the software probe alone, its frameworks asked; None when nothing calls for it.
+
+    `listed` are the vendors whose devices another probe has listed, with a name each.
+    """
+    forced = os.environ.get("HWADVISOR_PROBE_ASK") == "1"
+    if not (listed or hints_in(raw) or forced) or os.environ.get("HWADVISOR_PROBE_ASK") == "0":
+        return None
+    probe = next((probe for probe in probes() if probe.name == "software"), None)
+    if probe is None or probe.module is None:
+        return None
+    env = {**_options(python, None), "HWADVISOR_PROBE_LISTED": json.dumps(listed)}
+    job = Job(probe.group, (probe.name,), probe.deadline_s)
+    said = gather([job], Place(root, workdir, env))[probe.name]
+    before = raw.get("software", {})
+    answers = {**before.get("answers", {}), **said["answers"]}  # a child that fails now costs nothing known
+    return {**said, "answers": answers, "hint": str(before.get("hint", ""))}
 
 
 def _look(probe: Probe, root: Path) -> tuple[str, str]:

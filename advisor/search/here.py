@@ -138,7 +138,7 @@ def _place(
         problem = f"The driver reports the device as {device.status.value.replace('_', ' ')}."
     elif not torch_name:
         name, uuid, address = device.name.value or "", device.uuid.value or "", device.pci_address.value or ""
-        problem = framework_problem(machine, name, uuid, address)
+        problem = framework_problem(machine, name, uuid, address, calibration)
     return Place(
         target,
         of_device(machine, device, entry, torch_name, calibration),

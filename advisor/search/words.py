@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.schema import Machine, Quantity, Workload
+from advisor.schema import Calibration, Machine, Quantity, Workload
 from advisor.units import DAY_S, show
 
 
@@ -32,13 +32,16 @@ def late_sentence(time: Quantity, workload: Workload) -> str:
     )
 
 
-def framework_problem(machine: Machine, name: str, uuid: str, pci_address: str) -> str:
-    """Why no framework here can use the device, or '' when one can or nobody knows."""
+def framework_problem(
+    machine: Machine, name: str, uuid: str, pci_address: str, calibration: Calibration | None = None
+) -> str:
+    """Why no framework here can use the device, or '' when one can or nobody knows.
+
+    A calibration knows too: torch was imported for it, and what it saw is in `Calibration.devices`.
+    """
     frameworks = machine.software.frameworks
-    if not frameworks:
-        return ""
     installed = [f for f in frameworks if f.version.known]
-    if not installed:
+    if frameworks and not installed:
         return "No training framework is installed in this Python environment."
     for framework in installed:
         for seen in framework.sees.value or ():
@@ -50,7 +53,9 @@ def framework_problem(machine: Machine, name: str, uuid: str, pci_address: str) 
                 return ""
             if not seen.uuid and not seen.pci_address and seen.device_name == name:
                 return ""
-    if any(f.sees.value is None for f in installed):
+    if calibration is not None and calibration.torch_version and not set(calibration.devices) - {"cpu"}:
+        return f"torch {calibration.torch_version}, as the measurements found it, sees no accelerator."
+    if not frameworks or any(f.sees.value is None for f in installed):
         return ""
     builds = ", ".join(f"{f.name} {f.version.value} ({f.build.value or 'build unknown'})" for f in installed)
     return f"No framework here sees the device: {builds}."

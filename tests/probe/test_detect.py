@@ -16,7 +16,7 @@ from test_software import Lab
 from vendor_fakes import pci, tree
 
 from advisor.errors import UserError
-from advisor.probe import detect, merge, walk
+from advisor.probe import add_frameworks, detect, merge, walk
 from advisor.probe.facts import assumed, none, ok
 from advisor.probe.join import identity, join
 from advisor.probe.merge import machine_of
@@ -475,3 +475,78 @@ def test_every_fact_of_a_device_that_is_not_known_says_why(fake_nvml: FakeNvml) 
             if hasattr(fact, "known") and not fact.known and name not in merge.JOINED:
                 assert fact.reason, name
                 assert fact.status != "ok", name
+
+
+# --- frameworks in a second step ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    return Lab(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def h100(lab: Lab, fake_nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """An H100 that the driver alone shows (no device node, no bus), beside a torch that sees it."""
+    tree(lab.root, {"sys/module/nvidia/version": "570.1\n"})
+    fake_nvml.case(healthy(1))
+    device = {"name": "H100", "uuid": UUIDS[0], "pci": "0000:10:00.0", "total": 80 * GIB, "cc": "9.0"}
+    lab.torch({"devices": [device]})
+    monkeypatch.delenv("HWADVISOR_PROBE_ASK")
+    return lab
+
+
+def sees(machine: Machine) -> Any:
+    return next(f for f in machine.software.frameworks if f.name == "torch").sees
+
+
+def test_frameworks_are_asked_in_a_second_step(h100: Lab) -> None:
+    raw: dict[str, Any] = {}
+    first = detect(root=h100.root, ask_frameworks=False, keep_raw=raw.update)
+    assert sees(first).reason == "not asked yet: importing a framework takes seconds"
+    assert not first.devices[0].framework_name.known
+    kept: list[dict[str, Any]] = []
+    second = add_frameworks(first, raw, root=h100.root, keep_raw=kept.append)
+    assert second.devices[0].framework_name.value == "cuda:0"
+    assert second.devices[0].uuid == first.devices[0].uuid
+    assert len(second.devices) == 1
+    assert detect(replay=json.loads(json.dumps(kept[0]))) == second
+
+
+def test_a_listed_device_is_reason_enough_to_ask(h100: Lab) -> None:
+    machine = detect(root=h100.root)
+    assert [row.name for row in sees(machine).value] == ["cuda:0"]
+    assert machine.devices[0].framework_name.value == "cuda:0"
+
+
+def test_torch_without_gpu_beside_a_listed_device_is_told(h100: Lab) -> None:
+    (h100.modules / "torch/version.py").write_text(
+        "from typing import Optional\n__version__ = '2.9.0+cpu'\ncuda: Optional[str] = None\n"
+        "hip: Optional[str] = None\nxpu: Optional[str] = None\n"
+    )
+    (notice,) = [n for n in detect(root=h100.root).notices if n.code == "framework_without_gpu"]
+    assert "nvidia: the driver lists NVIDIA H100" in notice.message
+
+
+@pytest.mark.parametrize("wish", ["", "0"])
+def test_nothing_is_asked_without_reason_or_against_the_wish(
+    lab: Lab, fake_nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, wish: str
+) -> None:
+    tree(lab.root, {"sys/module/nvidia/version": "570.1\n"} if wish else {})
+    fake_nvml.case(healthy(1))
+    lab.torch({"devices": []})
+    monkeypatch.setenv("HWADVISOR_PROBE_ASK", wish)
+    raw: dict[str, Any] = {}
+    first = detect(root=lab.root, ask_frameworks=False, keep_raw=raw.update)
+    assert bool(first.devices) == bool(wish)
+    assert add_frameworks(first, raw, root=lab.root) is first
+
+
+def test_a_second_step_that_fails_keeps_what_was_known(h100: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw: dict[str, Any] = {}
+    first = detect(root=h100.root, ask_frameworks=False, keep_raw=raw.update)
+    failed = {"answers": {}, "status": "failed", "reason": "could not be started: no memory", "seconds": 0.0}
+    monkeypatch.setattr(walk, "gather", lambda *_: {"software": failed})
+    second = add_frameworks(first, raw, root=h100.root)
+    assert second.software.python == first.software.python
+    assert any("no memory" in entry.reason for entry in second.skipped)

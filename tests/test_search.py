@@ -408,6 +408,21 @@ class TestHere:
         assert (after.limit == "framework") is limit
         assert after.fits is not limit
 
+    @pytest.mark.parametrize(
+        ("vendor", "build", "limit"),
+        [("nvidia", "cpu", True), ("nvidia", "cuda 13.0", False), ("intel", "cpu", False)],
+    )
+    def test_build_for_the_processor_alone_need_not_be_asked(
+        self, book: RuleBook, catalogue: Catalogue, vendor: str, build: str, limit: bool
+    ) -> None:
+        unknown = Fact(status=Status.not_asked, source="test", reason="not asked yet")
+        torch = Framework(name="torch", version=known("2.13.0"), build=known(build), sees=unknown)
+        card = gpu("NVIDIA H200", 143771, framework_name="").model_copy(update={"vendor": vendor})
+        found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(card, frameworks=(torch,)))
+        lora = next(e for e in found if e.workload == "8b-lora-100m")
+        assert (lora.limit == "framework") is limit
+        assert lora.fits is not limit
+
     def test_lost_device(self, book: RuleBook, catalogue: Catalogue) -> None:
         lost = H200.model_copy(update={"status": Status.lost})
         found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(lost))

@@ -137,8 +137,7 @@ def _place(
     if device.status is not Status.ok:
         problem = f"The driver reports the device as {device.status.value.replace('_', ' ')}."
     elif not torch_name:
-        name, uuid, address = device.name.value or "", device.uuid.value or "", device.pci_address.value or ""
-        problem = framework_problem(machine, name, uuid, address, calibration)
+        problem = framework_problem(machine, device, calibration)
     return Place(
         target,
         of_device(machine, device, entry, torch_name, calibration),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.schema import Calibration, Machine, Quantity, Workload
+from advisor.schema import Calibration, Device, Machine, Quantity, Workload
 from advisor.units import DAY_S, show
 
 
@@ -32,13 +32,14 @@ def late_sentence(time: Quantity, workload: Workload) -> str:
     )
 
 
-def framework_problem(
-    machine: Machine, name: str, uuid: str, pci_address: str, calibration: Calibration | None = None
-) -> str:
+def framework_problem(machine: Machine, device: Device, calibration: Calibration | None = None) -> str:
     """Why no framework here can use the device, or '' when one can or nobody knows.
 
-    A calibration knows too: torch was imported for it, and what it saw is in `Calibration.devices`.
+    A calibration knows too: torch was imported for it, and what it saw is in `Calibration.devices`. And a
+    build for the processor alone need not be asked about a GPU of NVIDIA or AMD; other vendors' devices
+    may come to such a build by a plug-in.
     """
+    name, uuid, pci_address = device.name.value or "", device.uuid.value or "", device.pci_address.value or ""
     frameworks = machine.software.frameworks
     installed = [f for f in frameworks if f.version.known]
     if frameworks and not installed:
@@ -55,7 +56,8 @@ def framework_problem(
                 return ""
     if calibration is not None and calibration.torch_version and not set(calibration.devices) - {"cpu"}:
         return f"torch {calibration.torch_version}, as the measurements found it, sees no accelerator."
-    if not frameworks or any(f.sees.value is None for f in installed):
+    blind = ("cpu",) if device.vendor in ("nvidia", "amd") else ()
+    if not frameworks or any(f.sees.value is None and f.build.value not in blind for f in installed):
         return ""
     builds = ", ".join(f"{f.name} {f.version.value} ({f.build.value or 'build unknown'})" for f in installed)
     return f"No framework here sees the device: {builds}."

@@ -16,6 +16,7 @@ from advisor.data.advice import save_advice
 from advisor.data.files import make_folder, shipped, unwritable
 from advisor.probe import add_frameworks, detect
 from advisor.probe.software import check_python
+from advisor.errors import AdvisorError
 from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
     save_advice(advice, folder / "advice.json")
     from advisor.render import render_report
 
+    listen.say("Writing the report.")
     rendered = render_report(advice, folder, formats=options.formats, lang=options.lang)
     return ScanResult(advice=advice, folder=folder, rendered=rendered)
 
@@ -310,7 +312,16 @@ def _calibrate(
         mode=options.mode, python=options.python, device=options.device, workdir=options.workdir
     )
     refined = advice
-    for snapshot in measure(advice, choice, listen):
+    measuring = measure(advice, choice, listen)
+    while True:
+        try:
+            snapshot = next(measuring)
+        except StopIteration:
+            return advice
+        except AdvisorError as error:  # what can be told without figures is worth a report all the same
+            listen.say(f"Not measured: {error.message}")
+            lost = Notice(code="not_calibrated", message=f"Not measured: {error.message}.", hint=error.hint)
+            return advice.model_copy(update={"notices": (*advice.notices, lost)})
         done = snapshot.calibration.measurements if snapshot.calibration else ()
         if done and done[-1].bench == "train_rate":
             refined = with_estimates(knowledge, snapshot, catalogue=False)
@@ -318,7 +329,6 @@ def _calibrate(
         # the generator goes on from its own copy, which knows nothing of what has been refined
         advice = snapshot.model_copy(update={"estimates": refined.estimates, "trace": refined.trace})
         save_advice(advice, folder / "advice.json")
-    return advice
 
 
 def _why_not_measure(options: ScanOptions, advice: Advice) -> Notice | None:

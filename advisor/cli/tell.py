@@ -114,10 +114,12 @@ def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
 
 def times_here(advice: Advice) -> dict[str, str]:
     """Time of each workload on this machine, as the verdict prints it; of several devices each."""
-    here = [e for e in advice.estimates if e.target.here and e.fits is not False]
+    here = [e for e in advice.estimates if e.target.here]
     several = len({e.target.label for e in here}) > 1
     return {
-        f"{e.workload} on {e.target.device or e.target.label}" if several else e.workload: _time(e)
+        f"{e.workload} on {e.target.device or e.target.label}" if several else e.workload: (
+            f"no ({e.why})" if e.fits is False else _time(e)
+        )
         for e in here
     }
 

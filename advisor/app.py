@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from advisor import __version__
 from advisor.data.advice import save_advice
 from advisor.data.files import make_folder, shipped, unwritable
+from advisor.errors import AdvisorError
 from advisor.probe import add_frameworks, detect
 from advisor.probe.software import check_python
-from advisor.errors import AdvisorError
 from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
 
 if TYPE_CHECKING:

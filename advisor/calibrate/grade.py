@@ -22,6 +22,7 @@ THROTTLED_B, THROTTLED_C = 0.05, 0.25  # share of quota periods cut short
 BUSY_DEVICE = 0.10  # utilisation by others before we began
 HARD_THROTTLE = ("hw_slowdown", "hw_thermal", "sw_thermal", "hw_power_brake", "thermal")
 INTERNAL = ("ops", "depths", "target_s", "least_bytes", "write_s", "storage", "counts")
+ONE_SIDED = ("contended", "stolen", "gpu_busy")  # these only ever make a figure worse
 HOST_BOUND = ("launch_latency", "train_step")
 
 
@@ -118,10 +119,15 @@ def measurement(test: Test, raw: dict[str, Any], device: DeviceNoise, at: str) -
     verdict = judge(raw, device, test.bench)
     kept, every = raw["kept"], raw["all"]
     best = _convert(raw, every["best"])
+    reason = verdict.reason
     if verdict.grade is Grade.C:
-        value, ends = None, (_convert(raw, every["p90"]), best)
+        value = None
+        low, high = _range(raw, verdict)
+        if low is None and high is None:
+            reason = f"{reason}; {every['n']} blocks are too few even for a range"
     else:
-        value, ends = _convert(raw, kept["median"]), (_convert(raw, kept["p10"]), _convert(raw, kept["p90"]))
+        value = _convert(raw, kept["median"])
+        low, high = sorted((_convert(raw, kept["p10"]), _convert(raw, kept["p90"])))
     params = {**test.params, **raw.get("params", {})}
     spread = kept if kept["n"] else every
     return Measurement(
@@ -131,8 +137,8 @@ def measurement(test: Test, raw: dict[str, Any], device: DeviceNoise, at: str) -
         unit=unit_of(test, raw["unit"]),
         params={key: item for key, item in params.items() if key not in INTERNAL},
         value=value,
-        low=min(ends),
-        high=max(ends),
+        low=low,
+        high=high,
         best=best,
         grade=verdict.grade,
         samples=every["n"],
@@ -151,9 +157,24 @@ def measurement(test: Test, raw: dict[str, Any], device: DeviceNoise, at: str) -
             power_w=device.power_w,
         ),
         warnings=verdict.warnings,
-        reason=verdict.reason,
+        reason=reason,
         measured_at=at,
     )
+
+
+def _range(raw: dict[str, Any], verdict: Verdict) -> tuple[float | None, float | None]:
+    """(low, high) of a grade C figure; None is an open end, both None: too few blocks for any range.
+
+    What others took from us is not known, so a disturbed figure bounds the quiet one from one side only: a
+    rate from below, a time from above.
+    """
+    every = raw["all"]
+    if every["n"] < LEAST_BLOCKS:
+        return None, None
+    worst, best = _convert(raw, every["p90"]), _convert(raw, every["best"])
+    if any(code in ONE_SIDED for code in verdict.warnings):
+        return (worst, None) if raw["work"] else (None, worst)
+    return min(worst, best), max(worst, best)
 
 
 def with_suffix(test_id: str, suffix: str) -> str:
@@ -195,6 +216,9 @@ def train_rate(shallow: Measurement, deep: Measurement) -> Measurement | BenchFa
         "bench": "train_rate",
         "device": deep.device,
     }
+    if None in (shallow.low, shallow.high, deep.low, deep.high):
+        reason = next((m.reason for m in (shallow, deep) if m.reason), "a depth was disturbed")
+        return _refused(shared, f"a disturbed step bounds no rate: {reason}")
     if shallow.value is None or deep.value is None:
         rates = [flops / (d - s) for d, s in _corners(shallow, deep) if d > s]
         if not rates:
@@ -267,14 +291,15 @@ def two_points(start: Measurement, end: Measurement, limit: float = 0.10) -> tup
 
 
 def bounded_by_one(many: Measurement, one: Measurement, threads: int) -> Measurement:
-    """A grade C figure of all threads with its range opened up to one thread's best times the threads.
+    """A grade C figure of all threads, its range closed by or opened up to one thread's best times them.
 
-    Beside other jobs the best block seen is no bound of what the machine could do; this is.
+    Beside other jobs the best block seen is no bound of what the machine could do; this is, as long as the
+    one thread was itself undisturbed (grade A or B).
     """
-    if many.grade is not Grade.C or one.best is None or many.high is None:
+    if many.grade is not Grade.C or one.best is None or one.grade is Grade.C or many.low is None:
         return many
     bound = one.best * threads
-    if bound <= many.high:
+    if bound <= (many.low if many.high is None else many.high):
         return many
     codes = check([*many.warnings, "bound_from_one_thread"])
     return many.model_copy(update={"high": bound, "warnings": codes})

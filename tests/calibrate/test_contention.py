@@ -63,7 +63,8 @@ def test_beside_two_spinners_a_figure_is_a_range(spinners, monkeypatch, threads)
     figure = measured(monkeypatch, threads)
     assert figure.grade is Grade.C
     assert figure.value is None
-    assert 0 < figure.low <= figure.high
+    assert figure.low is None or figure.low > 0
+    assert figure.high is None, "how fast it is undisturbed was not seen, so no upper end may exclude it"
     assert "contended" in figure.warnings
     assert "contended" in figure.reason
     assert figure.noise.run_delay_fraction is not None

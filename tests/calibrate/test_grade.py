@@ -55,7 +55,7 @@ def test_two_spinners_give_c_a_range_and_no_value_even_when_some_blocks_survive(
     got = graded(raw([2.5] * 330 + [1.0] * 14, [0.6] * 330 + [0.0] * 14))
     assert (got.grade, got.value) == (Grade.C, None)
     assert got.low == pytest.approx(0.4)
-    assert got.high == got.best == 1.0
+    assert (got.high, got.best) == (None, 1.0)  # open: how fast it is undisturbed was not seen
     assert "contended" in got.warnings
     assert "14 of 344 blocks" in got.reason
 
@@ -75,7 +75,23 @@ def test_a_crowded_machine_gives_a_range_even_when_luck_gave_us_a_core():
 def test_nothing_undisturbed_is_still_a_range():
     got = graded(raw([2.0, 3.0, 4.0, 5.0], [0.9] * 4))
     assert (got.grade, got.value, got.kept) == (Grade.C, None, 0)
-    assert got.low < got.high
+    assert (got.low, got.high) == (pytest.approx(1 / 4.7), None)
+
+
+def test_a_disturbed_time_is_bounded_from_above_alone():
+    got = graded(raw([2.0, 3.0, 4.0, 5.0], [0.9] * 4, work=None, unit="s"))
+    assert (got.low, got.high) == (None, pytest.approx(4.7))
+    other = point(6, 0.9)
+    assert isinstance(
+        grade.train_rate(point(2, 0.5, value=None, low=None, grade=Grade.C), other), BenchFailure
+    )
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.9])
+def test_one_or_two_blocks_are_no_range(delay):
+    got = graded(raw([1.0, 1.1], [delay] * 2))
+    assert (got.value, got.low, got.high) == (None, None, None)
+    assert "too few even for a range" in got.reason
 
 
 @pytest.mark.parametrize(
@@ -205,7 +221,10 @@ def test_two_speeds_of_memory_share_their_range():
 
 def test_one_thread_bounds_what_all_threads_could_do():
     many = Measurement(id="m", bench="parallel_task", device="cpu", unit="1/s", low=1.0, high=2.0, grade="C")
-    one = many.model_copy(update={"best": 5.0})
+    one = many.model_copy(update={"best": 5.0, "grade": Grade.B})
+    assert grade.bounded_by_one(many.model_copy(update={"high": None}), one, 8).high == 40.0
+    disturbed = one.model_copy(update={"grade": Grade.C})
+    assert grade.bounded_by_one(many.model_copy(update={"high": None}), disturbed, 8).high is None
     got = grade.bounded_by_one(many, one, 8)
     assert (got.high, got.warnings) == (40.0, ("bound_from_one_thread",))
     assert grade.bounded_by_one(many.model_copy(update={"grade": Grade.A}), one, 8).high == 2.0

@@ -205,8 +205,8 @@ def table_of(book: RuleBook, runs: list[Run]) -> Table:
     rows = []
     for run in runs:
         share = 1.0 / run.entry.devices_per_package
-        # Trainium and MI250X figures of the sources are per chip or package unless they say otherwise.
-        if run.entry.vendor in ("aws", "amd"):
+        # Trainium, TPU and MI250X figures of the sources are per chip or package unless they say otherwise.
+        if run.entry.vendor in ("aws", "amd", "google"):
             share = 1.0
         peaks = {
             f"hw_peak_{name}": value * share

@@ -55,6 +55,8 @@ class Accelerator:
     rent: Price | None = None  # the on-demand price that is used
     spot: Price | None = None
     msrp_usd: float | None = None
+    shown_factor: float | None = None  # memory of one device over its share of the vendor's figure
+    shown_source: str = ""
     notes: str = ""
     cites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +70,13 @@ class Accelerator:
     def own_memory_bounds(self) -> bool:
         """Whether the printed memory bounds the model (a wafer streams its weights from outside)."""
         return "SRAM" not in self.memory_type
+
+    @property
+    def device_memory_bytes(self) -> float | None:
+        """What one device offers: what its driver reports, else the vendor's figure by a sourced factor."""
+        if self.memory_reported_bytes is not None or self.memory_bytes is None:
+            return self.memory_reported_bytes
+        return self.memory_bytes / self.devices_per_package * (self.shown_factor or 1.0)
 
     def source_of(self, figure: str) -> str:
         """The sources behind a figure ("peak", "memory", …), in one line."""

@@ -62,6 +62,7 @@ def load_catalogue(dirs: Sequence[Path] | None = None) -> Catalogue:
                 found[key] = (path, raw, build(path, raw))
         return found
 
+    factors = _memory_factors(folders)
     known = frozenset(offers.get("clouds", ()))
     accelerators = {
         k: v[2] for k, v in sorted(read("accelerators", lambda p, r: read_accelerator(p, r, known)).items())
@@ -73,7 +74,9 @@ def load_catalogue(dirs: Sequence[Path] | None = None) -> Catalogue:
     newest = max((p.as_of for a in accelerators.values() for p in a.prices if p.as_of), default=None)
     oldest = newest and newest - datetime.timedelta(days=int(offers.get("max_age_days", 0)))
     return Catalogue(
-        accelerators={key: _with_prices(item, oldest) for key, item in accelerators.items()},
+        accelerators={
+            key: _with_memory(_with_prices(item, oldest), factors) for key, item in accelerators.items()
+        },
         models=by_id,
         workloads=tuple(workload for _, _, workload in ordered),
         model_aliases={
@@ -103,6 +106,29 @@ def _with_prices(entry: Accelerator, oldest: datetime.date | None) -> Accelerato
     return replace(entry, rent=chosen.get("on_demand"), spot=chosen.get("spot"))
 
 
+def _with_memory(entry: Accelerator, factors: Mapping[str, tuple[float, str]]) -> Accelerator:
+    """How much of the vendor's memory a device shows, by the constants of the rule "memory-printed"."""
+    if not entry.own_memory_bounds:
+        return entry
+    name = "unified_share" if entry.unified else "memory_shown_ecc" if entry.memory_ecc else "memory_shown"
+    if name not in factors:
+        return entry
+    factor, source = factors[name]
+    return replace(entry, shown_factor=factor, shown_source=f"{factor:g} ({name}): {source}")
+
+
+def _memory_factors(folders: Iterable[Path]) -> dict[str, tuple[float, str]]:
+    """Plain numbers among the constants with their sources, a later folder's on top."""
+    found: dict[str, tuple[float, str]] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            constants = read_toml(path).get("constant", [])
+            for one in constants if isinstance(constants, list) else []:
+                if isinstance(one, dict) and isinstance(one.get("value"), (int, float)):
+                    found[str(one.get("id"))] = (float(one["value"]), str(one.get("source", "")))
+    return found
+
+
 def find_model(catalogue: Catalogue, name: str) -> Model:
     """The model of that id or alias (any case). Raises UserError that offers the nearest names."""
     key = name.strip().casefold()
@@ -124,41 +150,42 @@ def find_accelerator(catalogue: Catalogue, name: str) -> Accelerator:
 
 
 def figures_of(entry: Accelerator) -> AcceleratorSummary:
-    """What the report compares with, per device, each figure with its source."""
-    share = 1.0 / entry.devices_per_package
+    """What the report compares with, each figure with its source.
+
+    Memory, bandwidth and peaks are of one device, as a framework sees it; power and rents are of a whole
+    package. Where a package is several devices, the sources say which.
+    """
+    several = entry.devices_per_package
+    each = f"each of {several} devices: " if several > 1 else ""
+    whole = f"the package of {several} devices: " if several > 1 else ""
     figures: dict[str, Quantity] = {}
 
-    def add(name: str, value: float | None, unit: str, cited: str) -> None:
+    def add(name: str, value: float | None, unit: str, source: str, kind: Kind = Kind.vendor) -> None:
         if value is not None:
-            figures[name] = Quantity(
-                value=value * share, unit=unit, kind=Kind.vendor, source=entry.source_of(cited)
-            )
+            figures[name] = Quantity(value=value, unit=unit, kind=kind, source=source)
 
-    add("memory_bytes", entry.memory_bytes, "B", "memory")
     if entry.memory_reported_bytes is not None:
-        figures["memory_bytes"] = Quantity(
-            value=entry.memory_reported_bytes,
-            unit="B",
-            kind=Kind.published,
-            source=entry.source_of("memory_reported"),
-        )
-    add("memory_bandwidth_bytes_per_s", entry.memory_bandwidth, "B/s", "memory_bandwidth")
+        told, kind = entry.source_of("memory_reported"), Kind.published
+    else:
+        told, kind = entry.source_of("memory"), Kind.vendor
+        if entry.shown_factor is not None:
+            told, kind = f"vendor's figure x {entry.shown_source}; vendor: {told}", Kind.rule
+    add("memory_bytes", entry.device_memory_bytes, "B", each + told, kind)
+    bandwidth = None if entry.memory_bandwidth is None else entry.memory_bandwidth / several
+    add("memory_bandwidth_bytes_per_s", bandwidth, "B/s", each + entry.source_of("memory_bandwidth"))
     for dtype, peak in entry.peaks.items():
-        add(f"matmul_{dtype}_flops", peak, "OP/s" if dtype == "int8" else "FLOP/s", "peak")
-    add("power_w", entry.tdp_w, "W", "tdp")
+        unit = "OP/s" if dtype == "int8" else "FLOP/s"
+        add(f"matmul_{dtype}_flops", peak / several, unit, each + entry.source_of("peak"))
+    add("power_w", entry.tdp_w, "W", whole + entry.source_of("tdp"))
     for name, price in (("rent_usd_per_h", entry.rent), ("spot_usd_per_h", entry.spot)):
         if price is not None:
-            figures[name] = Quantity(
-                value=price.usd_per_s * units.HOUR_S * share,
-                unit="USD/h",
-                kind=Kind.published,
-                source=price_source(price),
-            )
+            hourly = price.usd_per_s * units.HOUR_S
+            add(name, hourly, "USD/h", whole + price_source(price), Kind.published)
     return AcceleratorSummary(
         id=entry.id,
         title=entry.title,
         vendor=entry.vendor,
-        devices_per_package=entry.devices_per_package,
+        devices_per_package=several,
         figures=figures,
     )
 

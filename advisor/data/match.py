@@ -60,9 +60,7 @@ def _same_chip(entry: Accelerator, device: Device) -> bool:
 def _memory_agrees(entry: Accelerator, device: Device) -> bool:
     """True where either side does not know; unified memory comes in many sizes."""
     seen = device.memory_total_bytes.value
-    expected = entry.memory_reported_bytes
-    if expected is None and entry.memory_bytes is not None:
-        expected = entry.memory_bytes / entry.devices_per_package
+    expected = entry.device_memory_bytes
     if seen is None or expected is None or entry.unified:
         return True
     return abs(seen / expected - 1) <= _MEMORY_TOLERANCE

@@ -84,8 +84,48 @@ def test_no_price_is_no_price(catalogue: Catalogue) -> None:
 def test_figures_are_per_device(catalogue: Catalogue) -> None:
     whole = catalogue.accelerators["amd-mi250x-128gb"]
     figures = figures_of(whole).figures
-    assert figures["memory_bytes"].value == pytest.approx(whole.memory_bytes / 2)
+    assert figures["memory_bytes"].value == pytest.approx(64 * 2**30, rel=0.01)
     assert figures["matmul_bf16_flops"].value == pytest.approx(whole.peaks["bf16"] / 2)
+    assert figures["memory_bytes"].source.startswith("each of 2 devices")
+
+
+def test_power_and_rent_are_per_package(catalogue: Catalogue) -> None:
+    whole = catalogue.accelerators["aws-trainium2"]
+    figures = figures_of(whole).figures
+    assert whole.devices_per_package == 8 and whole.rent is not None
+    assert figures["rent_usd_per_h"].value == pytest.approx(whole.rent.usd_per_s * 3600)
+    assert figures["rent_usd_per_h"].source.startswith("the package of 8 devices")
+    assert figures["power_w"].value == whole.tdp_w
+
+
+def test_memory_shown_is_what_the_device_reports(catalogue: Catalogue) -> None:
+    gib = 2**30
+    h100 = figures_of(catalogue.accelerators["nvidia-h100-sxm5-80gb"]).figures["memory_bytes"]
+    assert h100.value == 81559 * 2**20
+    rtx = figures_of(catalogue.accelerators["nvidia-rtx-3080-10gb"]).figures["memory_bytes"]
+    assert rtx.value == pytest.approx(10 * gib, rel=0.01)
+    assert "vendor's figure x" in rtx.source
+
+
+def test_a_users_constant_sets_the_memory_shown(tmp_path: Path) -> None:
+    text = '[[constant]]\nid = "memory_shown"\nvalue = 1.05\nunit = "1"\nsource = "mine"\n'
+    (tmp_path / "constants.toml").write_text(text, "utf-8")
+    mine = load_catalogue([shipped("rules"), tmp_path]).accelerators["nvidia-rtx-3080-10gb"]
+    figure = figures_of(mine).figures["memory_bytes"]
+    assert figure.value == pytest.approx(10e9 * 1.05)
+    assert "mine" in figure.source
+
+
+def test_reported_memory_is_cited_only_where_it_is_given(catalogue: Catalogue) -> None:
+    for entry in catalogue.accelerators.values():
+        if entry.memory_reported_bytes is None:
+            assert "memory_reported" not in entry.cites, entry.id
+
+
+def test_a_tpu_v3_chip_is_two_devices_of_16_gb(catalogue: Catalogue) -> None:
+    entry = catalogue.accelerators["google-tpu-v3"]
+    assert entry.devices_per_package == 2
+    assert figures_of(entry).figures["memory_bytes"].value == pytest.approx(16 * 2**30, rel=0.01)
 
 
 class TestMatch:

@@ -17,6 +17,7 @@ DELAY_BUSY_C = 0.10  # the same, when others were seen on our cores just before
 KEPT_C = 0.5  # likewise when less than half of the blocks were undisturbed
 FEW_BLOCKS = 10
 LEAST_BLOCKS = 3
+ROOT_FROM = 5  # blocks from which on the error of the median shrinks with sqrt(n)
 STEAL_A, STEAL_C = 0.02, 0.10
 THROTTLED_B, THROTTLED_C = 0.05, 0.25  # share of quota periods cut short
 BUSY_DEVICE = 0.10  # utilisation by others before we began
@@ -232,7 +233,12 @@ def train_rate(shallow: Measurement, deep: Measurement) -> Measurement | BenchFa
             return _refused(shared, f"{times}: the slope is not positive")
         value, reason = flops / slope, ""
         # medians are known to their spread / sqrt(n); that depth extrapolates is the rules' calibrated_share
-        error = sum(((m.high or 0.0) - (m.low or 0.0)) / 2 / max(m.kept, 1) ** 0.5 for m in (shallow, deep))
+        # (and where there are only a few, their spread itself is not known well enough to divide it)
+        error = sum(
+            (m.high - m.low) / 2 / (m.kept**0.5 if m.kept >= ROOT_FROM else 1.0)
+            for m in (shallow, deep)
+            if m.high is not None and m.low is not None
+        )
         relative = error / slope
         low, high = value * max(1 - relative, 0.0), value * (1 + relative)
         params["intercept_s"] = shallow.value - float(shallow.params["flops"]) / value

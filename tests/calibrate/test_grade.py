@@ -182,6 +182,12 @@ def test_the_training_rate_is_the_slope_and_leaves_the_fixed_cost_out():
     assert rate.high == pytest.approx(rate.value * (1 + error))
 
 
+def test_three_blocks_give_a_training_rate_its_whole_spread():
+    few = grade.train_rate(point(2, 0.5, kept=3), point(6, 0.9, kept=3))
+    assert isinstance(few, Measurement)
+    assert few.high / few.value - 1 == pytest.approx((0.5 + 0.9) * 0.01 / 0.4)
+
+
 @pytest.mark.parametrize("deep_s", [0.5, 0.4])
 def test_a_slope_that_is_not_positive_is_refused(deep_s):
     got = grade.train_rate(point(2, 0.5), point(6, deep_s))

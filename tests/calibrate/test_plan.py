@@ -39,7 +39,7 @@ def test_ids_are_unique_and_every_test_says_what_it_does(mode, devices):
 
 
 @pytest.mark.parametrize(
-    ("mode", "low", "high"), [("quick", 3, 8), ("default", 15, 40), ("thorough", 60, 300)]
+    ("mode", "low", "high"), [("quick", 3, 10), ("default", 15, 40), ("thorough", 60, 300)]
 )
 def test_the_modes_take_about_the_time_they_promise(mode, low, high):
     assert low < sum(test.expected_s for test in planned(mode)) < high
@@ -116,3 +116,12 @@ def test_thorough_has_sustained_runs():
     phases = {(t.device, t.phase) for t in planned("thorough", (H100,))}
     assert ("cuda:0", "sustained") in phases
     assert {t.phase for t in planned("default", (H100,))} == {"burst"}
+
+
+def test_quick_trains_the_nets_of_default():
+    targets = {
+        mode: {t.params["target_s"] for t in planned(mode) if t.bench == "train_step"}
+        for mode in ("quick", "default")
+    }
+    assert targets["quick"]
+    assert targets["quick"] <= targets["default"]

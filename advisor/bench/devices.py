@@ -122,20 +122,32 @@ def _uuid(raw: Any) -> str:
     return text if text.startswith(("GPU-", "MIG-")) else f"GPU-{text}"
 
 
-def accelerators(torch: Any) -> list[str]:
-    """torch's names of all accelerators this process may use."""
+def accelerators(torch: Any, lost: dict[str, str] | None = None) -> list[str]:
+    """torch's names of all accelerators this process may use.
+
+    A kind whose stack raises when asked is left out; its reason goes into `lost`.
+    """
     names: list[str] = []
     for kind in KINDS:
-        if kind == "npu" and not hasattr(torch, "npu"):
-            if importlib.util.find_spec("torch_npu") is None:
-                continue
-            importlib.import_module("torch_npu")
-        if kind == "mps":
-            backend = getattr(torch.backends, "mps", None)
-            if backend is not None and backend.is_available():
-                names.append("mps")
-            continue
-        module = getattr(torch, kind, None)
-        if module is not None and module.is_available():
-            names += [f"{kind}:{index}" for index in range(module.device_count())]
+        try:
+            names += _of_kind(torch, kind)
+        except Exception as error:  # vendor stacks raise anything; one must not cost the others
+            if lost is None:
+                raise
+            lost[kind] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     return names
+
+
+def _of_kind(torch: Any, kind: str) -> list[str]:
+    """The devices of one of torch's accelerator types. Raises whatever its stack raises."""
+    if kind == "npu" and not hasattr(torch, "npu"):
+        if importlib.util.find_spec("torch_npu") is None:
+            return []
+        importlib.import_module("torch_npu")
+    if kind == "mps":
+        backend = getattr(torch.backends, "mps", None)
+        return ["mps"] if backend is not None and backend.is_available() else []
+    module = getattr(torch, kind, None)
+    if module is None or not module.is_available():
+        return []
+    return [f"{kind}:{index}" for index in range(module.device_count())]

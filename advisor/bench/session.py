@@ -60,16 +60,21 @@ class Session:
         """Import torch and tell the parent what there is."""
         begun = time.perf_counter()
         seen: list[dict[str, Any]] = []
+        hide = str(self.settings.get("hide") or "")
+        lost: dict[str, str] = {}
         try:
+            if hide == "torch":
+                raise ImportError(str(self.settings.get("hide_reason") or "it crashed on import"))
             self.torch = importlib.import_module("torch")
             if self.threads:
                 self.torch.set_num_threads(self.threads)
             self.threads = self.threads or int(self.torch.get_num_threads())
-            seen = [Device(self.torch, name).describe() for name in accelerators(self.torch)]
+            names = [] if hide else accelerators(self.torch, lost)
+            seen = [Device(self.torch, name).describe() for name in names]
         except ModuleNotFoundError as error:
             self.trouble = f"No module named {error.name}"
-        except (ImportError, OSError, RuntimeError, AttributeError) as error:
-            # a torch that is there but cannot load its libraries, or a device stack that raises when asked
+        except Exception as error:
+            # a torch that is there but cannot load its libraries, or whose own code raises on import
             self.trouble = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         self.send(
             {
@@ -79,6 +84,7 @@ class Session:
                 "torch": "" if self.torch is None else str(self.torch.__version__),
                 "trouble": self.trouble,
                 "devices": seen,
+                "accelerator_trouble": "; ".join(f"{kind}: {reason}" for kind, reason in lost.items()),
                 "threads": self.threads or 1,
                 "seconds": time.perf_counter() - begun,
             }

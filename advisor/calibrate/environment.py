@@ -15,7 +15,7 @@ KINDS = ("cpu", "cuda", "xpu", "mps", "npu")
 ALIASES = {"rocm": "cuda", "hip": "cuda", "gpu": "cuda", "nvidia": "cuda", "amd": "cuda", "ascend": "npu"}
 OLDEST = (3, 9)
 ANSWER_S = 20.0
-HELLO_S = 120.0  # importing torch from a cold network disk takes this long
+HELLO_S = 60.0  # importing torch from a cold network disk takes this long
 ASK = (
     "import sys, json, importlib.util as u;"
     "print('hwadvisor:' + json.dumps([sys.version_info[:3], u.find_spec('torch') is not None]))"

@@ -38,14 +38,16 @@ def child_environment(threads: int | None) -> dict[str, str]:
 class Child:
     """One child process: `send` lines to it, take lines from it with a deadline."""
 
-    def __init__(self, command: list[str], threads: int | None = None) -> None:
+    def __init__(
+        self, command: list[str], threads: int | None = None, environment: dict[str, str] | None = None
+    ) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=child_environment(threads),
+            env={**child_environment(threads), **(environment or {})},
             start_new_session=os.name == "posix",
             creationflags=0 if os.name == "posix" else 0x200,  # CREATE_NEW_PROCESS_GROUP
         )

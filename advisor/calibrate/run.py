@@ -19,6 +19,14 @@ from advisor.schema import BenchFailure, Calibration, Machine, Measurement, Noti
 
 GO: Message = {"go": True}  # the last figure is stored: measure the next
 MOST_LOST = 2  # a device whose benches crashed or hung this often is not asked again
+HIDDEN = {  # no runtime finds a device then, so that no driver is asked
+    "CUDA_VISIBLE_DEVICES": "",
+    "HIP_VISIBLE_DEVICES": "",
+    "ROCR_VISIBLE_DEVICES": "",
+    "ONEAPI_DEVICE_SELECTOR": "opencl:cpu",
+    "ASCEND_RT_VISIBLE_DEVICES": "",
+    "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
+}
 FATAL = ("uncorrectable ecc", "xid", "fallen off the bus", "gpu is lost")
 
 
@@ -91,21 +99,49 @@ class _Run:
     # --- starting and planning
 
     def _start(self) -> bool:
-        """A new child that has said hello."""
+        """A new child that has said hello; one that hangs or crashes is asked again for less.
+
+        A driver that hangs, or a torch that crashes on import, must not cost what works without it.
+        """
+        while not self._greet():
+            device = self.options.device
+            if not self._started:
+                return False
+            if not self._hide and (device is None or device.partition(":")[0] == "cpu"):
+                self._hide, message = "accelerators", "Accelerators were left out"
+            elif self._hide != "torch" and device is None and self.options.python is None:
+                self._hide, message = "torch", "torch was left out"
+            else:
+                return False
+            text = f"{message}: the measuring process {self._trouble}."
+            self.notices.append(Notice(code="left_out", message=text, hint="hwadvisor doctor"))
+            self._leave_out(text)
+        return True
+
+    def _leave_out(self, reason: str) -> None:
+        """Fail what is planned for devices that the next child will not see."""
+        for test in [test for test in self.pending if test.device not in ("cpu", "disk")]:
+            self.pending.remove(test)
+            self.done += 1
+            self._fail(test, Status.lost, reason, "hwadvisor doctor")
+
+    def _greet(self) -> bool:
+        """Start a child and wait for its hello."""
+        self._started = False
         try:
-            self.child = Child(bench_command(self.python), self.threads)
+            self.child = Child(bench_command(self.python), self.threads, HIDDEN if self._hide else None)
         except (OSError, ValueError) as error:
             self._trouble = f"cannot be started: {getattr(error, 'strerror', None) or error}"
             return False
+        self._started = True
         self.child.send(
             {
+                "hide": self._hide,
+                "hide_reason": self._trouble,
                 "threads": self.threads,
                 "gate_wait_s": PACES[self.options.mode].gate_wait_s if not self.measurements else 0.0,
                 "workdir": str(self.options.workdir.resolve()),
-                "host_free_bytes": _least(
-                    self.machine.memory.available_bytes.value,
-                    self.machine.memory.usable_bytes.value,
-                ),
+                "host_free_bytes": _host_free(self.machine),
             }
         )
         try:
@@ -120,7 +156,12 @@ class _Run:
             self.child = None
             return False
         self.hello = hello
-        self.seen = tuple(Seen(d["name"], d["title"], d["uuid"], d["total_bytes"]) for d in hello["devices"])
+        if hello.get("accelerator_trouble") and not self.hello_told:
+            self.hello_told = True
+            text = f"Not every accelerator could be asked: {hello['accelerator_trouble']}."
+            self.notices.append(Notice(code="left_out", message=text, hint="hwadvisor doctor"))
+        seen = tuple(Seen(d["name"], d["title"], d["uuid"], d["total_bytes"]) for d in hello["devices"])
+        self.seen = self.seen if self._hide and self.seen else seen  # titles of what was measured before
         self.threads = int(hello["threads"])
         return True
 
@@ -368,7 +409,19 @@ class _Run:
         )
 
     _trouble = ""
+    _hide = ""  # "accelerators" or "torch": what the child must not touch
+    _started = False
+    hello_told = False
     _plan_sent = False
+
+
+def _host_free(machine: Machine) -> int | None:
+    """What may be taken: the host's free memory, and what a cgroup leaves of its limit, if that is less."""
+    memory = machine.memory
+    usable, used = memory.usable_bytes.value, memory.cgroup_used_bytes.value
+    limit = memory.cgroup_limit_bytes.value
+    left = max(limit - used, 0) if limit is not None and used is not None else None
+    return _least(memory.available_bytes.value, usable, left)
 
 
 def _least(*values: int | None) -> int | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -65,6 +67,7 @@ class Session:
         try:
             if hide == "torch":
                 raise ImportError(str(self.settings.get("hide_reason") or "it crashed on import"))
+            _spare_nvml()
             self.torch = importlib.import_module("torch")
             if self.threads:
                 self.torch.set_num_threads(self.threads)
@@ -208,6 +211,17 @@ class Session:
             "reason": f"{name}: {text}",
             "hint": "",
         }
+
+
+def _spare_nvml() -> None:
+    """Keep pynvml from a torch for ROCm, which would ask NVML instead of HIP (pytorch#133259)."""
+    spec = importlib.util.find_spec("torch")
+    told = Path(spec.origin).with_name("version.py") if spec is not None and spec.origin else None
+    if told is None or not told.is_file():
+        return
+    text = told.read_text(encoding="utf-8", errors="replace")
+    if re.search(r"^hip\b[^=\n]*=\s*['\"]", text, re.MULTILINE):
+        sys.modules["pynvml"] = None  # type: ignore[assignment] # the documented way to forbid an import
 
 
 def _available_bytes() -> int | None:

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 BENCH_FOLDER = Path(__file__).resolve().parent.parent / "bench"
 KILL_WAIT_S = 5.0  # a process stuck in a driver call may never die: it is left behind after this
+LONGEST_LINE = 1 << 20
 Message = dict[str, Any]
 
 
@@ -29,6 +30,7 @@ def child_environment(threads: int | None) -> dict[str, str]:
     if threads:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
             told[name] = str(threads)
+    told.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # cuda:N is then the same card as in the probe
     told["TOKENIZERS_PARALLELISM"] = "false"
     told["PYTORCH_ENABLE_MPS_FALLBACK"] = "0"  # never a silent run on the CPU
     told["PYTHONDONTWRITEBYTECODE"] = "1"  # our folder may belong to somebody else
@@ -41,12 +43,12 @@ class Child:
     def __init__(
         self, command: list[str], threads: int | None = None, environment: dict[str, str] | None = None
     ) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        self._errors: IO[bytes] | None = _scratch()
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            stderr=subprocess.DEVNULL if self._errors is None else self._errors,
             env={**child_environment(threads), **(environment or {})},
             start_new_session=os.name == "posix",
             creationflags=0 if os.name == "posix" else 0x200,  # CREATE_NEW_PROCESS_GROUP
@@ -62,8 +64,10 @@ class Child:
     def _read(self) -> None:
         stream = self._process.stdout
         assert stream is not None  # noqa: S101 - asked for with PIPE
-        for line in stream:
-            message = _parse(line)
+        whole = True
+        while line := stream.readline(LONGEST_LINE):  # a flood without line ends must not fill our memory
+            begun, whole = whole, line.endswith(b"\n")
+            message = _parse(line) if begun and whole else None
             if message is not None:
                 self._lines.put(message)
         self._lines.put(None)
@@ -101,6 +105,8 @@ class Child:
 
     def last_words(self) -> str:
         """The last non-empty line of the child's stderr, shortened."""
+        if self._errors is None:
+            return ""
         self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(self._errors.tell() - 4000, 0))
         lines = [line.strip() for line in self._errors.read().decode("utf-8", "replace").splitlines()]
@@ -123,8 +129,17 @@ class Child:
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):  # what was still in the buffer has no reader any more
                 self._process.stdin.close()
-        self._errors.close()
+        if self._errors is not None:
+            self._errors.close()
         return True
+
+
+def _scratch() -> IO[bytes] | None:
+    """A file for the child's stderr, or None where nothing can be written (a read-only container)."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return None
 
 
 def _parse(line: bytes) -> Message | None:

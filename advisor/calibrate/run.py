@@ -120,7 +120,7 @@ class _Run:
 
     def _leave_out(self, reason: str) -> None:
         """Fail what is planned for devices that the next child will not see."""
-        for test in [test for test in self.pending if test.device not in ("cpu", "disk")]:
+        for test in [test for test in self.pending if test.device not in ("cpu", "disk", "host")]:
             self.pending.remove(test)
             self.done += 1
             self._fail(test, Status.lost, reason, "hwadvisor doctor")
@@ -369,10 +369,17 @@ class _Run:
         return self._uuids().get(device, "")
 
     def _uuids(self) -> dict[str, str]:
-        """The join with Machine.devices: as the probe made it, else as torch tells."""
+        """The join with Machine.devices: the UUID torch tells where the probe knows it, else the name."""
         probed = {d.framework_name.value: d.uuid.value for d in self.machine.devices}
-        found = {seen.name: probed.get(seen.name) or seen.uuid for seen in self.seen}
-        return {name: uuid for name, uuid in found.items() if uuid}
+        known = {d.uuid.value for d in self.machine.devices if d.uuid.value}
+        found: dict[str, str] = {}
+        for seen in self.seen:
+            slice_uuid = "MIG-" + seen.uuid.removeprefix("GPU-")  # torch gives a slice's without its prefix
+            told = next((uuid for uuid in (seen.uuid, slice_uuid) if uuid in known), None)
+            uuid = told or probed.get(seen.name) or seen.uuid
+            if uuid:
+                found[seen.name] = uuid
+        return found
 
     def _chose_threads(self, message: Message) -> None:
         self.threads = int(message["threads"])

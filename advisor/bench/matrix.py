@@ -17,10 +17,29 @@ def float_dtype(torch: Any, dtype: str) -> Any:
     return getattr(torch, FLOATS[dtype])
 
 
+def require_dtype(ctx: Context, dtype: str) -> None:
+    """Raise Unable for TF32 and bf16 where CUDA or ROCm has no unit for it; make fp32 convolutions fp32.
+
+    Both came with compute capability 8.0; before it torch emulates bf16 and computes TF32 as plain fp32.
+    """
+    torch, device = ctx.torch, ctx.place()
+    if dtype == "fp32":
+        torch.backends.cudnn.allow_tf32 = False  # on by default: convolutions would be TF32
+    if device.kind != "cuda":
+        return
+    hip = getattr(torch.version, "hip", None)
+    old = not hip and tuple(torch.cuda.get_device_capability(device.index)) < (8, 0)
+    if dtype == "tf32" and (hip or old):
+        raise Unable("not_supported", "this device has no TF32: torch would compute in plain fp32")
+    if dtype == "bf16" and old:
+        raise Unable("not_supported", "this device has no bf16 units: torch would emulate the type")
+
+
 def matmul(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     """C = A B with square matrices of random normal numbers, result preallocated. 2 n^3 operations."""
     dtype, n = str(params["dtype"]), int(params["n"])
     torch, device = ctx.torch, ctx.place()
+    require_dtype(ctx, dtype)
     ctx.require(3 * n * n * 4 + n * n * 4, f"a product of {n} x {n} matrices")
     with torch.inference_mode():
         if dtype == "int8":

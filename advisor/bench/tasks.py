@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from .context import Context, Figure
 from .devices import Unable
+from .matrix import require_dtype
 
 CHAIN = 100_000  # steps of one chain; exact in float32, 0.4 ms on one CPU core
 DISPATCH_STEPS = 20
@@ -83,6 +84,7 @@ def parallel_task(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     torch, device = ctx.torch, ctx.place()
     threads = ctx.threads_for(str(params["where"]))
     size, op = int(params["n"]), str(params["op"])
+    require_dtype(ctx, "fp32")
     with torch.inference_mode():
         if op == "image_filter":
             ctx.require(size * size * (3 + FILTERS) * 4 * 2, f"a picture of {size} x {size} pixels")

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from .context import Context, Figure
 from .devices import Unable
-from .matrix import float_dtype
+from .matrix import float_dtype, require_dtype
 from .timing import Samples, add_block
 
 # (width, sequence, batch, vocabulary) and (picture side, batch), smallest first. The largest whose deeper
@@ -189,6 +189,7 @@ def train_step(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     costs however shallow the network is.
     """
     family, dtype = str(params["family"]), str(params["dtype"])
+    require_dtype(ctx, dtype)
     depths = [int(depth) for depth in params["depths"]]
     size, nets = _build(ctx, family, dtype, depths, float(params["target_s"]))
     device = ctx.place()

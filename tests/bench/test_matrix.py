@@ -72,3 +72,34 @@ def test_a_copy_takes_its_host_block_once(ctx, monkeypatch):
     figures = list(matrix.host_device_copy(ctx, {"bytes": 1 << 16}))
     assert [f.params["pinned"] for f in figures] == [True, True]
     assert taken == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "capability", "hip", "refused"),
+    [
+        ("tf32", (7, 5), None, True),
+        ("bf16", (7, 5), None, True),
+        ("fp16", (7, 5), None, False),
+        ("tf32", (8, 0), None, False),
+        ("tf32", (9, 4), "6.2", True),
+        ("bf16", (9, 4), "6.2", False),
+    ],
+)
+def test_types_without_a_unit_are_refused(  # noqa: PLR0913
+    ctx, monkeypatch, dtype, capability, hip, refused
+):
+    monkeypatch.setattr(ctx.device, "kind", "cuda")
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _index: capability)
+    if not refused:
+        matrix.require_dtype(ctx, dtype)
+        return
+    with pytest.raises(Unable) as error:
+        matrix.require_dtype(ctx, dtype)
+    assert error.value.status == "not_supported"
+
+
+def test_fp32_convolutions_are_not_tf32(ctx, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    matrix.require_dtype(ctx, "fp32")
+    assert torch.backends.cudnn.allow_tf32 is False

@@ -85,7 +85,7 @@ def test_a_copy_takes_its_host_block_once(ctx, monkeypatch):
         ("bf16", (9, 4), "6.2", False),
     ],
 )
-def test_types_without_a_unit_are_refused(  # noqa: PLR0913
+def test_types_without_a_unit_are_refused(  # noqa: PLR0917
     ctx, monkeypatch, dtype, capability, hip, refused
 ):
     monkeypatch.setattr(ctx.device, "kind", "cuda")

@@ -35,3 +35,46 @@ def test_memory_shown_is_what_fits_is_judged_by(book: RuleBook, catalogue: Catal
     for at, entry in enumerate(entries):
         shown = figures_of(entry).figures["memory_bytes"].value
         assert shown == pytest.approx(table.value("memory_usable", at)), entry.id
+
+
+def test_cards_without_links_are_not_estimated_beyond_a_server(
+    catalogue: Catalogue, everywhere: list[Estimate]
+) -> None:
+    cards = {e.id for e in catalogue.accelerators.values() if e.form_factor == "PCIe"}
+    assert {"nvidia-v100-pcie-32gb", "nvidia-h100-pcie-80gb", "nvidia-rtx-4090-24gb"} <= cards
+    found = [e for e in everywhere if e.target.accelerator_id in cards]
+    assert max(e.target.devices for e in found) == 8
+    # where 8 cards do not do, nobody knows about more
+    short = [e for e in found if e.workload == "70b-pretrain-15t"]
+    assert short and all(e.fits is not True for e in short)
+    known = [e for e in short if e.target.accelerator_id == "nvidia-h100-pcie-80gb"]
+    assert all(e.fits is None and e.limit == "unknown" and "no link model yet" in e.why for e in known)
+
+
+def test_large_pretraining_falls_to_devices_with_links(
+    catalogue: Catalogue, everywhere: list[Estimate]
+) -> None:
+    answers = [
+        e for e in everywhere if e.workload == "70b-pretrain-15t" and e.purpose == "deadline" and e.fits
+    ]
+    assert answers
+    forms = {catalogue.accelerators[e.target.accelerator_id].form_factor for e in answers}
+    assert "PCIe" not in forms and "SXM5" in forms
+
+
+def test_every_estimate_of_several_devices_says_how_plain_it_is(everywhere: list[Estimate]) -> None:
+    for estimate in everywhere:
+        told = " ".join(estimate.notes)
+        assert ("no link model yet" in told and "powers of two" in told) == (estimate.target.devices > 1)
+
+
+def test_packages_of_several_devices_are_counted_as_both(
+    catalogue: Catalogue, everywhere: list[Estimate]
+) -> None:
+    found = [e for e in everywhere if e.target.accelerator_id == "aws-trainium2"]
+    for estimate in found:
+        count, packages = estimate.target.devices, estimate.target.packages
+        assert packages == -(-count // 8)
+        assert estimate.target.label.startswith(f"{packages:g} x aws-trainium2 ({count} device")
+    single = next(e for e in everywhere if e.target.accelerator_id == "nvidia-h100-sxm5-80gb")
+    assert single.target.label == f"{single.target.devices} x nvidia-h100-sxm5-80gb"

@@ -36,6 +36,7 @@ class Accelerator:
     file: Path
     devices_per_package: int = 1
     architecture: str = ""
+    form_factor: str = ""  # PCIe, SXM5, OAM, board, superchip, SoC, …
     status: str = ""
     compute_capability: str = ""
     aliases: tuple[str, ...] = ()
@@ -65,6 +66,11 @@ class Accelerator:
     def unified(self) -> bool:
         """Whether it shares the host's memory."""
         return "unified" in self.memory_type
+
+    @property
+    def card(self) -> bool:
+        """Whether it sits in a PCIe slot; without a stated form, whether no link to its like is known."""
+        return self.form_factor == "PCIe" if self.form_factor else not self.interconnect
 
     @property
     def own_memory_bounds(self) -> bool:

@@ -126,6 +126,7 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         file=path,
         devices_per_package=per_package,
         architecture=text(path, raw, "architecture", ""),
+        form_factor=text(path, raw, "form_factor", ""),
         status=text(path, raw, "status", ""),
         compute_capability=text(path, raw, "compute_capability", ""),
         aliases=texts(path, raw, "aliases"),

@@ -78,7 +78,7 @@ class Accelerator(Frozen):
     `figures` holds what is compared with this machine, per device: "memory_bytes",
     "memory_bandwidth_bytes_per_s", "matmul_<dtype>_flops" (dense peak), and per package of
     `devices_per_package`: "power_w", "rent_usd_per_h", "spot_usd_per_h";
-    each with its kind (vendor, published), source and date of price.
+    each with its kind (vendor, published, rule), source and date of price.
     """
 
     id: str

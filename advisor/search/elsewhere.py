@@ -32,6 +32,11 @@ TRACED = ("time_s", "memory_bytes", "rent_usd")
 TRACED_PER_WORKLOAD = 2
 """Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
 
+SEVERAL = (
+    "Several devices: plain scale factor, no link model yet. Counts tried are powers of two, so one between "
+    "may do."
+)
+
 Trace = dict[str, tuple[TraceStep, ...]]
 
 
@@ -62,7 +67,7 @@ def estimates_catalogue(
     kept = space.choose(table)
     small = table.take([candidate.row for candidate in kept])
     ranges = evaluate_ranges(book, small, WANTED)
-    extra = ("input_s",) if "input_s" in book.quantities else ()
+    extra = [name for name in ("input_s", "scale_limit") if name in book.quantities]
     small = evaluate(book, small, ("fits", "computes_16bit", "packages", *extra))
     reasons = _Reasons(book, space)
     found: list[Estimate] = []
@@ -198,14 +203,18 @@ def _estimate(
     quantities = {name: _quantity(ranges[name], at, candidate, name, reasons) for name in WANTED}
     fits = table.value("fits", at)
     why, limit, answered = _verdict(workload, candidate, quantities, fits, count)
-    packages = table.value("packages", at)
+    unproved = _beyond_cards(device, count, table.value("scale_limit", at))
+    if answered is False and unproved:
+        why, limit, answered = f"{why} {unproved}", "unknown", None
+    packages = table.value("packages", at) or count
+    notes = [SEVERAL] if count > 1 else []
     return Estimate(
         workload=workload.id,
         target=Target(
-            label=f"{count} x {device.id}",
+            label=_label(device, count, packages),
             accelerator_id=device.id,
             devices=count,
-            packages=packages or count,
+            packages=packages,
         ),
         purpose=candidate.purpose,
         fits=answered,
@@ -213,7 +222,24 @@ def _estimate(
         limit=limit,
         choices=choices(table, at, workload, layout, count),
         quantities={name: quantity for name, quantity in quantities.items() if name != "memory_usable"},
-        notes=tuple(input_notes(table, at, workload, "a host of these devices")),
+        notes=(*notes, *input_notes(table, at, workload, "a host of these devices")),
+    )
+
+
+def _label(device: Accelerator, count: int, packages: float) -> str:
+    """'8 x nvidia-h100-sxm5-80gb', '8 x aws-trainium2 (64 devices)': what one rents, then what one sees."""
+    if device.devices_per_package == 1:
+        return f"{count} x {device.id}"
+    return f"{packages:g} x {device.id} ({count} device{'s' if count > 1 else ''})"
+
+
+def _beyond_cards(device: Accelerator, count: int, limit: float | None) -> str:
+    """Why no more cards are estimated, where that is what ends the search; else ''."""
+    if not device.card or device.unified or limit is None or 2 * count <= limit:
+        return ""
+    return (
+        f"More are not estimated: too few published runs of PCIe cards beyond {limit:g} devices, "
+        "and no link model yet."
     )
 
 

@@ -137,6 +137,7 @@ def of_accelerator(entry: Accelerator) -> Inputs:
     )  # fmt: skip
     found.put("hw_memory_ecc", float(entry.memory_ecc), Kind.vendor, entry.file.name)
     found.put("hw_memory_unified", float(entry.unified), Kind.vendor, entry.file.name)
+    found.put("hw_card", float(entry.card), Kind.vendor, entry.file.name)
     bandwidth = None if entry.memory_bandwidth is None else entry.memory_bandwidth * share
     found.put("hw_bandwidth", bandwidth, Kind.vendor, entry.source_of("memory_bandwidth"))
     found.put(

@@ -1,7 +1,7 @@
 """Clock, temperature, power and throttle reasons of NVIDIA devices while a bench runs.
 
 Read by a process of its own: a driver call that hangs must not hold up the measuring, let alone the parent.
-Started as `python -m advisor.calibrate.sampler UUID…`; prints one JSON line a round.
+Started isolated, so that no json.py of the working folder is run; prints one JSON line a round.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from advisor.calibrate.grade import DeviceNoise
@@ -20,6 +21,11 @@ from advisor.schema import Machine
 
 ROUND_S = 0.25
 KEEP_ROUNDS = 2400  # ten minutes
+BOOT = (
+    "import sys, json;"
+    "sys.path += [p for p in json.loads(sys.argv.pop(1)) if p not in sys.path];"
+    "from advisor.calibrate.sampler import main; main()"
+)
 Reading = dict[str, Any]
 
 
@@ -36,7 +42,7 @@ class Sampler:
             if d.uuid.value and d.utilization.value is not None
         }
         if uuids:
-            start = command or [sys.executable, "-m", "advisor.calibrate.sampler", *uuids]
+            start = command or [*isolated_command(), *uuids]
             self._process = subprocess.Popen(
                 start, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
@@ -96,7 +102,15 @@ def run(uuids: list[str], read: Callable[[str], Reading], rounds: int | None = N
         rounds = None if rounds is None else rounds - 1
 
 
-if __name__ == "__main__":
+def isolated_command() -> list[str]:
+    """Our interpreter without the working folder; our own paths come after the standard library's."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *(entry for entry in sys.path if Path(entry).is_absolute())]
+    return [sys.executable, "-I", "-c", BOOT, json.dumps(paths)]
+
+
+def main() -> None:
+    """Read the devices named on the command line."""
     from advisor.nvml.live import live_reader
 
     run(sys.argv[1:], live_reader())

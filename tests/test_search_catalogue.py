@@ -48,7 +48,8 @@ def test_cards_without_links_are_not_estimated_beyond_a_server(
     short = [e for e in found if e.workload == "70b-pretrain-15t"]
     assert short and all(e.fits is not True for e in short)
     known = [e for e in short if e.target.accelerator_id == "nvidia-h100-pcie-80gb"]
-    assert all(e.fits is None and e.limit == "unknown" and "no link model yet" in e.why for e in known)
+    assert all(e.fits is None and e.limit == "unknown" for e in known)
+    assert all("no link model yet" in e.why[:120] for e in known), "the report prints 120 characters"
 
 
 def test_large_pretraining_falls_to_devices_with_links(

@@ -372,20 +372,29 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
         "next.get",
         "For {workload}, rent {label}: about {time} for {rent}.",
         workload=foreign(workload.title),
-        label=target_label(advice, choice),
+        label=target_label(advice, choice, t),
         time=marks.quantity(choice.quantities.get("time_s")),
         rent=marks.quantity(choice.quantities.get("rent_usd")),
     )
     return [Step(do, why)]
 
 
-def target_label(advice: Advice, estimate: Estimate) -> Markup:
-    """ "8 × NVIDIA H100" with the catalogue's title where there is one."""
+def devices_within(estimate: Estimate, t: Texts) -> Markup:
+    """ "devices in them: 64" where the packages that one rents are several devices each; else nothing."""
+    if estimate.target.devices == estimate.target.packages:
+        return Markup()
+    return t("target.devices", "devices in them: {count}", count=number(estimate.target.devices, "1"))
+
+
+def target_label(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
+    """ "8 × NVIDIA H100" with the catalogue's title where there is one; packages, and devices in them."""
     titles = {a.id: a.title for a in advice.accelerators}
     name = titles.get(estimate.target.accelerator_id)
     if name is None:
         return foreign(estimate.target.label, 80)
-    return Markup("{} × {}").format(number(estimate.target.devices, "1"), foreign(name, 80))
+    label = Markup("{} × {}").format(number(estimate.target.packages, "1"), foreign(name, 80))
+    within = devices_within(estimate, t)
+    return Markup("{} ({})").format(label, within) if within else label
 
 
 def _quiet(advice: Advice, t: Texts) -> list[Step]:

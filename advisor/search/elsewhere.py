@@ -205,7 +205,7 @@ def _estimate(
     why, limit, answered = _verdict(workload, candidate, quantities, fits, count)
     unproved = _beyond_cards(device, count, table.value("scale_limit", at))
     if answered is False and unproved:
-        why, limit, answered = f"{why} {unproved}", "unknown", None
+        why, limit, answered = f"{unproved} {why}", "unknown", None
     packages = table.value("packages", at) or count
     notes = [SEVERAL] if count > 1 else []
     return Estimate(
@@ -237,10 +237,7 @@ def _beyond_cards(device: Accelerator, count: int, limit: float | None) -> str:
     """Why no more cards are estimated, where that is what ends the search; else ''."""
     if not device.card or device.unified or limit is None or 2 * count <= limit:
         return ""
-    return (
-        f"More are not estimated: too few published runs of PCIe cards beyond {limit:g} devices, "
-        "and no link model yet."
-    )
+    return f"More than {limit:g} PCIe cards are not estimated: too few published runs, and no link model yet."
 
 
 def _verdict(

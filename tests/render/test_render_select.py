@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 import sample
 
-from advisor.render import select, why
+from advisor.render import select, summary, why
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Calibration, Estimate, Grade, Quantity, Target, TraceStep
+from advisor.schema import Accelerator, Advice, Calibration, Estimate, Grade, Quantity, Target, TraceStep
 
 GPU, CPU = sample.gpu_machine(), sample.cpu_machine()
 RESNET, FULL = GPU.workloads[0], CPU.workloads[5]
@@ -139,3 +139,13 @@ def test_a_place_where_nothing_ran_has_no_column():
     quick, full = select.tasks(tasks().calibration), select.tasks(tasks(parallel_all_cores=7.0).calibration)
     assert select.places(quick, accelerator=True) == ("one_core", "device")
     assert select.places(full, accelerator=False) == ("one_core", "all_cores")
+
+
+def test_packages_of_several_devices_are_counted_as_both():
+    whole = Estimate(workload="w", target=Target(label="x", accelerator_id="a", devices=64, packages=8))
+    entry = Accelerator(id="a", title="Chip", vendor="aws", devices_per_package=8)
+    advice = CPU.model_copy(update={"accelerators": (entry,)})
+    label = summary.target_label(advice, whole, Texts())
+    assert label.striptags() == "8 × Chip (devices in them: 64)"
+    plain = whole.model_copy(update={"target": Target(label="x", accelerator_id="a", devices=8, packages=8)})
+    assert summary.target_label(advice, plain, Texts()).striptags() == "8 × Chip"

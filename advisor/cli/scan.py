@@ -92,10 +92,10 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
         )
     workload = WorkloadFlags(model, params, _hub_cache(), **own) if named else None
     options = ScanOptions(mode=mode(quick, thorough), workload=workload, **flags)
-    _stop_on_sigterm()
+    stop = _Stop()
     out = console(stderr=as_json, quiet=quiet)
     with CalibrationProgress(quiet=quiet) as progress:
-        result = run(options, _Screen(out, progress))
+        result = run(options, _Screen(out, progress, stop))
     advice = result.advice
     if advice.calibration is not None and advice.calibration.measurements:
         tell_calibration(advice.calibration, out)
@@ -114,9 +114,10 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
 class _Screen:
     """What the terminal shows while `scan` runs."""
 
-    def __init__(self, out: Any, progress: CalibrationProgress) -> None:
+    def __init__(self, out: Any, progress: CalibrationProgress, stop: _Stop) -> None:
         self._out = out
         self._progress = progress
+        self._stop = stop
         self._told: dict[str, str] | None = None
 
     def verdict(self, advice: Advice) -> None:
@@ -137,6 +138,7 @@ class _Screen:
         self._out.print()
 
     def event(self, event: Event) -> None:
+        self._stop.check()
         self._progress.event(event)
 
     def say(self, text: str) -> None:
@@ -168,11 +170,25 @@ def _count(text: str | None) -> float | None:
     return value
 
 
-def _stop_on_sigterm() -> None:
-    """A batch system's SIGTERM is treated like Ctrl-C: what was measured is kept and rendered."""
+class _Stop:
+    """A Ctrl-C or a batch system's SIGTERM: raises KeyboardInterrupt, and remembers.
 
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    Python drops an exception that a signal raises inside a destructor or a C callback; what is
+    remembered is raised again at the next event, so that no wish to stop is lost.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        for name in ("SIGINT", "SIGTERM"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._asked)
+
+    def _asked(self, _number: int, _frame: FrameType | None) -> NoReturn:
+        self.asked = True
         raise KeyboardInterrupt
 
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, stop)
+    def check(self) -> None:
+        """Raise KeyboardInterrupt, once, if a signal came that nobody has acted on."""
+        if self.asked:
+            self.asked = False
+            raise KeyboardInterrupt

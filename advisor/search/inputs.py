@@ -23,7 +23,12 @@ CALIBRATED = (
 )
 SHAPES = (("decoder", "hidden", "cal_hidden"), ("cnn", "image_size", "cal_image_size"))
 RANGE_ONLY = "only a range could be measured here"
-VENDORS = frozenset(("nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras"))
+VENDORS = frozenset(
+    (
+        "nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras", "graphcore", "cambricon",
+        "hygon", "moore_threads", "metax", "biren", "iluvatar",
+    )
+)  # fmt: skip
 
 
 @dataclass

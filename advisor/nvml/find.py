@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from advisor.paths import there
+
 LIBRARY = "libnvidia-ml.so.1"
 WSL_LIBRARY = "/usr/lib/wsl/lib/libnvidia-ml.so.1"  # not on the loader's path in every distribution
 PACKAGE = "nvidia-ml-py"
@@ -33,7 +35,7 @@ def binding_owner(folders: list[str]) -> dict[str, Any]:
     """
     out: dict[str, Any] = {"package": "", "version": "", "deprecated": "", "file": ""}
     for folder in map(Path, folders):
-        file = next((f for f in (folder / "pynvml/__init__.py", folder / "pynvml.py") if f.is_file()), None)
+        file = next((f for f in (folder / "pynvml/__init__.py", folder / "pynvml.py") if there(f)), None)
         if file is None:
             continue
         out["file"] = str(file)
@@ -50,7 +52,7 @@ def binding_owner(folders: list[str]) -> dict[str, Any]:
 def _installed(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
     """Name, version and list of files of the two packages in question, where they are installed."""
     for package in (PACKAGE, DEPRECATED_PACKAGE):
-        for info in folder.glob(f"{package.replace('-', '_')}-*.dist-info"):
+        for info in _dist_infos(folder, f"{package.replace('-', '_')}-"):
             version = info.name.removesuffix(".dist-info").rpartition("-")[2]
             try:
                 lines = (info / "RECORD").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -59,11 +61,22 @@ def _installed(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
             yield package, version, lines
 
 
+def _dist_infos(folder: Path, prefix: str) -> list[Path]:
+    """The *.dist-info folders whose names begin so; none where the folder may not be listed."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names are enough
+    except OSError:
+        return []
+    return [
+        folder / name for name in sorted(names) if name.startswith(prefix) and name.endswith(".dist-info")
+    ]
+
+
 def library_hint(root: Path) -> str:
     """Where an NVML library lies, by looking at files alone; "" when it is in none of the usual places."""
     folders = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if root == Path("/") else []
     for folder in (*map(Path, filter(None, folders)), *(root / name for name in USUAL)):
-        if (folder / LIBRARY).exists():
+        if there(folder / LIBRARY):
             return str(folder / LIBRARY)
     windows = Path(os.environ.get("WINDIR", "C:/Windows")) / "System32/nvml.dll"
-    return str(windows) if sys.platform == "win32" and windows.exists() else ""
+    return str(windows) if sys.platform == "win32" and there(windows) else ""

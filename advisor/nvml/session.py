@@ -13,6 +13,7 @@ from typing import Any
 
 from advisor.nvml.calls import CALLS, MORE, Answer, Call, attempt, old_call
 from advisor.nvml.find import LIBRARY, WSL_LIBRARY
+from advisor.paths import there
 
 HINTS = {
     "version_mismatch": "The NVIDIA driver was updated under the running kernel module: reboot, or stop all "
@@ -124,7 +125,7 @@ def candidates() -> list[str]:
     """What to load, in order."""
     if sys.platform == "win32":
         return ["nvml.dll"]
-    return [LIBRARY, *([WSL_LIBRARY] if Path(WSL_LIBRARY).exists() else [])]
+    return [LIBRARY, *([WSL_LIBRARY] if there(Path(WSL_LIBRARY)) else [])]
 
 
 def _load(binding: ModuleType, path: str) -> Answer | None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe import amd_card, amd_tools
 from advisor.probe.facts import contradiction, none, ok
 from advisor.probe.reading import (
@@ -77,9 +78,9 @@ ROCM_SMI = """
 
 def present(root: Path) -> str:
     """The first sign of an AMD GPU under `root`, or ""."""
-    if (root / "sys/module/amdgpu").is_dir():
+    if there(root / "sys/module/amdgpu"):
         return "/sys/module/amdgpu"
-    if (root / "dev/kfd").exists():
+    if there(root / "dev/kfd"):
         return "/dev/kfd"
     for card in _cards(root):
         if read_text(card / "device/vendor", 64) == VENDOR_ID:
@@ -150,7 +151,7 @@ def _card_order(key: str) -> int:
 
 def _read_versions(root: Path, say: Say) -> None:
     say("module_version", read_text(root / "sys/module/amdgpu/version", 256))
-    say("module_loaded", (root / "sys/module/amdgpu").is_dir())
+    say("module_loaded", bool(there(root / "sys/module/amdgpu")))
     found = {}
     for folder in sorted(children(root / "opt")):
         if folder.name.startswith("rocm"):

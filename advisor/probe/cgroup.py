@@ -14,8 +14,9 @@ import posixpath
 from pathlib import Path
 from typing import Any
 
+from advisor.paths import there
 from advisor.probe.facts import none, ok
-from advisor.probe.linux import look, look_all, missing, mounts, text, whole
+from advisor.probe.linux import look, missing, mounts, text, whole
 
 NO_LIMIT_BYTES = 1 << 60  # v1 prints LONG_MAX rounded down to a page for "no limit"; the page size varies
 DEFAULT_PERIOD_US = 100_000  # cpu.max with one number, sched-bwc.rst
@@ -27,6 +28,7 @@ _FILES = {
     ("memory", 1): ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
     ("memory", 2): ("memory.max", "memory.high", "memory.current", "memory.stat"),
 }
+LIMITS = frozenset({"cpu.max", "cpu.cfs_quota_us", "memory.max", "memory.high", "memory.limit_in_bytes"})
 _STAT_KEYS = ("inactive_file", "total_inactive_file", "hierarchical_memory_limit")
 
 
@@ -47,10 +49,14 @@ def gather(root: Path) -> dict[str, Any]:
 
 def mode(raw: dict[str, Any]) -> dict[str, Any]:
     """Fact: v1, v2, hybrid (a v2 tree beside v1 controllers) or none."""
+    if not raw:
+        return missing(None, "/proc/self/cgroup")
     kinds = {mount["kind"] for mount in raw.get("mounts", ())}
     lines = (text(raw.get("self")) or "").splitlines()
     source = "/proc/self/mountinfo"
     if not kinds:
+        if _denied(raw.get("self")):
+            return missing(raw["self"], "/proc/self/cgroup")
         if not lines:
             return ok("none", "/proc/self/cgroup")
         kinds = {"cgroup2" if line.startswith("0::") else "cgroup" for line in lines}
@@ -69,7 +75,7 @@ def quota(raw: dict[str, Any]) -> dict[str, Any]:
     if not found:
         return _no_limit(raw, levels, "CPU quota")
     threads, source = min(found)
-    return ok(threads, source)
+    return ok(threads, source, _unread(levels))
 
 
 def memory(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -81,7 +87,7 @@ def memory(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     found = [(bytes_, source, level) for level in levels for bytes_, source in _memory_limits(level)]
     if found:
         limit, source, level = min(found, key=lambda item: item[0])
-        return ok(limit, source), _used(level)
+        return ok(limit, source, _unread(levels)), _used(level)
     used = _used(levels[0]) if levels else none("absent", "/proc/self/cgroup", "no memory control group")
     return _no_limit(raw, levels, "memory limit"), used
 
@@ -97,13 +103,13 @@ def _mounted(root: Path) -> list[dict[str, Any]]:
     if rows:
         return rows
     usual = "/sys/fs/cgroup"
-    if (root / "sys/fs/cgroup/cgroup.controllers").exists():
+    if there(root / "sys/fs/cgroup/cgroup.controllers"):
         return [{"kind": "cgroup2", "root": "/", "point": usual, "options": []}]
     folders = [("memory", ["memory"]), ("cpu", ["cpu"]), ("cpu,cpuacct", ["cpu", "cpuacct"])]
     return [
         {"kind": "cgroup", "root": "/", "point": f"{usual}/{name}", "options": options}
         for name, options in folders
-        if (root / "sys/fs/cgroup" / name).is_dir()
+        if there(root / "sys/fs/cgroup" / name)
     ]
 
 
@@ -125,14 +131,26 @@ def _levels(
     folder = _leaf(root, point, mount["root"], path)
     found: list[dict[str, Any]] = []
     while len(found) < MAX_LEVELS:
-        files = look_all(root / folder.lstrip("/"), _FILES[controller, version])
-        if "memory.stat" in files:
-            files["memory.stat"] = _short_stat(files["memory.stat"])
-        found.append({"controller": controller, "version": version, "path": folder, "files": files})
+        found.append({"controller": controller, "version": version, "path": folder})
+        found[-1] |= _limit_files(root / folder.lstrip("/"), _FILES[controller, version])
         if folder == point or not folder.startswith(f"{point}/"):
             break
         folder = posixpath.dirname(folder)
     return found
+
+
+def _limit_files(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """{"files": those that could be read, "closed": those that this user may not read, if any}."""
+    said = {name: look(folder / name) for name in names}
+    files = {name: answer for name, answer in said.items() if isinstance(answer, str)}
+    if "memory.stat" in files:
+        files["memory.stat"] = _short_stat(files["memory.stat"])
+    closed = [name for name, answer in said.items() if _denied(answer)]
+    return {"files": files, **({"closed": closed} if closed else {})}
+
+
+def _denied(answer: object) -> bool:
+    return isinstance(answer, dict) and answer.get("status") == "no_permission"
 
 
 def _leaf(root: Path, point: str, mount_root: str, path: str) -> str:
@@ -146,7 +164,7 @@ def _leaf(root: Path, point: str, mount_root: str, path: str) -> str:
         folder = posixpath.normpath(f"{point}/{relative.strip('/')}")
         # A path that climbs out ("/../pod") belongs to a group outside of this namespace
         inside = folder == point or folder.startswith(f"{point}/")
-        if ".." not in relative.split("/") and inside and (root / folder.lstrip("/")).is_dir():
+        if ".." not in relative.split("/") and inside and there(root / folder.lstrip("/")) is not False:
             return folder
     return point
 
@@ -191,6 +209,8 @@ def _used(level: dict[str, Any]) -> dict[str, Any]:
     name = "memory.current" if level["version"] == 2 else "memory.usage_in_bytes"
     usage = whole(files.get(name))
     source = f"{level['path']}/{name}"
+    if usage is None and name in level.get("closed", ()):
+        return none("no_permission", source, "this user may not read it")
     if usage is None:
         return none("absent", source, "this level keeps no count")
     cache = _stat(files, "total_inactive_file")
@@ -215,9 +235,25 @@ def _name(level: dict[str, Any], *names: str) -> str:
 
 def _no_limit(raw: dict[str, Any], levels: list[dict[str, Any]], what: str) -> dict[str, Any]:
     """The fact of an unlimited or unknown quantity."""
+    closed = _closed_limits(levels)
+    if closed:
+        reason = f"this user may not read it, so whether there is a {what} is not known"
+        return none("no_permission", closed[0], reason)
     if levels:
         plural = "level" if len(levels) == 1 else "levels"
         return none("absent", levels[0]["path"], f"no {what} on any of {len(levels)} {plural}")
     if text(raw.get("self")) is None and not raw.get("mounts"):
         return missing(raw.get("self"), "/proc/self/cgroup", f"no control groups, so no {what}")
     return none("absent", "/proc/self/cgroup", f"no control group limits this: no {what}")
+
+
+def _closed_limits(levels: list[dict[str, Any]]) -> list[str]:
+    """The files that may hold a limit and that this user may not read."""
+    names = [(level, name) for level in levels for name in level.get("closed", ()) if name in LIMITS]
+    return [f"{level['path']}/{name}" for level, name in names]
+
+
+def _unread(levels: list[dict[str, Any]]) -> str:
+    """The reason beside a limit that was found while others could not be looked at."""
+    closed = _closed_limits(levels)
+    return f"a lower limit may stand in {closed[0]}, which this user may not read" if closed else ""

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe import cgroup, clock, cpu_names, cpu_topology, darwin, windows
-from advisor.probe.facts import CallSkipped, contradiction, none, ok
+from advisor.probe.facts import CallSkipped, assumed, contradiction, none, ok
 from advisor.probe.linux import (
     compared,
     cpus_in,
@@ -40,12 +41,12 @@ SLURM_CPUS = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 
 def present(root: Path) -> str:
     """Every machine has a CPU; the hint is where it is read from."""
-    return CPUINFO if (root / "proc").is_dir() else sys.platform if live(root) else ""
+    return CPUINFO if there(root / "proc") is not False else sys.platform if live(root) else ""
 
 
 def read(root: Path, say: Say) -> None:
     """Report the raw files, the least certain (the timing loop) last."""
-    if not (root / "proc").is_dir():
+    if there(root / "proc") is False:
         if live(root) and sys.platform == "darwin":
             say("darwin", darwin.gather())
         elif live(root) and sys.platform == "win32":
@@ -248,6 +249,8 @@ def budget(affinity: FactDict, quota: FactDict, threads: FactDict, told: dict[st
     if not limits:
         return none("failed", "affinity, cgroup, Slurm", "neither affinity nor thread count is known")
     least, why = min(limits)
+    if quota["status"] == "no_permission":
+        return assumed(max(1, least), why, f"whether a quota allows less is not known: {quota['reason']}")
     return ok(max(1, least), why, "; ".join(f"{name}: {count}" for count, name in limits))
 
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe.facts import none, ok
 from advisor.probe.linux import look, missing, text
 from advisor.probe.reading import children, clean
@@ -32,11 +33,13 @@ def read_disk(root: Path, number: str, source: str) -> list[dict[str, Any]] | di
     the device named in `source` ("/dev/nvme0n1p2") is taken.
     """
     entry = root / "sys/dev/block" / number
-    if number.startswith("0:") or not entry.exists():
+    if number.startswith("0:") or not there(entry):
         entry = root / "sys/class/block" / Path(source).name if source.startswith("/dev/") else entry
         mapped = _mapper(root, source)
         entry = mapped or entry
-    if not entry.exists():
+    if not there(entry):
+        if there(root / "sys/dev/block" / number) is None:
+            return {"status": "no_permission", "reason": "this user may not look at /sys/dev/block"}
         return {"status": "absent", "reason": f"no block device {number} ({source}) in sysfs"}
     top = Path(os.path.realpath(root))
     return _disks(Path(os.path.realpath(entry)), top, MAX_DEPTH)
@@ -54,7 +57,7 @@ def _mapper(root: Path, source: str) -> Path | None:
 
 
 def _disks(folder: Path, top: Path, depth: int) -> list[dict[str, Any]]:
-    if (folder / "partition").exists():
+    if there(folder / "partition"):
         folder = folder.parent
     below = children(folder / "slaves")
     if below and depth > 0:

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe.facts import assumed, none, ok
 from advisor.probe.linux import environment, link, look, mounts, text
 from advisor.probe.reading import clean, keyed
@@ -85,6 +87,18 @@ HYPERV = "microsoft corporation"  # also the maker of Surface computers: needs "
 HYPERVISOR_FILE = "/sys/hypervisor/type"
 
 
+WSL_MARKS = ("/proc/sys/fs/binfmt_misc/WSLInterop", "/run/WSL", "/usr/lib/wsl/lib")
+# Signs in files: without these nothing can be ruled out
+CONTAINER_FILES = (
+    "/proc/1/environ",
+    "/proc/1/cgroup",
+    "/proc/self/cgroup",
+    "/proc/self/mountinfo",
+    "/run/systemd/container",
+)
+VM_FILES = ("/proc/cpuinfo", "/proc/version", HYPERVISOR_FILE, "/sys/class/dmi/id/sys_vendor")
+
+
 def read(root: Path) -> dict[str, Any]:
     """Raw signs; of the environment only names on a fixed list, of pid 1's only `container`."""
     told = environment(root)
@@ -92,8 +106,9 @@ def read(root: Path) -> dict[str, Any]:
     top = next((row for row in reversed(rows) if row["point"] == "/"), None)
     first = look(root / "proc/1/environ")
     cpuinfo = text(look(root / "proc/cpuinfo", 16384)) or ""
+    marks = {path: there(root / path.lstrip("/")) for path in (*MARKERS, *WSL_MARKS)}
     return {
-        "markers": [path for path in MARKERS if (root / path.lstrip("/")).exists()],
+        "markers": [path for path in MARKERS if marks[path]],
         "variables": [name for name in VARIABLES if name in told],
         "container_variable": told.get("container", ""),
         "pid1_container": _variable(first, "container"),
@@ -104,14 +119,29 @@ def read(root: Path) -> dict[str, Any]:
         "proc_version": look(root / "proc/version"),
         "hypervisor_flag": _hypervisor_flag(cpuinfo),
         "hypervisor_type": look(root / HYPERVISOR_FILE.lstrip("/")),
-        "wsl_marks": [
-            path
-            for path in ("/proc/sys/fs/binfmt_misc/WSLInterop", "/run/WSL", "/usr/lib/wsl/lib")
-            if (root / path.lstrip("/")).exists()
-        ],
+        "wsl_marks": [path for path in WSL_MARKS if marks[path]],
         "virtio": _has_virtio(root),
         "acpi_maker": _acpi_maker(root),
+        "closed": [path for path, seen in marks.items() if seen is None] + _closed_files(root),
     }
+
+
+def _closed_files(root: Path) -> list[str]:
+    """Those of the files with signs that this user may not read."""
+    files = {path: look(root / path.lstrip("/"), 1) for path in (*CONTAINER_FILES, *VM_FILES)}
+    return [
+        path for path, said in files.items() if isinstance(said, dict) and said["status"] == "no_permission"
+    ]
+
+
+def _not_ruled_out(signs: dict[str, Any], paths: Iterable[str], what: str) -> FactDict | None:
+    """The fact that nothing was found and not all could be looked at; None when all could."""
+    closed = [path for path in paths if path in (signs.get("closed") or ())]
+    if not closed:
+        return None
+    return none(
+        "no_permission", ", ".join(closed), f"this user may not look there, so {what} is not ruled out"
+    )
 
 
 def container(signs: dict[str, Any], groups: dict[str, Any]) -> FactDict:
@@ -139,7 +169,8 @@ def container(signs: dict[str, Any], groups: dict[str, Any]) -> FactDict:
         return assumed("container", "/proc/self/mountinfo", "the root is an overlay, no engine names itself")
     if is_gvisor(signs):
         return ok("gvisor", "/proc/version")
-    return ok("none", "marker files, environment, cgroup paths")
+    unknown = _not_ruled_out(signs, (*MARKERS, *CONTAINER_FILES), "a container")
+    return unknown or ok("none", "marker files, environment, cgroup paths")
 
 
 def vm(signs: dict[str, Any], dmi: dict[str, str], kernel: dict[str, str]) -> FactDict:
@@ -173,7 +204,7 @@ def vm(signs: dict[str, Any], dmi: dict[str, str], kernel: dict[str, str]) -> Fa
     if flagged is None:
         if signs.get("virtio"):
             return assumed("kvm", "/sys/bus/virtio", "virtio devices, and no CPU flag on this architecture")
-        return none(
+        return _not_ruled_out(signs, VM_FILES, "a virtual machine") or none(
             "not_supported", "/proc/cpuinfo", "no hypervisor flag on this architecture and no other sign"
         )
     return ok("none", "/proc/cpuinfo flags, /sys/class/dmi/id")
@@ -186,7 +217,8 @@ def wsl(signs: dict[str, Any], kernel: dict[str, str]) -> FactDict:
     if "microsoft" not in release.lower():
         if marks:
             return assumed("2", ", ".join(marks), "WSL's files, with a kernel of the user's own")
-        return ok("none", "/proc/sys/kernel/osrelease")
+        unknown = None if release else _not_ruled_out(signs, WSL_MARKS, "WSL")
+        return unknown or ok("none", "/proc/sys/kernel/osrelease")
     # WSL 1: "4.4.0-19041-Microsoft"; WSL 2: "5.15.133.1-microsoft-standard-WSL2"
     second = "WSL2" in release or "standard" in release or "Microsoft" not in release
     return ok("2" if second else "1", "/proc/sys/kernel/osrelease")

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe import cgroup, darwin, enclosure, windows
 from advisor.probe.facts import assumed, none, ok
 from advisor.probe.linux import environment, live, look, look_all, missing, size_bytes, slurm, text, whole
@@ -37,7 +38,7 @@ _NODES = re.compile(r"([^,\[\]]+)(?:\[([^\]]*)\])?([^,\[\]]*)")
 
 def present(root: Path) -> str:
     """Every machine is a host; the hint is where it is read from."""
-    return "/proc" if (root / "proc").is_dir() else sys.platform if live(root) else ""
+    return "/proc" if there(root / "proc") is not False else sys.platform if live(root) else ""
 
 
 def read(root: Path, say: Say) -> None:
@@ -77,7 +78,6 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
     if "windows" in raw:
         return {"host": _windows(raw)}
     kernel = raw.get("kernel") or {}
-    signs = raw.get("signs") or {}
     arch = raw.get("arch") or kernel.get("arch")
     blank = missing(None, "/proc/sys/kernel")
     family = raw.get("system") or kernel.get("ostype", "").lower()
@@ -90,18 +90,28 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
             "kernel": _kernel(kernel, "osrelease"),
             "arch": ok(arch, "uname") if arch else blank,
             "product": _product(raw),
-            "container": enclosure.container(signs, raw.get("cgroup") or {}),
-            "vm": enclosure.vm(signs, raw.get("dmi") or {}, kernel),
-            "wsl": enclosure.wsl(signs, kernel),
+            **_enclosure(raw, kernel),
             "cgroup": cgroup.mode(raw.get("cgroup") or {}),
-            "slurm": allocation(
-                raw.get("slurm") or {}, raw.get("slurm_here") or {}, kernel.get("hostname", "")
-            ),
+            "slurm": allocation(raw.get("slurm") or {}, raw.get("slurm_here"), kernel.get("hostname", "")),
         }
     }
 
 
-def allocation(told: dict[str, str], here: dict[str, Any], hostname: str) -> dict[str, Any]:
+def _enclosure(raw: dict[str, Any], kernel: dict[str, str]) -> dict[str, Any]:
+    """Container, virtual machine and WSL; unknown when the probe ended before it came to their signs."""
+    signs = raw.get("signs")
+    if not isinstance(signs, dict):
+        ended = raw.get("_ended") or {"status": "not_asked", "reason": "the probe ended before its time"}
+        blank = missing(ended, "signs of containers and virtual machines")
+        return {"container": blank, "vm": blank, "wsl": blank}
+    return {
+        "container": enclosure.container(signs, raw.get("cgroup") or {}),
+        "vm": enclosure.vm(signs, raw.get("dmi") or {}, kernel),
+        "wsl": enclosure.wsl(signs, kernel),
+    }
+
+
+def allocation(told: dict[str, str], here: dict[str, Any] | None, hostname: str) -> dict[str, Any]:
     """schema.Slurm: the allocation this process runs in, and whether this is a login node."""
     job = told.get("SLURM_JOB_ID") or told.get("SLURM_JOBID") or ""
     gpu_keys = (
@@ -123,7 +133,7 @@ def allocation(told: dict[str, str], here: dict[str, Any], hostname: str) -> dic
     }
 
 
-def login_node(told: dict[str, str], here: dict[str, Any], hostname: str) -> FactDict:
+def login_node(told: dict[str, str], here: dict[str, Any] | None, hostname: str) -> FactDict:
     """Fact: true when Slurm is here and this is no compute node; the evidence is the reason."""
     source = "SLURM_* and slurm.conf"
     short = hostname.partition(".")[0].lower()
@@ -135,6 +145,8 @@ def login_node(told: dict[str, str], here: dict[str, Any], hostname: str) -> Fac
         return ok(
             True, source, f"a job is allocated, but {hostname} is not among its nodes (a shell of salloc)"
         )
+    if here is None:
+        return missing(None, source)
     signs = [str(sign) for sign in here.get("signs") or ()]
     if not signs:
         return none("absent", source, "no Slurm here")
@@ -181,7 +193,7 @@ def _slurm_here(root: Path) -> dict[str, Any]:
         elif conf["status"] == "no_permission":
             signs.append(f"/{place}/slurm.conf")
     daemon = any(
-        (root / place).exists() for place in ("run/slurmd.pid", "run/slurm/slurmd.pid", "var/run/slurmd.pid")
+        there(root / place) for place in ("run/slurmd.pid", "run/slurm/slurmd.pid", "var/run/slurmd.pid")
     )
     return {"signs": signs, "nodes": nodes, "slurmd": daemon}
 

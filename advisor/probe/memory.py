@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe import cgroup, darwin, dmi, windows
 from advisor.probe.facts import assumed, none, ok
 from advisor.probe.linux import compared, live, look, look_all, missing, size_bytes, slurm, text, whole
@@ -29,12 +30,12 @@ _KIND = re.compile(r"(LP)?DDR\d[A-Z]?|HBM\w*", re.IGNORECASE)
 
 def present(root: Path) -> str:
     """Every machine has memory; the hint is where it is read from."""
-    return MEMINFO if (root / "proc").is_dir() else sys.platform if live(root) else ""
+    return MEMINFO if there(root / "proc") is not False else sys.platform if live(root) else ""
 
 
 def read(root: Path, say: Say) -> None:
     """Report the kernel's figures, the limits, then what the firmware says of the modules."""
-    if not (root / "proc").is_dir():
+    if there(root / "proc") is False:
         if live(root) and sys.platform == "darwin":
             say("darwin", darwin.gather())
         elif live(root) and sys.platform == "win32":
@@ -86,6 +87,8 @@ def usable(total: FactDict, limit: FactDict, hint: FactDict) -> FactDict:
     if not known:
         return none("failed", MEMINFO, "neither the size of memory nor a limit is known")
     least, name = min(known)
+    if limit["status"] == "no_permission":
+        return assumed(least, name, f"whether a control group allows less is not known: {limit['reason']}")
     return ok(least, name, "" if total["value"] is not None else "the size of main memory is not known")
 
 

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe.facts import CallSkipped, none, ok
 from advisor.probe.linux import Answer, look, missing, text, whole
-from advisor.probe.reading import children, clean, keyed, number, pci_address
+from advisor.probe.reading import children, clean, keyed, listed, number, pci_address
 
 if TYPE_CHECKING:
     from advisor.probe.facts import FactDict, Say
@@ -30,13 +31,13 @@ UNKNOWN_SPEEDS = frozenset({-1, 0, 65535, 4294967295})  # SPEED_UNKNOWN as 32-bi
 
 def present(root: Path) -> str:
     """The folder of network interfaces, or ""."""
-    return NET if (root / "sys/class/net").is_dir() else ""
+    return NET if there(root / "sys/class/net") is not False else ""
 
 
 def read(root: Path, say: Say) -> None:
     """Report every interface and every RDMA port; their drivers are asked for the speed, and may hang."""
-    entries = [entry for entry in children(root / "sys/class/net") if (entry / "type").exists()]
-    rows = [_read_interface(root, entry) for entry in sorted(entries)]
+    entries = [entry for entry in sorted(listed(root / "sys/class/net")) if there(entry / "type")]
+    rows = [_read_interface(root, entry) for entry in entries]
     rows.sort(key=lambda row: (row["virtual"], row["name"]))
     say("interfaces", rows[:MAX_INTERFACES])
     for row in rows[:MAX_INTERFACES]:
@@ -89,12 +90,10 @@ def _read_interface(root: Path, entry: Path) -> dict[str, Any]:
         "virtual": "/devices/virtual/" in place,
         "type": text(look(entry / "type")),
         "state": text(look(entry / "operstate")),
-        "driver": Path(os.path.realpath(driver)).name if driver.exists() else "",
+        "driver": Path(os.path.realpath(driver)).name if there(driver) else "",
         "devtype": keyed(text(look(entry / "uevent")) or "", "=").get("DEVTYPE", ""),
         "marks": [
-            name
-            for name in ("wireless", "phy80211", "bridge", "bonding", "tun_flags")
-            if (entry / name).exists()
+            name for name in ("wireless", "phy80211", "bridge", "bonding", "tun_flags") if there(entry / name)
         ],
     }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor import nvml
+from advisor.paths import there
 from advisor.probe import nvidia_device, nvidia_facts, nvidia_links, nvidia_notices
 from advisor.probe.facts import CallSkipped, none, ok
 from advisor.probe.reading import children, clean, keyed, pci_functions, read_text
@@ -40,7 +41,7 @@ def present(root: Path) -> str:
         if node in ("dxg", "nvmap"):  # WSL2's door to whatever GPU Windows has; Jetson's memory
             return f"/dev/{node}"
     for folder in ("sys/module/nvidia", "proc/driver/nvidia"):
-        if (root / folder).is_dir():
+        if there(root / folder):
             return f"/{folder}"
     address = next((function["address"] for function in pci_functions(root) if _display(function)), "")
     return f"PCI {address}" if address else nvml.library_hint(root)

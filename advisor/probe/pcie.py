@@ -10,9 +10,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe.facts import CallSkipped, none, ok
 from advisor.probe.linux import Answer, link, look, missing, text, whole
-from advisor.probe.reading import children, number, pci_address
+from advisor.probe.reading import listed, number, pci_address
 
 if TYPE_CHECKING:
     from advisor.probe.facts import FactDict, Say
@@ -34,17 +35,17 @@ UNKNOWN_WIDTHS = frozenset({0, 63, 255})
 
 def present(root: Path) -> str:
     """The folder of PCI devices, or "" (Arm boards, some sandboxes)."""
-    return DEVICES if (root / "sys/bus/pci/devices").is_dir() else ""
+    return DEVICES if there(root / "sys/bus/pci/devices") is not False else ""
 
 
 def read(root: Path, say: Say) -> None:
     """Report each device of interest, then its link: that asks the hardware, and a dead card may hang."""
     found = []
-    for entry in sorted(children(root / "sys/bus/pci/devices")):
+    for entry in sorted(listed(root / "sys/bus/pci/devices")):
         class_code = (text(look(entry / "class")) or "").removeprefix("0x")[:4]
         kind = kind_of(class_code)
         # Hundreds of virtual functions of one network card say nothing that the card does not say
-        if not kind or (kind == "network" and (entry / "physfn").exists()):
+        if not kind or (kind == "network" and there(entry / "physfn")):
             continue
         found.append(entry)
         say(f"device {entry.name.lower()}", _read_device(entry, class_code))

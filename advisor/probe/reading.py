@@ -128,6 +128,16 @@ def children(folder: Path) -> list[Path]:
         return []
 
 
+def listed(folder: Path) -> list[Path]:
+    """As `children`, for a list that is all a probe has: PermissionError where it may not be read."""
+    try:
+        return list(folder.iterdir())
+    except PermissionError:
+        raise
+    except OSError:
+        return []
+
+
 def keyed(text: str, separator: str) -> dict[str, str]:
     """{"KEY": "value"} from lines of `KEY<separator>value`; later lines win."""
     out = {}
@@ -144,9 +154,9 @@ def find_tool(name: str, *folders: Path) -> str:
     if found:
         return found
     for folder in folders:
-        path = folder / name
-        if path.is_file() and os.access(path, os.X_OK):
-            return str(path)
+        found = shutil.which(name, path=str(folder))
+        if found:
+            return found
     return ""
 
 

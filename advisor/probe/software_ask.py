@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from advisor.paths import there
 from advisor.probe.reading import clean
 
 CHILD = Path(__file__).with_name("software_child.py")
@@ -218,23 +219,23 @@ def _located(path: str) -> str:
     from advisor.errors import UserError
 
     given = Path(path).expanduser()
-    if os.sep not in path and not given.exists():
+    seen = there(given)
+    if os.sep not in path and not seen:
         found = shutil.which(path)
         if not found:
             raise UserError(f"--python {path}: no such command on PATH", "Give the interpreter's full path.")
         return found
-    try:
-        if given.is_dir():
-            inside = next(
-                (p for p in (given / "bin/python", given / "Scripts/python.exe") if p.exists()), None
-            )
-            hint = f"Did you mean --python {inside}?" if inside else "Give the interpreter, not its folder."
-            raise UserError(f"--python {path}: is a folder", hint)
-        if not given.exists():
-            hint = "Give the interpreter of the environment, for instance /path/to/env/bin/python."
-            raise UserError(f"--python {path}: no such file", hint)
-    except OSError as error:
-        raise UserError(f"--python {path}: {error.strerror}", "") from error
+    if seen is None:
+        raise UserError(
+            f"--python {path}: may not be looked at", "A folder on the way is closed to this user."
+        )
+    if not seen:
+        hint = "Give the interpreter of the environment, for instance /path/to/env/bin/python."
+        raise UserError(f"--python {path}: no such file", hint)
+    if os.path.isdir(given):  # noqa: PTH112 - Path.is_dir raises
+        inside = next((p for p in (given / "bin/python", given / "Scripts/python.exe") if there(p)), None)
+        hint = f"Did you mean --python {inside}?" if inside else "Give the interpreter, not its folder."
+        raise UserError(f"--python {path}: is a folder", hint)
     if not os.access(given, os.X_OK):
         raise UserError(f"--python {path}: is not executable", f"chmod +x {path}, if it is an interpreter.")
     return os.path.abspath(given)  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from advisor.paths import there
 from advisor.probe.disk import kind_of, read_disk
 from advisor.probe.facts import CallSkipped, assumed, none, ok
 from advisor.probe.linux import environment, link, live, look, missing, mounts
@@ -46,7 +47,8 @@ LAYERED = frozenset({"overlay", "aufs", "fuse-overlayfs"})
 
 def present(root: Path) -> str:
     """Every machine has a working folder; the hint is where its mount is read from."""
-    return MOUNTINFO if (root / "proc/self/mountinfo").exists() else sys.platform if live(root) else ""
+    told = there(root / "proc/self/mountinfo") is not False
+    return MOUNTINFO if told else sys.platform if live(root) else ""
 
 
 def read(root: Path, say: Say) -> None:
@@ -56,7 +58,7 @@ def read(root: Path, say: Say) -> None:
     if live(root):
         folder = _resolved(folder, say)
         say("folder", folder)
-    if (root / "proc/self/mountinfo").exists():
+    if there(root / "proc/self/mountinfo") is not False:
         info = look(root / "proc/self/mountinfo", 4 << 20)
         rows = mounts(info) if isinstance(info, str) else []
         mount = holding(rows, folder)
@@ -144,7 +146,7 @@ def _below(rows: list[dict[str, Any]], mount: dict[str, Any] | None) -> dict[str
 def _space(root: Path, folder: str) -> dict[str, Any]:
     """{"size", "free"} of the file system in bytes; asks the nearest parent of a folder not there yet."""
     place = root / folder.lstrip("/") if os.name == "posix" else Path(folder)
-    while not place.exists() and place != place.parent and root in place.parents:
+    while there(place) is False and place != place.parent and root in place.parents:
         place = place.parent
     try:
         if hasattr(os, "statvfs"):

@@ -111,6 +111,8 @@ def _look(probe: Probe, root: Path) -> tuple[str, str]:
         return "failed", f"the probe could not be loaded: {probe.broken}"
     try:
         hint = probe.module.present(root)
+    except PermissionError as error:
+        return "no_permission", f"looking for it: {error}"
     except Exception as error:  # noqa: BLE001, RUF100 - as above: reported, not raised
         return "failed", f"looking for it raised {type(error).__name__}: {error}"
     return ("ok", str(hint)) if hint else ("absent", "nothing of it was found on this machine")

@@ -1,0 +1,24 @@
+"""Whether something is there, where one may not even look: `Path.exists` raises, or calls it absent.
+
+Python 3.11 and 3.12 raise PermissionError when a folder on the way is closed to this user, later ones
+answer False. Neither is true: a sign that may not be looked for is unknown.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+def there(path: Path) -> bool | None:
+    """Whether `path` is there, links followed; None when it may not be looked at or looking fails."""
+    try:
+        os.stat(path)  # noqa: PTH116 - the same call, without pathlib's own reading of its errors
+    except OSError as error:
+        return False if error.errno in _ABSENT else None
+    except ValueError:  # a NUL byte: no file has such a name
+        return False
+    return True

@@ -8,6 +8,19 @@ LEFT_OUT = {
     "huawei-ascend-310p-24gb": "an inference part: it does not train",
 }
 
+# Corrections of collected facts: field -> (value, what the notes of the entry say of it).
+CORRECTIONS = {
+    "google-tpu-v2": {
+        "devices_per_package": (2, "jax sees 2 devices (cores) of 8 GB a chip; price per chip")
+    },
+    "google-tpu-v3": {
+        "devices_per_package": (2, "jax sees 2 devices (cores) of 16 GB a chip; price per chip")
+    },
+    "google-tpu-v7x": {
+        "devices_per_package": (2, "jax sees 2 devices (cores) of 96 GB a chip; price per chip")
+    },
+}
+
 # Generation: the name under which rules keep achieved rates. (vendor, architecture or id prefix) -> name.
 GENERATIONS = [
     ("nvidia-k80", "nvidia_kepler"),

@@ -15,6 +15,7 @@ import numpy as np
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
+from advisor.data.resolve import resolve_device
 from advisor.estimate.table import Table
 from advisor.rulebook import RuleBook
 
@@ -55,7 +56,6 @@ def read_rows(folder: Path = RULES / "evidence") -> list[Row]:
 def usable_runs(rows: list[Row], catalogue: Catalogue) -> tuple[list[Run], Counter[str]]:
     """Runs with a rate, and how many rows were left out for which reason."""
     known = tomllib.loads((RULES / "evidence" / "map.toml").read_text("utf-8"))
-    patterns = [(re.compile(pattern, re.I), product) for pattern, product in known["devices"]]
     ordinary = set(known["ordinary"])
     loose = set(known["fp32_is_tf32"])
     rows = [
@@ -65,7 +65,7 @@ def usable_runs(rows: list[Row], catalogue: Catalogue) -> tuple[list[Run], Count
     runs: list[Run] = []
     left: Counter[str] = Counter()
     for row in rows:
-        found = _run(row, catalogue, patterns, ordinary)
+        found = _run(row, catalogue, ordinary)
         if isinstance(found, str):
             left[found] += 1
         else:
@@ -75,11 +75,9 @@ def usable_runs(rows: list[Row], catalogue: Catalogue) -> tuple[list[Run], Count
     return kept, left
 
 
-def _run(
-    row: Row, catalogue: Catalogue, patterns: list[tuple[re.Pattern[str], str]], ordinary: set[str]
-) -> Run | str:
-    product = next((p for pattern, p in patterns if pattern.search(str(row.get("accelerator", "")))), "")
-    if product not in catalogue.accelerators:
+def _run(row: Row, catalogue: Catalogue, ordinary: set[str]) -> Run | str:
+    product = resolve_device(row.get("vendor"), row.get("accelerator")).id
+    if product is None or product not in catalogue.accelerators:
         return "device is not in the catalogue"
     if row.get("precision") not in PRECISIONS:
         return "precision unknown or not covered"

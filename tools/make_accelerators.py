@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerator_tables import (
+    CORRECTIONS,
     DTYPES,
     ECC,
     GENERATIONS,
@@ -66,6 +67,14 @@ def figure_sources(record: dict[str, Any]) -> dict[str, list[str]]:
         for figure in uses or {"general"}:
             out.setdefault(figure, []).append(source)
     return out
+
+
+def corrected(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with its known mistakes mended, and its notes saying so."""
+    fixes = CORRECTIONS.get(record["id"], {})
+    notes = [note for _, note in fixes.values()] + [record.get("notes") or ""]
+    fixed = {key: value for key, (value, _) in fixes.items()}
+    return record | fixed | {"notes": "; ".join(note for note in notes if note)}
 
 
 def render(record: dict[str, Any]) -> str:
@@ -127,7 +136,7 @@ def render(record: dict[str, Any]) -> str:
 
 def title(record: dict[str, Any]) -> str:
     """'NVIDIA A100 SXM4 80GB'."""
-    variant = re.sub(r"\s*\(.*\)", "", record["variant"]) if record["vendor"] != "apple" else ""
+    variant = re.sub(r"\s*\(.*\)| laptop", "", record["variant"]) if record["vendor"] != "apple" else ""
     return " ".join(f"{NAMES[record['vendor']]} {record['name']} {variant}".split())
 
 
@@ -218,7 +227,7 @@ def main() -> None:
         if path.exists() and not options.force:
             print(f"kept {path}")
             continue
-        path.write_text(render(records[product]), encoding="utf-8")
+        path.write_text(render(corrected(records[product])), encoding="utf-8")
     print(f"{len(chosen)} products in {options.out}")
 
 

@@ -51,7 +51,9 @@ def samples_of(runs: list[Run]) -> tuple[list[Sample], int]:
             str(run.row["publisher"]),
         )
         for run, share in zip(runs, shares, strict=True)
-        if not math.isnan(share) and MIN_SHARE < share < MAX_SHARE
+        if not math.isnan(share)
+        and MIN_SHARE < share < MAX_SHARE
+        and run.entry.generation in GENERATIONS  # others have no rule of their own here
     ]
     return kept, len(runs) - len(kept)
 

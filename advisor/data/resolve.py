@@ -37,8 +37,8 @@ _MEMORY = re.compile(r"\b(\d+(?:\.\d+)?) ?g(i?)b?\b")
 _FORM = re.compile(r"\b(sxm|pcie|oam)\d?\b")
 _NOISE = frozenset(
     """nvidia amd intel huawei google aws apple cerebras graphcore cambricon hygon metax biren iluvatar
-    geforce tesla instinct radeon gpu generation edition graphics tm r oam pcie sxm sxm2 sxm3 sxm4 sxm5 sxm6 apu chip
-    wafer unified up to per of mb sram hbm3 hbm3e superchip cpu processor""".split()
+    geforce tesla instinct radeon gpu generation edition graphics tm r oam pcie sxm sxm2 sxm3 sxm4 sxm5 sxm6
+    apu chip wafer unified up to per of mb sram hbm3 hbm3e superchip cpu processor""".split()
 )
 _OTHER_PRODUCT = frozenset(
     """ti super d laptop mobile max maxq q ultra pro ada xt xtx gre nvl se ve dual edge server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from .devices import SHARE_OF_FREE, Device, Unable
+from .devices import ASSUMED_BYTES, ASSUMED_SHARE, SHARE_OF_FREE, Device, Unable
 from .noise import Watch
 from .timing import Limits, Samples, WallClock, measure
 
@@ -39,6 +39,7 @@ class Context:
     threads: int  # thread budget of the process
     host_free_bytes: int | None = None
     workdir: str = "."
+    free_assumed: bool = False  # a size was chosen without knowing how much memory is free
 
     def place(self) -> Device:
         """The device, or Unable where torch is missing."""
@@ -46,23 +47,36 @@ class Context:
             raise Unable("lib_missing", "torch is not installed here", "pip install torch")
         return self.device
 
-    def room(self) -> int | None:
-        """Bytes this bench may allocate: 20 % of what is free on the device, or on the host for the CPU."""
-        free = self.host_free_bytes
-        if self.device is not None and not self.device.is_cpu:
-            free = self.device.free_bytes()
-        return None if free is None else int(free * SHARE_OF_FREE)
+    def room(self) -> int:
+        """Bytes this bench may allocate: 20 % of what is free on the device, or on the host for the CPU.
+
+        Where nothing tells what is free, a cautious guess stands for it, and every figure says so.
+        """
+        free, device = self.host_free_bytes, self.device
+        if device is not None and not device.is_cpu:
+            free = device.free_bytes()
+        if free is None:
+            self.free_assumed = True
+            total = device.total_bytes() if device is not None and not device.is_cpu else None
+            free = ASSUMED_BYTES if total is None else int(total * ASSUMED_SHARE)
+        return int(free * SHARE_OF_FREE)
 
     def require(self, needed_bytes: float, what: str) -> None:
         """Raise Unable when `needed_bytes` is more than may be taken."""
         room = self.room()
-        if room is not None and needed_bytes > room:
+        if needed_bytes <= room:
+            return
+        needs = f"{what} would need {needed_bytes / MIB:.0f} MiB"
+        if self.free_assumed:
             raise Unable(
                 "not_asked",
-                f"{what} would need {needed_bytes / MIB:.0f} MiB, "
-                f"and 20 % of the free memory is {room / MIB:.0f} MiB",
-                "Free some memory and calibrate again.",
+                f"{needs}; how much memory is free is not known, and {room / MIB:.0f} MiB are taken at most",
             )
+        raise Unable(
+            "not_asked",
+            f"{needs}, and 20 % of the free memory is {room / MIB:.0f} MiB",
+            "Free some memory and calibrate again.",
+        )
 
     def time(
         self, call: Callable[[], object], *, threads: int | None = None, limits: Limits | None = None

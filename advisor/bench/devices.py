@@ -10,6 +10,11 @@ from .timing import Clock, EventClock, WallClock
 
 KINDS = ("cuda", "xpu", "mps", "npu")  # torch's accelerator types, in the order they are looked for
 SHARE_OF_FREE = 0.2  # never allocate more than this of what is free, on host or device
+ASSUMED_SHARE = 0.25  # of a device's memory, where nobody tells how much of it is free
+ASSUMED_BYTES = 2 << 30  # free, where not even that is known: few devices one trains on have less
+# GCN before MI100 and RDNA before its third generation: their instruction sets know no bf16 arithmetic
+# (LLVM's AMDGPU processor list); torch for ROCm says "supported" of every device
+HIP_WITHOUT_BF16 = ("gfx6", "gfx7", "gfx8", "gfx900", "gfx902", "gfx904", "gfx906", "gfx90c", "gfx10")
 
 
 class Unable(Exception):
@@ -95,9 +100,34 @@ class Device:
         except RuntimeError:
             return False
 
+    def has_bf16(self) -> bool | None:
+        """Whether the device has units for bf16; None where torch does not tell."""
+        if self.is_cpu:
+            return None
+        try:
+            if self.kind == "cuda":
+                if getattr(getattr(self.torch, "version", None), "hip", None):
+                    name = str(self.module.get_device_properties(self.index).gcnArchName)
+                    return not name.startswith(HIP_WITHOUT_BF16)
+                # torch's own answer counts emulation; the units came with compute capability 8.0
+                return tuple(self.module.get_device_capability(self.index)) >= (8, 0)
+            return bool(self.module.is_bf16_supported())
+        except (AttributeError, TypeError, RuntimeError, NotImplementedError, AssertionError):
+            return None
+
+    def total_bytes(self) -> int | None:
+        """All memory of the device, or None where torch does not tell."""
+        try:
+            if self.kind == "mps":
+                return int(self.module.recommended_max_memory()) or None
+            return int(getattr(self.module.get_device_properties(self.index), "total_memory", 0)) or None
+        except (AttributeError, RuntimeError, NotImplementedError):
+            return None
+
     def describe(self) -> dict[str, Any]:
-        """Name, UUID, memory and architecture for the parent; "" or None where torch does not tell."""
+        """Name, UUID, memory and types for the parent; "" or None where torch does not tell."""
         found: dict[str, Any] = {"name": self.name, "title": "", "uuid": "", "total_bytes": None}
+        found["bf16"] = self.has_bf16()
         try:
             if self.kind == "mps":
                 found["title"] = "Apple GPU (Metal)"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 from .context import MIB, Context, Figure
-from .devices import Unable
+from .devices import SHARE_OF_FREE, Unable
 from .timing import Samples, add_block, calls_for
 
 FLOATS = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -18,21 +18,21 @@ def float_dtype(torch: Any, dtype: str) -> Any:
 
 
 def require_dtype(ctx: Context, dtype: str) -> None:
-    """Raise Unable for TF32 and bf16 where CUDA or ROCm has no unit for it; make fp32 convolutions fp32.
+    """Raise Unable for TF32 and bf16 where the device has no unit for it; make fp32 convolutions fp32.
 
     Both came with compute capability 8.0; before it torch emulates bf16 and computes TF32 as plain fp32.
     """
     torch, device = ctx.torch, ctx.place()
     if dtype == "fp32":
         torch.backends.cudnn.allow_tf32 = False  # on by default: convolutions would be TF32
-    if device.kind != "cuda":
-        return
-    hip = getattr(torch.version, "hip", None)
-    old = not hip and tuple(torch.cuda.get_device_capability(device.index)) < (8, 0)
-    if dtype == "tf32" and (hip or old):
+    without = device.has_bf16() is False
+    hip = getattr(getattr(torch, "version", None), "hip", None)
+    if dtype == "tf32" and device.kind == "cuda" and (hip or without):
         raise Unable("not_supported", "this device has no TF32: torch would compute in plain fp32")
-    if dtype == "bf16" and old:
-        raise Unable("not_supported", "this device has no bf16 units: torch would emulate the type")
+    if dtype == "bf16" and without:
+        raise Unable(
+            "not_supported", "this device has no bf16 units: torch would emulate the type", "Train in fp16."
+        )
 
 
 def matmul(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
@@ -107,8 +107,7 @@ def memory_bandwidth(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     """
     torch, device = ctx.torch, ctx.place()
     wanted, least = int(params["bytes"]), int(params.get("least_bytes", 0))
-    room = ctx.room()
-    size = wanted if room is None else min(wanted, room // 3)
+    size = min(wanted, ctx.room() // 3)
     if size < 8 * MIB:
         ctx.require(3 * wanted, "three arrays")
         raise Unable("not_asked", "less than 24 MiB may be taken")
@@ -150,7 +149,7 @@ def host_device_copy(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     size = int(params["bytes"])
     ctx.require(size, "the device's side of the copy")
     if ctx.host_free_bytes is not None:
-        size = min(size, int(ctx.host_free_bytes * 0.2))
+        size = min(size, int(ctx.host_free_bytes * SHARE_OF_FREE))
     pinned = True
     try:  # pinned at once: pin_memory() of a finished block would hold it twice
         here = torch.empty(size // 4, pin_memory=True)
@@ -185,6 +184,7 @@ def attention(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     FLOPs are those a causal mask leaves: forward 2 products, backward 4 (what is recomputed is not counted).
     """
     torch, device = ctx.torch, ctx.place()
+    require_dtype(ctx, str(params["dtype"]))
     dtype = float_dtype(torch, str(params["dtype"]))
     batch, heads = int(params["batch"]), int(params["heads"])
     seq, dim = int(params["seq"]), int(params["head_dim"])

@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Callable
+
+from . import cgroup
 
 TASKS = "/proc/self/task"
 
@@ -100,57 +102,34 @@ def pressure_some() -> float | None:
     return None
 
 
-def _cpu_stat_path() -> str:
-    """The cpu.stat of our own cgroup (v2 or v1), or ""."""
-    candidates = []
-    for line in _read("/proc/self/cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        path = path.rstrip("/")
-        if not controllers:
-            candidates += [f"/sys/fs/cgroup{path}/cpu.stat", "/sys/fs/cgroup/cpu.stat"]
-        elif "cpu" in controllers.split(","):
-            for mount in ("cpu", "cpu,cpuacct"):
-                candidates += [f"/sys/fs/cgroup/{mount}{path}/cpu.stat", f"/sys/fs/cgroup/{mount}/cpu.stat"]
-    return next((path for path in candidates if "nr_throttled" in _read(path)), "")
-
-
-def throttling(path: str) -> tuple[float, float] | None:
-    """(periods, periods cut short by the quota) since the cgroup began, or None."""
-    values = dict(line.split()[:2] for line in _read(path).splitlines() if len(line.split()) >= 2)
-    if "nr_throttled" not in values:
-        return None
-    return float(values.get("nr_periods", 0)), float(values["nr_throttled"])
-
-
 class Watch:
     """Noise between `start` and `stop`; one object serves the whole run."""
 
     def __init__(self) -> None:
         self.delay = RunDelay()
-        self._stat_path = _cpu_stat_path()
-        self._before: dict[str, Any] = {}
+        self._ticks: tuple[float, float, float] | None = None
+        self._quotas: dict[Path, cgroup.Quota] = {}
+        self._at = 0.0
         self._last: dict[str, float | None] = {}
 
     def start(self) -> None:
         """Begin a measurement."""
-        self._before = {"ticks": cpu_ticks(), "throttled": throttling(self._stat_path)}
+        self._ticks, self._quotas, self._at = cpu_ticks(), cgroup.quotas(), time.perf_counter()
 
-    def stop(self) -> dict[str, float | None]:
-        """What the system counted since `start`; None where it does not count."""
-        steal = throttled = None
-        before, after = self._before.get("ticks"), cpu_ticks()
+    def stop(self, threads: int = 1) -> dict[str, float | None]:
+        """What the system counted since `start` beside work of so many threads; None where it does not."""
+        steal = None
+        before, after = self._ticks, cpu_ticks()
         if before and after and after[1] <= before[1] + 2 and self._last:
             return self._last  # figures measured together, told of one after the other
         if before and after and after[1] > before[1]:
             steal = (after[2] - before[2]) / (after[1] - before[1])
-        cut_before, cut_after = self._before.get("throttled"), throttling(self._stat_path)
-        if cut_before and cut_after:
-            periods = cut_after[0] - cut_before[0]
-            throttled = (cut_after[1] - cut_before[1]) / periods if periods > 0 else 0.0
+        core_s = (time.perf_counter() - self._at) * max(threads, 1)
+        periods, withheld = cgroup.cut_between(self._quotas, cgroup.quotas(), core_s)
         self._last = {
             "steal_fraction": steal,
-            "throttled_fraction": throttled,
+            "throttled_fraction": periods,
+            "throttled_time_fraction": withheld,
             "pressure_some": pressure_some(),
         }
         return self._last
@@ -199,8 +178,11 @@ class Gate:
         self._mark = now
         return max(cores, 0.0)
 
-    def wait(self) -> bool:
-        """True when the machine is quiet enough or cannot tell; False: run, and tag the figure."""
+    def wait(self, told: Callable[[float], object] | None = None) -> bool:
+        """True when the machine is quiet enough or cannot tell; False: run, and tag the figure.
+
+        `told` is called once, with the seconds that may be spent, when there is reason to wait.
+        """
         allowed = max(self._cores - self._threads, 0) + max(0.3, 0.05 * self._threads)
         while True:
             busy = self.others()
@@ -210,6 +192,9 @@ class Gate:
                 return True
             if self._left_s <= 0:
                 return False
+            if told is not None:
+                told(self._left_s)
+                told = None
             time.sleep(self.PAUSE_S)
             self._left_s -= 2 * self.PAUSE_S
 

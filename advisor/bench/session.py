@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from . import feeding, matrix, tasks, training
+from . import cgroup, feeding, matrix, tasks, training
 from .context import Context, Figure
 from .devices import Device, Unable, accelerators
 from .noise import Gate, Watch
@@ -145,7 +145,7 @@ class Session:
     def _measure(self, test: dict[str, Any], device: Device | None) -> None:
         if self.torch is None and test["bench"] not in NO_TORCH_NEEDED:
             raise Unable("lib_missing", f"torch cannot be used here: {self.trouble}", "pip install torch")
-        quiet = self.gate.wait()
+        quiet = self._wait_for_quiet(str(test["id"]))
         crowded = not quiet and self.gate.crowded(self._threads_of(test))
         context = Context(
             torch=self.torch,
@@ -164,8 +164,25 @@ class Session:
         bench = BENCHES[test["bench"]]
         self.watch.start()
         for figure in bench(context, dict(test["params"])):
+            if context.free_assumed:
+                figure.warnings = [*figure.warnings, "free_memory_unknown"]
             self._report(test, figure, {"busy_before": not quiet, "crowded": crowded})
             self.watch.start()
+
+    def _wait_for_quiet(self, test_id: str) -> bool:
+        """Wait at the gate, telling the parent what we wait for; whether the machine is quiet."""
+        begun = time.perf_counter()
+        waited: list[float] = []
+
+        def told(left_s: float) -> None:
+            waited.append(left_s)
+            self.send({"event": "waiting", "id": test_id, "left_s": left_s})
+
+        quiet = self.gate.wait(told)
+        if waited:
+            spent = time.perf_counter() - begun
+            self.send({"event": "measuring", "id": test_id, "waited_s": spent, "quiet": quiet})
+        return quiet
 
     def _threads_of(self, test: dict[str, Any]) -> int:
         """How many cores a test wants for itself."""
@@ -187,15 +204,16 @@ class Session:
                 "refused": figure.refused,
                 **before,
                 **figure.samples.summary(),
-                **self.watch.stop(),
+                **self.watch.stop(self._threads_of(test)),
             }
         )
 
     def _host_free(self) -> int | None:
-        """Free host memory: what the parent saw (limits of containers included) or what is left, if less."""
+        """Free host memory: the least of what the parent saw, what is left now, what a container leaves."""
         told = self.settings.get("host_free_bytes")
-        now = _available_bytes()
-        known = [int(value) for value in (told, now) if value is not None]
+        known = [
+            int(value) for value in (told, _available_bytes(), cgroup.memory_left()) if value is not None
+        ]
         return min(known) if known else None
 
     def _explain(self, error: Exception) -> dict[str, Any]:

@@ -44,9 +44,7 @@ def optimizer_step(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     """One AdamW step over float32 parameters in tensors of a million, gradients in place."""
     torch, device = ctx.torch, ctx.place()
     count = int(params["parameters"])
-    room = ctx.room()
-    if room is not None:
-        count = min(count, room // 20)  # weight, gradient, two moments, and one tensor of temporaries
+    count = min(count, ctx.room() // 20)  # weight, gradient, two moments, and one tensor of temporaries
     tensors = max(count >> 20, 1)
     ctx.require(tensors * (20 << 20), "the smallest optimizer step")
     weights = [torch.randn(1024, 1024, device=device.name).requires_grad_() for _ in range(tensors)]
@@ -157,23 +155,40 @@ def cnn(ctx: Context, size: tuple[int, ...], layers: int, dtype: str) -> Net:
 
 
 def _step(ctx: Context, loss: Callable[[], Any], parameters: list[Any], dtype: str) -> Callable[[], object]:
-    """Zero, forward under autocast, backward, AdamW (fused where there is one)."""
+    """Zero, forward under autocast, backward, AdamW (fused where there is one); fp16 with a scaled loss."""
     torch, device = ctx.torch, ctx.place()
     try:
         optimizer = adamw(torch, parameters, "fused")
     except Unable:
         optimizer = adamw(torch, parameters, "default")
     half = {"bf16": "bfloat16", "fp16": "float16"}.get(dtype)
+    scaler = _scaler(torch, device.kind) if dtype == "fp16" else None
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
         cast = torch.autocast(device.kind, getattr(torch, half)) if half else contextlib.nullcontext()
         with cast:
             value = loss()
-        value.backward()
-        optimizer.step()
+        if scaler is None:
+            value.backward()
+            optimizer.step()
+            return
+        scaler.scale(value).backward()
+        scaler.step(optimizer)
+        scaler.update()
 
     return step
+
+
+def _scaler(torch: Any, kind: str) -> Any:
+    """The loss scaling that fp16 cannot train without: its unscaling and its checks are part of a step.
+
+    A low first scale, so that no step is left out for an overflow, as those with torch's own 65536 are.
+    """
+    try:
+        return torch.amp.GradScaler(kind, init_scale=256.0)
+    except AttributeError:  # torch before 2.3
+        return torch.cuda.amp.GradScaler(init_scale=256.0)
 
 
 FAMILIES: dict[str, tuple[Callable[..., Net], tuple[tuple[int, ...], ...]]] = {
@@ -230,7 +245,7 @@ def _build(
     fitting = [sizes[0]]
     for size in sizes[1:]:
         flops, needed = _cost(family, size, max(depths), scores)
-        if flops / rate > target_s or (room is not None and needed > room):
+        if flops / rate > target_s or needed > room:
             break
         fitting.append(size)
     while True:

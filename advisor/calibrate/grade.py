@@ -19,10 +19,13 @@ FEW_BLOCKS = 10
 LEAST_BLOCKS = 3
 ROOT_FROM = 5  # blocks from which on the error of the median shrinks with sqrt(n)
 STEAL_A, STEAL_C = 0.02, 0.10
-THROTTLED_B, THROTTLED_C = 0.05, 0.25  # share of quota periods cut short
-BUSY_DEVICE = 0.10  # utilisation by others before we began
+THROTTLED_B, THROTTLED_C = 0.05, 0.25  # share of quota periods cut short, where no time is told
+PAUSED_B, PAUSED_C = STEAL_A, STEAL_C  # time a quota kept cores from us: to us the same as stolen
+BUSY_DEVICE = 0.05  # utilisation by others before we began
+SHARED_DEVICE = 0.05  # share of the device's memory that others held before we began
 HARD_THROTTLE = ("hw_slowdown", "hw_thermal", "sw_thermal", "hw_power_brake", "thermal")
 INTERNAL = ("ops", "depths", "target_s", "least_bytes", "write_s", "storage", "counts")
+COPIES = "host_device_copy"
 ONE_SIDED = ("contended", "stolen", "gpu_busy")  # these only ever make a figure worse
 HOST_BOUND = ("launch_latency", "train_step")
 
@@ -34,8 +37,25 @@ class DeviceNoise:
     clock_hz: float | None = None
     temperature_c: float | None = None
     power_w: float | None = None
-    throttle_reasons: tuple[str, ...] = ()
+    throttle_reasons: tuple[str, ...] | None = None  # (): it said that there are none
+    untold: str = ""  # why throttle_reasons is None
     busy_before: float | None = None  # utilisation by others before the calibration began
+    memory_before: float | None = None  # share of its memory that others held then
+    pcie_gen: int | None = None  # the link at its best while measuring, and what card and slot can do
+    pcie_width: int | None = None
+    pcie_gen_max: int | None = None
+    pcie_width_max: int | None = None
+
+    def link_below_max(self) -> bool:
+        """Whether the link is known to have stayed below what card and slot can do."""
+        pairs = ((self.pcie_gen, self.pcie_gen_max), (self.pcie_width, self.pcie_width_max))
+        return any(now is not None and most is not None and now < most for now, most in pairs)
+
+    def link(self) -> str:
+        """The state of the link under load, in words."""
+        now = f"Gen{self.pcie_gen or '?'} x{self.pcie_width or '?'}"
+        most = f"Gen{self.pcie_gen_max or '?'} x{self.pcie_width_max or '?'}"
+        return f"copied over PCIe {now}, and card and slot can do {most}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +70,8 @@ class Verdict:
 def judge(raw: dict[str, Any], device: DeviceNoise, bench: str = "") -> Verdict:
     """How far the blocks in `raw` (the child's result line) can be trusted."""
     trouble, doubts = _trouble(raw, device, bench), _doubts(raw, device)
-    codes = [*raw.get("warnings", ()), *(code for code, _ in trouble), *doubts]
+    slow_link = ["pcie_below_max"] if bench == COPIES and device.link_below_max() else []
+    codes = [*raw.get("warnings", ()), *(code for code, _ in trouble), *doubts, *slow_link]
     if trouble:
         reasons = [reason for _, reason in trouble]
         if any(code == "contended" for code, _ in trouble):
@@ -88,11 +109,24 @@ def _trouble(raw: dict[str, Any], device: DeviceNoise, bench: str) -> list[tuple
         found.append(("unsteady", f"the blocks differ by a factor of {kept['p90'] / kept['p10']:.2f}"))
     if steal > STEAL_C:
         found.append(("stolen", f"the hypervisor took the cores {steal:.0%} of the time"))
-    if raw["filtered"] and (raw.get("throttled_fraction") or 0.0) > THROTTLED_C:
-        found.append(("quota", f"the CPU quota cut {raw['throttled_fraction']:.0%} of its periods short"))
+    paused = _paused(raw, PAUSED_C, THROTTLED_C)
+    if raw["filtered"] and paused:
+        found.append(("quota", paused))
     if not raw["filtered"] and (device.busy_before or 0.0) > BUSY_DEVICE:
         found.append(("gpu_busy", f"the device was {device.busy_before:.0%} busy before we began"))
     return found
+
+
+def _paused(raw: dict[str, Any], most_time: float, most_periods: float) -> str:
+    """What a CPU quota took if that is more than allowed, else "".
+
+    The time is what counts: of a period cut short, one millisecond may be missing or ninety.
+    """
+    share = raw.get("throttled_time_fraction")
+    if share is not None:
+        return f"the CPU quota kept our cores from us {share:.0%} of the time" if share > most_time else ""
+    periods = raw.get("throttled_fraction") or 0.0
+    return f"the CPU quota cut {periods:.0%} of its periods short" if periods > most_periods else ""
 
 
 def _doubts(raw: dict[str, Any], device: DeviceNoise) -> list[str]:
@@ -106,12 +140,16 @@ def _doubts(raw: dict[str, Any], device: DeviceNoise) -> list[str]:
         codes.append("delay_unknown")
     if (raw.get("steal_fraction") or 0.0) > STEAL_A:
         codes.append("stolen")
-    if (raw.get("throttled_fraction") or 0.0) > THROTTLED_B:
+    if _paused(raw, PAUSED_B, THROTTLED_B):
         codes.append("quota")
     if not raw["filtered"] and (raw["run_delay_fraction"] or 0.0) > DELAY_C:
         codes.append("host_contended")
-    if any(word in reason for reason in device.throttle_reasons for word in HARD_THROTTLE):
+    if any(word in reason for reason in device.throttle_reasons or () for word in HARD_THROTTLE):
         codes.append("throttled")
+    if not raw["filtered"] and device.throttle_reasons is None:
+        codes.append("throttling_unknown")
+    if not raw["filtered"] and (device.memory_before or 0.0) > SHARED_DEVICE:
+        codes.append("gpu_shared")
     return codes
 
 
@@ -146,20 +184,31 @@ def measurement(test: Test, raw: dict[str, Any], device: DeviceNoise, at: str) -
         kept=kept["n"],
         seconds=raw["wall_s"],
         phase=test.phase,
-        noise=Noise(
-            run_delay_fraction=raw["run_delay_fraction"],
-            steal_fraction=raw.get("steal_fraction"),
-            pressure_some=raw.get("pressure_some"),
-            throttled_fraction=raw.get("throttled_fraction"),
-            spread=spread["p90"] / spread["p10"] if spread["p10"] > 0 else None,
-            throttle_reasons=device.throttle_reasons,
-            clock_hz=device.clock_hz,
-            temperature_c=device.temperature_c,
-            power_w=device.power_w,
-        ),
+        noise=_noise(raw, spread, device, test.bench),
         warnings=verdict.warnings,
         reason=reason,
         measured_at=at,
+    )
+
+
+def _noise(raw: dict[str, Any], spread: dict[str, Any], device: DeviceNoise, bench: str) -> Noise:
+    """All that went on beside a figure, as stored."""
+    return Noise(
+        run_delay_fraction=raw["run_delay_fraction"],
+        steal_fraction=raw.get("steal_fraction"),
+        pressure_some=raw.get("pressure_some"),
+        throttled_fraction=raw.get("throttled_fraction"),
+        throttled_time_fraction=raw.get("throttled_time_fraction"),
+        spread=spread["p90"] / spread["p10"] if spread["p10"] > 0 else None,
+        throttle_reasons=device.throttle_reasons,
+        device_untold=device.untold,
+        clock_hz=device.clock_hz,
+        temperature_c=device.temperature_c,
+        power_w=device.power_w,
+        device_busy_before=device.busy_before,
+        device_memory_before=device.memory_before,
+        pcie_gen=device.pcie_gen if bench == COPIES else None,
+        pcie_width=device.pcie_width if bench == COPIES else None,
     )
 
 

@@ -20,6 +20,12 @@ class Seen:
     title: str = ""
     uuid: str = ""
     total_bytes: int | None = None
+    bf16: bool | None = None  # whether it has units for bf16; None: torch does not tell
+
+    @property
+    def half(self) -> str:
+        """The 16-bit type one would train in here: bf16, or fp16 where the device has no bf16."""
+        return "fp16" if self.bf16 is False else "bf16"
 
     @property
     def kind(self) -> str:
@@ -43,6 +49,7 @@ class Test:
     wall_s: float = 30.0
     phase: str = "burst"
     warnings: tuple[str, ...] = ()  # codes that every figure of this test carries
+    skip: str = ""  # why it is not run at all; told among what was not measured
 
     @property
     def id(self) -> str:
@@ -95,6 +102,9 @@ GPU_DTYPES = {
 }
 ACCELERATOR_ARRAY = 1024 * MIB  # four times the largest cache there is, MI300's 256 MiB
 HOST_ARRAY = 256 * MIB
+BF16_SETS = ("avx512_bf16", "amx_bf16", "bf16")  # names of advisor.probe.cpu_names
+FP16_SETS = ("avx512_fp16", "amx_fp16", "fp16")
+INT8_SETS = ("avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "dotprod")
 CACHE_FACTOR = 4  # STREAM's rule: each array at least four times the last cache
 NO_TORCH_BENCHES = ("disk_read", "image_decode", "tokenize")
 
@@ -204,13 +214,17 @@ class _Cpu:
     def _matmul(self) -> Iterator[Test]:
         for dtype, fast in (
             ("fp32", True),
-            ("bf16", has_fast(self.machine, "avx512_bf16", "amx_bf16", "bf16")),
-            ("int8", has_fast(self.machine, "avx512_vnni", "avx_vnni", "amx_int8", "i8mm", "dotprod")),
+            ("bf16", has_fast(self.machine, *BF16_SETS)),
+            ("fp16", has_fast(self.machine, *FP16_SETS)),
+            ("int8", has_fast(self.machine, *INT8_SETS)),
         ):
             sizes = CPU_SIZES[self.mode] if self.full else (1024,)
             if not fast:  # emulated: one small size says it all, and a large one takes minutes
                 sizes = (512,)
-            if self.mode == "quick" and (dtype == "int8" or not fast):
+            if self.mode == "quick" and (dtype in ("int8", "fp16") or not fast):
+                continue
+            if dtype == "fp16" and not fast:
+                yield self._no_fp16(sizes[0])
                 continue
             for n in sizes:
                 text = f"Multiplying {n} x {n} matrices in {dtype} on the CPU"
@@ -221,6 +235,14 @@ class _Cpu:
                 yield self._test("matmul", params, text, key, limits=limits, warnings=warnings)
         if self.mode == "thorough":
             yield from self._thread_grid()
+
+    def _no_fp16(self, n: int) -> Test:
+        """fp16 is for GPUs: a CPU that lacks it is trained on in fp32 or bf16, so nobody needs its rate."""
+        known = self.machine.cpu.instruction_sets.value is not None
+        why = "this CPU has no fp16 arithmetic" if known else "fp16 arithmetic is not known of this CPU"
+        text = f"Multiplying {n} x {n} matrices in fp16 on the CPU"
+        skip = f"{why}, and one trains in fp32 or bf16 on it"
+        return self._test("matmul", {"dtype": "fp16", "n": n}, text, f"fp16.{n}", skip=skip)
 
     def _thread_grid(self) -> Iterator[Test]:
         """One thread, and all but one: a single other job spoils what runs on all of them."""
@@ -245,7 +267,7 @@ class _Cpu:
         yield from self._training()
         if not self.full:
             return
-        half = has_fast(self.machine, "avx512_bf16", "amx_bf16", "bf16")
+        half = has_fast(self.machine, *BF16_SETS)
         kinds = ("default", "fused") if self.mode != "quick" else ("fused",)
         for kind in kinds:
             text = f"An optimizer step ({kind} AdamW) on the CPU"
@@ -262,11 +284,12 @@ class _Cpu:
         yield self._test("launch_latency", {}, text, limits={"min_s": 0.2})
 
     def _training(self) -> Iterator[Test]:
-        half = has_fast(self.machine, "avx512_bf16", "amx_bf16", "bf16")
+        fast = {"bf16": has_fast(self.machine, *BF16_SETS), "fp16": has_fast(self.machine, *FP16_SETS)}
+        half = "fp16" if fast["fp16"] and not fast["bf16"] else "bf16"  # older Arm servers have fp16 alone
         pace = self.pace
         for family in ("decoder", "cnn") if self.mode != "quick" or self.full else ():
-            for dtype in ("fp32", "bf16"):
-                if dtype == "bf16" and (not half or self.mode == "quick" or not self.full):
+            for dtype in ("fp32", half):
+                if dtype == half and (not fast[half] or self.mode == "quick" or not self.full):
                     continue
                 yield train_test(family, dtype, "cpu", pace, pace.train_target_s)
 
@@ -303,9 +326,9 @@ def _accelerator(seen: Seen, mode: str, *, check_only: bool) -> Iterator[Test]:
         "memory_bandwidth", {**array, "point": "start"}, f"Reading and writing the memory of {name}", "start"
     )
     sizes: tuple[int, ...] = (4096,) if check_only else GPU_SIZES[mode]
-    dtypes = ("bf16",) if check_only else GPU_DTYPES.get(seen.kind, ("fp32", "bf16"))
+    dtypes = (seen.half,) if check_only else GPU_DTYPES.get(seen.kind, ("fp32", seen.half))
     if mode == "quick":
-        dtypes = tuple(dtype for dtype in dtypes if dtype in ("fp32", "bf16"))
+        dtypes = tuple(dtype for dtype in dtypes if dtype in ("fp32", seen.half))
     for dtype in dtypes:
         for n in sizes:
             text = f"Multiplying {n} x {n} matrices in {dtype} on {name}"
@@ -327,12 +350,12 @@ def _accelerator_rest(seen: Seen, mode: str, test: Any) -> Iterator[Test]:
         text = f"{'A matrix product' if op == 'matrix_product' else 'Filtering a picture'} on {name}"
         yield test("parallel_task", {"op": op, "n": n, **where}, text, f"{op}.device")
     for family in ("decoder", "cnn"):
-        for dtype in ("fp32", "bf16") if mode != "quick" else ("bf16",):
+        for dtype in _trained(seen, mode):
             yield train_test(family, dtype, name, pace, pace.train_target_s)
     if mode == "quick":
         return
-    params = {"dtype": "bf16", "batch": 4, "heads": 16, "seq": 2048, "head_dim": 128}
-    yield test("attention", params, f"Attention in bf16 on {name}", "bf16", expected_s=1.5)
+    params = {"dtype": seen.half, "batch": 4, "heads": 16, "seq": 2048, "head_dim": 128}
+    yield test("attention", params, f"Attention in {seen.half} on {name}", seen.half, expected_s=1.5)
     for kind in ("default", "fused"):
         params = {"kind": kind, "parameters": 128 * MIB}
         yield test("optimizer_step", params, f"An optimizer step ({kind} AdamW) on {name}", kind)
@@ -342,7 +365,15 @@ def _accelerator_rest(seen: Seen, mode: str, test: Any) -> Iterator[Test]:
         long = {**pace.limits(accelerator=True), "min_s": pace.sustained_s, "cap_s": pace.sustained_s + 2}
         more = {"limits": long, "expected_s": pace.sustained_s + 2, "wall_s": 90.0, "phase": "sustained"}
         text = f"Multiplying matrices for {pace.sustained_s:.0f} s on {name}"
-        yield test("matmul", {"dtype": "bf16", "n": 8192}, text, "bf16.8192", **more)
+        yield test("matmul", {"dtype": seen.half, "n": 8192}, text, f"{seen.half}.8192", **more)
+
+
+def _trained(seen: Seen, mode: str) -> tuple[str, ...]:
+    """The types a device's training steps are measured in."""
+    if mode == "quick":
+        return (seen.half,)
+    both = mode == "thorough" and seen.half == "bf16"
+    return ("fp32", "bf16", "fp16") if both else ("fp32", seen.half)
 
 
 def _feeding(machine: Machine, mode: str) -> Iterator[Test]:

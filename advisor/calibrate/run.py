@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from advisor.calibrate import grade
-from advisor.calibrate.environment import HELLO_S, require_device, wanted
-from advisor.calibrate.guard import Child, Deadline, Message, bench_command
+from advisor.calibrate.environment import require_device, wanted
+from advisor.calibrate.guard import Child, Deadline, Message
+from advisor.calibrate.join import device_uuids
 from advisor.calibrate.options import CalibrateOptions, Event, check_options
 from advisor.calibrate.plan import NO_TORCH_BENCHES, PACES, Seen, Test, make_plan
+from advisor.calibrate.progress import Progress
 from advisor.calibrate.sampler import Sampler
+from advisor.calibrate.start import Starter
 from advisor.errors import UserError
 from advisor.schema import BenchFailure, Calibration, Machine, Measurement, Notice, Status
 
 GO: Message = {"go": True}  # the last figure is stored: measure the next
 MOST_LOST = 2  # a device whose benches crashed or hung this often is not asked again
-HIDDEN = {  # no runtime finds a device then, so that no driver is asked
-    "CUDA_VISIBLE_DEVICES": "",
-    "HIP_VISIBLE_DEVICES": "",
-    "ROCR_VISIBLE_DEVICES": "",
-    "ONEAPI_DEVICE_SELECTOR": "opencl:cpu",
-    "ASCEND_RT_VISIBLE_DEVICES": "",
-    "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
-}
+ANSWER_S = 30.0  # for the child to go on to its next test
 FATAL = ("uncorrectable ecc", "xid", "fallen off the bus", "gpu is lost")
+NOT_DEVICES = ("cpu", "disk", "host")
 
 
 def run_calibration(
@@ -52,21 +48,22 @@ class _Run:
 
     def __init__(self, machine: Machine, options: CalibrateOptions, listen: Callable[[Event], None]) -> None:
         self.machine, self.options, self.listen = machine, options, listen
-        self.python = options.python or sys.executable
+        self.starter = Starter(machine, options)
         self.threads = machine.cpu.budget_threads.value
         self.started_at = _now()
         self.hello: Message = {}
         self.seen: tuple[Seen, ...] = ()
         self.pending: list[Test] = []
-        self.total = 0
-        self.done = 0
+        self.progress = Progress()
         self.measurements: list[Measurement] = []
         self.failures: list[BenchFailure] = []
         self.notices: list[Notice] = []
         self.lost: Counter[str] = Counter()
         self.child: Child | None = None
         self.sampler = Sampler(machine)
-        self.expected_s = self.spent_s = 0.0
+        self.gate_left_s = PACES[options.mode].gate_wait_s
+        self.begun = time.monotonic()  # of what the child is at now
+        self._plan_sent = False
 
     def close(self) -> None:
         """Kill what still runs."""
@@ -78,95 +75,45 @@ class _Run:
     def go(self) -> Iterator[Calibration]:
         """Children one after the other until nothing is left to measure."""
         if not self._start():
-            raise UserError(*self._why_no_start())
+            raise UserError(*self.starter.why_not())
+        python = self.starter.python
         if self.options.python is not None and not self.hello["torch"]:
-            hint = f"{self.python} -m pip install torch"
-            raise UserError(f"--python {self.python}: torch cannot be used: {self.hello['trouble']}", hint)
+            hint = f"{python} -m pip install torch"
+            raise UserError(f"--python {python}: torch cannot be used: {self.hello['trouble']}", hint)
         if self.options.device is not None:
             require_device(self.options.device, [seen.name for seen in self.seen], str(self.hello["torch"]))
+        self.sampler.settle()
         self._plan()
         if self.failures:
             yield self._snapshot()
         while self.pending:
             if self.child is None and not self._start():
-                yield from self._give_up(self._why_no_start()[0])
+                yield from self._give_up(self.starter.why_not()[0])
                 break
             yield from self._serve()
         self._two_points()
-        self.listen(Event("end", "", "Calibrated", self.done, self.total, 0.0))
+        self._tell("end", "Calibrated")
         yield self._snapshot(complete=True)
 
     # --- starting and planning
 
     def _start(self) -> bool:
-        """A new child that has said hello; one that hangs or crashes is asked again for less.
-
-        A driver that hangs, or a torch that crashes on import, must not cost what works without it.
-        """
-        while not self._greet():
-            device = self.options.device
-            if not self._started:
-                return False
-            if not self._hide and (device is None or device.partition(":")[0] == "cpu"):
-                self._hide, message = "accelerators", "Accelerators were left out"
-            elif self._hide != "torch" and device is None and self.options.python is None:
-                self._hide, message = "torch", "torch was left out"
-            else:
-                return False
-            text = f"{message}: the measuring process {self._trouble}."
-            self.notices.append(Notice(code="left_out", message=text, hint="hwadvisor doctor"))
-            self._leave_out(text)
-        return True
-
-    def _leave_out(self, reason: str) -> None:
-        """Fail what is planned for devices that the next child will not see."""
-        for test in [test for test in self.pending if test.device not in ("cpu", "disk", "host")]:
-            self.pending.remove(test)
-            self.done += 1
-            self._fail(test, Status.lost, reason, "hwadvisor doctor")
-
-    def _greet(self) -> bool:
-        """Start a child and wait for its hello."""
-        self._started = False
-        try:
-            self.child = Child(bench_command(self.python), self.threads, HIDDEN if self._hide else None)
-        except (OSError, ValueError) as error:
-            self._trouble = f"cannot be started: {getattr(error, 'strerror', None) or error}"
+        """A new child that has said hello. What it will not see any more fails."""
+        hidden = self.starter.hide
+        started = self.starter.start(self.threads, self.gate_left_s)
+        if self.starter.hide != hidden:
+            reason = self.starter.notices[-1].message
+            self._drop([t for t in self.pending if t.device not in NOT_DEVICES], reason, "hwadvisor doctor")
+        if started is None:
             return False
-        self._started = True
-        self.child.send(
-            {
-                "hide": self._hide,
-                "hide_reason": self._trouble,
-                "threads": self.threads,
-                "gate_wait_s": PACES[self.options.mode].gate_wait_s if not self.measurements else 0.0,
-                "workdir": str(self.options.workdir.resolve()),
-                "host_free_bytes": _host_free(self.machine),
-            }
+        self.child, self.hello = started
+        seen = tuple(
+            Seen(d["name"], d["title"], d["uuid"], d["total_bytes"], d.get("bf16"))
+            for d in self.hello["devices"]
         )
-        try:
-            hello = self.child.receive(HELLO_S)
-        except TimeoutError:
-            hello, self._trouble = None, f"did not import torch within {HELLO_S:.0f} s"
-        else:
-            if hello is None:
-                self._trouble = self.child.how_it_ended()
-        if hello is None:
-            self.child.kill()
-            self.child = None
-            return False
-        self.hello = hello
-        if hello.get("accelerator_trouble") and not self.hello_told:
-            self.hello_told = True
-            text = f"Not every accelerator could be asked: {hello['accelerator_trouble']}."
-            self.notices.append(Notice(code="left_out", message=text, hint="hwadvisor doctor"))
-        seen = tuple(Seen(d["name"], d["title"], d["uuid"], d["total_bytes"]) for d in hello["devices"])
-        self.seen = self.seen if self._hide and self.seen else seen  # titles of what was measured before
-        self.threads = int(hello["threads"])
+        self.seen = self.seen if self.starter.hide and self.seen else seen  # titles of what was measured
+        self.threads = int(self.hello["threads"])
         return True
-
-    def _why_no_start(self) -> tuple[str, str]:
-        return f"the measuring process ({self.python}) {self._trouble}", "hwadvisor doctor"
 
     def _plan(self) -> None:
         device = self.options.device
@@ -176,13 +123,16 @@ class _Run:
             tests = [t for t in tests if t.bench in self.options.only or t.bench == "pick_threads"]
         if not self.hello["torch"]:
             tests = self._without_torch(tests)
-        self.pending, self.total = tests, len(tests)
-        if self.child is not None and tests:
+        for test in [test for test in tests if test.skip]:
+            self._fail(test, Status.not_asked, test.skip)
+        self.pending = [test for test in tests if not test.skip]
+        self.progress.total = len(self.pending)
+        if self.child is not None and self.pending:
             self._send_plan()
 
     def _without_torch(self, tests: list[Test]) -> list[Test]:
         """Only what needs no torch; one failure a bench for the rest."""
-        reason = f"torch cannot be used under {self.python}: {self.hello['trouble']}"
+        reason = f"torch cannot be used under {self.starter.python}: {self.hello['trouble']}"
         hint = "pip install 'hwadvisor[torch]', or name a Python that has it with --python"
         skipped = {t.bench: t for t in tests if t.bench not in NO_TORCH_BENCHES and t.bench != "pick_threads"}
         for bench, test in skipped.items():
@@ -217,49 +167,62 @@ class _Run:
         assert child is not None  # noqa: S101 - `go` has started it
         if not self._plan_sent:
             self._send_plan()
-        begun, current = time.monotonic(), False
-        deadline = Deadline(30.0)
+        self.begun, current, deadline = time.monotonic(), False, Deadline(ANSWER_S)
         while True:
             try:
                 message = child.receive(deadline.left_s())
             except TimeoutError:
-                yield from self._hung(begun)
+                yield from self._hung()
                 return
             if message is None:
-                yield from self._crashed(child, begun)
+                yield from self._crashed(child)
                 return
             event = message["event"]
-            if event == "start":
-                begun, current = time.monotonic(), True
-                deadline = Deadline(self.pending[0].wall_s + PACES[self.options.mode].gate_wait_s)
-                self._tell("start", self.pending[0].text)
+            if event in ("start", "waiting", "measuring"):
+                current, deadline = True, self._at(event, message)
             elif event == "result" and current:
-                yield from self._measured(message, begun)
+                yield from self._measured(message)
             elif event == "threads":
                 self._chose_threads(message)
             elif event in ("done", "failure"):
-                current, deadline = False, Deadline(30.0)
-                yield from self._ended(message, begun)
+                current, deadline = False, Deadline(ANSWER_S)
+                yield from self._ended(message)
                 if self.child is child:
                     child.send(GO)
             elif event == "bye":
                 self._drop_child()
                 return
 
+    def _at(self, event: str, message: Message) -> Deadline:
+        """What the child is at now; gives until when it may be at it."""
+        self.begun = time.monotonic()
+        test = self.pending[0]
+        if event == "waiting":
+            self._tell("waiting", f"Waiting for other programs (at most {message['left_s']:.0f} s)")
+            return Deadline(float(message["left_s"]) + ANSWER_S)
+        if event == "measuring":
+            self.gate_left_s = max(self.gate_left_s - float(message["waited_s"]), 0.0)
+        self._tell("start", test.text)
+        return Deadline(test.wall_s)
+
     def _drop_child(self) -> bool:
         """Kill the child. False: it cannot be killed."""
         child, self.child, self._plan_sent = self.child, None, False
         return child.kill() if child is not None else True
 
-    def _measured(self, message: Message, begun: float) -> Iterator[Calibration]:
+    def _measured(self, message: Message) -> Iterator[Calibration]:
         test = self.pending[0]
         if message["all"]["n"] == 0:
             return
-        noise = self.sampler.during(self._uuid(test.device), begun)
+        uuids, noise = device_uuids(self.machine, self.seen), grade.DeviceNoise()
+        if test.device not in NOT_DEVICES:
+            noise = self.sampler.during(uuids.get(test.device, ""), self.begun)
         raw = {**message, "warnings": [*message.get("warnings", ()), *test.warnings]}
         if test.bench == "disk_read" and (self.machine.host.vm.value or "none") != "none":
             raw["warnings"].append("virtual_disk")
         figure = grade.measurement(test, raw, noise, _now())
+        if "pcie_below_max" in figure.warnings:
+            self._note("pcie_link", f"{test.device} {noise.link()}.")
         self._add(figure)
         yield self._snapshot()
         derived = self._train_rate(figure)
@@ -295,9 +258,9 @@ class _Run:
         ]
         return grade.train_rate(same[-1], deep) if same else None
 
-    def _ended(self, message: Message, begun: float) -> Iterator[Calibration]:
+    def _ended(self, message: Message) -> Iterator[Calibration]:
         """The child is through with a test, well or badly."""
-        test = self._pop(begun)
+        test = self._pop()
         if message["event"] == "done":
             return
         self._fail(test, Status(message["status"]), str(message["reason"]), str(message.get("hint", "")))
@@ -306,21 +269,21 @@ class _Run:
             self._lost(test.device, MOST_LOST if fatal else 1)
         yield self._snapshot()
 
-    def _hung(self, begun: float) -> Iterator[Calibration]:
+    def _hung(self) -> Iterator[Calibration]:
         """The wall limit of a test is over: kill, and go on without it."""
-        test = self._pop(begun)
+        reason = f"did not finish within {time.monotonic() - self.begun:.0f} s"
+        test = self._pop()
         killed = self._drop_child()
-        reason = f"did not finish within {time.monotonic() - begun:.0f} s"
         self._fail(test, Status.timeout, reason if killed else f"{reason} and cannot be killed")
         self._lost(test.device, 1 if killed else MOST_LOST)
         yield self._snapshot()
 
-    def _crashed(self, child: Child, begun: float) -> Iterator[Calibration]:
+    def _crashed(self, child: Child) -> Iterator[Calibration]:
         """The child is gone. Whatever it was at has failed, unless it had told so itself."""
         reason = child.how_it_ended()
         self._drop_child()
         if self.pending and not reason.startswith("ended with status 70"):
-            test = self._pop(begun)
+            test = self._pop()
             self._fail(test, Status.failed, f"the measuring process {reason}")
             self._lost(test.device, 1)
             yield self._snapshot()
@@ -328,13 +291,17 @@ class _Run:
     def _lost(self, device: str, times: int) -> None:
         """Count a crash or hang of a device, and ask it no more after too many."""
         self.lost[device] += times
-        if self.lost[device] < MOST_LOST or device in ("cpu", "disk"):
-            return
-        for test in [test for test in self.pending if test.device == device]:
-            self.pending.remove(test)
-            self.done += 1
+        if self.lost[device] >= MOST_LOST and device not in NOT_DEVICES:
             text = f"{device} crashed or hung before, so it was left alone"
-            self._fail(test, Status.lost, text, "hwadvisor probe tells the state of the device.")
+            hint = "hwadvisor probe tells the state of the device."
+            self._drop([test for test in self.pending if test.device == device], text, hint)
+
+    def _drop(self, tests: list[Test], reason: str, hint: str) -> None:
+        """Fail tests that will not be run after all."""
+        for test in tests:
+            self.pending.remove(test)
+            self.progress.dropped()
+            self._fail(test, Status.lost, reason, hint)
 
     def _give_up(self, reason: str) -> Iterator[Calibration]:
         for test in self.pending:
@@ -344,11 +311,9 @@ class _Run:
 
     # --- keeping the books
 
-    def _pop(self, begun: float) -> Test:
+    def _pop(self) -> Test:
         test = self.pending.pop(0)
-        self.done += 1
-        self.expected_s += test.expected_s
-        self.spent_s += time.monotonic() - begun
+        self.progress.finished(test, time.monotonic() - self.begun)
         return test
 
     def _fail(self, test: Test, status: Status, reason: str, hint: str = "") -> None:
@@ -361,31 +326,24 @@ class _Run:
 
     def _tell(self, kind: str, text: str, test: Test | None = None) -> None:
         current = test or (self.pending[0] if self.pending else None)
-        pace = self.spent_s / self.expected_s if self.expected_s > 1.0 else 1.0
-        left = sum(t.expected_s for t in self.pending) * min(max(pace, 0.5), 3.0)
-        self.listen(Event(kind, current.id if current else "", text, self.done, self.total, left))
+        progress = self.progress
+        left = progress.left_s(self.pending)
+        self.listen(Event(kind, current.id if current else "", text, progress.done, progress.total, left))
 
-    def _uuid(self, device: str) -> str:
-        return self._uuids().get(device, "")
-
-    def _uuids(self) -> dict[str, str]:
-        """The join with Machine.devices: the UUID torch tells where the probe knows it, else the name."""
-        probed = {d.framework_name.value: d.uuid.value for d in self.machine.devices}
-        known = {d.uuid.value for d in self.machine.devices if d.uuid.value}
-        found: dict[str, str] = {}
-        for seen in self.seen:
-            slice_uuid = "MIG-" + seen.uuid.removeprefix("GPU-")  # torch gives a slice's without its prefix
-            told = next((uuid for uuid in (seen.uuid, slice_uuid) if uuid in known), None)
-            uuid = told or probed.get(seen.name) or seen.uuid
-            if uuid:
-                found[seen.name] = uuid
-        return found
+    def _note(self, code: str, message: str, hint: str = "") -> None:
+        """A notice, once."""
+        notice = Notice(code=code, message=message, hint=hint)
+        if notice not in self.notices:
+            self.notices.append(notice)
 
     def _chose_threads(self, message: Message) -> None:
         self.threads = int(message["threads"])
         tried = ", ".join(f"{count}: {best * 1e3:.1f} ms" for count, best in message["tried"].items())
-        text = f"{self.threads} threads multiply matrices fastest here ({tried})."
-        self.notices.append(Notice(code="threads", message=text))
+        if message.get("disturbed"):
+            text = f"The choice of a thread count was disturbed ({tried}), so all {self.threads} are used."
+            self._note("threads_disturbed", text, "Stop them and calibrate again.")
+            return
+        self._note("threads", f"{self.threads} threads multiply matrices fastest here ({tried}).")
 
     def _two_points(self) -> None:
         """Start and end of the run side by side: where bandwidth differs, both get the whole range."""
@@ -405,35 +363,15 @@ class _Run:
             finished_at=_now() if complete else "",
             complete=complete,
             stopped="" if complete else "running",
-            python=str(self.hello.get("python", self.python)),
+            python=str(self.hello.get("python", self.starter.python)),
             torch_version=str(self.hello.get("torch", "")),
             thread_budget=self.threads,
             devices={"cpu": self.machine.cpu.model.value or "", **titles},
-            device_uuids=self._uuids(),
+            device_uuids=device_uuids(self.machine, self.seen),
             measurements=tuple(self.measurements),
             failures=tuple(self.failures),
-            notices=tuple(self.notices),
+            notices=(*self.starter.notices, *self.notices),
         )
-
-    _trouble = ""
-    _hide = ""  # "accelerators" or "torch": what the child must not touch
-    _started = False
-    hello_told = False
-    _plan_sent = False
-
-
-def _host_free(machine: Machine) -> int | None:
-    """What may be taken: the host's free memory, and what a cgroup leaves of its limit, if that is less."""
-    memory = machine.memory
-    usable, used = memory.usable_bytes.value, memory.cgroup_used_bytes.value
-    limit = memory.cgroup_limit_bytes.value
-    left = max(limit - used, 0) if limit is not None and used is not None else None
-    return _least(memory.available_bytes.value, usable, left)
-
-
-def _least(*values: int | None) -> int | None:
-    known: list[int] = [value for value in values if value is not None]
-    return min(known) if known else None
 
 
 def _now() -> str:

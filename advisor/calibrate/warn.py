@@ -32,7 +32,15 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "The device lowered its clock for heat or by order of the hardware.",
         "Look at its cooling and power supply.",
     ),
+    "throttling_unknown": (
+        "Nothing tells whether the device lowered its clock while this was measured.",
+        "Look with the vendor's own tool.",
+    ),
     "gpu_busy": ("Other processes were using this device.", "Stop them and calibrate again."),
+    "gpu_shared": (
+        "Other processes held more than 5 % of the device's memory before this began.",
+        "Stop them and calibrate again.",
+    ),
     "host_contended": (
         "The CPU side that feeds the device had to wait for a core.",
         "Stop other processes and calibrate again.",
@@ -45,7 +53,18 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "Host memory could not be pinned, so this is the rate of pageable copies.",
         "Raise the locked-memory limit (ulimit -l).",
     ),
-    "page_cache": ("The file was served from memory.", "Give --workdir on a local disk."),
+    "pcie_below_max": (
+        "The PCIe link stayed below what card and slot can do, even under load.",
+        "Look at the seating of the card, its riser, and the PCIe settings of the firmware.",
+    ),
+    "free_memory_unknown": (
+        "How much memory is free is not known, so the sizes were chosen with caution.",
+        "Larger ones may run at another rate.",
+    ),
+    "page_cache": (
+        "The file was served from memory.",
+        "Run hwadvisor in a folder on a local disk.",
+    ),
     "page_cache_unknown": (
         "Nothing tells whether the file came from the disk or from memory.",
         "Take the figure as an upper bound.",

@@ -34,9 +34,9 @@ def throttle_names(mask: int) -> list[str]:
 def live_reader() -> Callable[[str], dict[str, Any]]:
     """A function from a UUID to what that device does now, for as long as the process lives.
 
-    Gives "clock_hz", "temperature_c", "power_w", "utilization" (0..1), each None when not told, and
-    "throttle_reasons" (names). Raises Unavailable when there is no NVML. To be used in a process of
-    its own: any of these calls may hang.
+    Gives "clock_hz", "temperature_c", "power_w", "utilization" and "memory_used" (0..1), "pcie_gen",
+    "pcie_width" and "throttle_reasons" (names), each None when not told. Raises Unavailable when there is
+    no NVML. To be used in a process of its own: any of these calls may hang.
     """
     stack = ExitStack()
     library = stack.enter_context(opened())
@@ -46,6 +46,15 @@ def live_reader() -> Callable[[str], dict[str, Any]]:
     def scaled(question: str, handle: Any, factor: float) -> float | None:
         value = library.ask(question, handle).value
         return value * factor if isinstance(value, (int, float)) else None
+
+    def memory_used(handle: Any) -> float | None:
+        memory = library.ask("memory", handle).value or {}
+        total = memory.get("total") or 0
+        return memory["used"] / total if total > 0 else None
+
+    def whole(question: str, handle: Any) -> int | None:
+        value = library.ask(question, handle).value
+        return value if isinstance(value, int) and value > 0 else None
 
     def read(uuid: str) -> dict[str, Any]:
         if uuid not in handles:
@@ -59,7 +68,10 @@ def live_reader() -> Callable[[str], dict[str, Any]]:
             "temperature_c": scaled("temperature", handle, 1.0),
             "power_w": scaled("power", handle, 1e-3),
             "utilization": scaled("utilization", handle, 1e-2),
-            "throttle_reasons": throttle_names(mask) if isinstance(mask, int) else [],
+            "memory_used": memory_used(handle),
+            "pcie_gen": whole("pcie_gen_current", handle),
+            "pcie_width": whole("pcie_width_current", handle),
+            "throttle_reasons": throttle_names(mask) if isinstance(mask, int) else None,
         }
 
     return read

@@ -25,11 +25,17 @@ class Noise(Frozen):
     steal_fraction: float | None = None  # taken by the hypervisor
     pressure_some: float | None = None  # /proc/pressure/cpu some avg10, 0..1, of everybody
     throttled_fraction: float | None = None  # cgroup periods cut short by the quota
+    throttled_time_fraction: float | None = None  # time that the quota kept our cores from us
     spread: float | None = None  # p90 / p10 of the blocks
-    throttle_reasons: tuple[str, ...] = ()  # of the device, while measuring
+    throttle_reasons: tuple[str, ...] | None = None  # of the device, while measuring; () is: none, it says
+    device_untold: str = ""  # why nothing is known of an accelerator's throttling
     clock_hz: float | None = None  # of the device or core, while measuring
     temperature_c: float | None = None
     power_w: float | None = None
+    device_busy_before: float | None = None  # utilisation by others before the calibration began, 0..1
+    device_memory_before: float | None = None  # share of the device's memory that others held then
+    pcie_gen: int | None = None  # the link's state under load: only of copies to and from a device
+    pcie_width: int | None = None
 
 
 class Measurement(Frozen):

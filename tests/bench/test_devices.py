@@ -106,8 +106,43 @@ def test_no_bench_takes_more_than_a_fifth_of_what_is_free():
         on_device.require(101 * MIB, "this")
 
 
-def test_unknown_free_memory_stays_unknown():
-    assert context(Device(fake_torch(xpu=module()), "xpu:0")).room() is None
+def test_where_nothing_tells_what_is_free_sizes_are_chosen_with_caution_and_that_is_noted():
+    nothing = context(Device(fake_torch(xpu=module()), "xpu:0"))
+    assert nothing.free_assumed is False
+    assert nothing.room() == int(0.2 * (2 << 30))
+    assert nothing.free_assumed is True
+    with pytest.raises(Unable, match="how much memory is free is not known, and 410 MiB are taken at most"):
+        nothing.require(1 << 30, "this")
+    props = SimpleNamespace(total_memory=64 << 30)
+    total = context(Device(fake_torch(xpu=module(get_device_properties=lambda _i: props)), "xpu:0"))
+    assert total.room() == int(0.2 * (16 << 30))
+    known = context(Device(fake_torch(), "cpu"), host_free=1000 * MIB)
+    assert (known.room(), known.free_assumed) == (200 * MIB, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "hip", "expected"),
+    [
+        ("cuda", {"get_device_capability": lambda _i: (7, 0)}, None, False),
+        ("cuda", {"get_device_capability": lambda _i: (8, 6)}, None, True),
+        (
+            "cuda",
+            {"get_device_properties": lambda _i: SimpleNamespace(gcnArchName="gfx906:sramecc+")},
+            "6",
+            False,
+        ),
+        ("cuda", {"get_device_properties": lambda _i: SimpleNamespace(gcnArchName="gfx942")}, "6", True),
+        ("cuda", {"get_device_properties": lambda _i: SimpleNamespace(gcnArchName="gfx1030")}, "6", False),
+        ("cuda", {"get_device_properties": lambda _i: SimpleNamespace(gcnArchName="gfx1100")}, "6", True),
+        ("npu", {"is_bf16_supported": lambda: False}, None, False),
+        ("xpu", {}, None, None),
+    ],
+)
+def test_which_devices_have_units_for_bf16(kind, answers, hip, expected):
+    torch = fake_torch(version=SimpleNamespace(hip=hip), **{kind: module(**answers)})
+    device = Device(torch, f"{kind}:0")
+    assert device.has_bf16() is expected
+    assert device.describe()["bf16"] is expected
 
 
 def test_a_device_that_raises_after_an_error_is_not_alive():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from advisor.bench import matrix
@@ -90,7 +92,13 @@ def test_types_without_a_unit_are_refused(  # noqa: PLR0917
 ):
     monkeypatch.setattr(ctx.device, "kind", "cuda")
     monkeypatch.setattr(torch.version, "hip", hip)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _index: capability)
+    monkeypatch.setattr(ctx.device, "is_cpu", False)
+    properties = SimpleNamespace(gcnArchName="gfx942")
+    asked = {
+        "get_device_capability": lambda _index: capability,
+        "get_device_properties": lambda _index: properties,
+    }
+    monkeypatch.setattr(ctx.device, "module", SimpleNamespace(**asked))
     if not refused:
         matrix.require_dtype(ctx, dtype)
         return

@@ -53,20 +53,6 @@ def test_a_sandbox_that_shows_zeros_counts_as_without(tmp_path):
     assert noise.RunDelay(str(tmp_path)).method == "thread_time"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("nr_periods 10\nnr_throttled 3\nthrottled_usec 5\n", (10.0, 3.0)),
-        ("usage_usec 1\n", None),
-        ("", None),
-    ],
-)
-def test_throttling_reads_the_quota_counters(tmp_path, text, expected):
-    path = tmp_path / "cpu.stat"
-    path.write_text(text)
-    assert noise.throttling(str(path)) == expected
-
-
 class StillGate(noise.Gate):
     """A gate that sees the given numbers of busy cores."""
 

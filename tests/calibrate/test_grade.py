@@ -135,13 +135,71 @@ def test_an_accelerator_is_judged_by_its_own_noise():
     line = raw([1.0] * 20, [0.5] * 20, filtered=False)
     assert graded(line).grade is Grade.B  # the host waited, the device did not
     assert graded(line, test=Test("launch_latency", "cuda:0", {}, "")).grade is Grade.C
+    assert graded(line).warnings == ("host_contended", "throttling_unknown")
     hot = grade.DeviceNoise(throttle_reasons=("hw_thermal_slowdown",))
     calm = raw([1.0] * 20, filtered=False)
     assert (graded(calm, hot).grade, graded(calm, hot).warnings) == (Grade.B, ("throttled",))
     capped = grade.DeviceNoise(throttle_reasons=("sw_power_cap",))
     assert graded(calm, capped).grade is Grade.A  # normal for large matrix products
-    busy = grade.DeviceNoise(busy_before=0.9)
-    assert (graded(calm, busy).value, graded(calm, busy).warnings) == (None, ("gpu_busy",))
+
+
+def test_a_device_that_tells_nothing_of_throttling_gets_no_a_and_the_reason_is_stored():
+    calm = raw([1.0] * 20, filtered=False)
+    got = graded(calm, grade.DeviceNoise(untold="NVML gave no reading"))
+    assert (got.grade, got.warnings) == (Grade.B, ("throttling_unknown",))
+    assert (got.noise.throttle_reasons, got.noise.device_untold) == (None, "NVML gave no reading")
+    told = graded(calm, grade.DeviceNoise(throttle_reasons=()))
+    assert (told.grade, told.noise.throttle_reasons) == (Grade.A, ())
+    assert graded(raw([1.0] * 20)).warnings == ()  # a CPU has no such driver to ask
+
+
+@pytest.mark.parametrize(
+    ("busy", "held", "grade_", "codes"),
+    [
+        (0.04, 0.04, Grade.A, ()),
+        (0.06, 0.0, Grade.C, ("gpu_busy",)),
+        (0.0, 0.06, Grade.B, ("gpu_shared",)),
+        (None, None, Grade.A, ()),
+    ],
+)
+def test_a_device_that_others_use_is_graded_down(busy, held, grade_, codes):
+    noise = grade.DeviceNoise(throttle_reasons=(), busy_before=busy, memory_before=held)
+    got = graded(raw([1.0] * 20, filtered=False), noise)
+    assert (got.grade, got.warnings) == (grade_, codes)
+    assert (got.value is None) == (grade_ is Grade.C)
+    assert (got.noise.device_busy_before, got.noise.device_memory_before) == (busy, held)
+
+
+@pytest.mark.parametrize(
+    ("now", "most", "slow"),
+    [
+        ((5, 16), (5, 16), False),
+        ((3, 16), (5, 16), True),
+        ((5, 8), (5, 16), True),
+        ((None, None), (5, 16), False),
+        ((4, 16), (None, 16), False),
+    ],
+)
+def test_a_link_below_its_maximum_while_copying_is_stored_and_warned_of(now, most, slow):
+    link = dict(zip(("pcie_gen", "pcie_width", "pcie_gen_max", "pcie_width_max"), (*now, *most), strict=True))
+    noise = grade.DeviceNoise(throttle_reasons=(), **link)
+    line = raw([1.0] * 20, filtered=False)
+    copy = graded(line, noise, Test("host_device_copy", "cuda:0", {}, "Copying"))
+    assert ("pcie_below_max" in copy.warnings) is slow
+    assert copy.grade is Grade.A  # it is what this machine does
+    assert (copy.noise.pcie_gen, copy.noise.pcie_width) == now
+    other = graded(line, noise)  # a matrix product lets the link sleep: its state says nothing
+    assert (other.warnings, other.noise.pcie_gen) == ((), None)
+
+
+def test_time_withheld_by_a_quota_counts_and_not_how_often():
+    often_but_short = raw([1.0] * 20, throttled_fraction=0.9, throttled_time_fraction=0.01)
+    assert graded(often_but_short).grade is Grade.A
+    seldom_but_long = raw([1.0] * 20, throttled_fraction=0.1, throttled_time_fraction=0.4)
+    got = graded(seldom_but_long)
+    assert (got.grade, got.warnings) == (Grade.C, ("quota",))
+    assert "40% of the time" in got.reason
+    assert got.noise.throttled_time_fraction == 0.4
 
 
 def test_inner_parameters_are_not_stored_and_int8_counts_operations():

@@ -12,9 +12,8 @@ import pytest
 from advisor.bench.devices import accelerators
 from advisor.calibrate import guard
 from advisor.calibrate.guard import Child, child_environment
-from advisor.calibrate.options import CalibrateOptions
+from advisor.calibrate.join import device_uuids
 from advisor.calibrate.plan import Seen
-from advisor.calibrate.run import _Run
 from advisor.schema import Device, Fact, Machine, Status
 
 BENCH = Path(__file__).resolve().parents[2] / "advisor" / "bench"
@@ -29,9 +28,8 @@ def joined(probed: dict[str, str], seen: dict[str, str]) -> dict[str, str]:
         )
         for name, uuid in probed.items()
     )
-    run = _Run(Machine(probed_at="", devices=devices), CalibrateOptions(mode="quick"), print)
-    run.seen = tuple(Seen(name, "Card", uuid, 1) for name, uuid in seen.items())
-    return run._uuids()
+    machine = Machine(probed_at="", devices=devices)
+    return device_uuids(machine, [Seen(name, "Card", uuid, 1) for name, uuid in seen.items()])
 
 
 def test_the_uuid_torch_tells_outranks_the_order_of_names():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from advisor.calibrate import run
+from advisor.calibrate import join, run, start
 from advisor.calibrate.options import CalibrateOptions
 from advisor.calibrate.plan import Test
 from advisor.calibrate.run import run_calibration
@@ -41,9 +41,9 @@ def calibrate(tmp_path, monkeypatch):
     def go(fine, how, **options):
         script = tmp_path / "fake.py"
         script.write_text(FAKE.replace("FINE", repr(fine)).replace("HOW", how))
-        monkeypatch.setattr(run, "bench_command", lambda _python: [sys.executable, str(script)])
+        monkeypatch.setattr(start, "bench_command", lambda _python: [sys.executable, str(script)])
         monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: list(TESTS))
-        monkeypatch.setattr(run, "HELLO_S", 1.0)
+        monkeypatch.setattr(start, "HELLO_S", 1.0)
         return list(run_calibration(MACHINE, CalibrateOptions(mode="quick", **options)))[-1]
 
     return go
@@ -74,4 +74,4 @@ def test_what_a_container_already_uses_is_not_free():
         cgroup_limit_bytes=known(8_000),
         cgroup_used_bytes=known(7_000),
     )
-    assert run._host_free(MACHINE.model_copy(update={"memory": memory})) == 1_000
+    assert join.host_free(MACHINE.model_copy(update={"memory": memory})) == 1_000

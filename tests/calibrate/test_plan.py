@@ -56,7 +56,7 @@ def test_three_sizes_per_type_that_the_cpu_has_and_one_where_it_is_emulated():
 
     assert sizes("bf16") == [512, 1024, 2048]
     assert sizes("bf16", sets=()) == [512]
-    emulated = [t for t in planned(sets=()) if t.params.get("dtype") == "bf16"]
+    emulated = [t for t in planned(sets=()) if t.params.get("dtype") == "bf16" and t.bench == "matmul"]
     assert [t.warnings for t in emulated] == [("emulated",)]
     assert not [t for t in planned(sets=()) if t.bench == "train_step" and t.params["dtype"] == "bf16"]
 
@@ -74,6 +74,53 @@ def test_types_that_a_device_kind_lacks_are_not_asked_for():
     asked = {t.params.get("dtype") for t in planned(devices=(Seen("mps", "Apple GPU"),)) if t.device == "mps"}
     assert "fp8" not in asked
     assert "tf32" not in asked
+
+
+V100 = Seen("cuda:0", "Tesla V100", "GPU-7", 16 << 30, bf16=False)
+
+
+def trained(mode, seen):
+    return {
+        t.params["dtype"] for t in planned(mode, (seen,)) if (t.bench, t.device) == ("train_step", seen.name)
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "with_bf16", "without"),
+    [
+        ("quick", {"bf16"}, {"fp16"}),
+        ("default", {"fp32", "bf16"}, {"fp32", "fp16"}),
+        ("thorough", {"fp32", "bf16", "fp16"}, {"fp32", "fp16"}),
+    ],
+)
+def test_a_device_without_bf16_trains_in_fp16(mode, with_bf16, without):
+    assert trained(mode, Seen("cuda:0", "NVIDIA A100", "GPU-1", bf16=True)) == with_bf16
+    assert trained(mode, H100) == with_bf16  # a torch that does not tell: asked for, and refused by the bench
+    assert trained(mode, V100) == without
+
+
+def test_attention_and_the_long_product_are_in_the_type_one_would_train_in():
+    tests = planned("thorough", (V100,))
+    chosen = [t for t in tests if t.device == "cuda:0" and (t.bench == "attention" or t.phase == "sustained")]
+    assert [t.params["dtype"] for t in chosen] == ["fp16", "fp16"]
+    again = planned("default", (V100, Seen("cuda:1", "Tesla V100", "GPU-8", bf16=False)))
+    assert [t.params["dtype"] for t in again if t.device == "cuda:1" and t.bench == "matmul"] == ["fp16"]
+
+
+def test_fp16_on_a_cpu_only_where_it_has_the_arithmetic_and_else_the_reason():
+    [skipped] = [t for t in planned() if t.params.get("dtype") == "fp16"]
+    assert "this CPU has no fp16 arithmetic" in skipped.skip
+    sets = ("avx512_bf16", "avx512_fp16")
+    found = [t for t in planned(sets=sets) if t.params.get("dtype") == "fp16"]
+    assert [(t.bench, t.params["n"], t.skip) for t in found] == [("matmul", n, "") for n in (512, 1024, 2048)]
+    unknown = plan.make_plan(Machine(probed_at=""), "default", (), with_cpu_grid=True)
+    assert ["is not known" in t.skip for t in unknown if t.params.get("dtype") == "fp16"] == [True]
+    assert not [t for t in planned("quick") if t.skip]
+
+
+def test_a_cpu_with_fp16_and_no_bf16_trains_in_fp16():
+    dtypes = {t.params["dtype"] for t in planned(sets=("fp16",)) if t.bench == "train_step"}
+    assert dtypes == {"fp32", "fp16"}
 
 
 def test_a_second_card_of_the_same_name_is_only_checked():

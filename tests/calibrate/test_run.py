@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.calibrate import run
+from advisor.calibrate import run, start
 from advisor.calibrate.options import CalibrateOptions, Event
 from advisor.calibrate.plan import Test
 from advisor.calibrate.run import run_calibration
@@ -31,6 +31,14 @@ for test in json.loads(sys.stdin.readline())["tests"]:
     say(event="start", id=test["id"])
     how = test["params"].get("how", "well")
     if how == "hang": time.sleep(60)
+    if how == "waits":
+        say(event="waiting", id=test["id"], left_s=4.0)
+        time.sleep(0.6)  # more than the wall limit of a test
+        say(event="measuring", id=test["id"], waited_s=3.0, quiet=True)
+    if how == "threads":
+        say(event="threads", id=test["id"], threads=2, tried={"1": 0.02, "2": 0.03}, disturbed=True)
+        say(event="done", id=test["id"])
+        continue
     if how == "segv": os.kill(os.getpid(), signal.SIGSEGV)
     fail = {"event": "failure", "id": test["id"], "hint": ""}
     if how == "unable":
@@ -63,7 +71,7 @@ def calibrate(tmp_path, monkeypatch):
     def go(tests, devices=(), torch="2.13.0", machine=MACHINE, **options):
         script = tmp_path / "fake.py"
         script.write_text(f"DEVICES = {list(devices)!r}\nTORCH = {torch!r}\n{FAKE}")
-        monkeypatch.setattr(run, "bench_command", lambda _python: [sys.executable, str(script)])
+        monkeypatch.setattr(start, "bench_command", lambda _python: [sys.executable, str(script)])
         monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: list(tests))
         events: list[Event] = []
         snapshots = list(run_calibration(machine, CalibrateOptions(mode="quick", **options), events.append))
@@ -105,6 +113,45 @@ def test_a_bench_that_goes_wrong_costs_itself_alone(calibrate, monkeypatch, how,
     assert said in failure.reason
     assert time.monotonic() - begun < 10
     assert next(e.text for e in events if e.kind == "failure").startswith(f"Doing {how}: ")
+
+
+def test_waiting_for_others_is_told_and_is_no_hang(calibrate):
+    snapshots, events = calibrate(planned("waits", "well"))
+    assert len(snapshots[-1].measurements) == 2
+    waiting = next(e for e in events if e.kind == "waiting")
+    assert waiting.text == "Waiting for other programs (at most 4 s)"
+    following = events[events.index(waiting) + 1]
+    assert (following.kind, following.text) == ("start", "Doing waits")
+
+
+def test_what_is_left_of_the_waiting_budget_goes_to_the_next_child(calibrate, monkeypatch):
+    told = []
+    real = start.Starter.start
+
+    def note(self, threads, gate_wait_s=None):
+        told.append(gate_wait_s)
+        return real(self, threads, gate_wait_s)
+
+    monkeypatch.setattr(start.Starter, "start", note)
+    quick = run.PACES["quick"]
+    monkeypatch.setitem(run.PACES, "quick", type(quick)(**{**vars(quick), "gate_wait_s": 5.0}))
+    calibrate(planned("waits", "segv", "well"))
+    assert told == [5.0, 2.0]
+
+
+def test_a_disturbed_choice_of_threads_is_told(calibrate):
+    last = calibrate([Test("pick_threads", "cpu", {"how": "threads"}, "Trying")])[0][-1]
+    assert [n.code for n in last.notices] == ["threads_disturbed"]
+    assert "disturbed (1: 20.0 ms, 2: 30.0 ms), so all 2 are used" in last.notices[0].message
+
+
+def test_what_is_not_planned_is_told_with_its_reason_and_not_run(calibrate):
+    skipped = Test("matmul", "cpu", {"how": "hang"}, "Multiplying", "fp16", skip="no such arithmetic")
+    last = calibrate([skipped, *planned("well")])[0][-1]
+    assert [(f.id, f.status, f.reason) for f in last.failures] == [
+        ("matmul.fp16.cpu", Status.not_asked, "no such arithmetic")
+    ]
+    assert len(last.measurements) == 1
 
 
 def test_a_device_that_keeps_crashing_is_left_alone_and_the_others_go_on(calibrate):
@@ -174,7 +221,7 @@ def test_ctrl_c_kills_the_child_and_keeps_what_was_measured(tmp_path, monkeypatc
     script.write_text(
         f"import os\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\nDEVICES = []\nTORCH = '2'\n{FAKE}"
     )
-    monkeypatch.setattr(run, "bench_command", lambda _python: [sys.executable, str(script)])
+    monkeypatch.setattr(start, "bench_command", lambda _python: [sys.executable, str(script)])
     monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: planned("well", "hang"))
 
     def interrupt(event):

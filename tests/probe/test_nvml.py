@@ -197,6 +197,9 @@ def test_live_reader_gives_what_a_device_does_now(fake_nvml: FakeNvml) -> None:
         "temperature_c": 31.0,
         "power_w": None,
         "utilization": 0.8,
+        "memory_used": pytest.approx(0.00726, rel=1e-3),
+        "pcie_gen": 1,
+        "pcie_width": 16,
         "throttle_reasons": ["sw_power_cap", "sw_thermal_slowdown"],
     }
     assert unknown == {}

@@ -13,7 +13,7 @@ Only calls that read are used: nothing here changes a setting.
 
 from __future__ import annotations
 
-from advisor.nvml.calls import DEVICE_QUESTIONS, MAX_LINKS, P2P_NVLINK, Answer
+from advisor.nvml.calls import DEVICE_QUESTIONS, MAX_LINKS, P2P_NVLINK, RESET_REQUIRED, Answer, said_code
 from advisor.nvml.find import DEPRECATED_PACKAGE, LIBRARY, PACKAGE, binding_owner, library_hint
 from advisor.nvml.live import live_reader, throttle_names
 from advisor.nvml.session import HINTS, Library, Unavailable, opened
@@ -26,6 +26,7 @@ __all__ = [
     "MAX_LINKS",
     "P2P_NVLINK",
     "PACKAGE",
+    "RESET_REQUIRED",
     "Answer",
     "Library",
     "Unavailable",
@@ -33,5 +34,6 @@ __all__ = [
     "library_hint",
     "live_reader",
     "opened",
+    "said_code",
     "throttle_names",
 ]

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 MAX_LINKS = 36  # NVML_NVLINK_MAX_LINKS of the newest header; older drivers know fewer
 P2P_NVLINK = 2  # NVML_P2P_CAPS_INDEX_NVLINK
 
+RESET_REQUIRED = 16  # NVML_ERROR_RESET_REQUIRED
+
 # nvmlReturn_t of nvml.h -> schema Status. Anything else is "failed" with the driver's own text.
 STATUS = {
     3: "not_supported",
@@ -23,6 +25,7 @@ STATUS = {
     12: "lib_missing",  # LIBRARY_NOT_FOUND, also what the stub library of the CUDA toolkit answers
     13: "not_supported",  # FUNCTION_NOT_FOUND: this driver is older than the call
     15: "lost",
+    RESET_REQUIRED: "lost",  # it cannot be used before it has been reset
     17: "no_permission",  # OPERATING_SYSTEM: blocked by a cgroup or a security module
     18: "version_mismatch",
     21: "not_supported",  # NO_DATA
@@ -42,6 +45,11 @@ class Answer(NamedTuple):
     status: str
     call: str
     reason: str = ""
+
+
+def said_code(reason: str, code: int) -> bool:
+    """Whether an answer's reason tells of this NVML code."""
+    return f"(NVML code {code})" in reason
 
 
 class Call(NamedTuple):

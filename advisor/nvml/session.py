@@ -21,7 +21,8 @@ HINTS = {
     "lib_missing": "Install the NVIDIA driver (or, in a container, start it with the NVIDIA container "
     "toolkit, e.g. docker run --gpus all).",
     "no_permission": "This user or container may not open /dev/nvidiactl; check its groups and cgroup.",
-    "timeout": "The driver hangs: look for Xid lines in `dmesg`; it may need a reboot.",
+    "timeout": "The driver hangs: look for Xid lines in `dmesg`; it may need a reboot. If it is only slow, "
+    "persistence mode keeps the GPUs started (sudo nvidia-smi -pm 1, or the service nvidia-persistenced).",
     "failed": "See `dmesg` for NVRM and Xid lines.",
 }
 

@@ -8,7 +8,9 @@ here (Jetson has little of it): the frameworks are asked as well, in the softwar
 from __future__ import annotations
 
 import os
+import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 NAME = "nvidia"
 GROUP = "nvidia"
 DEADLINE_S = 5.0
+# "1-3 second startup cost per GPU" where nothing keeps the GPUs initialised: NVIDIA, Driver Persistence,
+# Overview (docs.nvidia.com/deploy/driver-persistence/overview.html). The deadline itself covers the first.
+START_S_PER_GPU = 3.0
+MAX_PATIENCE_S = 7 * START_S_PER_GPU  # as for eight; more of them hang rather than start
 
 VENDOR_ID = "10de"
 IDENTITY = ("name", "uuid", "pci", "memory")  # of all devices first: it survives whatever comes after
@@ -52,15 +58,23 @@ def _display(function: dict[str, str]) -> bool:
     return function["vendor"] == VENDOR_ID and function["class"].startswith("03")
 
 
+def patience_s(root: Path) -> float:
+    """What the driver may take to start its GPUs beyond DEADLINE_S: none for one GPU."""
+    nodes = [path for path in children(root / "dev") if re.fullmatch(r"nvidia\d+", path.name)]
+    count = max(len(nodes), sum(_display(function) for function in pci_functions(root)))
+    return min(max(count - 1, 0) * START_S_PER_GPU, MAX_PATIENCE_S)
+
+
 def read(root: Path, say: Say) -> None:
     """Report what lies on the PCI bus and who owns the binding, then all that NVML tells."""
     say("pci", [function for function in pci_functions(root) if _display(function)])
     say("kernel_module", read_text(root / "sys/module/nvidia/version", 100))
     say("binding", nvml.binding_owner(sys.path))
+    started = time.monotonic()
     try:
         with nvml.opened(lambda call, needed: say.begin(call, needed=needed)) as library:
             say("init", {"value": None, "status": "ok", "call": "nvmlInit", "reason": ""})
-            _Asking(library, say).everything()
+            _Asking(library, say, started).everything()
     except nvml.Unavailable as unavailable:
         say("init", unavailable.answer._asdict())
 
@@ -68,9 +82,10 @@ def read(root: Path, say: Say) -> None:
 class _Asking:
     """Asks one library and reports each answer at once."""
 
-    def __init__(self, library: nvml.Library, say: Say) -> None:
+    def __init__(self, library: nvml.Library, say: Say, started: float) -> None:
         self._library = library
         self._say = say
+        self._started = started
         self._lost: set[int] = set()
 
     def everything(self) -> None:
@@ -85,6 +100,8 @@ class _Asking:
                 handles[index] = answer.value
                 answer = answer._replace(value=None)
             self._say(f"{index}.handle", answer._asdict())
+        # Some drivers start a device in nvmlInit, others when its handle is asked for
+        self._say("started_s", round(time.monotonic() - self._started, 2))
         later = tuple(name for name in nvml.DEVICE_QUESTIONS if name not in IDENTITY)
         for index, handle in handles.items():
             self._device(index, handle, IDENTITY)

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-from advisor.nvml import HINTS
+from advisor.nvml import HINTS, RESET_REQUIRED, said_code
 from advisor.probe.nvidia_facts import fact, value_of
 from advisor.probe.reading import clean, pci_address
 
+SLOW_START_S = 3.0  # longer than what NVIDIA names for one GPU: see nvidia.START_S_PER_GPU
 BUSY = 0.05  # share of time or memory taken by others above which measurements are called contended
 
 HINT = {
     "version_mismatch": HINTS["version_mismatch"],
     "driver_missing": HINTS["lib_missing"],
+    "driver_timeout": HINTS["timeout"],
+    "driver_slow_start": "Every program waits for this: sudo nvidia-smi -pm 1, or start nvidia-persistenced.",
     "device_lost": "Look for Xid lines in `dmesg`; a reset (nvidia-smi -r) or a reboot may bring it back.",
+    "reset_required": "Stop what uses the device and reset it: sudo nvidia-smi -r -i INDEX, or reboot.",
+    "ecc_uncorrected": "See `nvidia-smi -q -d ECC` and Xid lines in `dmesg`; reset the device, and have it "
+    "exchanged when the count grows again. What ran on it may have computed wrongly.",
+    "hw_slowdown": "Look at `nvidia-smi -q -d PERFORMANCE,TEMPERATURE,POWER`: ask for better cooling or a "
+    "stronger power supply before measuring; a measurement now shows the slowed device.",
     "row_remap_pending": "Stop what uses the device and reset it: nvidia-smi -r, or reboot.",
     "row_remap_failed": "The device's memory could not be repaired: have it exchanged.",
     "power_limit_below_default": "Set it back with `sudo nvidia-smi -pl WATTS`, unless the cap is wanted.",
     "gpu_in_use": "Measure again when the device is free, or choose another with CUDA_VISIBLE_DEVICES.",
     "deprecated_pynvml": "pip uninstall pynvml && pip install --force-reinstall nvidia-ml-py",
     "mig_parent": "Plan with the instance; to use the whole card an administrator must switch MIG off.",
+}
+
+
+# Of the clock event reasons (nvml.h) those that mean a fault of cooling or power, not a setting
+SLOWED = {
+    "hw_slowdown": "clocks at half or less, or changing just now",
+    "hw_thermal_slowdown": "it is too hot",
+    "hw_power_brake_slowdown": "the power supply asks for it (power brake)",
 }
 
 
@@ -31,7 +47,7 @@ def notices(raw: dict[str, Any], devices: list[dict[str, Any]]) -> list[dict[str
     """All notices, of the system first, then device by device."""
     out = [*_system(raw)]
     for device in devices:
-        out += _broken(device)
+        out += _broken(device, raw)
         out += _held_back(device)
         out += _in_use(device, raw)
         out += _mig(device)
@@ -58,6 +74,7 @@ def _system(raw: dict[str, Any]) -> list[dict[str, str]]:
         listed = ", ".join(pci_address(row.get("address")) for row in hardware[:8])
         message = f"NVIDIA hardware is on the PCI bus ({listed}) but cannot be asked: {init['reason']}."
         out.append(_notice("driver_missing", message))
+    out += _start(raw, init is not None)
     binding = raw.get("binding")
     if isinstance(binding, dict) and binding.get("deprecated"):
         shadow = binding.get("package") == "pynvml"
@@ -67,10 +84,30 @@ def _system(raw: dict[str, Any]) -> list[dict[str, str]]:
     return out
 
 
-def _broken(device: dict[str, Any]) -> list[dict[str, str]]:
+def _start(raw: dict[str, Any], answered: bool) -> list[dict[str, str]]:
+    """NVML that did not start in its time, or took long to."""
+    end, took_s = raw.get("_ended"), raw.get("started_s")
+    if not answered and isinstance(end, dict) and end.get("status") == "timeout":
+        reason = clean(end.get("reason", ""), 300)
+        return [_notice("driver_timeout", f"The NVIDIA driver did not start: {reason}.")]
+    if isinstance(took_s, (int, float)) and took_s > SLOW_START_S:
+        message = f"The NVIDIA driver took {took_s:.1f} s to start its GPUs: is persistence mode off?"
+        return [_notice("driver_slow_start", message)]
+    return []
+
+
+def _broken(device: dict[str, Any], raw: dict[str, Any]) -> list[dict[str, str]]:
     out = []
-    if device["status"] == "lost":
+    answers = [raw.get(f"{device['index']}.{key}") for key in ("lost", "handle")]
+    reasons = [str(answer.get("reason") or "") for answer in answers if isinstance(answer, dict)]
+    if any(said_code(reason, RESET_REQUIRED) for reason in reasons):
+        out.append(_notice("reset_required", f"{called(device)} cannot be used before it is reset."))
+    elif device["status"] == "lost":
         out.append(_notice("device_lost", f"{called(device)} is lost: the driver cannot reach it any more."))
+    errors = value_of(device, "ecc_uncorrected")
+    if errors:
+        message = f"{called(device)} had {errors} uncorrected memory errors since its driver started it."
+        out.append(_notice("ecc_uncorrected", message))
     if value_of(device, "row_remap_failed"):
         out.append(_notice("row_remap_failed", f"{called(device)}: a repair of its memory has failed."))
     if value_of(device, "row_remap_pending"):
@@ -80,11 +117,16 @@ def _broken(device: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _held_back(device: dict[str, Any]) -> list[dict[str, str]]:
+    out = []
     limit, default = value_of(device, "power_limit_w"), value_of(device, "power_limit_default_w")
     if limit and default and limit < 0.98 * default:
         message = f"{called(device)} is capped at {limit:.0f} W; its default is {default:.0f} W."
-        return [_notice("power_limit_below_default", message)]
-    return []
+        out.append(_notice("power_limit_below_default", message))
+    why = [SLOWED[name] for name in value_of(device, "throttle_reasons") or () if name in SLOWED]
+    if why:
+        message = f"{called(device)} is slowed down by its own hardware now: {', '.join(why)}."
+        out.append(_notice("hw_slowdown", message))
+    return out
 
 
 def _in_use(device: dict[str, Any], raw: dict[str, Any]) -> list[dict[str, str]]:

@@ -4,6 +4,9 @@ A driver call may hang for ever in D state, where not even SIGKILL ends the proc
 down. So nothing here ever waits without a bound: pipes are read by daemon threads, a child past its
 deadline is killed and left alone, what it said until then is kept, and the call it had begun is blamed.
 
+A job with patience (a driver that first starts its devices) may take longer in all, as long as it is not
+silent for its deadline; only the call that all others need is waited for to the end of that patience.
+
 A child that hangs or crashes in one call is looked at again without that call, while the first one may
 still answer: at half of the time left for a hang, at once for a crash. One hung call therefore costs the
 deadline and its own field.
@@ -27,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CHILD = Path(__file__).with_name("child.py")
+WORKDIR_VARIABLE = "HWADVISOR_WORKDIR"  # tells the storage probe which folder is meant
 MAX_LOOKS = 6  # the time left is halved by each hang, and a crash costs 0.1 s
 MAX_SAID_BYTES = 16 * 1024 * 1024  # of one child; the largest honest answer is /proc/cpuinfo, about 1 MB
 MAX_NOISE_BYTES = 4000
@@ -39,16 +43,20 @@ Raw = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Job:
-    """One child process: the probes it runs, in order, and when its time is up."""
+    """One child process: the probes it runs, in order, and when its time is up.
+
+    `patience_s`: what it may take beyond `deadline_s` while it makes progress, or in a needed call.
+    """
 
     group: str
     modules: tuple[str, ...]
     deadline_s: float
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the children look, and what they are given."""
+    """Where the children look, and what they are given. They are not started in `workdir`, which may hang."""
 
     root: Path = Path("/")
     workdir: Path | None = None
@@ -93,7 +101,7 @@ def gather(jobs: Iterable[Job], place: Place, meanwhile: Callable[[], object] | 
     started = time.monotonic()
     try:
         for job in jobs:
-            groups.append([_start(job, {}, started + job.deadline_s, place, events)])
+            groups.append([_start(job, {}, started + job.deadline_s + job.patience_s, place, events)])
         if meanwhile is not None:
             meanwhile()
         _listen(groups, place, events)
@@ -131,17 +139,32 @@ def _tend(
     first, last = looks[0], looks[-1]
     if first.done or (all(look.over for look in looks) and not _may_follow(last)):
         return None
-    if now >= first.until:
+    limit = _limit(first)
+    if now >= limit:
         for look in looks:
-            if not look.over and not look.verdict[0]:
+            if not look.over:  # at once: a child that ended itself later would be told as a crash
                 look.verdict = ("timeout", _silence(look))
+                look.over = True
+                _kill(look)
         return None
-    stalled_at = last.heard_at + (last.until - last.heard_at) / 2
+    stalled_at = last.heard_at + (_limit(last) - last.heard_at) / 2
     if _may_follow(last) and (last.over or now >= stalled_at):
         last.followed = True
-        looks.append(_start(first.job, _skips(looks), first.until, place, events))
+        looks.append(_start(first.job, _skips(looks), limit, place, events))
         return 0.0
-    return (min(stalled_at, first.until) if not last.followed and now < stalled_at else first.until) - now
+    return (min(stalled_at, limit) if not last.followed and now < stalled_at else limit) - now
+
+
+def _limit(look: _Look) -> float:
+    """When a look's time is up if it says no more."""
+    if look.skip:
+        return look.until
+    return min(look.until, look.heard_at + _patient_s(look))
+
+
+def _patient_s(look: _Look) -> float:
+    """How long a first look may be silent."""
+    return look.job.deadline_s + (look.job.patience_s if look.needed else 0.0)
 
 
 def _may_follow(look: _Look) -> bool:
@@ -166,7 +189,7 @@ def _skips(looks: list[_Look]) -> dict[str, dict[str, list[str]]]:
 
 def _silence(look: _Look) -> str:
     """How long a silent look is waited for: the first one all its time, a later one what is left."""
-    limit = look.until - look.heard_at if look.skip else look.job.deadline_s
+    limit = look.until - look.heard_at if look.skip else _patient_s(look)
     return f"gave no answer within {limit:.2g} s"
 
 
@@ -257,8 +280,9 @@ def _start(
         "skip": skip,
         "paths": _binding_folders(tuple(sys.path)),
         "probes": [str(folder) for folder in place.probes],
-        "limit_s": job.deadline_s + 5.0,
+        "limit_s": job.deadline_s + job.patience_s + 5.0,
     }
+    workdir = {} if place.workdir is None else {WORKDIR_VARIABLE: str(place.workdir)}
     command = [sys.executable, "-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]
     try:
         look.process = subprocess.Popen(
@@ -267,8 +291,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            cwd=place.workdir if place.workdir is not None and place.workdir.is_dir() else None,
-            env={**os.environ, **place.env},
+            env={**os.environ, **workdir, **place.env},
             start_new_session=True,
         )
     except (OSError, ValueError) as error:

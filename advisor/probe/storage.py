@@ -26,7 +26,7 @@ NAME = "storage"
 GROUP = "storage"
 DEADLINE_S = 5.0
 
-WORKDIR_VARIABLE = "HWADVISOR_WORKDIR"  # set by the parent when the user named another folder
+WORKDIR_VARIABLE = "HWADVISOR_WORKDIR"  # as run.WORKDIR_VARIABLE: set by the parent
 MOUNTINFO = "/proc/self/mountinfo"
 
 # File systems by what lies under them; names as in /proc/filesystems and after "fuse."

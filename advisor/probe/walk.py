@@ -64,7 +64,12 @@ def ask(
         else:
             raw[probe.name] = {"answers": {}, "status": status, "reason": hint, "seconds": 0.0, "hint": ""}
     jobs = [
-        Job(group, tuple(probe.name for probe in members), max(probe.deadline_s for probe in members))
+        Job(
+            group,
+            tuple(probe.name for probe in members),
+            max(probe.deadline_s for probe in members),
+            max(_patience_s(probe, root) for probe in members),
+        )
         for group, members in groups.items()
     ]
     place = Place(root, workdir, _options(python, ask_frameworks))
@@ -116,6 +121,15 @@ def _look(probe: Probe, root: Path) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001, RUF100 - as above: reported, not raised
         return "failed", f"looking for it raised {type(error).__name__}: {error}"
     return ("ok", str(hint)) if hint else ("absent", "nothing of it was found on this machine")
+
+
+def _patience_s(probe: Probe, root: Path) -> float:
+    """What a probe may take beyond its deadline here, by its own `patience_s(root)` if it has one."""
+    asked = getattr(probe.module, "patience_s", None)
+    try:
+        return float(asked(root)) if asked is not None else 0.0
+    except Exception:  # noqa: BLE001, RUF100 - its deadline alone then holds
+        return 0.0
 
 
 def _options(python: str | None, ask_frameworks: bool | None) -> dict[str, str]:

@@ -355,7 +355,7 @@ def test_power_cap_and_throttle_reasons(fake_nvml: FakeNvml) -> None:
     (device,) = machine.devices
     assert (device.power_limit_w.value, device.power_limit_default_w.value) == (350.0, 700.0)
     assert device.throttle_reasons.value == ("sw_power_cap", "hw_thermal_slowdown")
-    assert codes(machine) == ["power_limit_below_default"]
+    assert codes(machine) == ["power_limit_below_default", "hw_slowdown"]
 
 
 def test_a_device_that_others_use(fake_nvml: FakeNvml) -> None:

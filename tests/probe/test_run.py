@@ -191,13 +191,86 @@ def test_the_child_is_isolated(lab: Lab) -> None:
     assert str(REPO) not in answers["path"]
 
 
-def test_the_childs_folder_and_environment(lab: Lab, tmp_path: Path) -> None:
-    lab.write("where", 'say("cwd", os.getcwd())\nsay("env", os.environ.get("HWADVISOR_X"))')
-    place = Place(workdir=tmp_path, env={"HWADVISOR_X": "1"}, probes=lab.place.probes)
+def test_the_working_folder_is_named_to_the_child_and_not_entered(lab: Lab, tmp_path: Path) -> None:
+    lab.write(
+        "where",
+        'say("cwd", os.getcwd())\nsay("env", [os.environ.get(f"HWADVISOR_{n}") for n in ("X", "WORKDIR")])',
+    )
+    place = Place(workdir=tmp_path / "gone", env={"HWADVISOR_X": "1"}, probes=lab.place.probes)
     answers = gather([Job("g", ("where",), 5.0)], place)["where"]["answers"]
-    assert answers == {"cwd": str(tmp_path.resolve()), "env": "1"}
-    gone = Place(workdir=tmp_path / "not there", probes=lab.place.probes)
-    assert gather([Job("g", ("where",), 5.0)], gone)["where"]["status"] == "ok"
+    assert answers == {"cwd": str(Path.cwd()), "env": ["1", str(tmp_path / "gone")]}
+
+
+def test_a_working_folder_that_may_not_be_entered_or_hangs_stops_no_child(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent never looks at it: on a dead file server even that would hang."""
+    lab.write("fine", 'say("k", 1)')
+
+    class Dead(type(Path())):  # type: ignore[misc]
+        def is_dir(self) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+        stat = exists = resolve = is_dir
+
+    place = Place(workdir=Dead("/dead"), probes=lab.place.probes)
+    assert gather([Job("g", ("fine",), 5.0)], place)["fine"]["answers"] == {"k": 1}
+
+
+def test_a_hang_beside_a_group_that_goes_on_is_a_timeout_and_no_crash(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hung child ends itself when its own guard strikes, while the other group is still at work."""
+    lab.write("hangs", 'say.begin("nvmlInit", needed=True)\ntime.sleep(60)')
+    lab.write("long", 'time.sleep(1.5)\nsay("k", 1)')
+    dumps = run.json.dumps
+    monkeypatch.setattr(
+        run.json,
+        "dumps",
+        lambda order, **options: dumps({**order, "limit_s": order["limit_s"] - 4.7}, **options),
+    )
+    raw = gather([Job("a", ("hangs",), 0.5), Job("b", ("long",), 10.0)], lab.place)
+    assert (raw["hangs"]["status"], raw["hangs"]["reason"]) == (
+        "timeout",
+        "nvmlInit gave no answer within 0.5 s",
+    )
+    assert raw["long"]["answers"] == {"k": 1}
+
+
+# --- patience: a driver that starts its devices one after the other --------------------------------------
+
+
+def test_a_slow_start_is_waited_for_where_the_job_has_patience(lab: Lab) -> None:
+    lab.write(
+        "slow", 'say.begin("init", needed=True)\ntime.sleep(1.0)\nsay("k", 1)\nsay.begin("x")\nsay("l", 2)'
+    )
+    assert gather([Job("g", ("slow",), 0.6)], lab.place)["slow"]["status"] == "timeout"
+    raw = gather([Job("g", ("slow",), 0.6, 2.0)], lab.place)["slow"]
+    assert (raw["status"], raw["answers"]) == ("ok", {"k": 1, "l": 2})
+
+
+def test_slow_steps_that_make_progress_use_the_patience(lab: Lab) -> None:
+    lab.write(
+        "steps",
+        'for n in range(5):\n    say.begin(f"device {n}: handle")\n    time.sleep(0.3)\n    say(f"{n}", n)',
+    )
+    raw = gather([Job("g", ("steps",), 1.0, 3.0)], lab.place)["steps"]
+    assert (raw["status"], len(raw["answers"])) == ("ok", 5)
+
+
+def test_a_hung_call_costs_the_deadline_and_not_the_patience(lab: Lab) -> None:
+    lab.write("hangs", 'say("a", 1)\nsay.begin("device 0: name")\ntime.sleep(60)\nsay("b", 2)')
+    started = time.monotonic()
+    raw = gather([Job("g", ("hangs",), 1.0, 20.0)], lab.place)["hangs"]
+    assert time.monotonic() - started < 3.0
+    assert raw["status"] == "timeout"
+    assert "gave no answer within 1 s; everything else was asked" in raw["reason"]
+
+
+def test_a_hung_start_costs_deadline_and_patience(lab: Lab) -> None:
+    lab.write("hangs", 'say.begin("init", needed=True)\ntime.sleep(60)')
+    raw = gather([Job("g", ("hangs",), 0.5, 0.7)], lab.place)["hangs"]
+    assert raw["reason"] == "init gave no answer within 1.2 s"
 
 
 def test_a_child_that_cannot_be_started_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

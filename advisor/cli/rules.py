@@ -9,7 +9,7 @@ import click
 from advisor.cli.options import rules_option
 from advisor.cli.screen import plain
 from advisor.data.files import shipped
-from advisor.errors import AdvisorError, UserError, did_you_mean
+from advisor.errors import AdvisorError, UserError
 
 
 @click.group()
@@ -20,7 +20,7 @@ def rules() -> None:
 @rules.command("list")
 @rules_option
 def list_rules(rules: tuple[Path, ...]) -> None:
-    """One line a rule: id, what it gives, where it stands."""
+    """One line a rule, rule of operators, total over them, and operator: id, what it gives, its place."""
     from rich.table import Table
 
     from advisor.app import load_knowledge
@@ -30,8 +30,12 @@ def list_rules(rules: tuple[Path, ...]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Rule", "Gives", "Unit", "File"):
         table.add_column(heading, no_wrap=heading == "Rule")
-    for rule in book.rules.values():
+    for rule in (*book.rules.values(), *book.op_rules.values()):
         table.add_row(rule.id, rule.gives, rule.unit, f"{rule.file}:{rule.line}")
+    for total in book.op_totals.values():
+        table.add_row(total.id, total.gives, total.unit, f"{total.file}:{total.line}")
+    for operator in book.operators.values():
+        table.add_row(operator.id, "(an operator)", "", f"{operator.file}:{operator.line}")
     console().print(table)
 
 
@@ -39,16 +43,11 @@ def list_rules(rules: tuple[Path, ...]) -> None:
 @click.argument("rule_id")
 @rules_option
 def show_rule(rule_id: str, rules: tuple[Path, ...]) -> None:
-    """The manual page of a rule."""
+    """The manual page of a rule, an operator, a rule of operators or a total over them."""
     from advisor.app import load_knowledge
     from advisor.rulebook import manual_page
 
-    book = load_knowledge(rules).book
-    if rule_id not in book.rules:
-        raise UserError(
-            f"no rule '{rule_id}'", did_you_mean(rule_id, book.rules) or "See `hwadvisor rules list`."
-        )
-    click.echo(manual_page(book, rule_id))
+    click.echo(manual_page(load_knowledge(rules).book, rule_id))
 
 
 @rules.command("check")
@@ -105,4 +104,4 @@ def test(rules: tuple[Path, ...]) -> None:
             f"{len(failed)} rule case{'s' * (len(failed) > 1)} failed",
             "`hwadvisor rules show ID` prints the rule.",
         )
-    click.echo(f"all cases of {len(book.rules)} rules hold")
+    click.echo(f"all cases of {len(book.rules) + len(book.op_rules)} rules hold")

@@ -36,6 +36,10 @@ def evaluate(
     """
     if scenario not in SCENARIOS:
         raise UserError(f"unknown scenario '{scenario}'", did_you_mean(scenario, SCENARIOS))
+    for name in table.constants:
+        if name not in book.constants:
+            hint = did_you_mean(name, book.constants)
+            raise UserError(f"the rules have no constant '{name}'", hint)
     wanted = tuple(book.order if want is None else dict.fromkeys(want))
     same = table.scenario == scenario and table.digest == book.digest
     done = table.computed if same else frozenset()
@@ -122,7 +126,8 @@ def _plan(book: RuleBook, wanted: tuple[str, ...], done: frozenset[str]) -> tupl
 def leaf(book: RuleBook, table: Table, name: str, scenario: str) -> Array:
     """A leaf in this scenario: a whole column, or a scalar for a constant or a missing column."""
     if name in book.constants:
-        return np.asarray(book.constants[name].at(scenario))
+        own = table.constants.get(name)
+        return np.asarray(book.constants[name].at(scenario)) if own is None else own
     if name in table.columns:
         return _column(book, table, name, scenario)
     return np.asarray(np.nan)
@@ -189,14 +194,16 @@ def _quantity(quantity: Quantity, frame: Frame, start: int, size: int) -> Array:
     only = quantity.rules[0]
     if only.run_when is None:
         return _rule(only, frame, start, size, None)
-    result = np.full(size, np.nan)
-    owner = np.full(size, -1)
+    result: Array = np.asarray(np.nan)  # for all rows, as long as no rule holds anywhere
+    owner: npt.NDArray[np.int64] = np.full(0, -1)
     for number, rule in enumerate(quantity.rules):
         assert rule.run_when is not None  # noqa: S101 - the book refuses rivals without `when`
         holds = np.broadcast_to(rule.run_when(frame), (size,))
         mask = (holds != 0) & ~np.isnan(holds)
         if not mask.any():
             continue
+        if not owner.size:
+            owner = np.full(size, -1)
         clash = mask & (owner >= 0)
         if clash.any():
             row = int(np.flatnonzero(clash)[0])
@@ -236,7 +243,7 @@ def _rule(rule: Rule, frame: Frame, start: int, size: int, mask: npt.NDArray[np.
 def _invalid(rule: Rule, frame: Frame, found: Array) -> npt.NDArray[np.bool_]:
     """Rows whose result is NaN although all inputs are known: 0/0, the root or log of a negative number."""
     invalid = np.isnan(found)
-    if rule.tree.curves():  # a curve may be unknown by itself
+    if rule.curves or rule.terms or rule.missing:  # these may be unknown by themselves
         return np.zeros_like(invalid)
     for name in rule.names:
         invalid &= ~np.isnan(frame.values[name])

@@ -12,8 +12,10 @@ import numpy as np
 from advisor.estimate.evaluate import curve_function, evaluate, leaf
 from advisor.estimate.table import Array, Table
 from advisor.rulebook import Rule, RuleBook
-from advisor.rulebook.compile import Frame, compile_expr
+from advisor.rulebook.compile import TOTALS, Frame, compile_expr
 from advisor.rulebook.grammar import Expr
+from advisor.rulebook.op_entries import HOLDS
+from advisor.rulebook.parts import SEPARATOR
 from advisor.schema import TraceStep
 
 
@@ -104,7 +106,7 @@ class Walk:
             return self.input_reason(name)
         rule = self.chosen(name)
         if rule is not None:
-            return self.blame(rule.tree) or f"rule '{rule.id}' gives no value"
+            return rule.missing or self.blame(rule.tree) or f"rule '{rule.id}' gives no value"
         rules = self.book.quantities[name].rules
         for rule in rules:
             if rule.when_tree is not None and math.isnan(self.compute(rule.when_tree)):
@@ -123,6 +125,8 @@ class Walk:
         """The reason of the first unknown part that an unknown expression really depends on."""
         if tree.op == "name":
             return self.reason(tree.name)
+        if tree.op in TOTALS:
+            return self.blame_total(tree)
         parts = tree.args
         if tree.op == "where":
             test = self.compute(parts[0])
@@ -134,6 +138,15 @@ class Walk:
             told = self.table.told_reason(tree.name, self.row)
             return told or f"curve {tree.name} is not known ({self.book.curves[tree.name].text})"
         return ""
+
+    def blame_total(self, tree: Expr) -> str:
+        """The first operator that is there with no value, or of which it is unknown whether it is."""
+        for holds, value in zip(tree.args[::2], tree.args[1::2], strict=True):
+            test = self.compute(holds)
+            if math.isnan(test) or (test and math.isnan(self.compute(value))):
+                operator = value.name.partition(SEPARATOR)[0]
+                return f"operator {operator}: {self.blame(holds if math.isnan(test) else value)}"
+        return "no operator that it adds up is there"
 
     def steps(self, quantity: str) -> Iterator[TraceStep]:
         """The quantity and all below it, depth first, each once."""
@@ -148,7 +161,7 @@ class Walk:
                 yield self.leaf_step(name)
             if rule is not None:
                 yield from (self.curve_step(tree) for tree in rule.tree.walk() if tree.op == "curve")
-                fresh = [used for used in rule.inputs if used not in seen]
+                fresh = [used for used in self.inputs(rule) if used not in seen]
                 seen.update(fresh)
                 pending += reversed(fresh)
 
@@ -168,14 +181,28 @@ class Walk:
             why=rule.why,
             source=rule.source,
             reason=self.reason(name),
-            inputs=(*rule.inputs, *rule.tree.curves()),
+            inputs=(*self.inputs(rule), *rule.curves),
         )
+
+    def inputs(self, rule: Rule) -> tuple[str, ...]:
+        """The names a rule rests on in this row: of a total the operators that are there alone."""
+        if not rule.terms:
+            # That an operator holds is not worth a line each time: its own `when` is in the text.
+            return tuple(name for name in rule.inputs if not name.endswith(f"{SEPARATOR}{HOLDS}"))
+        there = [term for term in rule.terms if not term.holds or self.value(term.holds) != 0]
+        mine = {name for term in rule.terms for name in (term.value, term.holds)}
+        return (*(term.value for term in there), *(name for name in rule.inputs if name not in mine))
 
     def leaf_step(self, name: str) -> TraceStep:
         """A constant, a flag or an input column with its source."""
         value, unit = self.value(name), self.book.unit_of(name)
         if name in self.book.constants:
             constant = self.book.constants[name]
+            if name in self.table.constants:
+                return TraceStep(
+                    quantity=name, value=value, unit=unit, kind="assumed", why=constant.text,
+                    source=f"given in place of {constant.file}:{constant.line}",
+                )  # fmt: skip
             return TraceStep(
                 quantity=name,
                 value=value,

@@ -48,6 +48,7 @@ class Table:
     sources: dict[str, Source | Sequence[Source]] = field(default_factory=dict)
     ranges: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     curves: dict[str, CurveData] = field(default_factory=dict)
+    constants: dict[str, Array] = field(default_factory=dict)  # in place of the rules' own, every scenario
     computed: frozenset[str] = frozenset()  # names of `columns` that `evaluate` has put there
     scenario: str = ""  # in which it computed them
     digest: str = ""  # of the book that did
@@ -109,6 +110,29 @@ class Table:
             {**self.sources, **added.sources},
             {**self.ranges, **added.ranges},
             {**self.curves, **added.curves},
+            self.constants,
+        )
+
+    def with_constants(self, values: Mapping[str, Any]) -> Table:
+        """The table with values (SI; one, or one per row) in place of the rules' own constants.
+
+        They hold in every scenario. For fitting: rows x perturbed copies of the constants is one table.
+        Quantities computed before are dropped. Raises UserError for a wrong shape or infinite values;
+        `evaluate` raises it for a constant that the rules do not have.
+        """
+        own = {}
+        for name, value in values.items():
+            found = np.asarray(value, dtype=np.float64)
+            if found.shape not in ((), (self.rows,)):
+                raise UserError(f"constant '{name}' has the shape {found.shape}, not ({self.rows},)")
+            if np.isinf(found).any():
+                raise UserError(f"constant '{name}' is infinite", "Unknown is NaN, not infinity.")
+            own[name] = found
+        return replace(
+            self,
+            columns={name: column for name, column in self.columns.items() if name not in self.computed},
+            constants={**self.constants, **own},
+            computed=frozenset(),
         )
 
     def take(self, indices: npt.ArrayLike) -> Table:
@@ -129,6 +153,9 @@ class Table:
             curves={
                 name: curve if curve.index is None else replace(curve, index=curve.index[chosen])
                 for name, curve in self.curves.items()
+            },
+            constants={
+                name: value if value.ndim == 0 else value[chosen] for name, value in self.constants.items()
             },
         )
 

@@ -1,12 +1,15 @@
 """Rule files -> checked, ordered, compiled RuleBook. The language is described in docs/rules.md."""
 
 from advisor.rulebook.book import check_dir, check_dirs, load_book
-from advisor.rulebook.manual import listing, manual_page
+from advisor.rulebook.manual import listing, manual_page, page_ids
 from advisor.rulebook.parts import (
     Case,
     Column,
     Constant,
     Curve,
+    OpColumn,
+    Operator,
+    OpTotal,
     Override,
     Problem,
     Quantity,
@@ -20,6 +23,9 @@ __all__ = [
     "Column",
     "Constant",
     "Curve",
+    "OpColumn",
+    "OpTotal",
+    "Operator",
     "Override",
     "Problem",
     "Quantity",
@@ -30,5 +36,6 @@ __all__ = [
     "listing",
     "load_book",
     "manual_page",
+    "page_ids",
     "si_unit",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import keyword
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -13,8 +13,21 @@ from typing import Any, TypeVar
 
 from advisor.errors import DataError, UserError
 from advisor.rulebook.entries import RuleReader, read_column, read_constant, read_curve
+from advisor.rulebook.expand import OpBook, expand
 from advisor.rulebook.grammar import FUNCTIONS, NAME
-from advisor.rulebook.parts import Column, Constant, Entry, Override, Problem, Quantity, Rule, RuleBook
+from advisor.rulebook.op_entries import LIMITS, OpReader, op_names, read_op_column, too_many
+from advisor.rulebook.parts import (
+    SEPARATOR,
+    TWO_UNDERSCORES,
+    Column,
+    Constant,
+    Entry,
+    Override,
+    Problem,
+    Quantity,
+    Rule,
+    RuleBook,
+)
 from advisor.rulebook.read import KINDS, Raw, read_file
 from advisor.units import ONE, Dimension, parse_unit
 
@@ -76,23 +89,36 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
         for column in columns.values()
         for flag, value in zip(column.flags, column.values, strict=True)
     }
+    op_columns = _checked(entries["op_column"], read_op_column, problems)
     names = _declared(columns, flags, constants, [str(folder) for folder in dirs], problems)
-    names |= _given(entries["rule"], names, columns, problems)
+    names |= _given((*entries["rule"].values(), *entries["op_total"].values()), names, columns, problems)
+    own = op_names(op_columns, entries["op_rule"].values(), {*names, *columns}, problems)
     in_rules: list[Problem] = []
-    rules = _checked(entries["rule"], RuleReader(names, curves).read, in_rules)
+    rules = _checked(entries["rule"], RuleReader(names, curves, own).read, in_rules)
+    reader = OpReader(names, own, curves, op_columns, entries["operator"])
+    ops = OpBook(
+        op_columns,
+        _checked(entries["operator"], reader.operator, in_rules),
+        _checked(entries["op_rule"], reader.rule, in_rules),
+        _checked(entries["op_total"], reader.total, in_rules),
+    )
     # A broken declaration is told once, by itself, and not again by each rule that uses it.
-    broken = {id_ for kind in ("column", "constant", "curve") for id_ in entries[kind]} - {
-        *columns, *constants, *curves
+    broken = {id_ for kind in ("column", "constant", "curve", "op_column") for id_ in entries[kind]} - {
+        *columns, *constants, *curves, *op_columns
     }  # fmt: skip
     problems += [p for p in in_rules if not any(f"'{name}'" in p.problem for name in broken)]
-    quantities = _quantities(rules, problems)
+    problems += [p for kind in LIMITS for p in too_many(kind, entries[kind].values())]
+    # What is broken or too much is not expanded: it would only be told again.
+    made = [] if problems else expand(ops, problems)
+    quantities = _quantities((*rules.values(), *([] if problems else made)), problems)
     order = _order(quantities, problems)
     if problems:
         return None, problems
     book = RuleBook(
         columns=columns, flags=flags, curves=curves, constants=constants, rules=rules, quantities=quantities,
         order=order, overrides=tuple(reading.overrides), digest=reading.digest.hexdigest(),
-        folders=tuple(str(folder) for folder in dirs),
+        folders=tuple(str(folder) for folder in dirs), op_columns=ops.columns, operators=ops.operators,
+        op_rules=ops.rules, op_totals=ops.totals,
     )  # fmt: skip
     return book, problems
 
@@ -204,7 +230,7 @@ def _declared(
 
 
 def _given(
-    raws: Mapping[str, Raw],
+    raws: Iterable[Raw],
     names: Mapping[str, Dimension],
     columns: Mapping[str, Column],
     problems: list[Problem],
@@ -212,12 +238,14 @@ def _given(
     """What rules give, with the dimension of its unit, read ahead of the rules themselves."""
     given: dict[str, Dimension] = {}
     first: dict[str, Raw] = {}
-    for raw in raws.values():
+    for raw in raws:
         name, unit = raw.keys.get("gives"), raw.keys.get("unit")
         if not isinstance(name, str) or not isinstance(unit, str):
             continue  # told by the rule's own check
         if not NAME.fullmatch(name) or name in FUNCTIONS or keyword.iskeyword(name):
             problems.append(raw.problem("gives", name, "is not a name (lower_case_with_underscores)"))
+        elif SEPARATOR in name:
+            problems.append(raw.problem("gives", name, TWO_UNDERSCORES, "Give another name."))
         elif name in names or name in columns:
             hint = "Give another name, or drop the column or constant."
             problems.append(raw.problem("gives", name, "is a column, flag or constant already", hint))
@@ -228,17 +256,17 @@ def _given(
                 continue  # likewise
             before = first.setdefault(name, raw)
             if given.setdefault(name, dimension) != dimension:
-                where = f"rule '{before.id}' gives it in {given[name]}"
+                where = f"{before.kind} '{before.id}' gives it in {given[name]}"
                 problems.append(raw.problem("unit", unit, f"{where} ({before.file}:{before.line})"))
     return given
 
 
-def _quantities(rules: Mapping[str, Rule], problems: list[Problem]) -> dict[str, Quantity]:
+def _quantities(rules: Iterable[Rule], problems: list[Problem]) -> dict[str, Quantity]:
     groups: dict[str, list[Rule]] = {}
-    for rule in rules.values():
+    for rule in rules:
         groups.setdefault(rule.gives, []).append(rule)
     for name, group in groups.items():
-        always = [rule for rule in group if rule.when_tree is None]
+        always = [rule for rule in group if rule.when_tree is None and not rule.operator]
         if always and len(group) > 1:
             other = next(rule for rule in group if rule is not always[0])
             rival = f"rule '{other.id}' ({other.file}:{other.line})"

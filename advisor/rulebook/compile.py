@@ -31,6 +31,18 @@ class Frame:
 Closure: TypeAlias = Callable[[Frame], Array]
 
 
+def later(expr: Expr) -> Closure:
+    """The same as `compile_expr`, compiled when it is first called: most rules of operators never are."""
+    compiled: list[Closure] = []
+
+    def run(frame: Frame) -> Array:
+        if not compiled:
+            compiled.append(compile_expr(expr))
+        return compiled[0](frame)
+
+    return run
+
+
 def compile_expr(expr: Expr) -> Closure:
     """A function of a Frame that computes `expr` for all its rows at once."""
     if expr.op == "num":
@@ -40,6 +52,8 @@ def compile_expr(expr: Expr) -> Closure:
         name = expr.name
         return lambda frame: frame.values[name]
     parts = tuple(compile_expr(arg) for arg in expr.args)
+    if expr.op in TOTALS:
+        return _total(TOTALS[expr.op], parts, expr.number)
     if expr.op == "curve":
         return _curve(expr.name, parts[0])
     if expr.op in _MANY:
@@ -84,6 +98,38 @@ def _choose(condition: Closure, a: Closure, b: Closure) -> Closure:
     return run
 
 
+def _total(function: np.ufunc, parts: tuple[Closure, ...], none: float) -> Closure:
+    """Over (holds, value) pairs: all values whose condition holds; `none` where not one does.
+
+    Operators whose condition holds in no row are left out; an unknown condition makes the total unknown.
+    """
+    pairs = tuple(zip(parts[::2], parts[1::2], strict=True))
+
+    def run(frame: Frame) -> Array:
+        total: Array | None = None  # over the operators that were there so far
+        there: npt.NDArray[np.bool_] = np.asarray(False)
+        unknown: npt.NDArray[np.bool_] = np.asarray(False)
+        for condition, part in pairs:
+            test = condition(frame)
+            unknown_test = np.isnan(test)
+            holds = (test != 0) & ~unknown_test
+            unknown = unknown | unknown_test
+            if not holds.any():
+                continue
+            value = part(frame)
+            if total is None:
+                total = np.where(holds, value, np.nan)
+            else:
+                both = np.where(there, function(total, value), value)
+                total = np.where(holds, both, total)
+            there = there | holds
+        if total is None:
+            total = np.asarray(none)
+        return _unknown_where(unknown, np.where(there, total, none))
+
+    return run
+
+
 def _unknown_where(unknown: npt.NDArray[np.bool_], values: npt.NDArray[np.generic]) -> Array:
     if unknown.any():
         return np.where(unknown, np.nan, values)
@@ -120,6 +166,9 @@ def _power(a: Array, b: Array) -> Array:
     # In IEEE 754 nan**0 and 1**nan are 1; here an unknown stays unknown.
     return _unknown_where(np.isnan(a) | np.isnan(b), np.power(a, b))
 
+
+TOTALS: dict[str, np.ufunc] = {"total_sum": np.add, "total_max": np.maximum}
+"""What only totals over operators are made of: nobody can write these."""
 
 _MANY: dict[str, Callable[[Array, Array], Array]] = {
     "min": np.minimum,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -12,12 +12,22 @@ from advisor.errors import DataError, UserError
 from advisor.rulebook.compile import compile_expr
 from advisor.rulebook.dimensions import dimension_of
 from advisor.rulebook.grammar import FUNCTIONS, NAME, Expr, parse_expr
-from advisor.rulebook.parts import Case, Column, Constant, Curve, Problem, Rule
+from advisor.rulebook.parts import (
+    SEPARATOR,
+    TWO_UNDERSCORES,
+    Case,
+    Column,
+    Constant,
+    Curve,
+    Problem,
+    Rule,
+)
 from advisor.rulebook.read import Keys, Raw
 from advisor.schema import Kind
 from advisor.units import ONE, Dimension, parse_as, parse_unit
 
 _BETTER = ("high", "low", "none")
+FIT_GROUPS = ("time", "memory")
 
 
 def unit_dimension(keys: Keys, key: str = "unit") -> tuple[str, Dimension]:
@@ -32,6 +42,8 @@ def _named_well(keys: Keys) -> None:
     name = keys.raw.id
     if name in FUNCTIONS or keyword.iskeyword(name):
         keys.wrong(name, "is a word of the rule language", "Choose another name.")
+    if SEPARATOR in name:
+        keys.wrong(name, TWO_UNDERSCORES, "Choose another name.")
 
 
 def read_column(raw: Raw, problems: list[Problem]) -> Column | None:
@@ -47,6 +59,8 @@ def read_column(raw: Raw, problems: list[Problem]) -> Column | None:
             keys.wrong("values", "must be lower-case words of letters, digits and underscore")
         elif len(set(values)) != len(values):
             keys.wrong("values", "has a word twice")
+        elif any(SEPARATOR in f"{raw.id}_{v}" for v in values):
+            keys.wrong("values", TWO_UNDERSCORES)
         if keys.has("unit"):
             keys.wrong("unit", "does not go with values: a category has no unit")
         unit, dimension, chosen = "1", ONE, tuple(values) if isinstance(values, list) else ()
@@ -118,20 +132,35 @@ def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
     source, fitted = keys.text("source"), keys.text("fitted_from", "")
     kind = keys.choice("kind", tuple(Kind), "published")
     text = keys.text("text", "")
+    fit = keys.choice("fit", ("", *FIT_GROUPS), "")
+    prior = keys.convert("prior", lambda given: parse_as(given, unit), nan) if keys.has("prior") else nan
+    prior_spread, spread = (_spread(keys, key) for key in ("prior_spread", "spread"))
     keys.no_more()
     if keys.failed:
         return None
     return Constant(
         id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, value=value, low=low,
         high=high, better=better, unit=unit, dimension=dimension, source=source, fitted_from=fitted,
-        kind=kind,
+        kind=kind, fit=fit, prior=prior, prior_spread=prior_spread, spread=spread,
     )  # fmt: skip
+
+
+def _spread(keys: Keys, key: str) -> float:
+    """A standard deviation of a natural logarithm; NaN when it is not there."""
+    value = keys.raw_value(key)
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        keys.wrong(key, "must be a number from 0: the standard deviation of the natural logarithm")
+        return math.nan
+    return float(value)
 
 
 _CASE_KEYS = {"given", "expect", "rel"}
 
 
-def _cases(keys: Keys) -> tuple[Case, ...]:
+def read_cases(keys: Keys) -> tuple[Case, ...]:
+    """The examples of an entry, of which there must be one."""
     listed = keys.raw_value("cases")
     if not isinstance(listed, list) or not listed:
         keys.wrong("cases", "is missing", "Give at least one: cases = [{ given = { … }, expect = … }].")
@@ -154,21 +183,32 @@ def _cases(keys: Keys) -> tuple[Case, ...]:
 class RuleReader:
     """Reads [[rule]] entries once all names and their dimensions are known."""
 
-    def __init__(self, names: Mapping[str, Dimension], curves: Mapping[str, Curve]) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, Dimension],
+        curves: Mapping[str, Curve],
+        op_names: Collection[str] = (),
+    ) -> None:
+        """`op_names` are those that only operators have, for the hint to who uses one of them here."""
         self.names = names
         self.curves = curves
+        self.op_names = op_names
         self._curve_dimensions = {c.id: (c.x_dimension, c.y_dimension) for c in curves.values()}
 
     def read(self, raw: Raw, problems: list[Problem]) -> Rule | None:
         """A checked, compiled rule; None when anything was wrong with it."""
-        keys = Keys(raw, problems)
+        return self.rule(Keys(raw, problems))
+
+    def rule(self, keys: Keys, operators: tuple[str, ...] = ()) -> Rule | None:
+        """The same from keys of which some were taken already."""
+        raw = keys.raw
         gives, (unit, dimension) = keys.text("gives"), unit_dimension(keys)
         expr, when = keys.text("expr"), keys.text("when", "")
         why, source = keys.text("why"), keys.text("source")
-        text, cases = keys.text("text", ""), _cases(keys)
+        text, cases = keys.text("text", ""), read_cases(keys)
         keys.no_more()
-        tree = self._tree(keys, "expr", expr, dimension) if expr else None
-        when_tree = self._tree(keys, "when", when, ONE) if when.strip() else None
+        tree = self.tree(keys, "expr", expr, dimension) if expr else None
+        when_tree = self.tree(keys, "when", when, ONE) if when.strip() else None
         if keys.failed or tree is None:
             return None
         trees = [tree] if when_tree is None else [tree, when_tree]
@@ -179,16 +219,21 @@ class RuleReader:
             inputs=tuple(dict.fromkeys(name for part in trees for name in part.names())),
             curves=tuple(dict.fromkeys(name for part in trees for name in part.curves())),
             run=compile_expr(tree), run_when=compile_expr(when_tree) if when_tree else None,
+            operators=operators,
         )  # fmt: skip
 
-    def _tree(self, keys: Keys, key: str, text: str, dimension: Dimension) -> Expr | None:
+    def tree(self, keys: Keys, key: str, text: Any, dimension: Dimension) -> Expr | None:
+        """The checked tree of an expression; None, and a problem of that key, when it is wrong."""
         try:
             tree = parse_expr(text, self.names, self.curves)
             found = dimension_of(tree, self.names, self._curve_dimensions)
         except DataError as error:
-            keys.wrong(key, error.message, error.hint)
+            hint = error.hint
+            if any(f"uses '{name}'" in error.message for name in self.op_names):
+                hint = "Operators have it, each its own: add it up with [[op_total]]."
+            keys.wrong(key, error.message, hint)
             return None
         if found is not None and found != dimension:
-            wanted = f"the unit says {dimension}" if key == "expr" else "a condition is a plain number"
+            wanted = "a condition is a plain number" if key == "when" else f"the unit says {dimension}"
             keys.wrong(key, f"gives {found}, but {wanted}")
         return tree

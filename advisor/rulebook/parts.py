@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,11 @@ from advisor.errors import DataError
 from advisor.rulebook.compile import Closure
 from advisor.rulebook.grammar import Expr
 from advisor.units import ONE, Dimension, parse_unit
+
+SEPARATOR = "__"
+"""Stands between an operator and what is said of it, as in qkv__op_flops."""
+
+TWO_UNDERSCORES = "has two underscores together, which only names of an operator's quantities have"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,10 @@ class Constant(Entry):
     source: str
     fitted_from: str = ""
     kind: str = "published"
+    fit: str = ""  # group of constants that are fitted together: time, memory; "" is not fitted
+    prior: float = math.nan  # what was believed before fitting
+    prior_spread: float = math.nan  # standard deviation of its natural logarithm
+    spread: float = math.nan  # the same after fitting
 
     def at(self, scenario: str) -> float:
         """The value in a scenario: middle, pessimistic or optimistic."""
@@ -125,6 +135,58 @@ class Rule(Entry):
     curves: tuple[str, ...]
     run: Closure = field(repr=False, compare=False)
     run_when: Closure | None = field(repr=False, compare=False)
+    operators: tuple[str, ...] = ()  # of an op_rule: those it is for; none: all
+    operator: str = ""  # of a rule made for one operator: which one
+    terms: tuple[Term, ...] = ()  # of an op_total: what it adds up
+    missing: str = ""  # why this rule never has a value: nothing says it of this operator
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one operator adds to an op_total: the quantity, and the one that says whether it is there."""
+
+    operator: str
+    value: str
+    holds: str = ""  # "": always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpColumn(Entry):
+    """What an operator says of itself. `default` (SI) holds for operators that do not; None: unknown."""
+
+    unit: str
+    dimension: Dimension
+    default: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator(Entry):
+    """A part of the network's work, where `when` holds; `rules` has what it says of itself by op_column."""
+
+    when: str
+    when_tree: Expr | None
+    run_when: Closure | None = field(repr=False, compare=False)
+    source: str
+    rules: Mapping[str, Rule]
+    cases: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpTotal(Entry):
+    """A quantity of a candidate that is the sum or the greatest of `of` over its operators."""
+
+    gives: str
+    unit: str
+    dimension: Dimension
+    of: str
+    by: str  # sum, max
+    operators: tuple[str, ...]  # none: all
+    when: str
+    why: str
+    source: str
+    tree: Expr
+    when_tree: Expr | None
+    none: float  # where no operator is there, SI; NaN: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +203,7 @@ class Quantity:
 class Override:
     """An entry of a user's folder that took the place of another."""
 
-    kind: str  # rule, constant, column, curve
+    kind: str  # rule, constant, column, curve, operator, …
     id: str
     file: str
     folder: str
@@ -153,8 +215,10 @@ class Override:
 class RuleBook:
     """All rules, checked and in the order in which they can be computed.
 
-    `order` lists the quantities so that each follows what it needs. `digest` is SHA-256 over all
-    files in reading order. Values of columns, constants and results are SI throughout.
+    `rules` has the ordinary ones as written. `quantities` also has what operators and op_rules expand
+    into, named `<operator>__<op name>`. `order` lists the quantities so that each follows what it
+    needs. `digest` is SHA-256 over all files in reading order. Values of columns, constants and
+    results are SI throughout.
     """
 
     columns: Mapping[str, Column]
@@ -167,6 +231,10 @@ class RuleBook:
     overrides: tuple[Override, ...]
     digest: str
     folders: tuple[str, ...]
+    op_columns: Mapping[str, OpColumn] = field(default_factory=dict)
+    operators: Mapping[str, Operator] = field(default_factory=dict)
+    op_rules: Mapping[str, Rule] = field(default_factory=dict)
+    op_totals: Mapping[str, OpTotal] = field(default_factory=dict)
 
     def unit_of(self, name: str) -> str:
         """The SI unit in which values of a column, flag, constant or quantity are kept."""

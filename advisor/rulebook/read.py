@@ -13,7 +13,16 @@ from advisor.data.files import MAX_TOML_BYTES, read_text
 from advisor.errors import UserError, did_you_mean
 from advisor.rulebook.parts import Problem
 
-KINDS = {"column": "name", "curve": "name", "constant": "id", "rule": "id"}
+KINDS = {
+    "column": "name",
+    "curve": "name",
+    "constant": "id",
+    "rule": "id",
+    "op_column": "name",
+    "operator": "id",
+    "op_rule": "id",
+    "op_total": "id",
+}
 """Top-level tables of a rule file -> the key that names an entry."""
 
 MAX_NODES = 5000
@@ -24,6 +33,10 @@ _ID = {
     "curve": re.compile(r"[a-z][a-z0-9_]{0,63}"),
     "constant": re.compile(r"[a-z][a-z0-9_]{0,63}"),
     "rule": re.compile(r"[a-z][a-z0-9_.-]{0,79}"),
+    "op_column": re.compile(r"op_[a-z0-9_]{1,60}"),
+    "operator": re.compile(r"[a-z][a-z0-9_]{0,39}"),
+    "op_rule": re.compile(r"[a-z][a-z0-9_.-]{0,79}"),
+    "op_total": re.compile(r"[a-z][a-z0-9_.-]{0,79}"),
 }
 T = TypeVar("T")
 
@@ -79,9 +92,7 @@ def read_file(path: Path, shown: str, folder: str) -> RawFile:
         return wrong(document.problem, document.hint, line=document.line)
     known = ", ".join(f"[[{kind}]]" for kind in KINDS)
     for key, value in document.items():
-        if key == "op_rule":
-            wrong("operator rules are not supported by this version", line=_find(lines, key), key=key)
-        elif key not in KINDS:
+        if key not in KINDS:
             hint = did_you_mean(key, KINDS) or f"Rule files hold {known}."
             wrong("is not known in rule files", hint, line=_find(lines, key), key=key)
         elif not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
@@ -141,9 +152,10 @@ def _entries(kind: str, tables: list[dict[str, Any]], lines: list[str], found: R
         name = table.get(naming)
         if not spans and isinstance(name, str):
             first = max(0, _find(lines, naming, name) - 1)
-        places = {key: _find(lines, key, start=first, stop=last) or first + 1 for key in table}
+        places = _places(table, lines, first, last)
         if not isinstance(name, str) or not _ID[kind].fullmatch(name):
-            problem = "is missing" if name is None else "is not a name (lower case, digits, underscore)"
+            what = "starts with op_" if kind == "op_column" else "lower case, digits, underscore"
+            problem = "is missing" if name is None else f"is not a name ({what})"
             line = places.get(naming, first + 1)
             label = f"{kind} {number + 1}: {naming}"
             found.problems.append(Problem(found.shown, line, label, name, problem))
@@ -151,10 +163,24 @@ def _entries(kind: str, tables: list[dict[str, Any]], lines: list[str], found: R
         yield Raw(kind, name, found.shown, found.folder, places[naming], table, places)
 
 
+def _places(table: Mapping[str, Any], lines: list[str], first: int, last: int) -> dict[str, int]:
+    """The lines of an entry's keys; those inside an inline table as `key.inner`."""
+    places = {key: _find(lines, key, start=first, stop=last) or first + 1 for key in table}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            start = places[key] - 1
+            places |= {f"{key}.{k}": _find(lines, k, start=start, stop=last) or start + 1 for k in value}
+    return places
+
+
 def _spans(kind: str, lines: list[str], count: int) -> list[tuple[int, int]]:
     """First and last line (0-based, half open) of each [[kind]] table; [] when they cannot be told apart."""
-    header = re.compile(r"\s*\[\[?\s*[\"']?([A-Za-z0-9_-]+)[^\[\]]*\]\]?\s*(?:#.*)?$")
-    starts = [(i, found[1]) for i, line in enumerate(lines) if (found := header.match(line))]
+    header = re.compile(r"\s*\[\[?\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*(\.?)[^\[\]]*\]\]?\s*(?:#.*)?$")
+    starts = [
+        (i, found[1])
+        for i, line in enumerate(lines)
+        if (found := header.match(line)) and not (found[1] == kind and found[2])  # [operator.gives]
+    ]
     own = [
         (start, starts[i + 1][0] if i + 1 < len(starts) else len(lines))
         for i, (start, name) in enumerate(starts)

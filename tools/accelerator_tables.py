@@ -3,27 +3,58 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # Collected products that do not become an entry, each with its reason.
 LEFT_OUT = {
     "huawei-ascend-310p-24gb": "an inference part: it does not train",
 }
 
 # Corrections of collected facts: field -> (value, what the notes of the entry say of it).
-CORRECTIONS = {
+CORRECTIONS: dict[str, dict[str, tuple[Any, str]]] = {
     "google-tpu-v2": {
         "devices_per_package": (2, "jax sees 2 devices (cores) of 8 GB a chip; price per chip")
     },
     "google-tpu-v3": {
-        "devices_per_package": (2, "jax sees 2 devices (cores) of 16 GB a chip; price per chip")
+        "devices_per_package": (2, "jax sees 2 devices (cores) of 16 GB a chip; price per chip"),
+        "interconnect": (
+            {"name": "ICI 2D torus, 4 links", "total_bidir_gbs": 800},
+            "interconnect = 4 links x 200 GB/s",
+        ),
+    },
+    "google-tpu-v4": {
+        "interconnect": (
+            {"name": "ICI 3D torus, 6 links", "total_bidir_gbs": 540},
+            "interconnect = 6 links x 90 GB/s",
+        ),
     },
     "google-tpu-v7x": {
         "devices_per_package": (2, "jax sees 2 devices (cores) of 96 GB a chip; price per chip")
     },
+    "nvidia-p100-sxm2-16gb": {
+        "scale_up_domain": (8, "scale-up domain: the 8 GPUs of a DGX-1 (hybrid cube mesh)")
+    },
+    "amd-mi250x-128gb": {
+        "scale_up_domain": (4, "scale-up domain: the 4 packages of a LUMI-G or Frontier node")
+    },
+    "intel-max-1550-128gb": {"scale_up_domain": (6, "scale-up domain: the 6 cards of an Aurora node")},
+} | {
+    f"huawei-ascend-{name}-32gb": {
+        "scale_up_domain": (4, "scale-up domain: HCCS joins 4 of a server's 8, PCIe joins the two rings"),
+    }
+    for name in ("910a", "910-pro-a", "910-premium-a")
+}
+CORRECTION_SOURCES = {
+    "huawei-ascend-910": "gitcode.com/Ascend/mind-cluster component/ascend-for-volcano README: 8 processors, two HCCS of 4",
+    "intel-max-1550": "github:argonne-lcf/user-guides@7d04a3f91d5e docs/aurora/node-performance-overview",
+    "nvidia-p100-sxm2": "NVIDIA DGX-1 topology: eight Tesla P100 in a hybrid cube mesh",
+    "amd-mi250x": "LUMI documentation, hardware, LUMI-G: four MI250X modules a node",
 }
 
 # Generation: the name under which rules keep achieved rates. (vendor, architecture or id prefix) -> name.
 GENERATIONS = [
     ("nvidia-k80", "nvidia_kepler"),
+    ("nvidia-titan-x-maxwell", "nvidia_maxwell"),
     ("nvidia-titan-v", "nvidia_volta"),
     ("nvidia-titan-rtx", "nvidia_turing"),
     ("nvidia-jetson-agx-orin", "nvidia_ampere_gddr"),
@@ -88,6 +119,8 @@ PCI_IDS = {
     "nvidia-a100-pcie-40gb": ["20f1"],
     "nvidia-a800-sxm4-80gb": ["20f3"],
     "nvidia-rtx-3090-24gb": ["2204"],
+    "nvidia-rtx-a4500-20gb": ["2232"],
+    "nvidia-rtx-a5500-24gb": ["2233"],
     "nvidia-rtx-3080-10gb": ["2206", "2216"],
     "nvidia-rtx-a6000-48gb": ["2230"],
     "nvidia-rtx-a5000-24gb": ["2231"],
@@ -167,6 +200,12 @@ USED_FOR = [
     ("data sheet", {"peak", "memory", "memory_bandwidth", "tdp"}),
     ("gpu_configs", {"peak", "memory_bandwidth"}),
     ("gpu-price-tracker", {"street"}),
+    ("specification table", {"peak", "memory", "memory_bandwidth", "tdp", "release"}),
+    ("two RTX 3080 of laptops", {"memory", "memory_bandwidth"}),
+    ("ascend-for-volcano", {"interconnect"}),
+    ("argonne-lcf", {"interconnect"}),
+    ("DGX-1 topology", {"interconnect"}),
+    ("LUMI documentation", {"interconnect"}),
     ("TechPowerUp", set()),
 ]
 DTYPES = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "fp16_tensor_fp16acc")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerator_tables import (
+    CORRECTION_SOURCES,
     CORRECTIONS,
     DTYPES,
     ECC,
@@ -26,6 +27,9 @@ from accelerator_tables import (
     UNITS,
     USED_FOR,
 )
+
+# Products that evidence needs and the collected facts lack, in the same format.
+MORE = Path(__file__).with_name("more_accelerators.jsonl")
 
 
 def quote(value: object) -> str:
@@ -64,7 +68,7 @@ def figure_sources(record: dict[str, Any]) -> dict[str, list[str]]:
                 else part
                 for part in named.group(1).split(", ")
             }
-        for figure in uses or {"general"}:
+        for figure in sorted(uses) or ["general"]:
             out.setdefault(figure, []).append(source)
     return out
 
@@ -74,7 +78,17 @@ def corrected(record: dict[str, Any]) -> dict[str, Any]:
     fixes = CORRECTIONS.get(record["id"], {})
     notes = [note for _, note in fixes.values()] + [record.get("notes") or ""]
     fixed = {key: value for key, (value, _) in fixes.items()}
-    return record | fixed | {"notes": "; ".join(note for note in notes if note)}
+    sources = [
+        text for prefix, text in CORRECTION_SOURCES.items() if fixes and record["id"].startswith(prefix)
+    ]
+    return (
+        record
+        | fixed
+        | {
+            "notes": "; ".join(note for note in notes if note),
+            "sources": [*record["sources"], *sources],
+        }
+    )
 
 
 def render(record: dict[str, Any]) -> str:
@@ -217,9 +231,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=None)
     parser.add_argument("--force", action="store_true")
     options = parser.parse_args()
-    records = {
-        row["id"]: row for row in map(json.loads, options.facts.read_text(encoding="utf-8").splitlines())
-    }
+    lines = [*options.facts.read_text("utf-8").splitlines(), *MORE.read_text("utf-8").splitlines()]
+    records = {row["id"]: row for row in map(json.loads, lines)}
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = options.only or [key for key in records if key not in LEFT_OUT]
     for product in chosen:

@@ -51,7 +51,8 @@ class Accelerator:
     tdp_w: float | None = None
     peaks: Mapping[str, float] = field(default_factory=dict)
     interconnect: str = ""
-    interconnect_bytes_per_s: float | None = None
+    interconnect_bytes_per_s: float | None = None  # both directions together
+    scale_up_domain: int | None = None  # packages joined by that link
     prices: tuple[Price, ...] = ()
     rent: Price | None = None  # the on-demand price that is used
     spot: Price | None = None
@@ -83,6 +84,22 @@ class Accelerator:
         if self.memory_reported_bytes is not None or self.memory_bytes is None:
             return self.memory_reported_bytes
         return self.memory_bytes / self.devices_per_package * (self.shown_factor or 1.0)
+
+    @property
+    def domain_devices(self) -> float | None:
+        """Devices joined by a scale-up link; 1: a card, laptop or chip without one."""
+        if self.scale_up_domain is not None:
+            return float(self.scale_up_domain * self.devices_per_package)
+        if not self.interconnect and self.form_factor in ("PCIe", "mobile", "SoC", "module"):
+            return float(self.devices_per_package)
+        return None
+
+    @property
+    def link_bandwidth(self) -> float | None:
+        """What one device sends over its scale-up link, one direction; None: no such link, or not known."""
+        if self.interconnect_bytes_per_s is None or self.domain_devices == 1:
+            return None
+        return self.interconnect_bytes_per_s / 2 / self.devices_per_package
 
     def source_of(self, figure: str) -> str:
         """The sources behind a figure ("peak", "memory", …), in one line."""

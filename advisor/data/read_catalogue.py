@@ -118,6 +118,9 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
     if not isinstance(per_package, int) or isinstance(per_package, bool) or per_package < 1:
         raise DataError.at(path, "devices_per_package", per_package, "is no whole number from 1 up", "")
     compute_units = _number(path, raw, "compute_units")
+    domain = _number(path, raw, "scale_up_domain")
+    if domain is not None and (domain < 1 or domain != int(domain)):
+        raise DataError.at(path, "scale_up_domain", domain, "is no whole number from 1 up", "")
     return Accelerator(
         id=text(path, raw, "id"),
         title=text(path, raw, "title"),
@@ -142,6 +145,7 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         peaks={key: value for key, value in peaks.items() if value is not None},
         interconnect=text(path, link, "name", ""),
         interconnect_bytes_per_s=_amount(path, link, "bidirectional", "B/s", "interconnect."),
+        scale_up_domain=None if domain is None else int(domain),
         prices=tuple(_price(path, at, item, known_clouds) for at, item in enumerate(raw.get("price", []))),
         msrp_usd=_number(path, raw.get("msrp", {}), "usd", "msrp."),
         notes=text(path, raw, "notes", ""),

@@ -146,6 +146,14 @@ def of_accelerator(entry: Accelerator) -> Inputs:
     bandwidth = None if entry.memory_bandwidth is None else entry.memory_bandwidth * share
     found.put("hw_bandwidth", bandwidth, Kind.vendor, entry.source_of("memory_bandwidth"))
     found.put(
+        "hw_link_bandwidth", entry.link_bandwidth, Kind.vendor, entry.source_of("interconnect"),
+        f"no link of the {entry.title} to its like is known"
+    )  # fmt: skip
+    found.put(
+        "hw_domain_devices", entry.domain_devices, Kind.vendor, entry.file.name,
+        f"how many {entry.title} one scale-up link joins is not known"
+    )  # fmt: skip
+    found.put(
         "hw_tdp",
         entry.tdp_w,
         Kind.vendor,

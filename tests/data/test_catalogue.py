@@ -81,6 +81,33 @@ def test_no_price_is_no_price(catalogue: Catalogue) -> None:
     assert "rent_usd_per_h" not in figures_of(catalogue.accelerators["amd-mi325x-256gb"]).figures
 
 
+def test_links_are_per_device_and_one_direction(catalogue: Catalogue) -> None:
+    known = catalogue.accelerators
+    assert known["nvidia-h100-sxm5-80gb"].link_bandwidth == pytest.approx(450e9)
+    assert known["nvidia-h100-sxm5-80gb"].domain_devices == 8
+    assert known["nvidia-gb200-186gb"].domain_devices == 72
+    assert known["huawei-ascend-910c-128gb"].domain_devices == 384 * 2
+    assert known["huawei-ascend-910c-128gb"].link_bandwidth == pytest.approx(196e9)
+    assert known["huawei-ascend-910a-32gb"].domain_devices == 4
+    assert known["nvidia-l4-24gb"].domain_devices == 1
+    assert known["nvidia-l4-24gb"].link_bandwidth is None
+    # the processor's link of a superchip joins no accelerators
+    assert known["nvidia-gh200-96gb"].domain_devices == 1
+    assert known["nvidia-gh200-96gb"].link_bandwidth is None
+    assert known["google-tpu-v2"].domain_devices is None
+
+
+def test_a_domain_of_half_a_package_is_refused(tmp_path: Path) -> None:
+    source = shipped("rules") / "accelerators" / "nvidia-t4-16gb.toml"
+    (tmp_path / "accelerators").mkdir()
+    text = source.read_text("utf-8").replace(
+        "devices_per_package", "scale_up_domain = 1.5\ndevices_per_package"
+    )
+    (tmp_path / "accelerators" / "mine.toml").write_text(text, "utf-8")
+    with pytest.raises(DataError, match="scale_up_domain"):
+        load_catalogue([shipped("rules"), tmp_path])
+
+
 def test_figures_are_per_device(catalogue: Catalogue) -> None:
     whole = catalogue.accelerators["amd-mi250x-128gb"]
     figures = figures_of(whole).figures

@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.probe.facts import CallSkipped
+from advisor.probe.pipes import Pipes
 
 if TYPE_CHECKING:
     from advisor.probe.facts import Say
 
 MAX_FILE_BYTES = 256 * 1024
-MAX_TOOL_BYTES = 4 * 1024 * 1024
+# A tool that says more is killed. What it said goes on as JSON, where a byte may become six, through a
+# pipe that the runner cuts at run.MAX_SAID_BYTES, 16 MiB.
+MAX_TOOL_BYTES = 2 * 1024 * 1024
 MAX_NAME = 200  # characters of a device name kept: names come from firmware and are not to be trusted
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2066-\u206f\ufeff]")
@@ -164,7 +167,7 @@ def ask_tool(argv: Sequence[str], timeout_s: float, env: dict[str, str] | None =
     """Run a tool: {"out", "err", "rc", "status", "reason", "seconds"}; status "ok" when it ended with 0.
 
     The wait is bounded even when the tool cannot be killed (a driver call in D state): after the kill it
-    is abandoned, and what it had written by then is kept.
+    is abandoned, and what it had written by then is kept. One that floods us is killed at MAX_TOOL_BYTES.
     """
     started = time.monotonic()
     answer: dict[str, Any] = {"argv": list(argv), "out": "", "err": "", "rc": None}
@@ -178,15 +181,17 @@ def ask_tool(argv: Sequence[str], timeout_s: float, env: dict[str, str] | None =
         )
     except OSError as error:
         return answer | {"status": "lib_missing", "reason": f"{argv[0]}: {error.strerror}", "seconds": 0.0}
-    try:
-        out, err = process.communicate(timeout=max(timeout_s, 0.01))
-    except subprocess.TimeoutExpired as late:
-        process.kill()
-        answer["out"] = _text(late.stdout)
-        answer["err"] = _text(late.stderr)
+    pipes = Pipes(process, MAX_TOOL_BYTES)
+    until = started + max(timeout_s, 0.01)
+    how = pipes.listen(until)
+    code = pipes.end(until) if how == "ended" else None
+    answer |= {"out": _text(pipes.out), "err": _text(pipes.err), "rc": code}
+    if how == "flood":
+        reason = f"{_shown(argv)} said more than {MAX_TOOL_BYTES // 2**20} MiB and was stopped"
+        answer |= {"out": "", "status": "failed", "reason": reason}
+    elif code is None:
         answer |= {"status": "timeout", "reason": f"{_shown(argv)} gave no answer within {timeout_s:.3g} s"}
     else:
-        answer |= {"out": _text(out), "err": _text(err), "rc": process.returncode}
         answer |= _verdict(argv, answer)
     answer["seconds"] = round(time.monotonic() - started, 3)
     return answer
@@ -233,12 +238,8 @@ def _shown(argv: Sequence[str]) -> str:
     return " ".join([Path(argv[0]).name, *argv[1:]])
 
 
-def _text(data: bytes | str | None) -> str:
-    if data is None:
-        return ""
-    if isinstance(data, bytes):
-        data = data[:MAX_TOOL_BYTES].decode("utf-8", "replace")
-    return data
+def _text(data: bytes | bytearray) -> str:
+    return data.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 # --- raw answers: saved to files, replayed, and so never to be trusted as to their shape ------------------

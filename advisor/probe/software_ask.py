@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from advisor.paths import there
+from advisor.probe.pipes import Pipes
 from advisor.probe.reading import clean
 
 CHILD = Path(__file__).with_name("software_child.py")
 CHECK_TIMEOUT_S = 10.0
+LINGER_S = 2.0  # for a child to end after its last answer
+MAX_SAID_BYTES = 4 * 1024 * 1024  # an honest answer is some kB: every package and device
+MAX_VERSION_BYTES = 64 * 1024  # a start-up file of the user's may print as well
 OLDEST = (3, 8)  # what software_child.py is written for
 
 # Order of devices as the drivers list them, and no framework that takes all memory for itself. What the
@@ -49,26 +50,26 @@ def ask(
     """
     started = time.monotonic()
     state: dict[str, Any] = {"answers": {}, "devices": [], "status": "ok", "reason": "", "began": ""}
-    with tempfile.TemporaryFile() as errors:
-        try:
-            process = subprocess.Popen(
-                [python, str(CHILD), question],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=_environment(),
-            )
-        except OSError as error:
-            return state | {"status": "lib_missing", "reason": f"{python}: {error.strerror}", "seconds": 0.0}
-        lines: queue.Queue[bytes | None] = queue.Queue()
-        assert process.stdout is not None  # noqa: S101 - asked for just above
-        threading.Thread(target=_pump, args=(process.stdout, lines), daemon=True).start()
-        if _listen(lines, state, heard, started + timeout_s):
-            _conclude(process, state, errors)
-        else:
-            process.kill()
-            state["status"] = "timeout"
-            state["reason"] = f"no answer within {timeout_s:.3g} s{_last(state)}"
+    try:
+        process = subprocess.Popen(
+            [python, str(CHILD), question],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+    except OSError as error:
+        return state | {"status": "lib_missing", "reason": f"{python}: {error.strerror}", "seconds": 0.0}
+    pipes = Pipes(process, MAX_SAID_BYTES)
+    how = pipes.listen(started + timeout_s, lambda line: _take(line, state, heard))
+    if how == "ended":
+        _conclude(pipes, state)
+    elif how == "flood":
+        state["status"] = "failed"
+        state["reason"] = f"said more than {MAX_SAID_BYTES // 2**20} MiB and was stopped{_last(state)}"
+    else:
+        state["status"] = "timeout"
+        state["reason"] = f"no answer within {timeout_s:.3g} s{_last(state)}"
     state["seconds"] = round(time.monotonic() - started, 3)
     return state
 
@@ -77,34 +78,6 @@ def _environment() -> dict[str, str]:
     """The user's own variables, ours where they have set none, and nothing that names another Python."""
     inherited = {key: value for key, value in os.environ.items() if key != "__PYVENV_LAUNCHER__"}
     return {**ENVIRONMENT, **inherited}
-
-
-def _pump(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
-    try:
-        for line in stream:
-            lines.put(line)
-    except (OSError, ValueError):
-        pass  # the pipe was closed under us: the end, as below
-    finally:
-        lines.put(None)
-
-
-def _listen(
-    lines: queue.Queue[bytes | None],
-    state: dict[str, Any],
-    heard: Callable[[str, Any], None] | None,
-    until: float,
-) -> bool:
-    """Take lines until the end (True) or the deadline (False)."""
-    while (left := until - time.monotonic()) > 0:
-        try:
-            line = lines.get(timeout=left)
-        except queue.Empty:
-            return False
-        if line is None:
-            return True
-        _take(line, state, heard)
-    return False
 
 
 def _take(line: bytes, state: dict[str, Any], heard: Callable[[str, Any], None] | None) -> None:
@@ -127,16 +100,15 @@ def _take(line: bytes, state: dict[str, Any], heard: Callable[[str, Any], None] 
         heard(key, value)
 
 
-def _conclude(process: subprocess.Popen[bytes], state: dict[str, Any], errors: IO[bytes]) -> None:
-    """Status and reason of a child that closed its pipe; one that lingers after that is killed."""
-    try:
-        code = process.wait(timeout=2.0)
-    except subprocess.TimeoutExpired:  # a framework's atexit hook that hangs: the answers are here
-        process.kill()
-        code = None
+def _conclude(pipes: Pipes, state: dict[str, Any]) -> None:
+    """Status and reason of a child that closed its pipe; one that lingers after that is killed.
+
+    It may be a framework's atexit hook that hangs: the answers are here.
+    """
+    code = pipes.end(time.monotonic() + LINGER_S)
     if "done" not in state["answers"]:  # one that dies while it leaves has answered all the same
         state["status"] = "failed"
-        state["reason"] = _how(code) + _last(state) + _tail(errors)
+        state["reason"] = _how(code) + _last(state) + _tail(pipes.err)
 
 
 def _last(state: dict[str, Any]) -> str:
@@ -156,14 +128,8 @@ def _how(code: int | None) -> str:
     return f"ended with {code}"
 
 
-def _tail(errors: IO[bytes]) -> str:
-    try:
-        errors.seek(0)
-        lines = [
-            line for line in errors.read(64 * 1024).decode("utf-8", "replace").splitlines() if line.strip()
-        ]
-    except OSError:
-        return ""
+def _tail(errors: bytes) -> str:
+    lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
     return f": {clean(lines[-1], 300)}" if lines else ""
 
 
@@ -191,15 +157,15 @@ def check_python(path: str) -> str:
             f"--python {path}: cannot be started: {error.strerror}",
             "It must be a Python interpreter for this machine; try running it by hand.",
         ) from error
-    try:
-        out, _ = ended.communicate(timeout=CHECK_TIMEOUT_S)
-    except subprocess.TimeoutExpired as late:
-        ended.kill()
+    pipes = Pipes(ended, MAX_VERSION_BYTES)
+    until = time.monotonic() + CHECK_TIMEOUT_S
+    how = pipes.listen(until)
+    if how == "timeout" or (how == "ended" and pipes.end(until) is None):
         raise UserError(
             f"--python {path}: gave no answer within {CHECK_TIMEOUT_S:.0f} s",
             "Does it wait for input, or lie on a file system that hangs?",
-        ) from late
-    match = re.search(r"^hwadvisor (\d+) (\d+)\s*$", out.decode("utf-8", "replace"), re.MULTILINE)
+        )
+    match = re.search(r"^hwadvisor (\d+) (\d+)\s*$", pipes.out.decode("utf-8", "replace"), re.MULTILINE)
     if not match:
         raise UserError(
             f"--python {path}: is not a working Python interpreter",

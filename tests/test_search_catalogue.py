@@ -7,10 +7,10 @@ import pytest
 from advisor.data.catalogue import Catalogue, figures_of, load_catalogue
 from advisor.data.files import shipped
 from advisor.estimate import evaluate
+from advisor.estimate.inputs import known_only, of_accelerator, table_of
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Estimate
 from advisor.search import estimates_catalogue
-from advisor.search.inputs import known_only, of_accelerator, table_of
 
 
 @pytest.fixture(scope="module")

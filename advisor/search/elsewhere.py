@@ -11,10 +11,11 @@ import numpy as np
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, why_unknown
+from advisor.estimate.inputs import Inputs, known_only, of_accelerator, table_of
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
 from advisor.search.here import choices, input_notes
-from advisor.search.inputs import Inputs, known_only, of_accelerator, of_set_up, of_workload, table_of
+from advisor.search.inputs import of_set_up, of_workload
 from advisor.search.layouts import (
     DEVICE_COUNTS,
     Index,

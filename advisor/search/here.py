@@ -9,6 +9,7 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.data.match import match_device
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, quantities_of
+from advisor.estimate.inputs import RANGE_ONLY, Inputs, known_only, table_of
 from advisor.rulebook import RuleBook
 from advisor.schema import (
     Calibration,
@@ -22,7 +23,7 @@ from advisor.schema import (
     TraceStep,
     Workload,
 )
-from advisor.search.inputs import RANGE_ONLY, Inputs, known_only, of_cpu, of_device, of_workload, table_of
+from advisor.search.inputs import of_cpu, of_device, of_workload
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 

@@ -19,6 +19,7 @@ from typing import Any
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import read_toml, shipped
+from advisor.data.processors import load_processors
 from advisor.errors import DataError, did_you_mean
 
 _LONGEST = 300  # characters of a name that are read; the longest published ones have 60
@@ -73,7 +74,8 @@ class DeviceNames:
             if key not in entries:
                 raise DataError.at(path, "devices", key, "is no known entry", did_you_mean(key, entries))
         makers = {entry.vendor for entry in entries.values()}
-        self._of_maker = {m: {k for k, e in entries.items() if e.vendor == m} for m in makers}
+        # processors go with every maker: sources say "intel" or "amd" of them as well as "cpu"
+        self._of_maker = {m: {k for k, e in entries.items() if e.vendor in (m, "cpu")} for m in makers}
         self._exact: dict[str, list[str]] = {}
         self._words: list[tuple[frozenset[str], str]] = []
         for entry in entries.values():
@@ -189,7 +191,12 @@ def _of_size(entry: Accelerator, printed: float) -> bool:
 def device_names(catalogue: Catalogue | None = None) -> DeviceNames:
     """The shipped map over a catalogue (None: the shipped one)."""
     path = shipped("rules") / "evidence" / "map.toml"
-    return DeviceNames((catalogue or load_catalogue()).accelerators, read_toml(path), path)
+    return DeviceNames(evidence_entries(catalogue), read_toml(path), path)
+
+
+def evidence_entries(catalogue: Catalogue | None = None) -> dict[str, Accelerator]:
+    """Everything a name can mean: the catalogue's accelerators (None: the shipped ones) and processors."""
+    return {**(catalogue or load_catalogue()).accelerators, **load_processors()}
 
 
 _shipped_names = functools.lru_cache(maxsize=1)(device_names)

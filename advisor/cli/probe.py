@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from advisor.cli.options import here, json_flag, print_json, python_option
+from advisor.cli.options import here, json_flag, print_json, python_option, quiet_flag
 
 
 @click.command()
 @json_flag
+@quiet_flag
 @python_option
 @click.option(
     "--frameworks/--no-frameworks",
@@ -31,7 +32,12 @@ from advisor.cli.options import here, json_flag, print_json, python_option
     help="Read raw answers from a file instead of asking this machine.",
 )
 def probe(
-    as_json: bool, python: str | None, ask_frameworks: bool | None, save_raw: Path | None, replay: Path | None
+    as_json: bool,
+    quiet: bool,
+    python: str | None,
+    ask_frameworks: bool | None,
+    save_raw: Path | None,
+    replay: Path | None,
 ) -> None:
     """What this machine is: each fact with its status and source; nothing is set or changed."""
     from advisor.probe import detect
@@ -61,7 +67,7 @@ def probe(
     from advisor.cli.screen import console
     from advisor.cli.tell_machine import tell_machine
 
-    tell_machine(machine, console())
+    tell_machine(machine, console(quiet=quiet))
 
 
 def _load_raw(path: Path) -> dict[str, Any]:

@@ -49,15 +49,21 @@ CANN_PLACES = (
 )
 
 
-def present(root: Path) -> str:
-    """The first sign of an Ascend NPU under `root`, or ""."""
+def sign(root: Path) -> str:
+    """The first sign of an Ascend NPU itself under `root`, or "": its tool may be there without one."""
     for node in sorted(children(root / "dev")):
         if node.name.startswith("davinci") and node.name[7:].isdigit():
             return f"/dev/{node.name}"
     for function in pci_functions(root):
         if function["vendor"] == VENDOR_ID and function["class"].startswith("1200"):
             return f"PCI {function['address']}"
-    return find_tool("npu-smi", *(root / folder for folder in TOOL_FOLDERS)) if root == Path("/") else ""
+    return ""
+
+
+def present(root: Path) -> str:
+    """What makes it worth asking: an NPU's sign, or the tool."""
+    tool = find_tool("npu-smi", *(root / folder for folder in TOOL_FOLDERS)) if root == Path("/") else ""
+    return sign(root) or tool
 
 
 def read(root: Path, say: Say) -> None:

@@ -56,11 +56,13 @@ def accelerator_hints(root: Path) -> dict[str, str]:
             hints.setdefault("intel", f"PCI {function['address']}")
         elif function["vendor"] == "8086" and function["class"].startswith("03"):
             hints.setdefault("intel_integrated", f"PCI {function['address']}")
-    for vendor, module in (("amd", amd), ("huawei", ascend), ("google", tpu), ("apple", apple)):
-        sign = module.present(root)
-        if sign:
-            hints.setdefault(vendor, sign)
-    return hints
+    signs = {
+        "amd": amd.sign(root),
+        "huawei": ascend.sign(root),
+        "google": tpu.present(root),
+        "apple": apple.present(root),
+    }
+    return hints | {vendor: sign for vendor, sign in signs.items() if sign}
 
 
 def _with_listed(hints: dict[str, str], listed: str) -> dict[str, str]:

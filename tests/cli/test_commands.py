@@ -98,6 +98,15 @@ def test_raw_answers_can_be_saved_and_replayed(tmp_path: Path) -> None:
     assert a["memory"] == b["memory"]
 
 
+def test_a_quiet_probe_writes_its_file_and_says_nothing(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.json"
+    done = run("probe", "--quiet", "--no-frameworks", "--save-raw", str(raw))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "host" in json.loads(raw.read_text())
+    again = run("probe", "--quiet", "--json", "--replay", str(raw))
+    assert "machine" in json.loads(again.stdout)
+
+
 def test_replay_of_something_else(tmp_path: Path) -> None:
     bad = tmp_path / "x.json"
     bad.write_text("[1, 2")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendor_fakes import FIXTURES, asked, machine, path_with, printing, tool, tree
 
-from advisor.probe import amd, amd_card, amd_tools
+from advisor.probe import amd, amd_card, amd_device, amd_tools, software
 
 GIB = 2**30
 
@@ -99,8 +99,8 @@ def test_a_card_from_sysfs_alone(bin_dir: Path, tmp_path: Path) -> None:
 
 def test_gfx_targets() -> None:
     named = {90402: "gfx942", 90010: "gfx90a", 110000: "gfx1100", 110501: "gfx1151", 120001: "gfx1201"}
-    assert {v: amd.gfx_target({"gfx_target_version": str(v)}) for v in named} == named
-    assert amd.gfx_target({"gfx_target_version": "0"}) == ""
+    assert {v: amd_device.gfx_target({"gfx_target_version": str(v)}) for v in named} == named
+    assert amd_device.gfx_target({"gfx_target_version": "0"}) == ""
 
 
 def test_strix_halo_keeps_every_idea_of_its_memory(bin_dir: Path, tmp_path: Path) -> None:
@@ -216,6 +216,21 @@ def test_used_beyond_total_is_no_free_memory() -> None:
     raw = {"card:card0": {"mem_info_vram_total": "1000", "mem_info_vram_used": "2000"}}
     device = machine(amd.parse(raw)).devices[0]
     assert (device.memory_free_bytes.value, device.memory_free_bytes.status) == (None, "failed")
+
+
+def test_a_tool_or_a_module_without_a_card_is_no_sign_of_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images bring amd-smi to machines of any kind: frameworks must not be imported because of that."""
+    for name in ("amd-smi", "rocm-smi", "npu-smi"):
+        tool(tmp_path / "bin", name, "exit 1\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert amd.present(Path("/"))  # asked all the same: it may know a card that sysfs hides
+    assert "smi" not in str(software.accelerator_hints(Path("/")))
+    loaded = tree(tmp_path / "r", {"sys/module/amdgpu/version": "6.10.5\n"})
+    assert amd.present(loaded) == "/sys/module/amdgpu"
+    assert software.accelerator_hints(loaded) == {}
+    assert software.accelerator_hints(tree(loaded, {"dev/kfd": ""})) == {"amd": "/dev/kfd"}
 
 
 def test_present(tmp_path: Path) -> None:

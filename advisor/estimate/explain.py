@@ -17,6 +17,7 @@ from advisor.rulebook.grammar import Expr
 from advisor.rulebook.op_entries import HOLDS
 from advisor.rulebook.parts import SEPARATOR
 from advisor.schema import TraceStep
+from advisor.units import show
 
 
 def explain(
@@ -177,12 +178,24 @@ class Walk:
             kind="rule",
             rule=rule.id,
             file=f"{rule.file}:{rule.line}",
-            expr=rule.expr + (f"  when {rule.when}" if rule.when else ""),
+            expr=rule.expr + self.operators(rule) + (f"  when {rule.when}" if rule.when else ""),
             why=rule.why,
             source=rule.source,
             reason=self.reason(name),
             inputs=(*self.inputs(rule), *rule.curves),
         )
+
+    def operators(self, rule: Rule) -> str:
+        """Of a total what each operator adds to it, the greatest first."""
+        if not rule.terms:
+            return ""
+        there = [(self.value(t.value), t.operator) for t in rule.terms if t.value in self.inputs(rule)]
+        there.sort(key=lambda pair: -math.inf if pair[0] is None else -pair[0])  # unknown ones lead
+        unit = self.book.unit_of(rule.gives)
+        parts = [
+            f"{operator} {'unknown' if value is None else show(value, unit)}" for value, operator in there
+        ]
+        return f": {', '.join(parts) or 'none is there'}"
 
     def inputs(self, rule: Rule) -> tuple[str, ...]:
         """The names a rule rests on in this row: of a total the operators that are there alone."""

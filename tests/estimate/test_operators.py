@@ -202,7 +202,7 @@ def test_a_trace_lists_the_operators_that_are_there(book: RuleBook) -> None:
     time = steps["time_s"]
     assert time.inputs == ("up__time_s", "head__time_s")
     assert time.value == sum(steps[name].value or math.nan for name in time.inputs) == 2.0 + 3.5
-    assert time.expr == "sum over operators of op_count * op_s"
+    assert time.expr == "sum over operators of op_count * op_s: head 3.5 s, up 2 s"
     assert steps["head__op_s"].rule == "head/big"
     assert "op_work / rate" in steps["head__op_s"].expr
     assert steps["up__op_count"].expr == "1"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from advisor.errors import DataError, UserError
+from advisor.rulebook.by_category import read_by_category
 from advisor.rulebook.entries import RuleReader, read_column, read_constant, read_curve
 from advisor.rulebook.expand import OpBook, expand
 from advisor.rulebook.grammar import FUNCTIONS, NAME
@@ -84,6 +85,11 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
     columns = _checked(entries["column"], read_column, problems)
     curves = _checked(entries["curve"], read_curve, problems)
     constants = _checked(entries["constant"], read_constant, problems)
+    picks: dict[str, Rule] = {}
+    for id_, raw in entries["constant_by"].items():
+        if (found := read_by_category(raw, columns, problems)) is not None:
+            constants |= found.constants
+            picks[id_] = found.rule
     flags = {
         flag: (column.id, value)
         for column in columns.values()
@@ -92,6 +98,7 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
     op_columns = _checked(entries["op_column"], read_op_column, problems)
     names = _declared(columns, flags, constants, [str(folder) for folder in dirs], problems)
     names |= _given((*entries["rule"].values(), *entries["op_total"].values()), names, columns, problems)
+    names |= _picked(picks, names, columns, problems)
     own = op_names(op_columns, entries["op_rule"].values(), {*names, *columns}, problems)
     in_rules: list[Problem] = []
     rules = _checked(entries["rule"], RuleReader(names, curves, own).read, in_rules)
@@ -110,12 +117,13 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
     problems += [p for kind in LIMITS for p in too_many(kind, entries[kind].values())]
     # What is broken or too much is not expanded: it would only be told again.
     made = [] if problems else expand(ops, problems)
-    quantities = _quantities((*rules.values(), *([] if problems else made)), problems)
+    quantities = _quantities((*rules.values(), *picks.values(), *([] if problems else made)), problems)
     order = _order(quantities, problems)
     if problems:
         return None, problems
     book = RuleBook(
-        columns=columns, flags=flags, curves=curves, constants=constants, rules=rules, quantities=quantities,
+        columns=columns, flags=flags, curves=curves, constants=constants, rules={**rules, **picks},
+        quantities=quantities,
         order=order, overrides=tuple(reading.overrides), digest=reading.digest.hexdigest(),
         folders=tuple(str(folder) for folder in dirs), op_columns=ops.columns, operators=ops.operators,
         op_rules=ops.rules, op_totals=ops.totals,
@@ -258,6 +266,24 @@ def _given(
             if given.setdefault(name, dimension) != dimension:
                 where = f"{before.kind} '{before.id}' gives it in {given[name]}"
                 problems.append(raw.problem("unit", unit, f"{where} ({before.file}:{before.line})"))
+    return given
+
+
+def _picked(
+    picks: Mapping[str, Rule],
+    names: Mapping[str, Dimension],
+    columns: Mapping[str, Column],
+    problems: list[Problem],
+) -> dict[str, Dimension]:
+    """What constants by category give, with its dimension."""
+    given = {}
+    for rule in picks.values():
+        if rule.gives in names or rule.gives in columns:
+            problem = "is a column, flag, constant or quantity already"
+            problems.append(
+                Problem(rule.file, rule.line, f"constant_by '{rule.id}'", None, problem, "Choose another id.")
+            )
+        given[rule.gives] = rule.dimension
     return given
 
 

@@ -38,7 +38,8 @@ def unit_dimension(keys: Keys, key: str = "unit") -> tuple[str, Dimension]:
     return text, keys.convert(key, lambda value: parse_unit(value).dimension, ONE)
 
 
-def _named_well(keys: Keys) -> None:
+def named_well(keys: Keys) -> None:
+    """A problem where the id is a word of the rule language."""
     name = keys.raw.id
     if name in FUNCTIONS or keyword.iskeyword(name):
         keys.wrong(name, "is a word of the rule language", "Choose another name.")
@@ -49,7 +50,7 @@ def _named_well(keys: Keys) -> None:
 def read_column(raw: Raw, problems: list[Problem]) -> Column | None:
     """[[column]] name, text, and either unit or values."""
     keys = Keys(raw, problems)
-    _named_well(keys)
+    named_well(keys)
     text = keys.text("text")
     if keys.has("values"):
         values = keys.raw_value("values")
@@ -114,7 +115,7 @@ def curve_points(value: Any, x_unit: str, y_unit: str) -> tuple[tuple[float, flo
 def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
     """[[constant]] id, value, unit, source; low, high and better where it is not exact."""
     keys = Keys(raw, problems)
-    _named_well(keys)
+    named_well(keys)
     unit, dimension = unit_dimension(keys)
     if not keys.has("value"):
         keys.wrong("value", "is missing")
@@ -134,7 +135,7 @@ def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
     text = keys.text("text", "")
     fit = keys.choice("fit", ("", *FIT_GROUPS), "")
     prior = keys.convert("prior", lambda given: parse_as(given, unit), nan) if keys.has("prior") else nan
-    prior_spread, spread = (_spread(keys, key) for key in ("prior_spread", "spread"))
+    prior_spread, spread = (read_spread(keys, key) for key in ("prior_spread", "spread"))
     keys.no_more()
     if keys.failed:
         return None
@@ -145,7 +146,7 @@ def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
     )  # fmt: skip
 
 
-def _spread(keys: Keys, key: str) -> float:
+def read_spread(keys: Keys, key: str) -> float:
     """A standard deviation of a natural logarithm; NaN when it is not there."""
     value = keys.raw_value(key)
     if value is None:

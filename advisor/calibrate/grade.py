@@ -73,7 +73,7 @@ def judge(raw: dict[str, Any], device: DeviceNoise, bench: str = "") -> Verdict:
     slow_link = ["pcie_below_max"] if bench == COPIES and device.link_below_max() else []
     codes = [*raw.get("warnings", ()), *(code for code, _ in trouble), *doubts, *slow_link]
     if trouble:
-        reasons = [reason for _, reason in trouble]
+        reasons = [f"{code.replace('_', ' ')}: {reason}" for code, reason in trouble]
         if any(code == "contended" for code, _ in trouble):
             reasons.append("undisturbed it may well be faster than this range")
         return Verdict(Grade.C, check(codes), "; ".join(reasons))
@@ -96,9 +96,9 @@ def _trouble(raw: dict[str, Any], device: DeviceNoise, bench: str) -> list[tuple
     waited = f"our threads waited for a core {delay:.0%} of the time" if delay is not None else ""
     most = DELAY_BUSY_C if raw.get("busy_before") else DELAY_C
     if on_host and delay is not None and (delay > most or share < KEPT_C):
-        found.append(("contended", f"contended: {waited}; {kept['n']} of {total} blocks were undisturbed"))
+        found.append(("contended", f"{waited}; {kept['n']} of {total} blocks were undisturbed"))
     elif on_host and raw.get("crowded"):
-        found.append(("contended", f"contended: other processes wanted all cores; {waited}".rstrip("; ")))
+        found.append(("contended", f"other processes wanted all cores; {waited}".rstrip("; ")))
     elif raw["filtered"] and delay is None and raw.get("busy_before"):
         found.append(
             ("contended", "other processes were busy and this system does not tell how much it cost")
@@ -267,8 +267,9 @@ def train_rate(shallow: Measurement, deep: Measurement) -> Measurement | BenchFa
         "device": deep.device,
     }
     if None in (shallow.low, shallow.high, deep.low, deep.high):
-        reason = next((m.reason for m in (shallow, deep) if m.reason), "a depth was disturbed")
-        return _refused(shared, f"a disturbed step bounds no rate: {reason}")
+        # which step suffered how stands with the steps; the same words for all are told in one line
+        why = next((m.reason.partition(":")[0] for m in (shallow, deep) if m.reason), "disturbed")
+        return _refused(shared, f"a step that was disturbed ({why}) bounds no rate")
     if shallow.value is None or deep.value is None:
         rates = [flops / (d - s) for d, s in _corners(shallow, deep) if d > s]
         if not rates:

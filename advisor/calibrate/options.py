@@ -31,6 +31,7 @@ class Event:
     done: int
     total: int
     seconds_left: float
+    seconds_after: float = 0.0  # of these, what the tests after this one take
 
 
 def check_options(options: CalibrateOptions) -> None:

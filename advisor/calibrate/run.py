@@ -327,8 +327,9 @@ class _Run:
     def _tell(self, kind: str, text: str, test: Test | None = None) -> None:
         current = test or (self.pending[0] if self.pending else None)
         progress = self.progress
-        left = progress.left_s(self.pending)
-        self.listen(Event(kind, current.id if current else "", text, progress.done, progress.total, left))
+        left, after = progress.left_s(self.pending), progress.left_s(self.pending[1:])
+        name = current.id if current else ""
+        self.listen(Event(kind, name, text, progress.done, progress.total, left, after))
 
     def _note(self, code: str, message: str, hint: str = "") -> None:
         """A notice, once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,27 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     )
 
 
+class TimeLeft:
+    """'about 40 s left', counted down between the events that tell it; stands still while we wait."""
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+        self._since = self._least = 0.0
+        self._waiting = False
+
+    def told(self, seconds: float, least: float = 0.0, *, waiting: bool = False) -> None:
+        """The newest word on how long the rest takes; `least`: without what is at work now."""
+        self._seconds, self._least = seconds, least
+        self._since, self._waiting = time.monotonic(), waiting
+
+    def __str__(self) -> str:
+        if self._seconds is None:
+            return ""
+        gone = 0.0 if self._waiting else time.monotonic() - self._since
+        left = max(self._seconds - gone, self._least)
+        return f"about {left / 60:.0f} min left" if left >= 100 else f"about {left:.0f} s left"
+
+
 class CalibrationProgress:
     """A bar with what is measured now and the time left; plain lines where there is no terminal."""
 
@@ -56,12 +78,14 @@ class CalibrationProgress:
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._left = TimeLeft()
+        self._said = ""
 
     def __enter__(self) -> CalibrationProgress:
         if not self._quiet and self._console.is_terminal:
             self._bar = _bar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task("Starting", total=1.0, left="")
+            self._task = self._bar.add_task("Starting", total=1.0, left=TimeLeft())
         return self
 
     def __exit__(
@@ -76,16 +100,20 @@ class CalibrationProgress:
     def event(self, event: Event) -> None:
         """Show one calibration event."""
         if self._bar is not None and self._task is not None:
+            self._left.told(event.seconds_left, event.seconds_after, waiting=event.kind == "waiting")
             self._bar.update(
                 self._task,
                 description=event.text[:56],
                 total=max(event.total, 1),
                 completed=event.done,
-                left=f"about {event.seconds_left:.0f} s left",
+                left=self._left,
             )
         elif event.kind == "failure":
             self.say(f"  not measured: {event.text}")
-        elif event.kind == "start" and not self._console.is_terminal:
+        elif event.kind == "waiting":
+            self.say(f"  {event.text}")
+        elif event.kind == "start" and event.bench_id != self._said:  # told again after a wait
+            self._said = event.bench_id
             self.say(f"  [{event.done + 1}/{event.total}] {event.text}")
 
     def say(self, text: str) -> None:

@@ -79,6 +79,8 @@ _SHOWN = {  # params worth a reader's time in a narrow table; advice.json has th
 def describe(m: Measurement) -> str:
     """'matmul bf16 n=2048, cpu' from a measurement's name and params."""
     shown = [form.format(m.params[key]) for key, form in _SHOWN.items() if key in m.params]
+    if m.phase != "burst":
+        shown.append(m.phase)
     words = " ".join([m.bench, *shown]).replace("_", " ").replace(" 1 threads", " 1 thread")
     return f"{words}, {m.device}"
 

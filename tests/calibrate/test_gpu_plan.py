@@ -1,4 +1,4 @@
-"""The whole plan of a GPU through the true child, with a torch that computes nothing and takes a known time."""
+"""A GPU's whole plan through the true child, with a torch that computes nothing and takes a known time."""
 
 from __future__ import annotations
 

@@ -91,5 +91,5 @@ def _rule(
         id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, gives=raw.id, unit=unit,
         dimension=dimension, expr=f"its value for the row's {column.id}", when="", why=text, source=source,
         cases=(), tree=tree, when_tree=None, names=names, inputs=names, curves=(), run=later(tree),
-        run_when=None,
+        run_when=None, missing=f"no {raw.id} is known for its {column.id}",
     )  # fmt: skip

@@ -48,7 +48,7 @@ def test_values_that_are_not_listed_are_unknown_without_a_value_for_the_rest(tmp
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ("values = { odl = 0.5 }", "'old'"),
+        ("values = { odl = 0.5 }", "old"),
         ('value = "x"', "value"),
         ("values = 3", "must be a table"),
         ('values = { old = "1 s" }', "values"),

@@ -148,6 +148,9 @@ def login_node(told: dict[str, str], here: dict[str, Any] | None, hostname: str)
     if here is None:
         return missing(None, source)
     signs = [str(sign) for sign in here.get("signs") or ()]
+    if not signs and here.get("closed"):
+        listed_as = clean(", ".join(map(str, here["closed"])), 200)
+        return none("no_permission", listed_as, "this user may not look there, so Slurm is not ruled out")
     if not signs:
         return none("absent", source, "no Slurm here")
     seen = f"Slurm is here ({', '.join(signs)}) and this process is in no job"
@@ -185,17 +188,19 @@ def _slurm_here(root: Path) -> dict[str, Any]:
     if live(root):
         signs += [path for name in ("sinfo", "sbatch") if (path := find_tool(name, Path("/opt/slurm/bin")))]
     nodes: list[str] = []
+    closed: list[str] = []
     for place in ("etc/slurm", "etc/slurm-llnl", "opt/slurm/etc", "run/slurm/conf", "usr/local/etc/slurm"):
         conf = look(root / place / "slurm.conf", 1 << 20)
         if isinstance(conf, str):
             signs.append(f"/{place}/slurm.conf")
             nodes += _conf_nodes(conf)
         elif conf["status"] == "no_permission":
-            signs.append(f"/{place}/slurm.conf")
+            # closed itself, it is there; behind a closed folder it may be anything
+            (signs if there(root / place) else closed).append(f"/{place}/slurm.conf")
     daemon = any(
         there(root / place) for place in ("run/slurmd.pid", "run/slurm/slurmd.pid", "var/run/slurmd.pid")
     )
-    return {"signs": signs, "nodes": nodes, "slurmd": daemon}
+    return {"signs": signs, "nodes": nodes, "slurmd": daemon, **({"closed": closed} if closed else {})}
 
 
 def _conf_nodes(conf: str) -> list[str]:

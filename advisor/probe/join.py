@@ -189,6 +189,8 @@ def _complete(device: Device, framework: str, row: dict[str, Any]) -> None:
         device["memory_total_bytes"] = ok(row["memory_total_bytes"], framework, why)
         if row.get("memory_free_bytes") is not None:
             device["memory_free_bytes"] = ok(row["memory_free_bytes"], framework, why)
+    elif row.get("memory_total_bytes"):
+        _compare_total(device, framework, row)
     for field, key in FROM_FRAMEWORK.items():
         told = row.get(key)
         if told in (None, "") or value(device, field) is not None:
@@ -201,6 +203,19 @@ def _complete(device: Device, framework: str, row: dict[str, Any]) -> None:
         device["unified_memory"] = ok(bool(integrated), framework)
     if device.get("status") != "lost":
         device["status"] = "ok"  # even if its driver library could not be asked: a framework works with it
+
+
+def _compare_total(device: Device, framework: str, row: dict[str, Any]) -> None:
+    """Where driver and framework differ by more than 2 %, a job gets what the latter tells; both are kept."""
+    told, before = row["memory_total_bytes"], device.get("memory_total_bytes") or {}
+    known = before.get("value")
+    if known is None or abs(told - known) <= 0.02 * max(told, known):
+        return
+    others = [(known, before["source"]), *((o["value"], o["source"]) for o in before.get("others", ()))]
+    reason = f"{framework} gives a process this; others tell another size"
+    device["memory_total_bytes"] = contradiction(told, framework, others, reason)
+    if row.get("memory_free_bytes") is not None:  # free and total must be of one reckoning
+        device["memory_free_bytes"] = ok(row["memory_free_bytes"], framework)
 
 
 def _of_frameworks_alone(

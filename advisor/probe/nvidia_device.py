@@ -168,6 +168,9 @@ def _instances(device: dict[str, Any], answers: Raw) -> None:
     """MIG instances; where MIG is on, a process gets one of them, never the whole card."""
     slots = sorted({key.split(".")[0] for key in answers if re.fullmatch(r"mig\d+\.\w+", key)}, key=_slot)
     rows = [row for slot in slots if (row := _instance(answers, slot))]
+    mode = device.get("mig_enabled")
+    if rows and mode is not None and mode["value"] is None:  # a container may not ask, and has instances
+        device["mig_enabled"] = assumed(True, "nvml", f"it has instances ({mode['reason']})")
     if not value_of(device, "mig_enabled"):
         return
     device["mig_instances"] = rows

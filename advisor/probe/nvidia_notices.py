@@ -17,6 +17,7 @@ HINT = {
     "driver_timeout": HINTS["timeout"],
     "driver_slow_start": "Every program waits for this: sudo nvidia-smi -pm 1, or start nvidia-persistenced.",
     "device_lost": "Look for Xid lines in `dmesg`; a reset (nvidia-smi -r) or a reboot may bring it back.",
+    "device_unusable": "See `dmesg` for NVRM and Xid lines; are its power cables attached?",
     "reset_required": "Stop what uses the device and reset it: sudo nvidia-smi -r -i INDEX, or reboot.",
     "ecc_uncorrected": "See `nvidia-smi -q -d ECC` and Xid lines in `dmesg`; reset the device, and have it "
     "exchanged when the count grows again. What ran on it may have computed wrongly.",
@@ -31,6 +32,8 @@ HINT = {
 }
 
 
+# A device that the driver lists and does not hand out, by status
+HANDLE_HINTS = {name: HINTS[name] for name in ("no_permission", "timeout")}
 # Of the clock event reasons (nvml.h) those that mean a fault of cooling or power, not a setting
 SLOWED = {
     "hw_slowdown": "clocks at half or less, or changing just now",
@@ -104,6 +107,11 @@ def _broken(device: dict[str, Any], raw: dict[str, Any]) -> list[dict[str, str]]
         out.append(_notice("reset_required", f"{called(device)} cannot be used before it is reset."))
     elif device["status"] == "lost":
         out.append(_notice("device_lost", f"{called(device)} is lost: the driver cannot reach it any more."))
+    elif (refused := fact(raw.get(f"{device['index']}.handle"), lambda _: True)) and refused[
+        "status"
+    ] != "ok":
+        notice = _notice("device_unusable", f"{called(device)} cannot be asked: {refused['reason']}.")
+        out.append(notice | {"hint": HANDLE_HINTS.get(refused["status"], notice["hint"])})
     errors = value_of(device, "ecc_uncorrected")
     if errors:
         message = f"{called(device)} had {errors} uncorrected memory errors since its driver started it."

@@ -102,6 +102,20 @@ def test_a_host_probe_that_ended_early_claims_nothing() -> None:
     assert facts["slurm"]["login_node"]["status"] == "not_asked"
 
 
+def test_a_folder_that_may_hold_slurm_is_no_sign_of_it(root: Path) -> None:
+    """Else every user of a machine whose /opt is closed would be told not to measure on a login node."""
+    plant("epyc-2s", root)
+    close(root / "opt")
+    with as_nobody():
+        fact = ask(host, root)[0]["host"]["slurm"]["login_node"]
+    assert (fact["value"], fact["status"]) == (None, "no_permission")
+    (root / "etc/slurm").mkdir(parents=True)
+    (root / "etc/slurm/slurm.conf").write_text("NodeName=n[1-2]\n")
+    (root / "etc/slurm/slurm.conf").chmod(0)
+    with as_nobody():
+        assert value(ask(host, root)[0]["host"]["slurm"]["login_node"]) is True
+
+
 GROUP = """
 === proc/self/cgroup
 0::/job

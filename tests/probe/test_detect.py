@@ -17,7 +17,7 @@ from vendor_fakes import pci, tree
 
 from advisor.errors import UserError
 from advisor.probe import add_frameworks, detect, merge, walk
-from advisor.probe.facts import assumed, none, ok
+from advisor.probe.facts import assumed, contradiction, none, ok
 from advisor.probe.join import identity, join
 from advisor.probe.merge import machine_of
 from advisor.probe.walk import Probe, probes
@@ -370,6 +370,26 @@ def test_mig_and_vgpu_never_become_main_memory() -> None:
         theirs = row("cuda:0", uuid=UUIDS[0], integrated=True, memory_total_bytes=None)
         machine = joined([device(0, memory_total_bytes=refused, **kind)], [theirs], memory=memory)
         assert machine.devices[0].memory_total_bytes.value is None
+
+
+def test_sizes_that_differ_are_both_kept_and_a_job_gets_what_torch_tells() -> None:
+    """As behind vGPU software, a limit on a container, or on an APU, where the kernel names the largest."""
+    theirs = row("cuda:0", uuid=UUIDS[0], memory_total_bytes=62 * GIB, memory_free_bytes=61 * GIB)
+    ours = contradiction(128 * GIB, "sysfs gtt", [(GIB, "sysfs vram")], "depends on who is asked")
+    found = joined([device(0, memory_total_bytes=ours, memory_free_bytes=ok(100 * GIB, "nvml"))], [theirs])
+    fact = found.devices[0].memory_total_bytes
+    assert (fact.value, fact.status, fact.source) == (62 * GIB, "contradiction", "torch")
+    assert [(other.value, other.source) for other in fact.others] == [
+        (128 * GIB, "sysfs gtt"),
+        (GIB, "sysfs vram"),
+    ]
+    assert found.devices[0].memory_free_bytes.value == 61 * GIB
+
+
+def test_sizes_within_two_per_cent_are_one() -> None:
+    theirs = row("cuda:0", uuid=UUIDS[0], memory_total_bytes=int(79.2 * GIB))
+    fact = joined([device(0)], [theirs]).devices[0].memory_total_bytes
+    assert (fact.value, fact.status) == (80 * GIB, "ok")
 
 
 # --- slots ----------------------------------------------------------------------------------------------

@@ -214,6 +214,14 @@ def test_mig_instances_in_a_container_that_may_not_ask_their_parent(fake_nvml: F
     assert "2 instances" in next(n.message for n in machine.notices if n.code == "mig_parent")
 
 
+def test_mig_where_even_the_mode_may_not_be_asked(fake_nvml: FakeNvml) -> None:
+    fake_nvml.case("0.mig !4", MIG, healthy())
+    (device,) = fake_nvml.machine().devices
+    assert (device.mig_enabled.value, device.mig_enabled.status) == (True, "assumed")
+    assert device.memory_total_bytes.value == 21144535040
+    assert len(device.mig_instances) == 2
+
+
 def test_mig_on_without_an_instance(fake_nvml: FakeNvml) -> None:
     fake_nvml.case("0.mig 1 1", "0.mig_count 7", healthy())
     (device,) = fake_nvml.machine().devices

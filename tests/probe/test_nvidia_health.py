@@ -29,6 +29,21 @@ def test_a_device_that_must_be_reset(fake_nvml: FakeNvml, question: str) -> None
     assert "nvidia-smi -r" in notice.hint
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [(8, "failed", "power cables"), (999, "failed", "dmesg"), (4, "no_permission", "/dev/nvidiactl")],
+)
+def test_a_device_that_the_driver_lists_and_does_not_hand_out(
+    fake_nvml: FakeNvml, code: int, status: str, words: str
+) -> None:
+    fake_nvml.case(f"0.handle !{code}", healthy(2))
+    machine = fake_nvml.machine()
+    assert [device.status for device in machine.devices] == [status, "ok"]
+    assert list(told(machine)) == ["device_unusable"]
+    assert f"code {code}" in told(machine)["device_unusable"].message
+    assert words in told(machine)["device_unusable"].hint
+
+
 def test_uncorrected_memory_errors(fake_nvml: FakeNvml) -> None:
     fake_nvml.case("1.ecc_uncorrected 3", healthy(2))
     machine = fake_nvml.machine()

@@ -101,15 +101,14 @@ def _start(raw: dict[str, Any], answered: bool) -> list[dict[str, str]]:
 
 def _broken(device: dict[str, Any], raw: dict[str, Any]) -> list[dict[str, str]]:
     out = []
+    refused = fact(raw.get(f"{device['index']}.handle"), lambda _: True)
     answers = [raw.get(f"{device['index']}.{key}") for key in ("lost", "handle")]
     reasons = [str(answer.get("reason") or "") for answer in answers if isinstance(answer, dict)]
     if any(said_code(reason, RESET_REQUIRED) for reason in reasons):
         out.append(_notice("reset_required", f"{called(device)} cannot be used before it is reset."))
     elif device["status"] == "lost":
         out.append(_notice("device_lost", f"{called(device)} is lost: the driver cannot reach it any more."))
-    elif (refused := fact(raw.get(f"{device['index']}.handle"), lambda _: True)) and refused[
-        "status"
-    ] != "ok":
+    elif refused is not None and refused["status"] != "ok":
         notice = _notice("device_unusable", f"{called(device)} cannot be asked: {refused['reason']}.")
         out.append(notice | {"hint": HANDLE_HINTS.get(refused["status"], notice["hint"])})
     errors = value_of(device, "ecc_uncorrected")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from advisor import __version__
-from advisor.data.advice import save_advice
+from advisor.data.advice import Keeper, save_advice
 from advisor.data.files import make_folder, shipped, unwritable
 from advisor.errors import AdvisorError
 from advisor.probe import add_frameworks, detect
@@ -141,11 +141,12 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
         advice = _first_verdict(knowledge, workloads, machine, folder)
     listen.verdict(advice)
     advice = _ask_frameworks(options, knowledge, advice, raw, listen)
-    save_advice(advice, folder / "advice.json")
-    advice = _calibrate(options, knowledge, advice, folder, listen)
+    keeper = Keeper(folder / "advice.json", listen.say)
+    keeper.snapshot(advice)
+    advice = _calibrate(options, knowledge, advice, keeper, listen)
     advice = with_estimates(knowledge, advice)
     advice = advice.model_copy(update={"stage": "complete"})
-    save_advice(advice, folder / "advice.json")
+    keeper.finish(advice)
     from advisor.render import render_report
 
     listen.say("Writing the report.")
@@ -299,7 +300,7 @@ def measure(advice: Advice, options: CalibrateOptions, listen: MeasureListener) 
 
 
 def _calibrate(
-    options: ScanOptions, knowledge: Knowledge, advice: Advice, folder: Path, listen: Listener
+    options: ScanOptions, knowledge: Knowledge, advice: Advice, keeper: Keeper, listen: Listener
 ) -> Advice:
     """Measure if it is right to measure here; the verdict is refined after each training rate."""
     reason = _why_not_measure(options, advice)
@@ -328,7 +329,7 @@ def _calibrate(
             listen.verdict(refined)
         # the generator goes on from its own copy, which knows nothing of what has been refined
         advice = snapshot.model_copy(update={"estimates": refined.estimates, "trace": refined.trace})
-        save_advice(advice, folder / "advice.json")
+        keeper.snapshot(advice)
 
 
 def _why_not_measure(options: ScanOptions, advice: Advice) -> Notice | None:

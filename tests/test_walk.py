@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from advisor.app import ScanOptions, scan
+from advisor.data import advice as kept
+from advisor.data.advice import Keeper, load_advice
+from advisor.data.files import unwritable, write_atomic
 from advisor.errors import UserError
-from advisor.schema import Advice
+from advisor.schema import Advice, Calibration, Measurement
 
 
 class _Silent:
@@ -39,3 +44,74 @@ def test_a_calibration_that_cannot_run_costs_itself_alone(
     assert any(notice.code == "not_calibrated" for notice in result.advice.notices)
     assert (result.folder / "report.html").exists()
     assert any("SIGSEGV" in line for line in listen.said)
+
+
+def figure(number: int) -> Measurement:
+    return Measurement(id=f"matmul.{number}.cpu", bench="matmul", device="cpu", unit="FLOP/s", value=1.0)
+
+
+def calibrated(count: int) -> Calibration:
+    return Calibration(measurements=tuple(figure(n) for n in range(count)))
+
+
+class Disk:
+    """A disk that is full while `full` is true."""
+
+    full = False
+
+    def write(self, path: Path, content: str | bytes) -> None:
+        if self.full:
+            raise unwritable(path, OSError(errno.ENOSPC, "No space left on device"))
+        write_atomic(path, content)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    it = Disk()
+    monkeypatch.setattr(kept, "write_atomic", it.write)
+    return it
+
+
+@pytest.mark.parametrize("room_again", [True, False])
+def test_a_disk_that_fills_up_in_the_middle_costs_nothing_that_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk, room_again: bool
+) -> None:
+    def fills_up(*_: object) -> Iterator[Calibration]:
+        yield calibrated(1)
+        disk.full = True
+        yield calibrated(2)
+        yield calibrated(3)
+        disk.full = not room_again
+
+    rescue = tmp_path / "tmp"
+    rescue.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(rescue))
+    monkeypatch.setattr("advisor.calibrate.run_calibration", fills_up)
+    listen = _Silent()
+    options = ScanOptions(output=tmp_path / "reports", formats=("html",))
+    if room_again:
+        saved = load_advice(scan(options, listen).folder)
+        assert saved.calibration is not None
+        assert (saved.stage, len(saved.calibration.measurements)) == ("complete", 3)
+    else:
+        with pytest.raises(UserError, match="no space left on the disk; the results are in") as error:
+            scan(options, listen)
+        [copy] = rescue.iterdir()
+        assert error.value.hint.endswith(f"hwadvisor report {copy}")
+        for path, count in ((copy, 3), (next((tmp_path / "reports").iterdir()), 1)):
+            found = load_advice(path).calibration
+            assert found is not None
+            assert len(found.measurements) == count
+    assert len([line for line in listen.said if "no space left" in line]) == 1
+
+
+def test_without_room_anywhere_the_error_is_still_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    disk.full = True
+    keeper = Keeper(tmp_path / "advice.json", print)
+    with pytest.raises(UserError, match=r"advice\.json: no space left on the disk$") as error:
+        keeper.finish(Advice(created_at="", command="scan"))
+    assert "Free some space" in error.value.hint
+    assert list(tmp_path.iterdir()) == []

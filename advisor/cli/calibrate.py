@@ -50,7 +50,7 @@ def calibrate(
     from advisor.calibrate.options import check_options
     from advisor.cli.screen import CalibrationProgress, console
     from advisor.cli.tell import tell_calibration
-    from advisor.data.advice import dump_advice, save_advice
+    from advisor.data.advice import Keeper, dump_advice, save_advice
     from advisor.probe import detect
     from advisor.probe.software import check_python
 
@@ -64,14 +64,17 @@ def calibrate(
     if output is not None:
         save_advice(advice, output)  # an unwritable place is found before anything is measured
     with CalibrationProgress(quiet=quiet) as progress:
+        keeper = None if output is None else Keeper(output, progress.say)
         for snapshot in measure(advice, options, progress):
             advice = snapshot
-            if output is not None:
-                save_advice(snapshot, output)
+            if keeper is not None:
+                keeper.snapshot(snapshot)
     if as_json:
         print_json(dump_advice(advice))
     elif advice.calibration is not None:
         tell_calibration(advice.calibration, console())
+    if keeper is not None:
+        keeper.finish(advice)  # after the figures stand in the terminal: a full disk must not cost them
     done = advice.calibration
     if done is None or not (done.measurements or done.failures):
         raise UserError(

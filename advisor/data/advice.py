@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from advisor.data.files import read_text, write_atomic
-from advisor.errors import DataError
+from advisor.errors import DataError, UserError
 from advisor.schema import SCHEMA_VERSION, Advice
 
 
@@ -21,6 +24,58 @@ def dump_advice(advice: Advice) -> str:
 def save_advice(advice: Advice, path: Path) -> None:
     """Write advice.json whole or not at all."""
     write_atomic(path, dump_advice(advice))
+
+
+class Keeper:
+    """Saves an advice again and again while it grows.
+
+    A disk that fills up meanwhile costs neither what was measured nor what is still to be: each save is
+    whole or leaves the last one, the next one tries again, and the end is kept elsewhere if need be.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self.path = path
+        self._say = say
+        self._failed = False
+
+    def snapshot(self, advice: Advice) -> None:
+        """Save if that can be done now; say so once if it cannot."""
+        try:
+            save_advice(advice, self.path)
+        except UserError as error:
+            if not self._failed:
+                self._say(f"{error.message}. It goes on all the same, and saving is tried again.")
+            self._failed = True
+        else:
+            self._failed = False
+
+    def finish(self, advice: Advice) -> None:
+        """Save the end. Raises UserError when that fails, naming the place where a copy was left."""
+        try:
+            save_advice(advice, self.path)
+        except UserError as error:
+            where = _rescue(advice)
+            if where is None:
+                raise
+            raise UserError(
+                f"{error.message}; the results are in {where}",
+                f"Free some space, then: hwadvisor report {where}",
+            ) from error
+
+
+def _rescue(advice: Advice) -> Path | None:
+    """A copy in the folder for temporary files, or None where there is no room either."""
+    path: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix="hwadvisor-advice-", suffix=".json")
+        path = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(dump_advice(advice).encode("utf-8"))
+    except OSError:
+        if path is not None:
+            path.unlink(missing_ok=True)
+        return None
+    return path
 
 
 def load_advice(path: Path) -> Advice:

@@ -256,8 +256,10 @@ def test_a_real_brief_run_on_this_machine(tmp_path):
     assert {m.bench for m in last.measurements} == {"parallel_task"}
     assert last.torch_version
     for figure in last.measurements:
-        assert 0 < figure.low <= figure.high
         assert (figure.value is None) == (figure.grade is Grade.C)
+        ends = [end for end in (figure.low, figure.high) if end is not None]  # beside others one is open
+        assert ends == sorted(ends)
+        assert all(end > 0 for end in ends)
         assert figure.value is None or figure.low <= figure.value <= figure.high
 
 

@@ -28,6 +28,25 @@ CORRECTIONS: dict[str, dict[str, tuple[Any, str]]] = {
             "interconnect = 6 links x 90 GB/s",
         ),
     },
+    "intel-gaudi1-32gb": {
+        "interconnect": (
+            {"name": "7 of the 10 ports of 100 GbE RoCE on chip", "total_bidir_gbs": 175},
+            "interconnect: the ports within the server",
+        ),
+        "scale_up_domain": (8, "scale-up domain: the 8 cards of a server"),
+    },
+    "intel-gaudi2-96gb": {
+        "interconnect": (
+            {"name": "21 of the 24 ports of 100 GbE RoCE on chip", "total_bidir_gbs": 525},
+            "interconnect: the ports within the server; all 24 give 600 GB/s",
+        ),
+    },
+    "intel-gaudi3-128gb": {
+        "interconnect": (
+            {"name": "21 of the 24 ports of 200 GbE RoCE on chip", "total_bidir_gbs": 1050},
+            "interconnect: the ports within the server; all 24 give 1200 GB/s",
+        ),
+    },
     "google-tpu-v7x": {
         "devices_per_package": (2, "jax sees 2 devices (cores) of 96 GB a chip; price per chip")
     },
@@ -45,8 +64,11 @@ CORRECTIONS: dict[str, dict[str, tuple[Any, str]]] = {
     for name in ("910a", "910-pro-a", "910-premium-a")
 }
 CORRECTION_SOURCES = {
+    "intel-gaudi2": "github:stas00/ml-engineering@744d01e18b79 (2026-08) network/README.md",
+    "intel-gaudi3": "docs.habana.ai Network Configuration: 21 scale-up and 3 scale-out ports of 200 Gb/s, 525 GB/s one way",
     "huawei-ascend-910": "gitcode.com/Ascend/mind-cluster component/ascend-for-volcano README: 8 processors, two HCCS of 4",
     "intel-max-1550": "github:argonne-lcf/user-guides@7d04a3f91d5e docs/aurora/node-performance-overview",
+    "intel-gaudi1": "mlcommons/training_results system descriptions of Habana: 10x 100Gb/s Ethernet, 7x 100GbE (interconnect)",
     "nvidia-p100-sxm2": "NVIDIA DGX-1 topology: eight Tesla P100 in a hybrid cube mesh",
     "amd-mi250x": "LUMI documentation, hardware, LUMI-G: four MI250X modules a node",
 }
@@ -147,6 +169,83 @@ PCI_IDS = {
     "nvidia-l4-24gb": ["27b8"],
 }
 
+# The network beyond the scale-up link that the usual server gives one package: GB/s in one direction.
+NETWORKS = {
+    "nvidia-p100-sxm2": (
+        6.25,
+        "InfiniBand EDR, 4 ports for the 8 GPUs of a DGX-1",
+        "NVIDIA DGX-1 user guide: 4 x 100 Gb/s for 8 GPUs",
+    ),
+    "nvidia-v100-sxm2": (
+        6.25,
+        "InfiniBand EDR, 4 ports for the 8 GPUs of a DGX-1",
+        "NVIDIA DGX-1 user guide: 4 x 100 Gb/s for 8 GPUs",
+    ),
+    "nvidia-a100-sxm4": (
+        25,
+        "InfiniBand HDR, one port a GPU",
+        "NVIDIA DGX A100 user guide: 8 x 200 Gb/s for 8 GPUs",
+    ),
+    "nvidia-h100-sxm5": (
+        50,
+        "InfiniBand NDR, one port a GPU",
+        "NVIDIA DGX H100 user guide: 8 x 400 Gb/s for 8 GPUs",
+    ),
+    "nvidia-h200-sxm": (
+        50,
+        "InfiniBand NDR, one port a GPU",
+        "NVIDIA DGX H200 user guide: 8 x 400 Gb/s for 8 GPUs",
+    ),
+    "nvidia-b200-sxm": (
+        50,
+        "InfiniBand NDR, one port a GPU",
+        "NVIDIA DGX B200 user guide: 8 x 400 Gb/s for 8 GPUs",
+    ),
+    "nvidia-b300-sxm": (
+        100,
+        "InfiniBand XDR, one port a GPU",
+        "NVIDIA DGX B300 user guide: 8 x 800 Gb/s for 8 GPUs",
+    ),
+    "nvidia-gb200": (
+        50,
+        "InfiniBand NDR, one port a GPU",
+        "NVIDIA DGX GB200 user guide: 72 x 400 Gb/s for 72 GPUs",
+    ),
+    "nvidia-gb300": (
+        100,
+        "InfiniBand XDR, one port a GPU",
+        "NVIDIA DGX GB300 data sheet: 72 x 800 Gb/s for 72 GPUs",
+    ),
+    "huawei-ascend-910b1": (25, "RoCE, one port a card", "Huawei MindStudio-Modeling device.py"),
+    "huawei-ascend-910b2": (25, "RoCE, one port a card", "Huawei MindStudio-Modeling device.py"),
+    "huawei-ascend-910b3": (25, "RoCE, one port a card", "Huawei MindStudio-Modeling device.py"),
+    "intel-gaudi1": (
+        37.5,
+        "3 of the 10 ports of 100 GbE on chip",
+        "mlcommons/training_results system descriptions of Habana: 10x 100Gb/s Ethernet, 7x 100GbE (interconnect)",
+    ),
+    "intel-gaudi2": (
+        37.5,
+        "3 of the 24 ports of 100 GbE on chip",
+        "github:stas00/ml-engineering@744d01e18b79 (2026-08) network/README.md",
+    ),
+    "intel-gaudi3": (
+        75,
+        "3 of the 24 ports of 200 GbE on chip",
+        "github:stas00/ml-engineering@744d01e18b79 (2026-08) network/README.md",
+    ),
+    "aws-trainium1": (
+        6.25,
+        "EFA, 800 Gb/s for 16 chips (trn1n: twice that)",
+        "aws-neuron/aws-neuron-sdk@81ce03ae neuron-hardware/trn1-arch.rst",
+    ),
+    "aws-trainium2": (
+        25,
+        "EFA v3, 3200 Gb/s for 16 chips",
+        "github:stas00/ml-engineering@744d01e18b79 (2026-08) network/README.md",
+    ),
+}
+
 # Streaming multiprocessors, compute units or GPU cores, where a public specification of the chip prints them.
 UNITS = {
     "nvidia-p100": (56, "NVIDIA Tesla P100 whitepaper"),
@@ -203,6 +302,8 @@ USED_FOR = [
     ("specification table", {"peak", "memory", "memory_bandwidth", "tdp", "release"}),
     ("two RTX 3080 of laptops", {"memory", "memory_bandwidth"}),
     ("ascend-for-volcano", {"interconnect"}),
+    ("docs.habana.ai Network", {"interconnect"}),
+    ("system descriptions of Habana", {"interconnect"}),
     ("argonne-lcf", {"interconnect"}),
     ("DGX-1 topology", {"interconnect"}),
     ("LUMI documentation", {"interconnect"}),

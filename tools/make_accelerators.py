@@ -22,6 +22,7 @@ from accelerator_tables import (
     GENERATIONS,
     LEFT_OUT,
     NAMES,
+    NETWORKS,
     PCI_IDS,
     PCI_SOURCE,
     UNITS,
@@ -86,7 +87,7 @@ def corrected(record: dict[str, Any]) -> dict[str, Any]:
         | fixed
         | {
             "notes": "; ".join(note for note in notes if note),
-            "sources": [*record["sources"], *sources],
+            "sources": list(dict.fromkeys([*record["sources"], *sources])),
         }
     )
 
@@ -169,7 +170,18 @@ def tables(record: dict[str, Any], units: tuple[int, str] | None) -> list[str]:
         lines += ["", "[interconnect]", f"name = {quote(link['name'])}"]
         if link.get("total_bidir_gbs"):
             lines.append(f"bidirectional = {quote(number(link['total_bidir_gbs']) + ' GB/s')}")
+    network = next((n for prefix, n in NETWORKS.items() if record["id"].startswith(prefix)), None)
+    if network:
+        one_way = quote(f"{number(network[0])} GB/s")
+        lines += [
+            "",
+            "[network] # beyond the scale-up link",
+            f"name = {quote(network[1])}",
+            f"one_way = {one_way}",
+        ]
     sources = figure_sources(record)
+    if network:
+        sources["network"] = [network[2]]
     if record.get("memory_reported_mib") is None:
         sources.pop("memory_reported", None)
     if record["id"] in PCI_IDS:

@@ -53,6 +53,8 @@ class Accelerator:
     interconnect: str = ""
     interconnect_bytes_per_s: float | None = None  # both directions together
     scale_up_domain: int | None = None  # packages joined by that link
+    network: str = ""  # what the usual server gives one package beyond that link
+    network_bytes_per_s: float | None = None  # one direction
     prices: tuple[Price, ...] = ()
     rent: Price | None = None  # the on-demand price that is used
     spot: Price | None = None
@@ -100,6 +102,13 @@ class Accelerator:
         if self.interconnect_bytes_per_s is None or self.domain_devices == 1:
             return None
         return self.interconnect_bytes_per_s / 2 / self.devices_per_package
+
+    @property
+    def network_bandwidth(self) -> float | None:
+        """What one device sends beyond its scale-up domain, one direction, in the usual server."""
+        return (
+            None if self.network_bytes_per_s is None else self.network_bytes_per_s / self.devices_per_package
+        )
 
     def source_of(self, figure: str) -> str:
         """The sources behind a figure ("peak", "memory", …), in one line."""

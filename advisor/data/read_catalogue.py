@@ -19,7 +19,7 @@ _ACCELERATOR_KEYS = frozenset(
     """id vendor title generation architecture form_factor release status compute_capability gfx device_kind
     aliases pci_ids compute_units frameworks devices_per_package memory memory_reported memory_bandwidth tdp
     memory_type memory_ecc scale_up_domain pcie_gen pcie_lanes notes export_note derived peak interconnect
-    cites sources msrp street price""".split()
+    network cites sources msrp street price""".split()
 )
 _MODEL_KEYS = frozenset("id title family aliases source published_params numbers".split())
 _WORKLOAD_KEYS = frozenset("id order title model deadline_days note recipe".split())
@@ -101,7 +101,7 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         key: _amount(path, peaks_raw, key, "OP/s" if key == "int8" else "FLOP/s", "peak.")
         for key in peaks_raw
     }
-    link = raw.get("interconnect", {})
+    link, network = raw.get("interconnect", {}), raw.get("network", {})
     sources = raw.get("sources", {})
     cites = {key: tuple(value) for key, value in raw.get("cites", {}).items()}
     for figure, keys in cites.items():
@@ -146,6 +146,8 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         interconnect=text(path, link, "name", ""),
         interconnect_bytes_per_s=_amount(path, link, "bidirectional", "B/s", "interconnect."),
         scale_up_domain=None if domain is None else int(domain),
+        network=text(path, network, "name", ""),
+        network_bytes_per_s=_amount(path, network, "one_way", "B/s", "network."),
         prices=tuple(_price(path, at, item, known_clouds) for at, item in enumerate(raw.get("price", []))),
         msrp_usd=_number(path, raw.get("msrp", {}), "usd", "msrp."),
         notes=text(path, raw, "notes", ""),

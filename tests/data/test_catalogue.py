@@ -95,6 +95,9 @@ def test_links_are_per_device_and_one_direction(catalogue: Catalogue) -> None:
     assert known["nvidia-gh200-96gb"].domain_devices == 1
     assert known["nvidia-gh200-96gb"].link_bandwidth is None
     assert known["google-tpu-v2"].domain_devices is None
+    assert known["nvidia-h100-sxm5-80gb"].network_bandwidth == pytest.approx(50e9)
+    assert known["aws-trainium2"].network_bandwidth == pytest.approx(25e9 / 8)
+    assert known["nvidia-rtx-4090-24gb"].network_bandwidth is None
 
 
 def test_a_domain_of_half_a_package_is_refused(tmp_path: Path) -> None:

@@ -108,6 +108,10 @@ def of_accelerator(entry: Accelerator) -> Inputs:
         f"how many {entry.title} one scale-up link joins is not known"
     )  # fmt: skip
     found.put(
+        "hw_network_bandwidth", entry.network_bandwidth, Kind.vendor, entry.source_of("network"),
+        f"no usual network of the {entry.title} is known"
+    )  # fmt: skip
+    found.put(
         "hw_tdp",
         entry.tdp_w,
         Kind.vendor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from advisor.errors import DataError, UserError, did_you_mean
 from advisor.estimate.table import Array, CurveData, Table
 from advisor.rulebook import Quantity, Rule, RuleBook
 from advisor.rulebook.compile import CurveFunction, Frame
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+_NAN: Array = np.asarray(np.nan)
 
 BLOCK_ROWS = 16_384  # fits the caches: measured 2-3 times as fast as whole columns, and bounds memory
 SCENARIOS = ("middle", "pessimistic", "optimistic")
@@ -152,8 +155,23 @@ def _frame(table: Table, leaves: Mapping[str, Array], start: int, stop: int, boo
         if np.isinf(block).any():
             row = start + int(np.flatnonzero(np.isinf(np.atleast_1d(block)))[0])
             raise UserError(f"column '{name}' is infinite in row {row}", "Unknown is NaN, not infinity.")
-        values[name] = block
+        values[name] = _narrowed(block)
     return Frame(values, {name: curve_function(book, table, name, start, stop) for name in book.curves})
+
+
+def _narrowed(block: Array) -> Array:
+    """A scalar in place of a block whose rows are all the same: conditions on it are then decided once.
+
+    Of a single row nothing is won: numpy is slower with scalars than with arrays of one.
+    """
+    if block.ndim == 0 or block.size == 1:
+        return block
+    first, last = block[0], block[-1]
+    if np.isnan(first):
+        same = np.isnan(last) and np.isnan(block).all()
+    else:
+        same = first == last and (block == first).all()
+    return np.asarray(first) if same else block
 
 
 def curve_function(book: RuleBook, table: Table, name: str, start: int, stop: int) -> CurveFunction:
@@ -190,28 +208,40 @@ def _one_curve(points: tuple[tuple[float, float], ...], position: Array) -> Arra
 
 
 def _quantity(quantity: Quantity, frame: Frame, start: int, size: int) -> Array:
-    """The values of a quantity for a block; exactly one rule may hold per row, none leaves NaN."""
-    only = quantity.rules[0]
-    if only.run_when is None:
-        return _rule(only, frame, start, size, None)
-    result: Array = np.asarray(np.nan)  # for all rows, as long as no rule holds anywhere
-    owner: npt.NDArray[np.int64] = np.full(0, -1)
-    for number, rule in enumerate(quantity.rules):
-        assert rule.run_when is not None  # noqa: S101 - the book refuses rivals without `when`
-        holds = np.broadcast_to(rule.run_when(frame), (size,))
-        mask = (holds != 0) & ~np.isnan(holds)
-        if not mask.any():
-            continue
-        if not owner.size:
-            owner = np.full(size, -1)
-        clash = mask & (owner >= 0)
-        if clash.any():
-            row = int(np.flatnonzero(clash)[0])
-            raise _two_hold(quantity, quantity.rules[owner[row]], rule, start + row)
-        owner[mask] = number
-        values = _rule(rule, frame, start, size, mask)
-        result = values if mask.all() else np.where(mask, values, result)
+    """The values of a quantity for a block, a scalar where all rows have the same.
+
+    Exactly one rule may hold per row; none leaves NaN.
+    """
+    result: Array = _NAN
+    before: list[tuple[Rule, Mask | None]] = []
+    for rule in quantity.rules:
+        mask: Mask | None = None  # everywhere
+        if rule.run_when is not None:
+            holds = rule.run_when(frame)
+            mask = (holds != 0) & (holds == holds)  # noqa: PLR0124 - NaN is not itself
+            if not mask.any():
+                continue
+            if mask.ndim == 0 or mask.all():
+                mask = None
+        for other, theirs in before:
+            clash = _both(mask, theirs, size)
+            if clash.any():
+                raise _two_hold(quantity, other, rule, start + int(np.flatnonzero(clash)[0]))
+        values = _rule(rule, frame, start, mask)
+        if values.ndim and values.shape != (size,):
+            raise DataError(
+                f"{rule.file}:{rule.line}: rule '{rule.id}' gives {values.shape} values for {size} rows"
+            )
+        result = values if mask is None else np.where(mask, values, result)
+        before.append((rule, mask))
     return result
+
+
+def _both(mask: Mask | None, other: Mask | None, size: int) -> Mask:
+    """Rows where both hold; None holds everywhere."""
+    if mask is None:
+        return np.ones(size, dtype=bool) if other is None else other
+    return mask if other is None else mask & other
 
 
 def _two_hold(quantity: Quantity, first: Rule, second: Rule, row: int) -> DataError:
@@ -222,31 +252,28 @@ def _two_hold(quantity: Quantity, first: Rule, second: Rule, row: int) -> DataEr
     )
 
 
-def _rule(rule: Rule, frame: Frame, start: int, size: int, mask: npt.NDArray[np.bool_] | None) -> Array:
-    """The values of one rule, finite or unknown where it holds."""
+def _rule(rule: Rule, frame: Frame, start: int, mask: Mask | None) -> Array:
+    """The values of one rule, finite or unknown where it holds; None holds everywhere."""
     found = rule.run(frame)
-    if found.shape != (size,):
-        if found.shape not in ((), (1,)):
-            raise DataError(
-                f"{rule.file}:{rule.line}: rule '{rule.id}' gives {found.shape} values for {size} rows"
-            )
-        found = np.broadcast_to(found, (size,))
     if np.isfinite(found).all():
         return found
-    for bad, said in ((np.isinf(found), "an infinite value"), (_invalid(rule, frame, found), "no number")):
+    infinite = np.isinf(found)
+    for bad, said in ((infinite, "an infinite value"), (_invalid(rule, frame, found, mask), "no number")):
         bad_here = bad if mask is None else bad & mask
         if bad_here.any():
             raise _not_finite(rule, frame, said, start, int(np.flatnonzero(bad_here)[0]))
     return found
 
 
-def _invalid(rule: Rule, frame: Frame, found: Array) -> npt.NDArray[np.bool_]:
+def _invalid(rule: Rule, frame: Frame, found: Array, mask: Mask | None) -> Mask:
     """Rows whose result is NaN although all inputs are known: 0/0, the root or log of a negative number."""
-    invalid = np.isnan(found)
+    invalid: Mask = np.isnan(found) if mask is None else np.isnan(found) & mask
     if rule.curves or rule.terms or rule.missing:  # these may be unknown by themselves
         return np.zeros_like(invalid)
     for name in rule.names:
-        invalid &= ~np.isnan(frame.values[name])
+        if not invalid.any():
+            break
+        invalid = invalid & ~np.isnan(frame.values[name])
     return invalid
 
 

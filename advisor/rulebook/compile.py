@@ -75,10 +75,14 @@ def _two(function: Callable[[Array, Array], Array], a: Closure, b: Closure) -> C
 
 def _many(function: Callable[[Array, Array], Array], parts: tuple[Closure, ...]) -> Closure:
     first, rest = parts[0], parts[1:]
+    # What decides it all by itself, where it is one value for all rows.
+    decides = 0.0 if function is _and else 1.0 if function is _or else np.nan
 
     def run(frame: Frame) -> Array:
         value = first(frame)
         for part in rest:
+            if value.size == 1 and value == decides:
+                return value
             value = function(value, part(frame))
         return value
 
@@ -92,6 +96,8 @@ def _curve(name: str, x: Closure) -> Closure:
 def _choose(condition: Closure, a: Closure, b: Closure) -> Closure:
     def run(frame: Frame) -> Array:
         test = condition(frame)
+        if test.size == 1:  # one answer for all rows: the other branch need not be computed
+            return np.asarray(np.nan) if np.isnan(test) else a(frame) if test else b(frame)
         chosen = np.where(test != 0, a(frame), b(frame))
         return _unknown_where(np.isnan(test), chosen)
 
@@ -104,28 +110,30 @@ def _total(function: np.ufunc, parts: tuple[Closure, ...], none: float) -> Closu
     Operators whose condition holds in no row are left out; an unknown condition makes the total unknown.
     """
     pairs = tuple(zip(parts[::2], parts[1::2], strict=True))
+    everywhere, nowhere = np.asarray(True), np.asarray(False)
 
     def run(frame: Frame) -> Array:
-        total: Array | None = None  # over the operators that were there so far
-        there: npt.NDArray[np.bool_] = np.asarray(False)
-        unknown: npt.NDArray[np.bool_] = np.asarray(False)
+        total: Array = np.asarray(none)
+        there, unknown = nowhere, nowhere  # rows with an operator so far, rows that cannot be told
         for condition, part in pairs:
             test = condition(frame)
-            unknown_test = np.isnan(test)
-            holds = (test != 0) & ~unknown_test
-            unknown = unknown | unknown_test
+            unsaid = np.isnan(test)
+            if unsaid.any():
+                unknown = unknown | unsaid
+            holds = (test != 0) & ~unsaid
             if not holds.any():
                 continue
             value = part(frame)
-            if total is None:
-                total = np.where(holds, value, np.nan)
+            if there is everywhere:
+                value = function(total, value)
+            elif there is not nowhere:
+                value = np.where(there, function(total, value), value)
+            if holds.all():
+                total, there = value, everywhere
             else:
-                both = np.where(there, function(total, value), value)
-                total = np.where(holds, both, total)
-            there = there | holds
-        if total is None:
-            total = np.asarray(none)
-        return _unknown_where(unknown, np.where(there, total, none))
+                total = np.where(holds, value, total)
+                there = there if there is everywhere else there | holds
+        return _unknown_where(unknown, total)
 
     return run
 

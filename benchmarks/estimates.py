@@ -1,0 +1,83 @@
+"""How many decoders are estimated a second: `python benchmarks/estimates.py [rows]` over the shipped rules.
+
+A complete estimate is time and memory of a decoder of the catalogue on an accelerator of the
+catalogue with its layout given. One core; the best of five. The bar is 300,000 a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from functools import partial
+
+import numpy as np
+from evaluator import best_of
+
+from advisor.data.catalogue import Catalogue, load_catalogue
+from advisor.data.files import shipped
+from advisor.estimate import Table, evaluate
+from advisor.estimate.inputs import of_accelerator
+from advisor.rulebook import RuleBook, load_book
+
+BAR_PER_SECOND = 300_000
+WANT = ("time_s", "memory_bytes", "fits")
+LAYOUTS: dict[str, tuple[object, ...]] = {
+    "devices": (1, 8, 64, 1024),
+    "micro_batch": (1, 2, 8),
+    "global_batch": (64, 512),
+    "seq_len": (1024, 4096),
+    "recompute": ("none", "selective", "full"),
+    "sharding": ("none", "zero1", "fsdp"),
+    "tp": (1, 2, 8),
+    "pp": (1, 4),
+    "effort": ("ordinary", "tuned"),
+    "flash_attention": (0, 1),
+    "compiled": (0, 1),
+}
+RECIPE: dict[str, object] = {
+    "method": "pretrain",
+    "precision": "bf16_mixed",
+    "optimizer": "adamw",
+    "samples": 1e6,
+}
+
+
+def decoders(book: RuleBook, catalogue: Catalogue, rows: int) -> Table:
+    """`rows` decoders of the catalogue, each on an accelerator and in a layout drawn at random."""
+    random = np.random.default_rng(0)
+    models = [model for model in catalogue.models.values() if model.family == "decoder"]
+    devices = [of_accelerator(entry).values for entry in catalogue.accelerators.values()]
+    chosen = random.integers(len(models), size=rows), random.integers(len(devices), size=rows)
+    columns: dict[str, object] = {name: [value] * rows for name, value in RECIPE.items()}
+    columns["family"] = ["decoder"] * rows
+    for index, source in zip(chosen, ([model.numbers for model in models], devices), strict=True):
+        for name in dict.fromkeys(name for values in source for name in values):
+            if name in book.columns:
+                each = [values.get(name) for values in source]
+                columns[name] = [each[i] for i in index]
+    for name, values in LAYOUTS.items():
+        columns[name] = [values[i] for i in random.integers(len(values), size=rows)]
+    return Table.from_columns(book, columns, rows=rows)
+
+
+def main() -> None:
+    """Print estimates a second, and the share of rows that are answered."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 131_072
+    book, catalogue = load_book([shipped("rules")]), load_catalogue()
+    started = time.perf_counter()
+    table = decoders(book, catalogue, rows)
+    filled = time.perf_counter() - started
+    done = evaluate(book, table, WANT, keep_all=False)
+    known = ", ".join(f"{name} {np.mean(~np.isnan(done.columns[name])):.0%}" for name in WANT)
+    seconds = best_of(5, partial(evaluate, book, table, WANT, keep_all=False))
+    verdict = "ok" if rows / seconds >= BAR_PER_SECOND else "BELOW THE BAR"
+    print(f"{rows} decoders, {len(book.operators)} operators: {seconds * 1e3:.0f} ms")
+    print(f"{rows / seconds:,.0f} estimates a second (bar {BAR_PER_SECOND:,}) {verdict}")
+    print(f"known: {known}; the table was filled in {filled * 1e3:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -91,7 +91,7 @@ GENERATIONS = [
     ("metax-", "metax_maca"),
     ("biren-", "biren_br"),
     ("iluvatar-", "iluvatar_corex"),
-    ("nvidia-gtx-1080", "nvidia_pascal"),
+    ("nvidia-gtx-10", "nvidia_pascal"),
     ("nvidia-p100", "nvidia_pascal"),
     ("nvidia-v100", "nvidia_volta"),
     ("nvidia-t4", "nvidia_turing"),

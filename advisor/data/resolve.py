@@ -76,6 +76,7 @@ class DeviceNames:
         makers = {entry.vendor for entry in entries.values()}
         # processors go with every maker: sources say "intel" or "amd" of them as well as "cpu"
         self._of_maker = {m: {k for k, e in entries.items() if e.vendor in (m, "cpu")} for m in makers}
+        self._all = set(entries)
         self._exact: dict[str, list[str]] = {}
         self._words: list[tuple[frozenset[str], str]] = []
         for entry in entries.values():
@@ -91,7 +92,7 @@ class DeviceNames:
         text = text[:_LONGEST]
         maker = (vendor or "").strip().casefold()
         maker = _VENDORS.get(maker, maker)
-        ids = self._of_maker.get(maker, set(self._entries))
+        ids = self._of_maker.get(maker, self._all)
         whole = _plain(text)
         exact = [key for key in self._exact.get(whole, []) if key in ids]
         if len(exact) == 1:

@@ -61,6 +61,12 @@ def test_the_agreed_list_holds_every_name_of_the_evidence() -> None:
         ("RTX 4090 24GB", "nvidia-rtx-4090-24gb"),
         ("GeForce RTX 4090 Laptop GPU", "nvidia-rtx-4090-laptop-16gb"),
         ("RTX4060Ti 16GB", "nvidia-rtx-4060-ti-16gb"),
+        ("RTX 3080 Ti", "nvidia-rtx-3080-ti-12gb"),
+        ("RTX 3080", "nvidia-rtx-3080-10gb"),
+        ("RTX 3080 12GB", "nvidia-rtx-3080-12gb"),
+        ("GeForce RTX 4060 Ti 8 GB", "nvidia-rtx-4060-ti-8gb"),
+        ("RTX 4070 Super", "nvidia-rtx-4070-super-12gb"),
+        ("RX 7900 XT", "amd-rx-7900-xt-20gb"),
         ("L4", "nvidia-l4-24gb"),
         ("T4", "nvidia-t4-16gb"),
         ("trn2.48xlarge", "aws-trainium2"),
@@ -77,8 +83,8 @@ def test_spellings_not_seen_before(text: str, entry: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "RTX 3080 Ti", "RTX 4070 Super", "RTX 2060 12GB", "A100X", "A100 SXM 64GB", "RX 7900 XT", "MI308X",
-        "RTX A2000", "M2 Pro", "H1000", "no device at all", "RTX 6000",
+        "RTX 5060 Ti", "RTX 4050", "RTX 2060 12GB", "A100X", "A100 SXM 64GB", "RX 7900 GRE", "MI308X",
+        "RTX A2000", "RTX 3080 Ti Laptop GPU", "GTX 1070 Ti", "TITAN Xp", "M2 Pro", "H1000", "no device at all", "RTX 6000",
     ],
 )  # fmt: skip
 def test_another_product_is_never_taken_for_its_neighbour(text: str) -> None:

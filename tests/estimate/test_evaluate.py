@@ -443,3 +443,24 @@ def test_cases_hold_and_can_fail(book: RuleBook, tmp_path: Path) -> None:
         failed = [outcome for outcome in broken if not outcome.ok]
         assert len(failed) == 1
         assert says in str(failed[0])
+
+
+def test_rows_that_agree_are_told_of_as_any_others(tmp_path: Path) -> None:
+    two = rule("a", "q", "1", "kind_gpu") + rule("b", "q", "2", "kind_gpu or kind_npu")
+    zero = rule("bad", "bad", "work / (size / size - 1) / work") + rule("none", "none", "0 / (work - work)")
+    book = make_book(tmp_path, BOOK + two + zero.replace("work - work", "size / size - 1"))
+    table = Table.from_columns(book, {"kind": "gpu", "work": 5.0, "size": 2.0}, rows=4)
+    assert evaluate(book, table, ["time_s"]).columns["time_s"].tolist() == [1.05] * 4
+    for name, says in (("q", "both give q for row 0"), ("bad", "infinite"), ("none", "no number for row 0")):
+        with pytest.raises(DataError, match=says):
+            evaluate(book, table, [name])
+
+
+def test_a_row_among_like_rows_gives_what_it_gives_among_others(book: RuleBook) -> None:
+    row = {"work": 1000.0, "kind": "gpu", "price": None, "size": 3.0}
+    other = {"work": None, "kind": "cpu", "price": 2.0, "measured_rate": 7.0}
+    like = evaluate(book, Table.from_rows(book, [row] * 5))
+    mixed = evaluate(book, Table.from_rows(book, [row, other] * 5))
+    for name in book.order:
+        assert like.value(name, 3) == mixed.value(name, 4)
+        assert like.columns[name].shape == (5,)

@@ -27,7 +27,7 @@ class ByCategory:
 
 
 def read_by_category(raw: Raw, columns: Mapping[str, Column], problems: list[Problem]) -> ByCategory | None:
-    """[[constant_by]] id, by, unit, value (of values not listed), values, text, source; fit, prior_spread."""
+    """[[constant_by]] id, by, unit, value (of values not listed), values, text, source; fit, priors, prior_spread."""
     keys = Keys(raw, problems)
     named_well(keys)
     if SEPARATOR in raw.id:
@@ -56,18 +56,26 @@ def read_by_category(raw: Raw, columns: Mapping[str, Column], problems: list[Pro
         found = keys.convert(
             "values", lambda given: {word: parse_as(one, unit) for word, one in given.items()}, found
         )
+    priors = keys.raw_value("priors") if keys.has("priors") else {}
+    if not isinstance(priors, dict) or not set(priors) <= set(column.values if column else ()):
+        keys.wrong("priors", f"must be a table of values of {by} and numbers")
+    believed: dict[str, float] = {}
+    if priors and not keys.failed:
+        believed = keys.convert(
+            "priors", lambda given: {word: parse_as(one, unit) for word, one in given.items()}, believed
+        )
     keys.no_more()
     if keys.failed or column is None:
         return None
     constants = {}
     for word in column.values:
-        id_, value = f"{raw.id}{SEPARATOR}{word}", found.get(word, other)
+        id_, value = f"{raw.id}{SEPARATOR}{word}", found.get(word, believed.get(word, other))
         if math.isnan(value):
             continue
         constants[id_] = Constant(
             id=id_, file=raw.file, line=raw.line, folder=raw.folder, text=f"{text} ({by} {word})",
             value=value, low=value, high=value, better="none", unit=unit, dimension=dimension,
-            source=source, fitted_from=fitted, fit=fit, prior=other, prior_spread=prior_spread,
+            source=source, fitted_from=fitted, fit=fit, prior=believed.get(word, other), prior_spread=prior_spread,
         )  # fmt: skip
     return ByCategory(constants, _rule(raw, column, constants, (unit, text, source), dimension))
 

@@ -1,0 +1,226 @@
+"""A record as columns of the rules' table: its network, set-up and device, each with its source."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue, load_catalogue
+from advisor.data.files import read_toml, shipped
+from advisor.data.resolve import resolve_device
+from advisor.estimate.inputs import Inputs, of_accelerator
+from advisor.evidence.network import Network, network_of
+from advisor.evidence.record import Record, Refusal
+from advisor.model import preset_of
+from advisor.schema import Kind
+
+_SAMPLES = 1.0
+_RANK = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How words of the sources are read (rules/evidence/reading.toml and map.toml)."""
+
+    patterns: Mapping[str, Sequence[tuple[re.Pattern[str], str]]]
+    excluded: Sequence[tuple[re.Pattern[str], tuple[str, ...], str]]
+    ordinary: frozenset[str]
+    fp32_is_tf32: frozenset[str]
+
+    def word(self, what: str, text: str) -> str | None:
+        """The column's value that `text` means, or None."""
+        return next((value for pattern, value in self.patterns[what] if pattern.search(text)), None)
+
+
+@functools.cache
+def shipped_reading() -> Reading:
+    """The shipped tables of words."""
+    folder = shipped("rules") / "evidence"
+    raw, names = read_toml(folder / "reading.toml"), read_toml(folder / "map.toml")
+    kinds = ("stacks", "precisions", "methods", "optimizers", "shardings")
+    return Reading(
+        {kind: [(re.compile(p, re.I), value) for p, value in raw[kind]] for kind in kinds},
+        [(re.compile(e["pattern"]), tuple(e["quantities"]), e["reason"]) for e in raw["excluded"]],
+        frozenset(names["ordinary"]),
+        frozenset(names["fp32_is_tf32"]),
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published run that the rules can be asked about: its columns, and what it leaves out."""
+
+    record: Record
+    entry: Accelerator
+    network: Network
+    inputs: Inputs
+    devices: float  # as the catalogue's entry counts them
+    refused: Mapping[str, str] = field(default_factory=dict)  # quantity -> why it is not judged
+
+
+@functools.cache
+def _catalogue() -> Catalogue:
+    return load_catalogue([shipped("rules")])
+
+
+@functools.cache
+def _entry_inputs(entry_id: str) -> Inputs:
+    return of_accelerator(_catalogue().accelerators[entry_id])
+
+
+def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
+    """The run behind a record, or why the rules say nothing of it. Never raises for what a record holds."""
+    catalogue = catalogue or _catalogue()
+    asked = _asked(record)
+
+    def refuse(reason: str) -> Refusal:
+        return Refusal(record.id, reason, asked)
+
+    reading = shipped_reading()
+    device = resolve_device(record.text("vendor") or None, record.text("accelerator") or None)
+    if device.id is None:
+        return refuse(device.why)
+    entry = catalogue.accelerators[device.id]
+    count = record.number("num_accelerators")
+    if count is None:
+        return refuse("the row gives no number of devices")
+    preset = preset_of(record.text("model"), record.text("family"))
+    network = network_of(record, None if isinstance(preset, str) else preset)
+    if isinstance(network, str):
+        return refuse(network)
+    devices = count * device.devices
+    found = _entry_inputs(device.id).update(Inputs())
+    for name, value in network.numbers.items():
+        found.put(name, value, Kind.published, network.source)
+    found.put("family", network.family, Kind.published, network.source)
+    problem = _put_recipe(found, record, reading, network, entry)
+    problem = problem or _put_layout(found, record, devices, device.devices)
+    if problem:
+        return refuse(problem)
+    refused = {
+        quantity: reason
+        for pattern, quantities, reason in reading.excluded
+        if pattern.search(record.text("notes"))
+        for quantity in quantities
+    }
+    return Run(record, entry, network, found, devices, refused)
+
+
+def _asked(record: Record) -> tuple[str, ...]:
+    from advisor.evidence.measured import measured_of  # noqa: PLC0415 - measured needs Run from here
+
+    return tuple(measured_of(record)) or ("step_time_s",)
+
+
+def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Network, entry: Accelerator) -> str:
+    """Method, precision, optimizer, stack, effort; '' or why the run is not covered."""
+    row = "the row"
+    method = reading.word("methods", record.text("method") or "full")
+    if method is None:
+        return f"method '{record.text('method')[:40]}' is not modelled"
+    precision = reading.word("precisions", record.text("precision")) if record.text("precision") else None
+    if record.text("precision") and precision is None:
+        return f"precision '{record.text('precision')[:40]}' is not modelled"
+    if precision is None:
+        return "the row gives no precision"
+    if precision == "fp32" and record.source in reading.fp32_is_tf32 and "tf32" in entry.peaks:
+        precision = "tf32"
+    found.put("method", method, Kind.published, row)
+    found.put("precision", precision, Kind.published, row)
+    optimizer = reading.word("optimizers", record.text("optimizer")) if record.text("optimizer") else None
+    image = network.family in ("cnn", "stated")
+    found.put("optimizer", optimizer or ("sgd" if image else "adamw"), Kind.published, row)
+    found.put("samples", _SAMPLES, Kind.assumed, "one sample")
+    found.put("lora_rank", record.number("lora_rank") or _RANK, Kind.published, row)
+    for name in ("seq_len", "image_size", "global_batch", "micro_batch"):
+        value = record.number(name)
+        if value is not None:
+            found.put(name, value, Kind.published, row)
+    problem = _put_sample(found, network)
+    stack = reading.word("stacks", record.text("framework")) or "other"
+    found.put("stack", stack, Kind.published, row)
+    found.put("era", _era(record.text("source_date")), Kind.published, row, "the row gives no date")
+    effort = "ordinary" if record.source in reading.ordinary else "tuned"
+    found.put("effort", effort, Kind.assumed, "rules/evidence/map.toml")
+    for name, column in (
+        ("flash_attention", "flash_attention"),
+        ("compile", "compiled"),
+        ("sequence_parallel", "sequence_parallel"),
+    ):
+        flag = record.flag(name)
+        if flag is not None:
+            found.put(column, float(flag), Kind.published, row)
+    return problem
+
+
+def _put_sample(found: Inputs, network: Network) -> str:
+    """The size of one sample: the row's, else the one that the network's figures are for."""
+    sized, numbers = found.values, network.numbers
+    if network.family in ("decoder", "moe", "encoder", "encoder_decoder", "size_only"):
+        if "seq_len" in sized:
+            return ""
+        if native := numbers.get("native_seq_len"):
+            found.put("seq_len", native, Kind.assumed, network.source)
+            return ""
+        return "the row gives no sequence length"
+    for name, native in (("image_size", "native_image_size"), ("seq_len", "native_seq_len")):
+        if name not in sized and native in numbers:
+            found.put(name, numbers[native], Kind.assumed, network.source)
+    if "image_size" not in found.values and "seq_len" not in found.values:
+        return "the row gives no image size"
+    return ""
+
+
+def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> str:
+    """Devices and parallel degrees; '' or why they cannot be."""
+    row = "the row"
+    found.put("devices", devices, Kind.published, row)
+    degrees = {name: record.number(name) for name in ("tp", "pp", "vpp", "cp", "ep", "dp")}
+    product = 1.0
+    for name in ("tp", "pp", "cp"):
+        product *= degrees[name] or 1.0
+    loose = record.text("vendor").lower() in ("google", "aws", "cerebras", "graphcore")
+    if product > devices * (8 if loose else 1):
+        return f"its layout needs {product:g} devices, the row has {devices:g}"
+    if loose and product * (degrees["dp"] or 1.0) not in (devices, devices / counted):
+        degrees = dict.fromkeys(degrees)  # cores, chips and dies are counted differently: not known
+    for name in ("tp", "pp", "vpp", "cp", "ep"):
+        value = degrees[name]
+        if value is not None:
+            found.put(name, value, Kind.published, row)
+    reading = shipped_reading()
+    sharding = reading.word("shardings", record.text("sharding")) if record.text("sharding") else None
+    if sharding is not None:
+        found.put("sharding", sharding, Kind.published, row)
+    recompute = record.text("recompute")
+    if recompute in ("none", "selective", "full"):
+        found.put("recompute", recompute, Kind.published, row)
+    offload = record.text("offload") or "none"
+    if offload not in ("none", "optimizer", "params"):
+        return f"offload '{offload[:40]}' is not modelled"
+    found.put("offload", offload, Kind.published, row)
+    return ""
+
+
+def _era(date: str) -> float | None:
+    """'2023-07' as 2023.54; None when it is no date."""
+    match = re.fullmatch(r"(20\d\d)(?:-(\d\d))?.*", date)
+    if not match:
+        return None
+    month = int(match[2]) if match[2] and 1 <= int(match[2]) <= 12 else 6
+    return int(match[1]) + (month - 0.5) / 12
+
+
+def shipped_evidence() -> list[Path]:
+    """The shipped files of published runs."""
+    return sorted((shipped("rules") / "evidence").glob("*.jsonl"))
+
+
+def columns_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The columns of the runs' table, one mapping a run."""
+    return [run.inputs.values for run in runs]

@@ -1,0 +1,46 @@
+"""What a record measured, in the quantities that `validate` names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from advisor.evidence.record import Record
+
+MEMORY_KINDS: Mapping[str, str] = {
+    "allocated": "allocated_bytes", "reserved": "reserved_bytes", "nvml": "nvml_bytes",
+    "unknown": "reserved_bytes", "": "reserved_bytes",
+}  # fmt: skip
+"""The rules' quantity that a record's memory_kind names; unknown ones are most often what a tool shows."""
+
+
+def measured_of(record: Record) -> dict[str, float]:
+    """quantity -> measured value. step_time_s of one optimizer step; of one sample on one device where the
+    global batch is not known. Throughputs are turned into it: they are printed per accelerator."""
+    found: dict[str, float] = {}
+    step = _step_seconds(record)
+    if step is not None:
+        found["step_time_s"] = step
+    for name in ("total_time_h", "peak_mem_gib"):
+        value = record.number(name)
+        if value is not None:
+            found[name] = value
+    fits = record.flag("fits")
+    if fits is not None:
+        found["fits"] = float(fits)
+    return found
+
+
+def _step_seconds(record: Record) -> float | None:
+    batch, count = record.number("global_batch"), record.number("num_accelerators")
+    step = record.number("step_time_s")
+    if step is not None:
+        return step
+    samples, tokens = record.number("samples_per_s_per_device"), record.number("tokens_per_s_per_device")
+    length = record.number("seq_len")
+    if samples is None and tokens is not None and length is not None:
+        samples = tokens / length
+    if samples is None:
+        return None
+    if batch is None or count is None:
+        return 1.0 / samples
+    return batch / (samples * count)

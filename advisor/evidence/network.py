@@ -1,0 +1,125 @@
+"""The network of a published run: a preset where its shape agrees with the row, else what the row itself says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from advisor.evidence.record import Record
+from advisor.schema import Model
+
+_FAMILIES = {
+    "decoder": "decoder", "moe-decoder": "moe", "encoder": "encoder", "vit": "vit", "cnn": "cnn",
+    "encoder-decoder": "encoder_decoder", "diffusion": "diffusion", "other": "stated",
+}  # fmt: skip
+_GATED = re.compile(
+    r"llama|mistral|mixtral|qwen|baichuan|internlm|gemma|\byi\b|deepseek|glm|aquila|palm|moonlight|kimi|"
+    r"olmo|grok|gpt-oss|maverick|scout|smollm|granite|telechat|phi-?[34]|nemotron-?h|minitron",
+    re.I,
+)
+"""Names of networks with gated feed-forward blocks, for rows that give no parameter count to tell by."""
+
+_PATCH = re.compile(r"(?:/|patch_?|p)(\d{1,2})(?!\d)", re.I)
+_AGREES = 0.25  # relative distance of parameter counts beyond which a preset is not the row's network
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Numbers of the rules' columns for one network, its family, and where they are from."""
+
+    family: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    source: str = "the row"
+
+
+def network_of(record: Record, preset: Model | None) -> Network | str:
+    """The network of a record, or why it is not known. `preset` is what its name means, if anything."""
+    family = _FAMILIES.get(record.text("family"))
+    if family is None:
+        given = record.text("family") or "none"
+        return f"family '{given}' is not one of {', '.join(_FAMILIES)}"
+    if preset is not None and (found := _as_preset(record, preset)) is not None:
+        return found
+    if family in ("decoder", "encoder", "vit", "moe"):
+        shaped = _as_shaped(record, family)
+        if not isinstance(shaped, str):
+            return shaped
+        params = record.number("params")
+        if family == "decoder" and params:
+            return Network("size_only", {"params": params}, "the row's parameter count alone")
+        return shaped
+    return f"'{record.text('model')[:60]}' is not a network the rules know, and the row gives no shape"
+
+
+def _as_preset(record: Record, preset: Model) -> Network | None:
+    """The preset with what the row says on top, unless the row contradicts it."""
+    numbers = dict(preset.numbers)
+    layers, hidden, params = (record.number(name) for name in ("layers", "hidden", "params"))
+    if hidden and numbers.get("hidden") not in (None, hidden):
+        return None
+    if layers and numbers.get("layers") not in (None, layers):
+        if "hidden" not in numbers or not hidden:
+            return None
+        numbers["layers"] = layers  # a proxy with fewer layers of the same kind
+        if "dense_layers" in numbers:
+            numbers["dense_layers"] = min(numbers["dense_layers"], layers)
+        if "window_layers" in numbers:
+            numbers["window_layers"] = round(numbers["window_layers"] * layers / preset.numbers["layers"])
+    elif params and (own := numbers.get("params") or numbers.get("stated_params")):
+        if abs(params / own - 1) > _AGREES:
+            return None
+    if preset.family in ("decoder", "encoder") and (vocab := record.number("vocab")):
+        numbers["vocab"] = vocab  # padded by the trainer
+    return Network(preset.family, numbers, preset.source or preset.id)
+
+
+def _as_shaped(record: Record, family: str) -> Network | str:
+    layers, hidden = record.number("layers"), record.number("hidden")
+    if not layers or not hidden:
+        return "the row gives neither a known network nor layers and width"
+    head_dim = record.number("head_dim")
+    heads = record.number("heads") or max(1.0, hidden / (head_dim or (128.0 if hidden >= 4096 else 64.0)))
+    head_dim = head_dim or hidden / heads
+    ffn = record.number("ffn_hidden") or 4.0 * hidden
+    numbers: dict[str, float] = dict.fromkeys(
+        ("tied", "positions", "token_types", "qkv_bias", "linear_bias", "pooler", "classes"), 0.0
+    )
+    numbers |= {
+        "layers": layers, "hidden": hidden, "heads": heads, "head_dim": head_dim, "ffn_hidden": ffn,
+        "kv_heads": record.number("kv_heads") or heads, "norm_vectors": 1.0,
+        "vocab": record.number("vocab") or (32000.0 if family in ("decoder", "moe") else 30522.0),
+    }  # fmt: skip
+    numbers["ffn_matrices"] = _matrices(record, family, numbers)
+    if family == "vit":
+        patch, size = _PATCH.search(record.text("model")), record.number("image_size")
+        if not patch or not size:
+            return "the row gives no image size, or its network's name no patch size"
+        numbers |= {"patch": float(patch[1]), "native_image_size": size, "classes": 1000.0}
+        del numbers["vocab"]
+    if family == "moe":
+        experts, chosen = record.number("num_experts"), record.number("top_k")
+        if not experts or experts < 2:
+            return "the row gives no number of experts"
+        numbers |= {
+            "experts": experts, "experts_per_token": min(chosen or 2.0, experts), "expert_hidden": ffn,
+            "shared_hidden": 0.0, "dense_layers": 0.0, "ffn_matrices": 3.0,
+        }  # fmt: skip
+    return Network(family, numbers)
+
+
+def _matrices(record: Record, family: str, numbers: Mapping[str, float]) -> float:
+    """2 or 3 matrices in the feed-forward block: by the parameter count where given, else by the name."""
+    if family in ("encoder", "vit"):
+        return 2.0
+    ffn, hidden = numbers["ffn_hidden"], numbers["hidden"]
+    params = record.number("params")
+    if params and family == "decoder" and record.number("ffn_hidden") and record.number("vocab"):
+        width = numbers["head_dim"] * (2 * numbers["heads"] + 2 * numbers["kv_heads"])
+        rest = numbers["vocab"] * hidden + numbers["layers"] * hidden * width
+        plain, gated = (rest + numbers["layers"] * n * hidden * ffn for n in (2, 3))
+        untied = numbers["vocab"] * hidden
+        miss = {n: min(abs(p - params), abs(p + untied - params)) for n, p in ((2.0, plain), (3.0, gated))}
+        if min(miss.values()) < 0.1 * params:
+            return min(miss, key=lambda n: miss[n])
+    return 3.0 if _GATED.search(record.text("model")) or abs(ffn - 4 * hidden) > 1 else 2.0

@@ -106,15 +106,45 @@ def _fused(query: Any, key: Any, value: Any, *_: Any, is_causal: bool = False, *
     return out
 
 
+def _lstm(self: Any, x: Any) -> Any:
+    """Fused LSTM layers of [time, batch, width]: one operator a time step, layer and direction."""
+    steps, batch, _ = x.shape
+    ways = 2 if self.bidirectional else 1
+    matrices = sum(weight.numel() for weight in self.parameters() if weight.dim() == 2)
+    gates = 4 * self.hidden_size * ways * self.num_layers * steps * batch
+    for counter in _counters:
+        counter.work.add("recurrent", 2.0 * matrices * steps * batch, gates)
+        counter.work.operators += steps * self.num_layers * ways
+        counter.work.written += gates + gates // 2  # the four gates, the state and the output
+    kept = x.new_empty(gates + gates // 2)
+    out = x.new_empty(steps, batch, self.hidden_size * ways)
+    return _Keep.apply(out, x, kept), None
+
+
+class _Keep(torch.autograd.Function):
+    """Passes its first tensor on and keeps it with the others."""
+
+    @staticmethod
+    def forward(ctx: Any, out: Any, x: Any, kept: Any) -> Any:
+        ctx.save_for_backward(out, x, kept)
+        return out.view_as(out)
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Any) -> Any:
+        raise NotImplementedError("only what is kept is counted")
+
+
 @contextlib.contextmanager
 def fused_attention() -> Iterator[None]:
-    """The meta device would take the unfused path of attention; training takes the fused one."""
-    real = functional.scaled_dot_product_attention
+    """The meta device would take the unfused paths of attention and LSTM; training takes the fused ones."""
+    real, real_lstm = functional.scaled_dot_product_attention, torch.nn.LSTM.forward
     setattr(functional, "scaled_dot_product_attention", _fused)  # noqa: B010 - read-only to the type checker
+    setattr(torch.nn.LSTM, "forward", _lstm)  # noqa: B010
     try:
         yield
     finally:
         setattr(functional, "scaled_dot_product_attention", real)  # noqa: B010
+        setattr(torch.nn.LSTM, "forward", real_lstm)  # noqa: B010
 
 
 def work_of(run: Callable[[], Any], batch: int = BATCH) -> Work:

@@ -57,7 +57,7 @@ def fold(name: str) -> str:
         text = name.strip().casefold()
     while (shorter := _NOISE.sub("", text).strip()) != text and shorter:
         text = shorter
-    return re.sub(r"[^a-z0-9]", "", text)
+    return re.sub(r"[^a-z0-9]", "", re.sub(r"(?<=\d)\.(?=\d)", "p", text))  # OPT-1.3B is not OPT-13B
 
 
 def read_names(path: Path, catalogue: Catalogue) -> Names:

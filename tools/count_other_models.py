@@ -1,0 +1,337 @@
+# ruff: noqa: E501 - networks and sources a line
+"""Presets of detection, segmentation, speech and translation networks, counted on modules.
+
+    python tools/count_other_models.py [ID …]
+
+Needs torch, torchvision, timm, transformers, diffusers, monai and effdet. Where no library has the network it is
+built here from its published description. Proposals of detection networks are as many as training draws.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from count_image_models import write
+from counting import BATCH, numbers_of
+from torch import nn
+
+Counted = tuple[str, str, tuple[str, ...], str, dict[str, float]]  # title, family, aliases, source, numbers
+DLE = "github:NVIDIA/DeepLearningExamples"
+
+
+def _empty(*shape: int) -> Any:
+    return torch.empty(*shape, device="meta")
+
+
+def _conv_bn(inner: int, out: int, kernel: int, **more: Any) -> list[nn.Module]:
+    return [nn.Conv2d(inner, out, kernel, bias=False, **more), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+
+
+def ssd300() -> Counted:
+    """ResNet-50 up to its third stage, which keeps the size, five more maps, two convolutions on each."""
+    from torchvision.models import resnet50
+
+    body = nn.Sequential(*list(resnet50().children())[:7])
+    first = body[-1][0]
+    first.conv1.stride = first.conv2.stride = first.downsample[0].stride = (1, 1)
+    widths = (1024, 512, 512, 256, 256, 256)
+    more = nn.ModuleList()
+    for at, inner in enumerate((256, 256, 128, 128, 128)):
+        step: dict[str, Any] = {"padding": 1, "stride": 2} if at < 3 else {}
+        more.append(
+            nn.Sequential(*_conv_bn(widths[at], inner, 1), *_conv_bn(inner, widths[at + 1], 3, **step))
+        )
+    boxes = nn.ModuleList(
+        nn.Conv2d(width, count * (4 + 81), 3, padding=1)
+        for width, count in zip(widths, (4, 6, 6, 6, 4, 4), strict=True)
+    )
+    module = nn.ModuleList((body, more, boxes)).to("meta")
+    image = _empty(BATCH, 3, 300, 300)
+
+    def run() -> None:
+        maps = [body(image)]
+        for layer in more:
+            maps.append(layer(maps[-1]))
+        for box, given in zip(boxes, maps, strict=True):
+            box(given)
+
+    numbers = numbers_of(module, run) | {"native_image_size": 300}
+    return "SSD300 with ResNet-50", "cnn", ("ssd300",), f"{DLE} PyTorch/Detection/SSD ssd/model.py", numbers
+
+
+def mask_rcnn() -> Counted:
+    """COCO: a short side of 800, 4:3 (1,067, padded to 1,088); 512 proposals, 128 of them with masks."""
+    from torchvision.models.detection import maskrcnn_resnet50_fpn
+
+    module = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=81).to("meta")
+    image = _empty(BATCH, 3, 800, 1088)
+    heads = module.roi_heads
+
+    def run() -> None:
+        maps = module.backbone(image)
+        module.rpn.head(list(maps.values()))
+        heads.box_predictor(heads.box_head(_empty(BATCH * 512, 256, 7, 7)))
+        heads.mask_predictor(heads.mask_head(_empty(BATCH * 128, 256, 14, 14)))
+
+    numbers = numbers_of(module, run) | {"native_image_size": 800}
+    source = "arXiv:1703.06870; torchvision maskrcnn_resnet50_fpn"
+    return "Mask R-CNN with ResNet-50 FPN", "cnn", ("maskrcnn_resnet50_fpn", "mask-rcnn"), source, numbers
+
+
+def retinanet() -> Counted:
+    """The one of MLPerf: Open Images, 264 classes, 800 x 800 pixels."""
+    from torchvision.models.detection import RetinaNet
+    from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+    from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+    body = resnet_fpn_backbone(
+        backbone_name="resnext50_32x4d", weights=None, returned_layers=[2, 3, 4],
+        extra_blocks=LastLevelP6P7(256, 256), norm_layer=nn.BatchNorm2d,
+    )  # fmt: skip
+    module = RetinaNet(body, num_classes=264).to("meta")
+    image = _empty(BATCH, 3, 800, 800)
+    numbers = numbers_of(module, lambda: module.head(list(module.backbone(image).values())))
+    source = "github:mlcommons/training single_stage_detector; torchvision RetinaNet"
+    return (
+        "RetinaNet with ResNeXt-50 32x4d FPN", "cnn", ("retinanet",), source, numbers | {"native_image_size": 800},
+    )  # fmt: skip
+
+
+class Unet(nn.Module):
+    """Two unpadded 3x3 convolutions a level, as in the paper."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (64, 128, 256, 512, 1024)
+        pairs = zip((3, *widths), widths, strict=False)
+        self.down = nn.ModuleList(self._pair(inner, out) for inner, out in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(w, w // 2, 2, stride=2) for w in widths[:0:-1])
+        self.merge = nn.ModuleList(self._pair(w, w // 2) for w in widths[:0:-1])
+        self.out = nn.Conv2d(64, 2, 1)
+
+    @staticmethod
+    def _pair(inner: int, out: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(inner, out, 3), nn.ReLU(), nn.Conv2d(out, out, 3), nn.ReLU())
+
+    def forward(self, x: Any) -> Any:
+        kept = []
+        for at, pair in enumerate(self.down):
+            x = pair(nn.functional.max_pool2d(x, 2) if at else x)
+            kept.append(x)
+        for up, merge, skip in zip(self.up, self.merge, kept[-2::-1], strict=True):
+            x = up(x)
+            cut = (skip.shape[-1] - x.shape[-1]) // 2
+            x = merge(torch.cat((skip[..., cut : cut + x.shape[-2], cut : cut + x.shape[-1]], x), 1))
+        return self.out(x)
+
+
+def unet_medical() -> Counted:
+    module, image = Unet().to("meta"), _empty(BATCH, 3, 572, 572)
+    numbers = numbers_of(module, lambda: module(image)) | {"native_image_size": 572}
+    source = f"arXiv:1505.04597; {DLE} TensorFlow2/Segmentation/UNet_Medical"
+    return "U-Net (medical, 572 pixels)", "cnn", ("unet-medical",), source, numbers
+
+
+def _nnunet(shape: tuple[int, ...], inner: int, classes: int) -> dict[str, float]:
+    """Six levels, strided convolutions down, transposed ones up, as its planner chooses for these patches."""
+    from monai.networks.nets import DynUNet
+
+    dims = len(shape)
+    strides = [[1] * dims] + [[2] * dims] * 5
+    module = DynUNet(
+        dims, inner, classes, [[3] * dims] * 6, strides, strides[1:], norm_name=("INSTANCE", {"affine": True}),
+        act_name=("leakyrelu", {"inplace": True, "negative_slope": 0.01}), deep_supervision=False, trans_bias=True,
+    ).to("meta")  # fmt: skip
+    image = _empty(BATCH, inner, *shape)
+    return numbers_of(module, lambda: module(image))
+
+
+_NNUNET = (
+    f"arXiv:1809.10486; {DLE} PyTorch/Segmentation/nnUNet, task 01 (brain tumours: 4 channels, 4 classes)"
+)
+
+
+def nnunet_2d() -> Counted:
+    """Its patch is 192 x 160: the edge of the square of the same area stands for it."""
+    numbers = _nnunet((192, 160), 4, 4) | {"native_image_size": (192 * 160) ** 0.5}
+    return "nnU-Net 2D (patch 192 x 160)", "cnn", ("nnunet-2d",), _NNUNET, numbers
+
+
+def nnunet_3d() -> Counted:
+    numbers = _nnunet((128, 128, 128), 4, 4) | {"native_image_size": 128, "image_dimensions": 3}
+    return "nnU-Net 3D (patch 128^3)", "cnn", ("nnunet-3d",), _NNUNET, numbers
+
+
+def unet_3d() -> Counted:
+    """KiTS19 of MLPerf: one channel, three classes."""
+    numbers = _nnunet((128, 128, 128), 1, 3) | {"native_image_size": 128, "image_dimensions": 3}
+    source = "arXiv:1606.06650; github:mlcommons/training image_segmentation (nnU-Net's plan of six levels)"
+    return "3D U-Net (KiTS19, patch 128^3)", "cnn", ("unet3d",), source, numbers
+
+
+def efficientdet_d0() -> Counted:
+    from effdet import EfficientDet, get_efficientdet_config
+
+    module = EfficientDet(get_efficientdet_config("efficientdet_d0"), pretrained_backbone=False).to("meta")
+    image = _empty(BATCH, 3, 512, 512)
+    numbers = numbers_of(module, lambda: module(image)) | {"native_image_size": 512}
+    source = "arXiv:1911.09070; effdet efficientdet_d0"
+    return "EfficientDet-D0", "cnn", ("efficientdet_d0",), source, numbers
+
+
+class Jasper(nn.Module):
+    """Ten blocks of five sub-blocks; every block's end takes projections of all blocks' inputs."""
+
+    PLAN = ((256, 11), (256, 11), (384, 13), (384, 13), (512, 17), (512, 17), (640, 21), (640, 21), (768, 25), (768, 25))  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(*self._sub(64, 256, 11, stride=2), nn.Hardtanh(0, 20))
+        self.blocks, self.sides = nn.ModuleList(), nn.ModuleList()
+        inputs: list[int] = []
+        inner = 256
+        for out, kernel in self.PLAN:
+            inputs.append(inner)
+            parts: list[nn.Module] = []
+            for at in range(5):
+                parts += self._sub(inner if not at else out, out, kernel) + (
+                    [nn.Hardtanh(0, 20)] if at < 4 else []
+                )
+            self.blocks.append(nn.Sequential(*parts))
+            self.sides.append(nn.ModuleList(nn.Sequential(*self._sub(width, out, 1)) for width in inputs))
+            inner = out
+        self.last = nn.Sequential(
+            *self._sub(768, 896, 29, dilation=2), nn.Hardtanh(0, 20), *self._sub(896, 1024, 1), nn.Hardtanh(0, 20),
+            nn.Conv1d(1024, 29, 1),
+        )  # fmt: skip
+
+    @staticmethod
+    def _sub(inner: int, out: int, kernel: int, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
+        side = kernel // 2 * dilation
+        conv = nn.Conv1d(inner, out, kernel, stride=stride, dilation=dilation, padding=side, bias=False)
+        return [conv, nn.BatchNorm1d(out)]
+
+    def forward(self, x: Any) -> Any:
+        inputs = [self.first(x)]
+        for block, sides in zip(self.blocks, self.sides, strict=True):
+            out = block(inputs[-1])
+            for side, given in zip(sides, inputs, strict=True):
+                out = out + side(given)
+            inputs.append(nn.functional.hardtanh(out, 0, 20))
+        return nn.functional.log_softmax(self.last(inputs[-1]), 1)
+
+
+def jasper() -> Counted:
+    """LibriSpeech utterances of up to 16.7 s; a batch is padded to about that."""
+    module, sound = Jasper().to("meta"), _empty(BATCH, 64, 1670)
+    numbers = numbers_of(module, lambda: module(sound)) | {"native_seq_len": 1670}
+    source = f"arXiv:1904.03288; {DLE} PyTorch/SpeechRecognition/Jasper jasper10x5dr (333 M parameters)"
+    return "Jasper 10x5 dense residual", "stated", ("jasper",), source, numbers
+
+
+class Gnmt(nn.Module):
+    """Four LSTM layers each way; the first of the decoder asks the encoder, the others see the answer."""
+
+    def __init__(self, width: int = 1024, vocab: int = 32320) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocab, width)
+        lstm = nn.LSTM
+        self.encoder = nn.ModuleList(
+            (lstm(width, width, bidirectional=True), lstm(2 * width, width), lstm(width, width), lstm(width, width))
+        )  # fmt: skip
+        self.asks = lstm(width, width)
+        self.query, self.key = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
+        self.score = nn.Parameter(torch.empty(width))
+        self.offset, self.scale = nn.Parameter(torch.empty(width)), nn.Parameter(torch.empty(1))
+        self.decoder = nn.ModuleList(lstm(2 * width, width) for _ in range(3))
+        self.classifier = nn.Linear(width, vocab)
+
+    def forward(self, source: Any, target: Any) -> Any:
+        x = self.embed(source)
+        for at, layer in enumerate(self.encoder):
+            out, _ = layer(x)
+            x = out + x if at >= 2 else out
+        memory = x.transpose(0, 1)
+        asked, _ = self.asks(self.embed(target))
+        mixed = self.query(asked.transpose(0, 1))[:, :, None] + self.key(memory)[:, None]
+        weights = ((mixed + self.offset).tanh() @ self.score).softmax(-1)
+        answer = (weights @ memory).transpose(0, 1)
+        x, _ = self.decoder[0](torch.cat((asked, answer), 2))
+        for layer in self.decoder[1:]:
+            out, _ = layer(torch.cat((x, answer), 2))
+            x = out + x
+        return self.classifier(x)
+
+
+def gnmt() -> Counted:
+    """A sentence pair of 25 + 25 tokens; its trainer's tokens/s count both languages."""
+    module = Gnmt().to("meta")
+    words = torch.empty(25, BATCH, dtype=torch.long, device="meta")
+    numbers = numbers_of(module, lambda: module(words, words)) | {"native_seq_len": 50}
+    source = f"arXiv:1609.08144; {DLE} PyTorch/Translation/GNMT (vocabulary 32,320, embedding shared)"
+    return "GNMT v2 (4 + 4 LSTM layers)", "stated", ("gnmt-v2",), source, numbers
+
+
+def _wav2vec2(frames: int, **config: Any) -> dict[str, float]:
+    """Sound of `frames` x 10 ms at 16 kHz."""
+    from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
+
+    made = Wav2Vec2Config(
+        **config, apply_spec_augment=False, attn_implementation="sdpa", layerdrop=0.0, hidden_dropout=0.0,
+        attention_dropout=0.0, activation_dropout=0.0, feat_proj_dropout=0.0, final_dropout=0.0,
+    )  # fmt: skip
+    module, sound = Wav2Vec2ForCTC(made).to("meta"), _empty(BATCH, 160 * frames)
+    return numbers_of(module, lambda: module(sound)) | {"native_seq_len": frames}
+
+
+_W2V = "arXiv:2006.11477; transformers Wav2Vec2ForCTC; an utterance of 12.7 s, the mean of LibriSpeech's clean 100 h"
+
+
+def wav2vec2_base() -> Counted:
+    return "wav2vec 2.0 base", "stated", ("facebook/wav2vec2-base",), _W2V, _wav2vec2(1270)
+
+
+def wav2vec2_large() -> Counted:
+    numbers = _wav2vec2(
+        1270, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
+        feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True,
+    )  # fmt: skip
+    return "wav2vec 2.0 large (LV-60)", "stated", ("facebook/wav2vec2-large-lv60",), _W2V, numbers
+
+
+NETWORKS: dict[str, Callable[[], Counted]] = {
+    "ssd300-resnet-50": ssd300,
+    "mask-rcnn-resnet-50-fpn": mask_rcnn,
+    "retinanet-resnext-50-fpn": retinanet,
+    "u-net-medical": unet_medical,
+    "nnu-net-2d": nnunet_2d,
+    "nnu-net-3d": nnunet_3d,
+    "u-net-3d-kits19": unet_3d,
+    "efficientdet-d0": efficientdet_d0,
+    "jasper-10x5dr": jasper,
+    "gnmt": gnmt,
+    "wav2vec2-base": wav2vec2_base,
+    "wav2vec2-large": wav2vec2_large,
+}
+
+
+def main() -> int:
+    """Count and write them all, or those named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="ids; none: all")
+    only = parser.parse_args().only
+    for key, count in NETWORKS.items():
+        if only and key not in only:
+            continue
+        title, family, aliases, source, numbers = count()
+        extra: dict[str, float] = {"unlike_resnet": 1} if family == "cnn" else {}
+        write(key, title, family, tuple(name for name in aliases if name != key), source, numbers | extra)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

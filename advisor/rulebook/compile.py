@@ -32,7 +32,7 @@ Closure: TypeAlias = Callable[[Frame], Array]
 
 
 def later(expr: Expr) -> Closure:
-    """The same as `compile_expr`, compiled when it is first called: most rules of operators never are."""
+    """The same as `compile_expr`, compiled when it is first called: a run needs some of the rules only."""
     compiled: list[Closure] = []
 
     def run(frame: Frame) -> Array:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from advisor.errors import DataError, UserError
-from advisor.rulebook.compile import compile_expr
+from advisor.rulebook.compile import later
 from advisor.rulebook.dimensions import dimension_of
 from advisor.rulebook.grammar import FUNCTIONS, NAME, Expr, parse_expr
 from advisor.rulebook.parts import (
@@ -219,7 +219,7 @@ class RuleReader:
             source=source, cases=cases, tree=tree, when_tree=when_tree, names=tree.names(),
             inputs=tuple(dict.fromkeys(name for part in trees for name in part.names())),
             curves=tuple(dict.fromkeys(name for part in trees for name in part.curves())),
-            run=compile_expr(tree), run_when=compile_expr(when_tree) if when_tree else None,
+            run=later(tree), run_when=later(when_tree) if when_tree else None,
             operators=operators,
         )  # fmt: skip
 

@@ -138,7 +138,7 @@ def _for_operator(
         parts.append(renamed(condition, rename))
         when = f"({when}) and ({template.when})" if when else template.when
     when_tree = Expr("and", tuple(parts)) if len(parts) > 1 else parts[0] if parts else None
-    names = tree.names()
+    names = tuple(rename(name) for name in template.names)
     more = when_tree.names() if when_tree is not None else ()
     return replace(
         template, id=f"{operator.id}/{template.id}", gives=rename(template.gives), when=when, cases=(),

@@ -82,11 +82,23 @@ class Expr:
 
     def names(self) -> tuple[str, ...]:
         """The names used, each once, in reading order (curves are not names)."""
-        return tuple(dict.fromkeys(node.name for node in self.walk() if node.op == "name"))
+        return self._named("name")
 
     def curves(self) -> tuple[str, ...]:
         """The curves used, each once."""
-        return tuple(dict.fromkeys(node.name for node in self.walk() if node.op == "curve"))
+        return self._named("curve")
+
+    def _named(self, op: str) -> tuple[str, ...]:
+        # No recursion: a book asks this thousands of times, and it was a fifth of the time to load.
+        found: dict[str, None] = {}
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            if node.op == op:
+                found[node.name] = None
+            if node.args:
+                pending += reversed(node.args)
+        return tuple(found)
 
 
 def parse_expr(

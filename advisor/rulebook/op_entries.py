@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 
 from advisor.errors import UserError, did_you_mean
-from advisor.rulebook.compile import compile_expr
+from advisor.rulebook.compile import later
 from advisor.rulebook.entries import RuleReader, read_cases, unit_dimension
 from advisor.rulebook.grammar import Expr
 from advisor.rulebook.parts import (
@@ -148,7 +148,7 @@ class OpReader:
         }
         return Operator(
             id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, when=when,
-            when_tree=when_tree, run_when=compile_expr(when_tree) if when_tree else None, source=source,
+            when_tree=when_tree, run_when=later(when_tree) if when_tree else None, source=source,
             rules=rules, cases=cases,
         )  # fmt: skip
 
@@ -177,7 +177,7 @@ class OpReader:
             gives=name, unit=column.unit, dimension=column.dimension, expr=" ".join(expr.split()),
             when=when[0], why=f"{told[0]}: {column.text}", source=told[1], cases=(), tree=tree,
             when_tree=when[1], names=tree.names(), inputs=tree.names(), curves=tree.curves(),
-            run=compile_expr(tree), run_when=None,
+            run=later(tree), run_when=None,
         )  # fmt: skip
 
     def _cases(self, keys: Keys, given: Mapping[str, object]) -> tuple[Case, ...]:

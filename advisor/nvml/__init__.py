@@ -13,7 +13,16 @@ Only calls that read are used: nothing here changes a setting.
 
 from __future__ import annotations
 
-from advisor.nvml.calls import DEVICE_QUESTIONS, MAX_LINKS, P2P_NVLINK, RESET_REQUIRED, Answer, said_code
+from advisor.nvml.calls import (
+    DEVICE_QUESTIONS,
+    DRIVER_NOT_LOADED,
+    MAX_LINKS,
+    P2P_NVLINK,
+    RESET_REQUIRED,
+    UNKNOWN,
+    Answer,
+    said_code,
+)
 from advisor.nvml.find import DEPRECATED_PACKAGE, LIBRARY, PACKAGE, binding_owner, library_hint
 from advisor.nvml.live import live_reader, throttle_names
 from advisor.nvml.session import HINTS, Library, Unavailable, opened
@@ -21,12 +30,14 @@ from advisor.nvml.session import HINTS, Library, Unavailable, opened
 __all__ = [
     "DEPRECATED_PACKAGE",
     "DEVICE_QUESTIONS",
+    "DRIVER_NOT_LOADED",
     "HINTS",
     "LIBRARY",
     "MAX_LINKS",
     "P2P_NVLINK",
     "PACKAGE",
     "RESET_REQUIRED",
+    "UNKNOWN",
     "Answer",
     "Library",
     "Unavailable",

@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 MAX_LINKS = 36  # NVML_NVLINK_MAX_LINKS of the newest header; older drivers know fewer
 P2P_NVLINK = 2  # NVML_P2P_CAPS_INDEX_NVLINK
 
+DRIVER_NOT_LOADED = 9  # NVML_ERROR_DRIVER_NOT_LOADED: also when /dev/nvidiactl may not be opened
 RESET_REQUIRED = 16  # NVML_ERROR_RESET_REQUIRED
+UNKNOWN = 999  # NVML_ERROR_UNKNOWN
 
 # nvmlReturn_t of nvml.h -> schema Status. Anything else is "failed" with the driver's own text.
 STATUS = {
     3: "not_supported",
     4: "no_permission",
     6: "absent",  # NOT_FOUND: an empty slot
-    9: "lib_missing",  # DRIVER_NOT_LOADED
+    DRIVER_NOT_LOADED: "lib_missing",
     10: "timeout",
     12: "lib_missing",  # LIBRARY_NOT_FOUND, also what the stub library of the CUDA toolkit answers
     13: "not_supported",  # FUNCTION_NOT_FOUND: this driver is older than the call

@@ -169,7 +169,10 @@ def container(signs: dict[str, Any], groups: dict[str, Any]) -> FactDict:
         return assumed("container", "/proc/self/mountinfo", "the root is an overlay, no engine names itself")
     if is_gvisor(signs):
         return ok("gvisor", "/proc/version")
-    unknown = _not_ruled_out(signs, (*MARKERS, *CONTAINER_FILES), "a container")
+    # WSL has namespaces of its own, and its pid 1 is closed to every user: no sign of an engine
+    on_wsl = "microsoft" in (text(signs.get("proc_version")) or "").lower()
+    files = [path for path in CONTAINER_FILES if not (on_wsl and path == "/proc/1/environ")]
+    unknown = _not_ruled_out(signs, (*MARKERS, *files), "a container")
     return unknown or ok("none", "marker files, environment, cgroup paths")
 
 

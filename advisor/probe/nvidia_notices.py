@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from advisor.nvml import HINTS, RESET_REQUIRED, said_code
+from advisor.nvml import DRIVER_NOT_LOADED, HINTS, RESET_REQUIRED, UNKNOWN, said_code
+from advisor.probe.facts import FactDict
 from advisor.probe.nvidia_facts import fact, value_of
 from advisor.probe.reading import clean, pci_address
 
@@ -32,6 +33,15 @@ HINT = {
 }
 
 
+NO_DEVICE_FILES = (
+    "The kernel's part of the driver is loaded, but its device files are missing or closed here: run nvidia-smi "
+    "once as root, which makes them, or start the container with --gpus all; check groups and cgroup."
+)
+# NVIDIA/nvidia-docker#1730: after `systemctl daemon-reload` a running container has lost its devices
+LOST_BY_CONTAINER = (
+    "A container that had GPUs before has lost them (systemd took them away at a reload): start it again. "
+    "Elsewhere see `dmesg` for NVRM and Xid lines."
+)
 # A device that the driver lists and does not hand out, by status
 HANDLE_HINTS = {name: HINTS[name] for name in ("no_permission", "timeout")}
 # Of the clock event reasons (nvml.h) those that mean a fault of cooling or power, not a setting
@@ -73,10 +83,10 @@ def _system(raw: dict[str, Any]) -> list[dict[str, str]]:
             "Programs that were running before the update go on."
         )
         out.append(_notice("version_mismatch", message))
-    elif init is not None and init["status"] == "lib_missing" and hardware:
+    elif init is not None and init["status"] != "ok" and hardware:
         listed = ", ".join(pci_address(row.get("address")) for row in hardware[:8])
         message = f"NVIDIA hardware is on the PCI bus ({listed}) but cannot be asked: {init['reason']}."
-        out.append(_notice("driver_missing", message))
+        out.append(_notice("driver_missing", message) | {"hint": _init_hint(init, raw)})
     out += _start(raw, init is not None)
     binding = raw.get("binding")
     if isinstance(binding, dict) and binding.get("deprecated"):
@@ -85,6 +95,17 @@ def _system(raw: dict[str, Any]) -> list[dict[str, str]]:
         version = clean(binding["deprecated"], 40)
         out.append(_notice("deprecated_pynvml", f"The deprecated package pynvml {version} is here: {what}."))
     return out
+
+
+def _init_hint(init: FactDict, raw: dict[str, Any]) -> str:
+    """What to do about an NVML that did not start."""
+    if init["source"] == "nvml:import pynvml":
+        return "pip install nvidia-ml-py"
+    if said_code(init["reason"], DRIVER_NOT_LOADED) and raw.get("kernel_module"):
+        return NO_DEVICE_FILES
+    if said_code(init["reason"], UNKNOWN):
+        return LOST_BY_CONTAINER
+    return HINTS.get(init["status"], HINTS["failed"])
 
 
 def _start(raw: dict[str, Any], answered: bool) -> list[dict[str, str]]:
@@ -171,9 +192,7 @@ def skipped(
     init = fact(raw.get("init"), lambda _: True)
     if init is not None and init["status"] != "ok":
         status, reason = init["status"], init["reason"]
-        hint = HINTS.get(status, HINTS["failed"])
-        if init["source"] == "nvml:import pynvml":
-            hint = "pip install nvidia-ml-py"
+        hint = _init_hint(init, raw)
         out.append({"probe": "nvidia", "status": status, "reason": reason, "hint": hint})
     told = {device["pci_address"]["value"] for device in unlisted} | listed
     rows = [pci_address(row.get("address")) for row in raw.get("pci") or [] if isinstance(row, dict)]

@@ -86,12 +86,15 @@ def test_a_server_without_signs_is_no_virtual_machine(tmp_path: Path) -> None:
         ({"systemd_container": "systemd-nspawn"}, "0::/", "systemd-nspawn"),
         ({"container_variable": "oci"}, "0::/", "containerd"),
         ({"container_variable": "wsl"}, "0::/", "none"),
+        ({"proc_version": "Linux 5.15-microsoft-WSL2", "closed": ["/proc/1/environ"]}, "0::/", "none"),
+        ({"closed": ["/proc/1/environ"], "namespaces": FIRST}, "0::/", "none"),
+        ({"closed": ["/proc/1/environ"]}, "0::/", None),
         ({"root_mount": {"kind": "overlay", "source": "overlay"}}, "0::/", "container"),
         ({"root_mount": {"kind": "ext4", "source": "/dev/sda1"}}, "0::/init.scope", "none"),
         ({}, "0::/user.slice/user-1000.slice/docker.service", "none"),
     ],
 )
-def test_containers_by_their_signs(signs: dict[str, Any], own: str, engine: str) -> None:
+def test_containers_by_their_signs(signs: dict[str, Any], own: str, engine: str | None) -> None:
     assert value(enclosure.container(signs, {"self": own})) == engine
 
 

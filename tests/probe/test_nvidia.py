@@ -102,6 +102,26 @@ def test_driver_not_loaded(fake_nvml: FakeNvml) -> None:
     assert "Driver Not Loaded" in entry.reason
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (9, "device files are missing or closed"),  # "Driver Not Loaded", though the kernel has it
+        (999, "lost them"),  # NVIDIA/nvidia-docker#1730
+        (4, "/dev/nvidiactl"),
+    ],
+)
+def test_a_driver_that_runs_and_cannot_be_reached_is_not_to_be_installed(
+    fake_nvml: FakeNvml, tmp_path: Path, code: int, words: str
+) -> None:
+    fake_nvml.case(f"sys.init !{code}")
+    files = {**pci("0000:65:00.0", "0302", "10de", "2330", "nvidia"), "sys/module/nvidia/version": "570.1\n"}
+    machine = fake_nvml.machine(root=tree(tmp_path / "root", files))
+    (entry,) = [entry for entry in machine.skipped if entry.probe == "nvidia"]
+    for text in (entry.hint, hint(machine, "driver_missing")):
+        assert words in text
+        assert "Install" not in text
+
+
 def test_version_mismatch_still_lists_the_hardware(fake_nvml: FakeNvml, tmp_path: Path) -> None:
     fake_nvml.case("sys.init !18")
     files = {**pci("0000:65:00.0", "0302", "10de", "2330"), "sys/module/nvidia/version": "570.124.06\n"}

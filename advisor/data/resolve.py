@@ -33,7 +33,7 @@ _VENDORS = {
 }  # fmt: skip
 _SEPARATORS = re.compile(r"[\s\-_/,;:()\[\]@®™\"']+|\(r\)|\(tm\)")
 _PARTED = re.compile(r"\b(rtx|gtx|gaudi|ascend|tpu|ipu|wse|cs|titan)(?=v?\d)")
-_ENDING = re.compile(r"(?<=\d)(ti|super)\b")
+_ENDING = re.compile(r"(?<=\d{4})(ti|super|ada|d)\b")
 _MEMORY = re.compile(r"\b(\d+(?:\.\d+)?) ?g(i?)b?\b")
 _FORM = re.compile(r"\b(sxm|pcie|oam)\d?\b")
 _NOISE = frozenset(
@@ -97,8 +97,10 @@ class DeviceNames:
         exact = [key for key in self._exact.get(whole, []) if key in ids]
         if len(exact) == 1:
             return self._found(exact[0], f"{text!r} is its name")
-        before = _plain(text.split("(")[0])
-        tries = [before, whole] if re.search(r"\d", before) and before != whole else [whole]
+        before, size = _plain(text.split("(")[0]), _MEMORY.search(whole)
+        if size and size[0] not in before:
+            before = f"{before} {size[0]}"
+        tries = [before, whole] if re.search(r"\d", text.split("(")[0]) and before != whole else [whole]
         refused = DeviceMatch(None, f"{text!r} is not in the catalogue")
         for name in tries:
             found = self._of_name(text, name, whole, ids)

@@ -67,6 +67,12 @@ def test_the_agreed_list_holds_every_name_of_the_evidence() -> None:
         ("GeForce RTX 4060 Ti 8 GB", "nvidia-rtx-4060-ti-8gb"),
         ("RTX 4070 Super", "nvidia-rtx-4070-super-12gb"),
         ("RX 7900 XT", "amd-rx-7900-xt-20gb"),
+        ("RTX 6000Ada", "nvidia-rtx-6000-ada-48gb"),
+        ("RTX 4090D", "nvidia-rtx-4090-d-24gb"),
+        ("H100 94GB", "nvidia-h100-nvl-94gb"),
+        ("Ascend 910_9391", "huawei-ascend-910c-128gb"),
+        ("Atlas 900 A3 SuperPoD", "huawei-ascend-910c-128gb"),
+        ("Intel Data Center GPU Max Series 1100", "intel-max-1100-48gb"),
         ("L4", "nvidia-l4-24gb"),
         ("T4", "nvidia-t4-16gb"),
         ("trn2.48xlarge", "aws-trainium2"),
@@ -84,7 +90,8 @@ def test_spellings_not_seen_before(text: str, entry: str) -> None:
     "text",
     [
         "RTX 5060 Ti", "RTX 4050", "RTX 2060 12GB", "A100X", "A100 SXM 64GB", "RX 7900 GRE", "MI308X",
-        "RTX A2000", "RTX 3080 Ti Laptop GPU", "GTX 1070 Ti", "TITAN Xp", "M2 Pro", "H1000", "no device at all", "RTX 6000",
+        "RTX A2000", "RTX 3080 Ti Laptop GPU", "GTX 1070 Ti", "TITAN Xp", "M2 Pro", "H1000", "RTX 6000",
+        "V100S-PCIE-32GB", "Ascend 910 Pro B", "no device at all",
     ],
 )  # fmt: skip
 def test_another_product_is_never_taken_for_its_neighbour(text: str) -> None:

@@ -1,7 +1,8 @@
-"""Calibrated memory bandwidth beside a compiled C triad over the very same arrays: target within 5 %.
+"""Memory bandwidth of `hwadvisor calibrate --json` beside a compiled C triad: target within 5 %.
 
-The two take turns within a second, so that a change of the machine's own speed hits both; only ratios are
-compared. Both are timed by the calibration's own code, so what is compared is the kernel.
+The C loop runs in this process just before and just after each calibration, since the speed of a shared
+host's memory changes from one minute to the next; only ratios are compared. Its blocks are chosen by the
+calibration's rule (median of the undisturbed ones), so what is compared is everything else.
 """
 
 from __future__ import annotations
@@ -12,24 +13,17 @@ import platform
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-# two OpenMP libraries share this process: a pool that spins after its work would slow the other one down
-os.environ["OMP_WAIT_POLICY"] = "passive"
+from calibrated import calibrate, threads
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-if TYPE_CHECKING:
-    from advisor.bench.context import Context
-
 ARRAY_BYTES = 256 << 20
-ROUNDS = 9
+ROUNDS = 5
 TARGET = 0.05
+STEADY = 1.10  # C before and after may differ by so much; else the memory's own speed changed meanwhile
 
 
 def compile_triad(folder: Path) -> dict[str, ctypes.CDLL]:
@@ -52,50 +46,46 @@ def compile_triad(folder: Path) -> dict[str, ctypes.CDLL]:
     return found
 
 
-def rate(context: Context, call: Callable[[], object], count: int) -> tuple[float, float]:
-    """(bytes per second, share of undisturbed blocks) of a triad over arrays of `count` floats."""
-    samples = context.time(call)
-    kept = samples.kept()
-    time.sleep(0.02)  # lets the other pool's threads go to sleep
-    return 12.0 * count / statistics.median(kept or samples.all()), len(kept) / len(samples.blocks)
+def in_c(libraries: dict[str, ctypes.CDLL]) -> tuple[float, bool]:
+    """(bytes per second of the best C loop, whether most of its blocks were undisturbed)."""
+    from advisor.bench.noise import RunDelay
+    from advisor.bench.timing import Limits, WallClock, measure
+    from advisor.calibrate.plan import PACES
+
+    count = ARRAY_BYTES // 4
+    arrays = [(ctypes.c_float * count)() for _ in range(3)]
+    length = ctypes.c_size_t(count)
+    next(iter(libraries.values())).fill(*arrays, length)
+    delay, limits = RunDelay(), Limits(**PACES["default"].limits())
+    best, quiet = 0.0, True
+    for library in libraries.values():
+        call = partial(library.triad, *arrays, length)
+        samples = measure(call, WallClock(), limits, delay, threads=threads())
+        kept = samples.kept()
+        best = max(best, 12.0 * count / statistics.median(kept or samples.all()))
+        quiet = quiet and len(kept) > 0.5 * len(samples.blocks)
+    return best, quiet
 
 
 def main() -> None:
-    """Take turns, print each round and the verdict."""
-    import torch
-
-    from advisor.bench.context import Context
-    from advisor.bench.devices import Device
-    from advisor.bench.matrix import stream_arrays, triad
-    from advisor.bench.noise import Watch
-    from advisor.bench.timing import Limits
-    from advisor.calibrate.plan import PACES
-
-    threads = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
-    context = Context(torch, Device(torch, "cpu"), Limits(**PACES["default"].limits()), Watch(), threads)
-    count = ARRAY_BYTES // 4
-    a, b, c = stream_arrays(context, count)
-    ratios: list[float] = []
+    """C, calibration, C; print each round and the verdict."""
     quiet: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         libraries = compile_triad(Path(folder))
-        where = [ctypes.c_void_p(array.data_ptr()) for array in (a, b, c)]
-        length = ctypes.c_size_t(count)
         for turn in range(ROUNDS):
-            ours, kept = rate(context, triad(torch, a, b, c), count)
-            in_c = {
-                name: rate(context, partial(library.triad, *where, length), count)
-                for name, library in libraries.items()
-            }
-            best, kept_c = max(in_c.values())
-            ratios.append(ours / best)
-            undisturbed = min(kept, kept_c) > 0.5
-            if undisturbed:
-                quiet.append(ratios[-1])
-            loops = ", ".join(f"C {name} {value / 1e9:5.1f}" for name, (value, _) in in_c.items())
-            note = "" if undisturbed else "  (disturbed)"
-            print(f"round {turn + 1}: calibrated {ours / 1e9:5.1f} GB/s, {loops}, {ratios[-1]:.3f}{note}")
+            before, calm_before = in_c(libraries)
+            figures = [f for f in calibrate("memory_bandwidth") if f["params"]["op"] == "triad"]
+            after, calm_after = in_c(libraries)
+            values = [float(f["value"]) for f in figures if f["value"]]
+            steady = max(before, after) <= STEADY * min(before, after)
+            grades = "".join(str(f["grade"]) for f in figures)
+            told = f"C {before / 1e9:5.1f} and {after / 1e9:5.1f} GB/s, calibrated "
+            told += " and ".join(f"{value / 1e9:.1f}" for value in values) or "no point value"
+            if not values or not (calm_before and calm_after and steady):
+                print(f"round {turn + 1}: {told} (grades {grades}; disturbed)", flush=True)
+                continue
+            quiet.append(statistics.mean(values) / statistics.mean((before, after)))
+            print(f"round {turn + 1}: {told} (grades {grades}), {quiet[-1]:.3f}", flush=True)
     if not quiet:
         print("no undisturbed round, no verdict: run this on a quiet machine")
         return

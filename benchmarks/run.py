@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 def main() -> None:
     """Run the scripts named on the command line, or all of them."""
     wanted = sys.argv[1:]
-    scripts = sorted(p for p in HERE.glob("*.py") if p.stem not in ("run", "__init__"))
+    scripts = sorted(p for p in HERE.glob("*.py") if p.stem not in ("run", "calibrated", "__init__"))
     chosen = [p for p in scripts if not wanted or p.stem in wanted]
     if not chosen:
         raise SystemExit(f"no such benchmark; there are {', '.join(p.stem for p in scripts)}")

@@ -199,7 +199,16 @@ def device_names(catalogue: Catalogue | None = None) -> DeviceNames:
 
 def evidence_entries(catalogue: Catalogue | None = None) -> dict[str, Accelerator]:
     """Everything a name can mean: the catalogue's accelerators (None: the shipped ones) and processors."""
-    return {**(catalogue or load_catalogue()).accelerators, **load_processors()}
+    return {**(catalogue or load_catalogue()).accelerators, **_processors()}
+
+
+_processors = functools.cache(load_processors)
+
+
+def entry_of(entry_id: str, catalogue: Catalogue) -> Accelerator:
+    """The entry of an id that `resolve_device` gave: an accelerator of the catalogue, or a processor."""
+    found = catalogue.accelerators.get(entry_id)
+    return found if found is not None else _processors()[entry_id]
 
 
 _shipped_names = functools.lru_cache(maxsize=1)(device_names)

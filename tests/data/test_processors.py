@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from advisor.data.catalogue import load_catalogue
 from advisor.data.processors import load_processors
-from advisor.data.resolve import resolve_device
+from advisor.data.resolve import entry_of, resolve_device
 from advisor.errors import DataError
 
 ONE = """
@@ -75,3 +76,10 @@ def test_a_wrong_file_is_named_with_key_and_value(
 )
 def test_names_of_sockets(vendor: str, text: str, entry: str | None) -> None:
     assert resolve_device(vendor, text).id == entry
+
+
+def test_an_id_gives_its_entry_whichever_file_holds_it() -> None:
+    catalogue = load_catalogue()
+    assert entry_of("nvidia-t4-16gb", catalogue) is catalogue.accelerators["nvidia-t4-16gb"]
+    assert entry_of("cpu-intel-platinum-8480-plus", catalogue).generation == "cpu"
+    assert "cpu-intel-platinum-8480-plus" not in catalogue.accelerators

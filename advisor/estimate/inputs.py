@@ -17,7 +17,7 @@ RANGE_ONLY = "only a range could be measured here"
 VENDORS = frozenset(
     (
         "nvidia", "amd", "intel", "huawei", "google", "aws", "apple", "cerebras", "graphcore", "cambricon",
-        "hygon", "moore_threads", "metax", "biren", "iluvatar",
+        "hygon", "moore_threads", "metax", "biren", "iluvatar", "cpu",
     )
 )  # fmt: skip
 

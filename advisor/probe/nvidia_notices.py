@@ -35,7 +35,7 @@ HINT = {
 
 NO_DEVICE_FILES = (
     "The kernel's part of the driver is loaded, but its device files are missing or closed here: run "
-    "nvidia-smi once as root, which makes them, or start the container with --gpus all; check groups and cgroup."
+    "nvidia-smi once as root, which makes them, or start the container with --gpus all; see groups, cgroup."
 )
 # NVIDIA/nvidia-docker#1730: after `systemctl daemon-reload` a running container has lost its devices
 LOST_BY_CONTAINER = (

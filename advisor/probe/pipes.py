@@ -7,25 +7,44 @@ driver call in D state) is left alone, and its threads with it.
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import subprocess
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 CHUNK_BYTES = 65536
+STACK_BYTES = 512 * 1024
 MAX_WAITING = 16  # chunks that wait to be looked at: the process blocks while they do
 MAX_ERR_BYTES = 65536  # the last of what was said on stderr
 ERR_GRACE_S = 0.2  # for the end of stderr once stdout has ended; what the process started may hold it open
+
+
+def start_reader(target: Callable[..., None], *arguments: Any) -> None:
+    """A daemon thread that reads a pipe. Its stack is small: `ulimit -v` counts 8 MB for each otherwise.
+
+    Raises OSError where this user may start no more threads (`ulimit -u` counts them as processes).
+    """
+    before = threading.stack_size(STACK_BYTES)
+    try:
+        threading.Thread(target=target, args=arguments, daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from error
+    finally:
+        threading.stack_size(before)
 
 
 class Pipes:
     """The pipes of a process started with stdout and stderr as `subprocess.PIPE`."""
 
     def __init__(self, process: subprocess.Popen[bytes], limit_bytes: int) -> None:
-        """`limit_bytes`: how much it may say on stdout before it is killed."""
+        """`limit_bytes`: how much it may say on stdout before it is killed.
+
+        Raises OSError, and kills it, where no thread can be started to read it.
+        """
         self.out = bytearray()
         self.err = b""
         self._process = process
@@ -36,7 +55,14 @@ class Pipes:
         for name, stream in (("out", process.stdout), ("err", process.stderr)):
             if stream is not None:
                 self._open.add(name)
-                threading.Thread(target=self._pump, args=(name, stream), daemon=True).start()
+                self._read(name, stream)
+
+    def _read(self, name: str, stream: IO[bytes]) -> None:
+        try:
+            start_reader(self._pump, name, stream)
+        except OSError:
+            self._stop("failed")
+            raise
 
     def listen(self, until: float, take: Callable[[bytes], None] | None = None) -> str:
         """ "ended" when stdout has, "timeout" at `until` (monotonic), "flood"; killed in the last two cases.

@@ -179,9 +179,9 @@ def ask_tool(argv: Sequence[str], timeout_s: float, env: dict[str, str] | None =
             stderr=subprocess.PIPE,
             env={**os.environ, "LC_ALL": "C", "LANG": "C", **(env or {})},
         )
+        pipes = Pipes(process, MAX_TOOL_BYTES)
     except OSError as error:
-        return answer | {"status": "lib_missing", "reason": f"{argv[0]}: {error.strerror}", "seconds": 0.0}
-    pipes = Pipes(process, MAX_TOOL_BYTES)
+        return answer | {"status": unstarted(error), "reason": f"{argv[0]}: {error.strerror}", "seconds": 0.0}
     until = started + max(timeout_s, 0.01)
     how = pipes.listen(until)
     code = pipes.end(until) if how == "ended" else None
@@ -195,6 +195,13 @@ def ask_tool(argv: Sequence[str], timeout_s: float, env: dict[str, str] | None =
         answer |= _verdict(argv, answer)
     answer["seconds"] = round(time.monotonic() - started, 3)
     return answer
+
+
+def unstarted(error: OSError) -> str:
+    """Status of a program that could not be started."""
+    if isinstance(error, PermissionError):
+        return "no_permission"
+    return "lib_missing" if isinstance(error, FileNotFoundError) else "failed"
 
 
 def may_ask(say: Say, key: str, call: str) -> bool:

@@ -20,7 +20,6 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -28,6 +27,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+
+from advisor.probe.pipes import start_reader
 
 CHILD = Path(__file__).with_name("child.py")
 WORKDIR_VARIABLE = "HWADVISOR_WORKDIR"  # tells the storage probe which folder is meant
@@ -298,9 +299,14 @@ def _start(
         look.over = True
         look.verdict = ("failed", f"could not be started: {error}")
         return look
-    for kind, stream in (("said", look.process.stdout), ("noise", look.process.stderr)):
-        if stream is not None:
-            threading.Thread(target=_pump, args=(look, kind, stream, events), daemon=True).start()
+    try:
+        for kind, stream in (("said", look.process.stdout), ("noise", look.process.stderr)):
+            if stream is not None:
+                start_reader(_pump, look, kind, stream, events)
+    except OSError as error:
+        look.over = True
+        look.verdict = ("failed", f"could not be listened to: {error.strerror}")
+        _kill(look)
     return look
 
 

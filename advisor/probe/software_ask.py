@@ -18,7 +18,7 @@ from typing import Any
 
 from advisor.paths import there
 from advisor.probe.pipes import Pipes
-from advisor.probe.reading import clean
+from advisor.probe.reading import clean, unstarted
 
 CHILD = Path(__file__).with_name("software_child.py")
 CHECK_TIMEOUT_S = 10.0
@@ -58,9 +58,9 @@ def ask(
             stderr=subprocess.PIPE,
             env=_environment(),
         )
+        pipes = Pipes(process, MAX_SAID_BYTES)
     except OSError as error:
-        return state | {"status": "lib_missing", "reason": f"{python}: {error.strerror}", "seconds": 0.0}
-    pipes = Pipes(process, MAX_SAID_BYTES)
+        return state | {"status": unstarted(error), "reason": f"{python}: {error.strerror}", "seconds": 0.0}
     how = pipes.listen(started + timeout_s, lambda line: _take(line, state, heard))
     if how == "ended":
         _conclude(pipes, state)
@@ -152,12 +152,12 @@ def check_python(path: str) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        pipes = Pipes(ended, MAX_VERSION_BYTES)
     except OSError as error:
         raise UserError(
             f"--python {path}: cannot be started: {error.strerror}",
             "It must be a Python interpreter for this machine; try running it by hand.",
         ) from error
-    pipes = Pipes(ended, MAX_VERSION_BYTES)
     until = time.monotonic() + CHECK_TIMEOUT_S
     how = pipes.listen(until)
     if how == "timeout" or (how == "ended" and pipes.end(until) is None):

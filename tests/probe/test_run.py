@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from advisor.probe import run
+from advisor.probe.reading import ask_tool
 from advisor.probe.run import CHILD, Job, Place, Raw, gather
 
 REPO = Path(__file__).resolve().parents[2]
@@ -278,6 +280,21 @@ def test_a_child_that_cannot_be_started_is_told(lab: Lab, monkeypatch: pytest.Mo
     raw = gather([Job("g", ("any",), 5.0)], lab.place)
     assert raw["any"]["status"] == "failed"
     assert "could not be started" in raw["any"]["reason"]
+
+
+def test_a_user_who_may_start_no_more_threads(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a low `ulimit -u` on a login node."""
+    lab.write("fine", 'say("k", 1)')
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    raw = gather([Job("g", ("fine",), 5.0)], lab.place)
+    assert (raw["fine"]["status"], raw["fine"]["answers"]) == ("failed", {})
+    assert "can't start new thread" in raw["fine"]["reason"]
+    answer = ask_tool([sys.executable, "-c", "print(1)"], 5.0)
+    assert (answer["status"], answer["out"]) == ("failed", "")
 
 
 def _alive(pid: int) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from advisor.estimate.evaluate import curve_function, evaluate, leaf
 from advisor.estimate.table import Array, Table
 from advisor.rulebook import Rule, RuleBook
-from advisor.rulebook.compile import TOTALS, Frame, compile_expr
+from advisor.rulebook.compile import PICK, TOTALS, Frame, compile_expr
 from advisor.rulebook.grammar import Expr
 from advisor.rulebook.op_entries import HOLDS
 from advisor.rulebook.parts import SEPARATOR
@@ -106,6 +106,8 @@ class Walk:
         if name not in self.book.quantities:
             return self.input_reason(name)
         rule = self.chosen(name)
+        if rule is not None and rule.tree.op == PICK and self.picked(rule.tree) is None:
+            return self.reason(rule.tree.args[0].name) or rule.missing
         if rule is not None:
             return rule.missing or self.blame(rule.tree) or f"rule '{rule.id}' gives no value"
         rules = self.book.quantities[name].rules
@@ -199,12 +201,20 @@ class Walk:
 
     def inputs(self, rule: Rule) -> tuple[str, ...]:
         """The names a rule rests on in this row: of a total the operators that are there alone."""
+        if rule.tree.op == PICK:
+            picked = self.picked(rule.tree)
+            return () if picked is None else tuple(part.name for part in picked if part.op == "name")
         if not rule.terms:
             # That an operator holds is not worth a line each time: its own `when` is in the text.
             return tuple(name for name in rule.inputs if not name.endswith(f"{SEPARATOR}{HOLDS}"))
         there = [term for term in rule.terms if not term.holds or self.value(term.holds) != 0]
         mine = {name for term in rule.terms for name in (term.value, term.holds)}
         return (*(term.value for term in there), *(name for name in rule.inputs if name not in mine))
+
+    def picked(self, tree: Expr) -> tuple[Expr, Expr] | None:
+        """Flag and value of the category's word in this row."""
+        pairs = zip(tree.args[::2], tree.args[1::2], strict=True)
+        return next((pair for pair in pairs if self.value(pair[0].name) == 1), None)
 
     def leaf_step(self, name: str) -> TraceStep:
         """A constant, a flag or an input column with its source."""

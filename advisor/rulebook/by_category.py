@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from advisor.errors import did_you_mean
-from advisor.rulebook.compile import later
+from advisor.rulebook.compile import PICK, later
 from advisor.rulebook.entries import FIT_GROUPS, named_well, read_spread, unit_dimension
 from advisor.rulebook.grammar import Expr
 from advisor.rulebook.parts import SEPARATOR, TWO_UNDERSCORES, Column, Constant, Problem, Rule
@@ -27,7 +27,7 @@ class ByCategory:
 
 
 def read_by_category(raw: Raw, columns: Mapping[str, Column], problems: list[Problem]) -> ByCategory | None:
-    """[[constant_by]] id, by, unit, value (of values not listed), values, text, source; fit, priors, prior_spread."""
+    """[[constant_by]] id, by, unit, value (of words not listed), values, text, source; what fits keep."""
     keys = Keys(raw, problems)
     named_well(keys)
     if SEPARATOR in raw.id:
@@ -75,7 +75,8 @@ def read_by_category(raw: Raw, columns: Mapping[str, Column], problems: list[Pro
         constants[id_] = Constant(
             id=id_, file=raw.file, line=raw.line, folder=raw.folder, text=f"{text} ({by} {word})",
             value=value, low=value, high=value, better="none", unit=unit, dimension=dimension,
-            source=source, fitted_from=fitted, fit=fit, prior=believed.get(word, other), prior_spread=prior_spread,
+            source=source, fitted_from=fitted, fit=fit, prior=believed.get(word, other),
+            prior_spread=prior_spread,
         )  # fmt: skip
     return ByCategory(constants, _rule(raw, column, constants, (unit, text, source), dimension))
 
@@ -91,9 +92,9 @@ def _rule(
     args: list[Expr] = []
     for word, flag in zip(column.values, column.flags, strict=True):
         id_ = f"{raw.id}{SEPARATOR}{word}"
-        if id_ in constants:
-            args += (Expr("name", name=flag), Expr("name", name=id_))
-    tree = Expr("total_sum", tuple(args), number=math.nan)
+        value = Expr("name", name=id_) if id_ in constants else Expr("num", number=math.nan)
+        args += (Expr("name", name=flag), value)
+    tree = Expr(PICK, tuple(args), number=math.nan)
     names = tree.names()
     return Rule(
         id=raw.id, file=raw.file, line=raw.line, folder=raw.folder, text=text, gives=raw.id, unit=unit,

@@ -18,14 +18,19 @@ Array: TypeAlias = npt.NDArray[np.float64]
 CurveFunction: TypeAlias = Callable[[Array], Array]
 
 
+Rows: TypeAlias = int | list[tuple[int, npt.NDArray[np.intp]]]
+"""Which of a category's flags hold: one for all rows (-1: none is known to), or each with its rows."""
+
+
 class Frame:
     """What an expression sees of a block of rows: names as float64 arrays or scalars, curves as functions."""
 
-    __slots__ = ("curves", "values")
+    __slots__ = ("curves", "rows_of", "values")
 
     def __init__(self, values: dict[str, Array], curves: Mapping[str, CurveFunction]) -> None:
         self.values = values
         self.curves = curves
+        self.rows_of: dict[tuple[str, ...], Rows] = {}  # of flags of a category, as far as asked for
 
 
 Closure: TypeAlias = Callable[[Frame], Array]
@@ -54,6 +59,9 @@ def compile_expr(expr: Expr) -> Closure:
     parts = tuple(compile_expr(arg) for arg in expr.args)
     if expr.op in TOTALS:
         return _total(TOTALS[expr.op], parts, expr.number)
+    if expr.op == PICK:
+        flags = tuple(arg.name for arg in expr.args[::2])
+        return _pick(flags, parts[1::2], expr.number)
     if expr.op == "curve":
         return _curve(expr.name, parts[0])
     if expr.op in _MANY:
@@ -138,6 +146,39 @@ def _total(function: np.ufunc, parts: tuple[Closure, ...], none: float) -> Closu
     return run
 
 
+def _pick(flags: tuple[str, ...], values: tuple[Closure, ...], other: float) -> Closure:
+    """The value beside the flag of a category that holds; `other`, or unknown, where none is known to."""
+
+    def run(frame: Frame) -> Array:
+        rows_of = frame.rows_of.get(flags)
+        if rows_of is None:
+            rows_of = frame.rows_of[flags] = _rows_of([frame.values[flag] for flag in flags])
+        if isinstance(rows_of, int):
+            return values[rows_of](frame) if rows_of >= 0 else np.asarray(other)
+        size = max(frame.values[flag].size for flag in flags)
+        result = np.full(size, other)
+        for number, rows in rows_of:
+            value = values[number](frame)
+            result[rows] = value if value.size == 1 else value[rows]
+        return result
+
+    return run
+
+
+def _rows_of(flags: list[Array]) -> Rows:
+    """The rows of each flag. Many rules ask it of the same category, so it is found once for a block."""
+    found = []
+    for number, flag in enumerate(flags):
+        if flag.size == 1:
+            if flag == 1:
+                return number
+            continue
+        rows = np.flatnonzero(flag == 1)
+        if rows.size:
+            found.append((number, rows))
+    return found or -1
+
+
 def _unknown_where(unknown: npt.NDArray[np.bool_], values: npt.NDArray[np.generic]) -> Array:
     if unknown.any():
         return np.where(unknown, np.nan, values)
@@ -177,6 +218,9 @@ def _power(a: Array, b: Array) -> Array:
 
 TOTALS: dict[str, np.ufunc] = {"total_sum": np.add, "total_max": np.maximum}
 """What only totals over operators are made of: nobody can write these."""
+
+PICK = "pick"
+"""What a constant by category is made of; likewise."""
 
 _MANY: dict[str, Callable[[Array, Array], Array]] = {
     "min": np.minimum,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import read_toml, shipped
-from advisor.data.resolve import resolve_device
+from advisor.data.processors import load_processors
+from advisor.data.resolve import entry_of, resolve_device
 from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
@@ -21,6 +23,7 @@ from advisor.schema import Kind
 
 _SAMPLES = 1.0
 _RANK = 16.0
+_MASKED = re.compile(r"pre-?train|mlm|masked|lm head|mlperf|\bph(ase)?[ -]?[12]\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def _catalogue() -> Catalogue:
 
 @functools.cache
 def _entry_inputs(entry_id: str) -> Inputs:
-    return of_accelerator(_catalogue().accelerators[entry_id])
+    return of_accelerator(entry_of(entry_id, _catalogue()))
 
 
 def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
@@ -85,12 +88,12 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
     device = resolve_device(record.text("vendor") or None, record.text("accelerator") or None)
     if device.id is None:
         return refuse(device.why)
-    entry = catalogue.accelerators[device.id]
+    entry = entry_of(device.id, catalogue)
     count = record.number("num_accelerators")
     if count is None:
         return refuse("the row gives no number of devices")
-    preset = preset_of(record.text("model"), record.text("family"))
-    network = network_of(record, None if isinstance(preset, str) else preset)
+    named = preset_of(record.text("model"), record.text("family"))
+    network = network_of(record, catalogue.models.get(named.preset) if named.preset else None)
     if isinstance(network, str):
         return refuse(network)
     devices = count * device.devices
@@ -98,6 +101,10 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
     for name, value in network.numbers.items():
         found.put(name, value, Kind.published, network.source)
     found.put("family", network.family, Kind.published, network.source)
+    for name in ("image_size", "seq_len", "decoder_seq_len"):
+        implied = getattr(named, name)
+        if implied is not None and record.number(name) is None:
+            found.put(name, float(implied), Kind.assumed, "what the network's name implies")
     problem = _put_recipe(found, record, reading, network, entry)
     problem = problem or _put_layout(found, record, devices, device.devices)
     if problem:
@@ -147,6 +154,9 @@ def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Networ
     found.put("era", _era(record.text("source_date")), Kind.published, row, "the row gives no date")
     effort = "ordinary" if record.source in reading.ordinary else "tuned"
     found.put("effort", effort, Kind.assumed, "rules/evidence/map.toml")
+    if network.family == "encoder":
+        masked = float(bool(_MASKED.search(f"{record.text('model')} {record.text('notes')}")))
+        found.put("masked_head", masked, Kind.assumed, "the name of the run")
     for name, column in (
         ("flash_attention", "flash_attention"),
         ("compile", "compiled"),
@@ -162,6 +172,9 @@ def _put_sample(found: Inputs, network: Network) -> str:
     """The size of one sample: the row's, else the one that the network's figures are for."""
     sized, numbers = found.values, network.numbers
     if network.family in ("decoder", "moe", "encoder", "encoder_decoder", "size_only"):
+        if network.family == "encoder_decoder" and "decoder_seq_len" not in sized:
+            native = numbers.get("decoder_seq_len") or sized.get("seq_len")
+            found.put("decoder_seq_len", native, Kind.assumed, "as long as the encoder's")
         if "seq_len" in sized:
             return ""
         if native := numbers.get("native_seq_len"):

@@ -47,7 +47,7 @@ def network_of(record: Record, preset: Model | None) -> Network | str:
             return shaped
         params = record.number("params")
         if family == "decoder" and params:
-            return Network("size_only", {"params": params}, "the row's parameter count alone")
+            return Network("size_only", {"stated_params": params}, "the row's parameter count alone")
         return shaped
     return f"'{record.text('model')[:60]}' is not a network the rules know, and the row gives no shape"
 

@@ -1,0 +1,99 @@
+"""Runs as one table of the rules, and what the rules say of each quantity that a run measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.data.catalogue import Catalogue
+from advisor.estimate import Table, evaluate
+from advisor.estimate.inputs import known_only
+from advisor.evidence.inputs import Run, run_of
+from advisor.evidence.measured import measured_of
+from advisor.evidence.record import Record, Refusal, read_records
+from advisor.rulebook import RuleBook
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One quantity of one run: what was measured, and which row of the table it is."""
+
+    row: int
+    quantity: str
+    measured: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Runs, their table, what each measured, and the records about which nothing can be said."""
+
+    runs: tuple[Run, ...]
+    table: Table
+    asked: tuple[Asked, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def read_evidence(
+    book: RuleBook,
+    paths: Iterable[Path],
+    catalogue: Catalogue | None = None,
+    keep: Callable[[Record], bool] | None = None,
+) -> Evidence:
+    """All records of the files (those that `keep` keeps) as one table. Raises UserError for a file."""
+    runs: list[Run] = []
+    asked: list[Asked] = []
+    refusals: list[Refusal] = []
+    for path in paths:
+        for record in read_records(path):
+            if isinstance(record, Refusal):
+                refusals.append(record)
+                continue
+            if keep is not None and not keep(record):
+                continue
+            measured = measured_of(record)
+            if not measured:
+                continue
+            run = run_of(record, catalogue)
+            if isinstance(run, Refusal):
+                refusals.append(run)
+                continue
+            for quantity, value in measured.items():
+                if quantity in run.refused:
+                    refusals.append(Refusal(record.id, run.refused[quantity], (quantity,)))
+                else:
+                    asked.append(Asked(len(runs), quantity, value))
+            runs.append(run)
+    return Evidence(tuple(runs), table_of_runs(book, runs), tuple(asked), tuple(refusals))
+
+
+def table_of_runs(book: RuleBook, runs: Sequence[Run]) -> Table:
+    """The rules' table of the runs, a row each."""
+    return Table.from_rows(book, [known_only(book, run.inputs).values for run in runs])
+
+
+def step_scale(runs: Sequence[Run]) -> Vector:
+    """What turns a predicted step into what the run measured: 1, or devices over batch (NaN-safe marker).
+
+    Where the global batch is not known, `step_time_s` is the time of one sample on one accelerator: the
+    predicted step times accelerators over its own batch. Those rows are NaN here; see `predicted_step`.
+    """
+    return np.array([1.0 if "global_batch" in run.inputs.values else np.nan for run in runs])
+
+
+def predicted_step(table: Table, runs: Sequence[Run], scale: Vector) -> Vector:
+    """`step_time_s` of each run by the rules. The table holds step_s and step_batch."""
+    step = table.columns["step_s"]
+    counted = np.array([run.record.number("num_accelerators") or np.nan for run in runs])
+    single = step * counted / table.columns["step_batch"]
+    return np.where(np.isnan(scale), single, step)
+
+
+def evaluated(book: RuleBook, table: Table, names: Sequence[str]) -> Table:
+    """The table with these quantities (and nothing more kept)."""
+    return evaluate(book, table, names, keep_all=False)

@@ -1,7 +1,8 @@
 """How many decoders are estimated a second: `python benchmarks/estimates.py [rows]` over the shipped rules.
 
 A complete estimate is time and memory of a decoder of the catalogue on an accelerator of the
-catalogue with its layout given. One core; the best of five. The bar is 300,000 a second.
+catalogue with its layout given. One core, seconds of this process on it, the best of five. The bar is
+300,000 a second.
 """
 
 from __future__ import annotations
@@ -9,10 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from functools import partial
 
 import numpy as np
-from evaluator import best_of
 
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
@@ -21,7 +20,8 @@ from advisor.estimate.inputs import of_accelerator
 from advisor.rulebook import RuleBook, load_book
 
 BAR_PER_SECOND = 300_000
-WANT = ("time_s", "memory_bytes", "fits")
+WANT = ("step_s", "time_s", "memory_bytes", "fits")
+RUNS = 5
 LAYOUTS: dict[str, tuple[object, ...]] = {
     "devices": (1, 8, 64, 1024),
     "micro_batch": (1, 2, 8),
@@ -40,6 +40,8 @@ RECIPE: dict[str, object] = {
     "precision": "bf16_mixed",
     "optimizer": "adamw",
     "samples": 1e6,
+    "stack": "megatron",
+    "era": 2024.5,
 }
 
 
@@ -49,15 +51,15 @@ def decoders(book: RuleBook, catalogue: Catalogue, rows: int) -> Table:
     models = [model for model in catalogue.models.values() if model.family == "decoder"]
     devices = [of_accelerator(entry).values for entry in catalogue.accelerators.values()]
     chosen = random.integers(len(models), size=rows), random.integers(len(devices), size=rows)
-    columns: dict[str, object] = {name: [value] * rows for name, value in RECIPE.items()}
+    columns: dict[str, object] = {name: value for name, value in RECIPE.items() if name in book.columns}
     columns["family"] = ["decoder"] * rows
     for index, source in zip(chosen, ([model.numbers for model in models], devices), strict=True):
         for name in dict.fromkeys(name for values in source for name in values):
             if name in book.columns:
                 each = [values.get(name) for values in source]
                 columns[name] = [each[i] for i in index]
-    for name, values in LAYOUTS.items():
-        columns[name] = [values[i] for i in random.integers(len(values), size=rows)]
+    for name, choices in LAYOUTS.items():
+        columns[name] = [choices[i] for i in random.integers(len(choices), size=rows)]
     return Table.from_columns(book, columns, rows=rows)
 
 
@@ -67,12 +69,17 @@ def main() -> None:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 131_072
     book, catalogue = load_book([shipped("rules")]), load_catalogue()
-    started = time.perf_counter()
+    started = time.process_time()
     table = decoders(book, catalogue, rows)
-    filled = time.perf_counter() - started
-    done = evaluate(book, table, WANT, keep_all=False)
-    known = ", ".join(f"{name} {np.mean(~np.isnan(done.columns[name])):.0%}" for name in WANT)
-    seconds = best_of(5, partial(evaluate, book, table, WANT, keep_all=False))
+    filled = time.process_time() - started
+    want = [name for name in WANT if name in book.quantities]
+    times = []
+    for _ in range(RUNS):
+        begun = time.process_time()  # of this process alone: others may share the core
+        done = evaluate(book, table, want, keep_all=False)
+        times.append(time.process_time() - begun)
+    known = ", ".join(f"{name} {np.mean(~np.isnan(done.columns[name])):.0%}" for name in want)
+    seconds = min(times)
     verdict = "ok" if rows / seconds >= BAR_PER_SECOND else "BELOW THE BAR"
     print(f"{rows} decoders, {len(book.operators)} operators: {seconds * 1e3:.0f} ms")
     print(f"{rows / seconds:,.0f} estimates a second (bar {BAR_PER_SECOND:,}) {verdict}")

@@ -57,6 +57,7 @@ class ScanOptions:
     formats: tuple[str, ...] = ("html", "pdf")
     lang: str = "en"
     measure: bool | None = None  # None: yes, except on a login node
+    reuse: bool = False  # take figures of an earlier report of this machine, if nothing has changed
     workdir: Path = field(default_factory=Path)
 
 
@@ -303,15 +304,18 @@ def _calibrate(
     options: ScanOptions, knowledge: Knowledge, advice: Advice, keeper: Keeper, listen: Listener
 ) -> Advice:
     """Measure if it is right to measure here; the verdict is refined after each training rate."""
-    reason = _why_not_measure(options, advice)
-    if reason is not None:
-        listen.say(reason.message)
-        return advice.model_copy(update={"notices": (*advice.notices, reason)})
     from advisor.calibrate import CalibrateOptions
 
     choice = CalibrateOptions(
         mode=options.mode, python=options.python, device=options.device, workdir=options.workdir
     )
+    earlier = _reused(options, choice, advice, listen)
+    if earlier is not None:
+        return earlier
+    reason = _why_not_measure(options, advice)
+    if reason is not None:
+        listen.say(reason.message)
+        return advice.model_copy(update={"notices": (*advice.notices, reason)})
     refined = advice
     measuring = measure(advice, choice, listen)
     while True:
@@ -330,6 +334,30 @@ def _calibrate(
         # the generator goes on from its own copy, which knows nothing of what has been refined
         advice = snapshot.model_copy(update={"estimates": refined.estimates, "trace": refined.trace})
         keeper.snapshot(advice)
+
+
+def _reused(
+    options: ScanOptions, choice: CalibrateOptions, advice: Advice, listen: Listener
+) -> Advice | None:
+    """The advice with figures of an earlier report of this machine; None without --reuse or such one."""
+    if not options.reuse or advice.machine is None:
+        return None
+    from advisor.calibrate import find_earlier
+
+    earlier = find_earlier(options.output, advice.machine, choice)
+    if earlier.calibration is None:
+        listen.say(f"No earlier figures are used: {earlier.reason}.")
+        return None
+    message = f"Figures measured at {earlier.when} are used again ({earlier.path})."
+    listen.say(message)
+    told = Notice(code="calibration_reused", message=message, hint="Leave --reuse away to measure again.")
+    return advice.model_copy(
+        update={
+            "stage": "calibrated",
+            "calibration": earlier.calibration,
+            "notices": (*advice.notices, told),
+        }
+    )
 
 
 def _why_not_measure(options: ScanOptions, advice: Advice) -> Notice | None:

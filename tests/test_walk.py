@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,29 @@ def test_without_room_anywhere_the_error_is_still_one_line(
         keeper.finish(Advice(created_at="", command="scan"))
     assert "Free some space" in error.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_of_an_earlier_scan_are_used_again_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from advisor.calibrate.reuse import code_digest
+
+    runs: list[int] = []
+
+    def measured(*_: object) -> Iterator[Calibration]:
+        runs.append(1)
+        done = {"complete": True, "finished_at": datetime.now(UTC).isoformat(), "code": code_digest()}
+        yield calibrated(2).model_copy(update=done)
+
+    monkeypatch.setattr("advisor.calibrate.run_calibration", measured)
+    options = ScanOptions(output=tmp_path, formats=("html",), reuse=True)
+    first, second = _Silent(), _Silent()
+    scan(options, first)
+    assert any("No earlier figures are used: there is no earlier calibration" in line for line in first.said)
+    again = scan(replace(options, measure=False), second).advice
+    assert len(runs) == 1
+    assert again.calibration is not None
+    assert len(again.calibration.measurements) == 2
+    assert "calibration_reused" in {notice.code for notice in again.notices}
+    scan(replace(options, reuse=False), _Silent())
+    assert len(runs) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from advisor.calibrate.environment import Environment, check_environment
 from advisor.calibrate.options import CalibrateOptions, Event
+from advisor.calibrate.reuse import find_earlier
 from advisor.calibrate.run import run_calibration
 from advisor.calibrate.warn import WARNINGS
 
@@ -17,5 +18,6 @@ __all__ = [
     "Environment",
     "Event",
     "check_environment",
+    "find_earlier",
     "run_calibration",
 ]

@@ -14,6 +14,7 @@ from advisor.calibrate.join import device_uuids
 from advisor.calibrate.options import CalibrateOptions, Event, check_options
 from advisor.calibrate.plan import NO_TORCH_BENCHES, PACES, Seen, Test, make_plan
 from advisor.calibrate.progress import Progress
+from advisor.calibrate.reuse import code_digest
 from advisor.calibrate.sampler import Sampler
 from advisor.calibrate.start import Starter
 from advisor.errors import UserError
@@ -366,6 +367,7 @@ class _Run:
             stopped="" if complete else "running",
             python=str(self.hello.get("python", self.starter.python)),
             torch_version=str(self.hello.get("torch", "")),
+            code=code_digest(),
             thread_budget=self.threads,
             devices={"cpu": self.machine.cpu.model.value or "", **titles},
             device_uuids=device_uuids(self.machine, self.seen),

@@ -63,6 +63,12 @@ if TYPE_CHECKING:
     default=None,
     help="Measure here (default: yes, except on a cluster's login node).",
 )
+@click.option(
+    "--reuse",
+    is_flag=True,
+    help="Use the figures of the newest report in --output that is of this machine, unchanged and under 30 "
+    "days old, instead of measuring again.",
+)
 @python_option
 @device_option
 @rules_option

@@ -86,6 +86,7 @@ class Calibration(Frozen):
     stopped: str = ""  # why it is not complete: "interrupted", "running", …
     python: str = ""  # executable the benches ran in
     torch_version: str = ""
+    code: str = ""  # digest of the code that measured; figures of another are not used again
     thread_budget: int | None = None
     devices: dict[str, str] = {}  # "cuda:0" -> name; "cpu" -> model
     device_uuids: dict[str, str] = {}  # "cuda:0" -> UUID: the join with Machine.devices

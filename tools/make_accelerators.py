@@ -184,6 +184,8 @@ def tables(record: dict[str, Any], units: tuple[int, str] | None) -> list[str]:
         sources["network"] = [network[2]]
     if record.get("memory_reported_mib") is None:
         sources.pop("memory_reported", None)
+    if not record.get("release"):
+        sources.pop("release", None)
     if record["id"] in PCI_IDS:
         sources["pci_ids"] = [PCI_SOURCE]
     if units:

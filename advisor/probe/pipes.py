@@ -64,10 +64,11 @@ class Pipes:
             self._stop("failed")
             raise
 
-    def listen(self, until: float, take: Callable[[bytes], None] | None = None) -> str:
+    def listen(self, until: float, take: Callable[[bytes], bool] | None = None) -> str:
         """ "ended" when stdout has, "timeout" at `until` (monotonic), "flood"; killed in the last two cases.
 
-        `take` is told each line of stdout; without it all of stdout is kept in `out`.
+        `take` is told each line of stdout, and says whether it was the last: what a process leaves behind may
+        hold its stdout open. Without it all of stdout is kept in `out`.
         """
         said, rest = 0, b""
         while "out" in self._open:
@@ -83,8 +84,8 @@ class Pipes:
                 self.out += data
                 continue
             *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                take(line)
+            if any(take(line) for line in lines):
+                return "ended"
         if take is not None and rest:
             take(rest)
         return "ended"

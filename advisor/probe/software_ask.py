@@ -80,13 +80,14 @@ def _environment() -> dict[str, str]:
     return {**ENVIRONMENT, **inherited}
 
 
-def _take(line: bytes, state: dict[str, Any], heard: Callable[[str, Any], None] | None) -> None:
+def _take(line: bytes, state: dict[str, Any], heard: Callable[[str, Any], None] | None) -> bool:
+    """Note one line; whether it says that there are no more."""
     try:
         said = json.loads(line.decode("utf-8", "replace"))
         key, value = str(said["k"]), said["v"]
     except (ValueError, KeyError, TypeError, RecursionError):
         state["noise"] = clean(line, 200)  # something else wrote to our pipe
-        return
+        return False
     if key == "begin":
         state["began"] = clean(value)
     elif key == "device":
@@ -98,6 +99,7 @@ def _take(line: bytes, state: dict[str, Any], heard: Callable[[str, Any], None] 
         state["answers"][key] = value
     if heard:
         heard(key, value)
+    return key == "done"
 
 
 def _conclude(pipes: Pipes, state: dict[str, Any]) -> None:

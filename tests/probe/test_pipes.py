@@ -30,7 +30,7 @@ def soon(seconds: float = 20.0) -> float:
 def test_lines_come_whole_and_the_last_one_without_its_end_too() -> None:
     pipes = Pipes(started("import sys; sys.stdout.write('a' * 200000 + '\\nb\\n\\nc')"), 1 << 20)
     lines: list[bytes] = []
-    assert pipes.listen(soon(), lines.append) == "ended"
+    assert pipes.listen(soon(), lambda line: bool(lines.append(line))) == "ended"
     assert lines == [b"a" * 200000, b"b", b"", b"c"]
     assert pipes.end(soon()) == 0
 
@@ -97,6 +97,13 @@ def test_a_framework_that_floods_is_stopped_and_told(tmp_path: Path) -> None:
     said = software_ask.ask(str(python), "torch", 20.0)
     assert said["status"] == "failed"
     assert said["reason"] == "said more than 4 MiB and was stopped in import torch"
+
+
+def test_a_framework_that_leaves_a_helper_behind_has_answered(tmp_path: Path) -> None:
+    done = 'sleep 60 &\necho \'{"k": "version", "v": "2.9"}\'\necho \'{"k": "done", "v": true}\'\n'
+    said = software_ask.ask(str(tool(tmp_path, "python", done)), "torch", 20.0)
+    assert (said["status"], said["answers"]) == ("ok", {"version": "2.9", "done": True})
+    assert said["seconds"] < 15
 
 
 def test_a_python_that_floods_is_none(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Rule files -> checked, ordered, compiled RuleBook. The language is described in docs/rules.md."""
 
 from advisor.rulebook.book import check_dir, check_dirs, load_book
-from advisor.rulebook.manual import listing, manual_page, page_ids
+from advisor.rulebook.manual import listing, manual_page, page_ids, whole_manual
 from advisor.rulebook.parts import (
     Case,
     Column,
@@ -38,4 +38,5 @@ __all__ = [
     "manual_page",
     "page_ids",
     "si_unit",
+    "whole_manual",
 ]

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable
 
 from advisor.errors import UserError, did_you_mean
+from advisor.rulebook.compile import PICK
 from advisor.rulebook.parts import Case, Entry, OpColumn, Operator, OpTotal, Rule, RuleBook
 
 _WIDTH = 96
@@ -29,6 +30,21 @@ def manual_page(book: RuleBook, id_: str) -> str:
         return _page(id_, _column_page(book, book.op_columns[id_]))
     hint = did_you_mean(id_, page_ids(book)) or "`hwadvisor rules list` lists them."
     raise UserError(f"there is no rule '{id_}'", hint)
+
+
+def whole_manual(book: RuleBook) -> str:
+    """The manual pages of everything, file by file, as Markdown."""
+    pages: dict[str, list[tuple[int, str]]] = {}
+    kinds = (book.rules, book.operators, book.op_rules, book.op_totals, book.op_columns)
+    for entry in (entry for entries in kinds for entry in entries.values()):
+        pages.setdefault(entry.file, []).append((entry.line, entry.id))
+    parts = ["# The rules", "", "Written by tools/make_rules_manual.py from the rule files; do not edit."]
+    for file in sorted(pages):
+        parts += ["", f"## {file}"]
+        for _, id_ in sorted(pages[file]):
+            title, _, *lines = manual_page(book, id_).rstrip("\n").split("\n")
+            parts += ["", f"### {title}", "", "```text", *lines, "```"]
+    return "\n".join(parts) + "\n"
 
 
 def page_ids(book: RuleBook) -> tuple[str, ...]:
@@ -68,7 +84,10 @@ def _rule_page(book: RuleBook, rule: Rule, kind: str) -> list[str]:
         *((("text", rule.text),) if rule.text else ()),
     ]
     lines = _rows(rows)
-    lines += _block("uses", (_used(book, name) for name in (*rule.inputs, *rule.curves)))
+    # Of a constant by category the flags are said by its constants' names.
+    picks = rule.tree.op == PICK
+    inputs = [name for name in rule.inputs if not picks or name not in book.flags]
+    lines += _block("uses", (_used(book, name) for name in (*inputs, *rule.curves)))
     lines += _block("used by", users)
     lines += _block("other rules for the same quantity", rivals)
     return lines + _cases(rule.cases)

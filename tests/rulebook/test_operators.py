@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import UserError
-from advisor.rulebook import RuleBook, check_dir, load_book, manual_page
+from advisor.rulebook import RuleBook, check_dir, load_book, manual_page, page_ids, whole_manual
 from advisor.rulebook.op_entries import LIMITS
 
 BASE = """
@@ -222,6 +222,12 @@ def test_manual_pages_of_operators_op_rules_totals_and_op_columns(tmp_path: Path
     with pytest.raises(UserError) as caught:
         manual_page(book, "product-second")
     assert "product-seconds" in caught.value.hint
+
+
+def test_the_whole_manual_has_a_page_of_everything(tmp_path: Path) -> None:
+    book = load(tmp_path)
+    text = whole_manual(book)
+    assert [text.count(f"\n### {id_}\n") for id_ in page_ids(book)] == [1] * 7
 
 
 SAID = operator("o", op_flops="flop")

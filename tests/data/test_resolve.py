@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
@@ -133,6 +135,14 @@ def test_whatever_a_row_holds_gives_a_reason(text: object) -> None:
     found = resolve_device("nvidia", text)  # type: ignore[arg-type]
     assert found.id is None
     assert found.why and len(found.why) < 1000
+
+
+@given(st.text(max_size=60), st.sampled_from([None, "nvidia", "huawei", "cpu", "nobody", ""]))
+def test_any_text_gives_an_entry_or_a_reason(text: str, vendor: str | None) -> None:
+    found = resolve_device(vendor, text)
+    assert found.why
+    assert found.devices >= 1
+    assert found.id is not None or not found.others
 
 
 def test_a_map_that_names_an_unknown_entry_is_refused(catalogue: Catalogue) -> None:

@@ -80,7 +80,7 @@ def weights_of(sources: Sequence[str]) -> Vector:
     """One over the square root of the rows of the source, 0.3 on average."""
     counts = Counter(sources)
     weights = np.array([counts[source] ** -0.5 for source in sources])
-    return weights * (_WEIGHT * len(weights) / weights.sum())
+    return np.asarray(weights * (_WEIGHT * len(weights) / weights.sum()))
 
 
 def predict(problem: Problem, theta: Vector, rows: Index | None = None) -> Vector:
@@ -88,7 +88,7 @@ def predict(problem: Problem, theta: Vector, rows: Index | None = None) -> Vecto
     table, runs = _rows(problem, rows)
     constants = dict(zip(problem.names, np.exp(theta), strict=True))
     found = evaluate(problem.book, table.with_constants(constants), _WANTED, keep_all=False)
-    return np.log(predicted_step(found, runs, step_scale(runs)))
+    return np.asarray(np.log(predicted_step(found, runs, step_scale(runs))))
 
 
 def _rows(problem: Problem, rows: Index | None) -> tuple[Table, Sequence[Run]]:
@@ -163,6 +163,25 @@ class Fitter:
             theta, base, damping = theta + change, moved, max(damping / 5, 1e-4)
             if before - after < 1e-4 * len(rows):
                 return theta
+        return theta
+
+    def without(self, out: Index, theta: Vector, slope: npt.NDArray[np.float64], rows: Index) -> Vector:
+        """ln(constants) as fitted on `rows` without `out`, from the fit `theta` on all of `rows`.
+
+        `slope` are the derivatives at `theta` of all of the problem's rows. Gauss-Newton steps with these
+        derivatives and new residuals: the optimum moves little, so they need not be taken again.
+        """
+        p = self.problem
+        kept = np.setdiff1d(rows, out)
+        weights = weights_of([p.runs[row].record.source for row in kept])
+        own = slope[kept]
+        for _ in range(3):
+            residual = p.target[kept] - predict(p, theta, kept)
+            scale = max(_LEAST_SCALE, 1.4826 * float(np.median(np.abs(residual))))
+            robust = weights * (_FREEDOM + 1) / (_FREEDOM + (residual / scale) ** 2) / scale**2
+            curvature = own.T @ (own * robust[:, None]) + np.diag(1 / p.spread**2)
+            gradient = own.T @ (robust * residual) - (theta - p.prior) / p.spread**2
+            theta = theta + np.clip(np.linalg.solve(curvature, gradient), -_LONGEST_STEP, _LONGEST_STEP)
         return theta
 
     def _cost(self, residual: Vector, weights: Vector, scale: float, theta: Vector) -> float:

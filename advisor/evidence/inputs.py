@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import read_toml, shipped
-from advisor.data.processors import load_processors
 from advisor.data.resolve import entry_of, resolve_device
 from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.network import Network, network_of
@@ -119,7 +117,7 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
 
 
 def _asked(record: Record) -> tuple[str, ...]:
-    from advisor.evidence.measured import measured_of  # noqa: PLC0415 - measured needs Run from here
+    from advisor.evidence.measured import measured_of
 
     return tuple(measured_of(record)) or ("step_time_s",)
 

@@ -1,4 +1,4 @@
-"""The network of a published run: a preset where its shape agrees with the row, else what the row itself says."""
+"""The network of a published run: a preset where its shape agrees with the row, else what the row says."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def _as_preset(record: Record, preset: Model) -> Network | None:
             numbers["dense_layers"] = min(numbers["dense_layers"], layers)
         if "window_layers" in numbers:
             numbers["window_layers"] = round(numbers["window_layers"] * layers / preset.numbers["layers"])
-    elif params and (own := numbers.get("params") or numbers.get("stated_params")):
-        if abs(params / own - 1) > _AGREES:
-            return None
+    own = numbers.get("stated_params")
+    if params and own and abs(params / own - 1) > _AGREES:
+        return None
     if preset.family in ("decoder", "encoder") and (vocab := record.number("vocab")):
         numbers["vocab"] = vocab  # padded by the trainer
     return Network(preset.family, numbers, preset.source or preset.id)

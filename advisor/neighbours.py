@@ -1,0 +1,179 @@
+"""Published runs near a candidate: what they measured, what the rules would have said of them, and what that
+says about the candidate.
+
+The residuals ln(measured / rules) of published runs are a Gaussian process over what describes a run:
+program, network, device, number format, set-up, sizes. From the nearest runs a candidate gets a correction,
+shrunk by their distance and number, and a standard deviation, which is small beside runs like it and that of
+all residuals far from any. Plain arrays in and out: files, rules and devices are other rooms' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+WORDS = (
+    "program", "network", "device", "generation", "vendor", "stack", "family", "method", "precision",
+    "recompute", "effort",
+)  # fmt: skip
+"""What is the same or not of two runs."""
+
+SIZES = ("work", "weights", "length", "batch", "devices", "tensor", "pipeline", "experts", "era", "repeats")
+"""What is more or less alike: base-2 logarithms (era: years)."""
+
+_SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
+"""Differences of `SIZES` that count as one, before the kernel's own scales."""
+
+NEAREST = 64
+"""Runs that a correction is made from; more change it by less than a per mille."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How alike two runs' residuals are. Amplitudes are standard deviations of a logarithm."""
+
+    fine: float = 0.10  # within a program, falling with every difference
+    program: float = 0.15  # one program against others, whatever it trains
+    cross: float = 0.12  # runs of different programs that resemble each other
+    device: float = 0.08  # one product against its generation
+    network: float = 0.08  # one network against its family
+    noise: float = 0.04  # the same run again
+    fine_scale: float = 1.0
+    cross_scale: float = 0.5
+    apart: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "device": 0.5, "network": 0.7, "precision": 0.5, "recompute": 0.6, "stack": 1.5,
+            "generation": 1.0, "family": 1.5, "method": 0.7, "effort": 1.0,
+        }
+    )  # fmt: skip
+    widen: float = 1.0  # standard deviations as told over those of the process, from left-out residuals
+    widen_by: Mapping[str, float] = field(default_factory=dict)  # the same for a family or vendor
+
+    @property
+    def variance(self) -> float:
+        """Of a run with nothing known near it."""
+        parts = (self.fine, self.program, self.cross, self.device, self.network)
+        return float(sum(part**2 for part in parts))
+
+
+@dataclass(frozen=True)
+class Features:
+    """What describes runs: codes of words (equal or not; negative: equal to none) and sizes (rows, SIZES)."""
+
+    codes: Mapping[str, Codes]
+    sizes: Matrix
+
+    def __len__(self) -> int:
+        """Number of runs."""
+        return len(self.sizes)
+
+    def take(self, rows: Codes) -> Features:
+        """Some of the runs."""
+        return Features({name: values[rows] for name, values in self.codes.items()}, self.sizes[rows])
+
+
+def encode(
+    words: Mapping[str, Sequence[str]], sizes: Matrix, known: Mapping[str, Mapping[str, int]]
+) -> Features:
+    """Features of runs described by words; a word that is not `known`, or none, is equal to no other."""
+    codes = {
+        name: np.array([known[name].get(word, -1) if word else -1 for word in words[name]], dtype=np.int64)
+        for name in WORDS
+    }
+    return Features(codes, np.where(np.isfinite(sizes), sizes, 0.0) / _SCALES)
+
+
+def vocabulary(words: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
+    """A number for each word."""
+    return {
+        name: {word: at for at, word in enumerate(sorted({w for w in words[name] if w}))} for name in WORDS
+    }
+
+
+def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
+    """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b))."""
+
+    def differs(name: str) -> Matrix:
+        left, right = a.codes[name][:, None], b.codes[name][None, :]
+        return np.asarray((left != right) | (left < 0), dtype=np.float64)
+
+    apart = kernel.apart
+    square = (a.sizes**2).sum(1)[:, None] + (b.sizes**2).sum(1)[None, :] - 2 * a.sizes @ b.sizes.T
+    distance = np.maximum(square, 0.0)
+    other = {name: differs(name) for name in WORDS}
+    same_program = 1.0 - other["program"]
+    small = sum(apart[name] * other[name] for name in ("device", "network", "precision", "recompute"))
+    large = sum(apart[name] * other[name] for name in ("generation", "family", "method"))
+    out = kernel.fine**2 * same_program * np.exp(-kernel.fine_scale * distance - small - large)
+    coarse = 0.3 * (other["family"] + other["generation"] + other["precision"] + other["method"])
+    out += kernel.program**2 * same_program * np.exp(-coarse)
+    strange = apart["stack"] * other["stack"] + apart["effort"] * other["effort"]
+    across = kernel.cross_scale * distance + large + strange + 0.5 * other["precision"]
+    out += kernel.cross**2 * np.exp(-across)
+    out += kernel.device**2 * (1.0 - other["device"]) * np.exp(-0.7 * other["family"])
+    out += kernel.network**2 * (1.0 - other["network"]) * np.exp(-0.3 * other["method"])
+    return np.asarray(out)
+
+
+def doubts(kernel: Kernel, features: Features, residuals: Vector, rounds: int = 3) -> Vector:
+    """Variance of the noise of each run: larger for runs that nothing like them agrees with. Shape (n,)."""
+    own = covariance(kernel, features, features)
+    noise = np.full(len(features), kernel.noise**2)
+    for _ in range(rounds):
+        weights = np.linalg.solve(own + np.diag(noise), residuals)
+        unexplained = noise * weights
+        noise = kernel.noise**2 * np.maximum(1.0, (unexplained / kernel.noise) ** 2 / 2.0)
+    return noise
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the neighbours say of each candidate: shapes (m,), (m,), (m, k), (m, k)."""
+
+    correction: Vector  # ln(measured / rules) to be expected
+    deviation: Vector  # its standard deviation, noise of a single run included
+    nearest: Codes  # rows of the evidence, most telling first
+    weights: Matrix  # what each contributes to the correction per unit of its residual
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Published runs with their residuals ln(measured / rules) and doubts."""
+
+    kernel: Kernel
+    features: Features
+    residuals: Vector
+    noise: Vector
+
+    def tell(self, candidates: Features, count: int = NEAREST) -> Told:
+        """What the nearest runs say of each candidate."""
+        count = min(count, len(self.features))
+        out = Told(
+            np.zeros(len(candidates)), np.full(len(candidates), self.kernel.variance**0.5),
+            np.zeros((len(candidates), count), dtype=np.int64), np.zeros((len(candidates), count)),
+        )  # fmt: skip
+        for start in range(0, len(candidates), 512):
+            rows = np.arange(start, min(start + 512, len(candidates)))
+            self._tell_some(candidates.take(rows), rows, count, out)
+        return out
+
+    def _tell_some(self, candidates: Features, rows: Codes, count: int, out: Told) -> None:
+        cross = covariance(self.kernel, candidates, self.features)
+        near = np.argpartition(-cross, count - 1, axis=1)[:, :count]
+        near = np.take_along_axis(near, np.argsort(-np.take_along_axis(cross, near, 1), axis=1), 1)
+        for at, row in enumerate(rows):
+            chosen = near[at]
+            own = covariance(self.kernel, self.features.take(chosen), self.features.take(chosen))
+            to = cross[at, chosen]
+            weights = np.linalg.solve(own + np.diag(self.noise[chosen]), to)
+            out.correction[row] = weights @ self.residuals[chosen]
+            variance = max(self.kernel.variance - to @ weights, 0.0) + self.kernel.noise**2
+            out.deviation[row] = variance**0.5
+            out.nearest[row], out.weights[row] = chosen, weights

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from nvml_cases import UUIDS, healthy
 
 from advisor.calibrate import sampler
 from advisor.schema import Device, Fact, Machine, Status
@@ -153,3 +154,19 @@ def test_the_process_prints_a_line_a_round(capsys, monkeypatch):
 @pytest.mark.parametrize(("values", "expected"), [([], None), ([None], None), ([3.0, 1.0, 2.0], 2.0)])
 def test_the_median_of_what_is_known(values, expected):
     assert sampler._median(values) == expected
+
+
+def test_the_true_process_reads_the_link_and_use_through_the_driver(fake_nvml):
+    """The whole way: isolated process, binding, the C interface of NVML."""
+    fake_nvml.case("0.throttle !3", "1.pcie_gen 4", "1.utilization 30 0", healthy(2))
+    uuids = [Fact(value=uuid, status=Status.ok) for uuid in UUIDS[:2]]
+    seen = Machine(probed_at="", devices=tuple(Device(vendor="nvidia", uuid=uuid) for uuid in uuids))
+    with sampler.Sampler(seen) as it:
+        end = time.monotonic() + 20
+        while it.during(UUIDS[1], 0.0).pcie_gen is None and time.monotonic() < end:
+            time.sleep(0.02)
+        it.settle()
+        mute, told = (it.during(uuid, 0.0) for uuid in UUIDS[:2])
+    assert (mute.throttle_reasons, mute.untold) == (None, "the driver does not tell throttle reasons")
+    assert (told.throttle_reasons, told.untold, told.pcie_gen, told.pcie_width) == ((), "", 4, 16)
+    assert (told.busy_before, told.memory_before) == (0.3, pytest.approx(0.00726, rel=1e-2))

@@ -191,6 +191,7 @@ MIXED: dict[str, tuple[str, str, int, str, str]] = {
     ),
     "beit_large_patch16_224": ("beit-l-16", "BEiT-L/16", 224, "arXiv:2106.08254", ""),
     "beit_base_patch16_224": ("beit-b-16", "BEiT-B/16", 224, "arXiv:2106.08254", ""),
+    "vit_giant_patch14_dinov2": ("dinov2-g-14", "DINOv2 ViT-g/14", 518, "arXiv:2304.07193", "facebook/dinov2-giant"),
     "deit3_large_patch16_224": ("deit3-l-16", "DeiT III-L/16", 224, "arXiv:2204.07118", ""),
     "cait_s24_224": ("cait-s24", "CaiT-S24", 224, "arXiv:2103.17239", ""),
     "coat_mini": ("coat-mini", "CoaT-Mini", 224, "arXiv:2104.06399", ""),

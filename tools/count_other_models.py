@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from count_image_models import write
-from counting import BATCH, numbers_of
+from counting import BATCH, numbers_of, work_of
 from torch import nn
 
 Counted = tuple[str, str, tuple[str, ...], str, dict[str, float]]  # title, family, aliases, source, numbers
@@ -101,7 +101,7 @@ def retinanet() -> Counted:
     )  # fmt: skip
 
 
-class Unet(nn.Module):
+class Unet(nn.Module):  # type: ignore[misc]
     """Two unpadded 3x3 convolutions a level, as in the paper."""
 
     def __init__(self) -> None:
@@ -183,7 +183,7 @@ def efficientdet_d0() -> Counted:
     return "EfficientDet-D0", "cnn", ("efficientdet_d0",), source, numbers
 
 
-class Jasper(nn.Module):
+class Jasper(nn.Module):  # type: ignore[misc]
     """Ten blocks of five sub-blocks; every block's end takes projections of all blocks' inputs."""
 
     PLAN = ((256, 11), (256, 11), (384, 13), (384, 13), (512, 17), (512, 17), (640, 21), (640, 21), (768, 25), (768, 25))  # fmt: skip
@@ -233,7 +233,7 @@ def jasper() -> Counted:
     return "Jasper 10x5 dense residual", "stated", ("jasper",), source, numbers
 
 
-class Gnmt(nn.Module):
+class Gnmt(nn.Module):  # type: ignore[misc]
     """Four LSTM layers each way; the first of the decoder asks the encoder, the others see the answer."""
 
     def __init__(self, width: int = 1024, vocab: int = 32320) -> None:
@@ -303,6 +303,62 @@ def wav2vec2_large() -> Counted:
     return "wav2vec 2.0 large (LV-60)", "stated", ("facebook/wav2vec2-large-lv60",), _W2V, numbers
 
 
+class Kwt(nn.Module):
+    """Keyword Transformer: each of 98 frames of 40 coefficients is a token, and one for the class."""
+
+    def __init__(self, width: int = 128, layers: int = 12, heads: int = 2) -> None:
+        super().__init__()
+        self.embed, self.out = nn.Linear(40, width), nn.Linear(width, 35)
+        self.label = nn.Parameter(torch.empty(1, 1, width))
+        self.places = nn.Parameter(torch.empty(1, 99, width))
+        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True)
+        self.blocks = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.cat((self.label.expand(x.shape[0], -1, -1), self.embed(x)), 1) + self.places
+        return self.out(self.blocks(x)[:, 0])
+
+
+def kwt_2() -> Counted:
+    """One second of Speech Commands."""
+    module, sound = Kwt().to("meta"), _empty(BATCH, 98, 40)
+    numbers = numbers_of(module, lambda: module(sound)) | {"native_seq_len": 98}
+    return "Keyword Transformer KWT-2", "stated", ("kwt2",), "arXiv:2104.00769 table 1 (2.4 M parameters)", numbers
+
+
+def clip_roberta() -> Counted:
+    """Images of 224 pixels with texts padded to 128 tokens, as the contrastive-image-text example does."""
+    from transformers import CLIPVisionConfig, RobertaConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
+
+    text = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(CLIPVisionConfig(), text, projection_dim=512)
+    module = VisionTextDualEncoderModel(config).to("meta")
+    image, words = _empty(BATCH, 3, 224, 224), torch.zeros(BATCH, 128, dtype=torch.long, device="meta")
+    numbers = numbers_of(module, lambda: module(input_ids=words, pixel_values=image))
+    source = "arXiv:2103.00020, arXiv:1907.11692; transformers VisionTextDualEncoderModel"
+    return "CLIP ViT-B/32 with RoBERTa-base", "stated", (), source, numbers | {"native_image_size": 224}
+
+
+def flux() -> Counted:
+    """1,024 pixels: 64 x 64 packed latents, with 512 tokens of text."""
+    from diffusers import FluxTransformer2DModel
+
+    with torch.device("meta"):
+        module = FluxTransformer2DModel(guidance_embeds=True)
+    latents, text, pooled = _empty(1, 4096, 64), _empty(1, 512, 4096), _empty(1, 768)
+    places = {"img_ids": _empty(4096, 3), "txt_ids": _empty(512, 3)}
+
+    def run() -> None:
+        module(latents, text, pooled, _empty(1), guidance=_empty(1), **places)
+
+    numbers = numbers_of(module, run, batch=1)
+    attention = round(work_of(run, batch=1).by_kind["attention"])
+    numbers["stated_forward_flops"] -= attention
+    numbers |= {"stated_attention_flops": attention, "native_image_size": 1024}
+    source = "github:black-forest-labs/flux; diffusers FluxTransformer2DModel (its defaults, guidance embedded)"
+    return "FLUX.1-dev", "diffusion", ("black-forest-labs/FLUX.1-dev", "flux-dev"), source, numbers
+
+
 NETWORKS: dict[str, Callable[[], Counted]] = {
     "ssd300-resnet-50": ssd300,
     "mask-rcnn-resnet-50-fpn": mask_rcnn,
@@ -316,6 +372,9 @@ NETWORKS: dict[str, Callable[[], Counted]] = {
     "gnmt": gnmt,
     "wav2vec2-base": wav2vec2_base,
     "wav2vec2-large": wav2vec2_large,
+    "kwt-2": kwt_2,
+    "clip-roberta": clip_roberta,
+    "flux.1-dev": flux,
 }
 
 

@@ -39,7 +39,7 @@ class Work:
         return self.by_kind.get(kind, 0.0) / self.flops
 
 
-class Counter(TorchDispatchMode):
+class Counter(TorchDispatchMode):  # type: ignore[misc]
     """Counts every operator that writes numbers; views and single numbers (step counters) do not count."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def _kind(name: str, args: tuple[Any, ...]) -> str:
 _counters: list[Counter] = []
 
 
-class _Fused(torch.autograd.Function):
+class _Fused(torch.autograd.Function):  # type: ignore[misc]
     """Fused attention: keeps its inputs and output, writes no scores."""
 
     @staticmethod
@@ -121,7 +121,7 @@ def _lstm(self: Any, x: Any) -> Any:
     return _Keep.apply(out, x, kept), None
 
 
-class _Keep(torch.autograd.Function):
+class _Keep(torch.autograd.Function):  # type: ignore[misc]
     """Passes its first tensor on and keeps it with the others."""
 
     @staticmethod

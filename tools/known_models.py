@@ -57,6 +57,10 @@ def _opt(hidden: int, layers: int, heads: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _gpt3(hidden: int, layers: int, heads: int) -> dict[str, Any]:
+    return {"n_embd": hidden, "n_layer": layers, "n_head": heads, "n_positions": 2048, "vocab_size": 50257}
+
+
 def _t5(
     width: int, ffn: int, layers: int, heads: int, head: int = 64, gated: bool = False, vocab: int = 32128
 ) -> dict[str, Any]:
@@ -181,6 +185,39 @@ _DECODERS: list[tuple[str, str, str, dict[str, Any], str, str]] = [
     ("deepseek-v2-lite", "DeepSeek-V2-Lite 16B", "DeepseekV2ForCausalLM", _like((2048, 10944, 27, 16, 16, 102400), **_latent(64, 6, 2, 1408, 1, None)), "deepseek-ai/DeepSeek-V2-Lite", "arXiv:2405.04434 appendix B"),
     ("deepseek-v2", "DeepSeek-V2 236B", "DeepseekV2ForCausalLM", _like((5120, 12288, 60, 128, 128, 102400), **_latent(160, 6, 2, 1536, 1, 1536)), "deepseek-ai/DeepSeek-V2", "arXiv:2405.04434 section 3.1.2"),
     ("deepseek-v3", "DeepSeek-V3 671B", "DeepseekV3ForCausalLM", _like((7168, 18432, 61, 128, 128, 129280), **_latent(256, 8, 1, 2048, 3, 1536)), "deepseek-ai/DeepSeek-V3 deepseek-ai/DeepSeek-R1 deepseek-r1", "arXiv:2412.19437 section 4.2"),
+    ("gpt-3-125m", "GPT-3 125M", "GPT2LMHeadModel", _gpt3(768, 12, 12), "gpt3-125m", "arXiv:2005.14165 table 2.1"),
+    ("gpt-3-350m", "GPT-3 350M", "GPT2LMHeadModel", _gpt3(1024, 24, 16), "gpt3-350m gpt3-355m", "arXiv:2005.14165 table 2.1"),
+    ("gpt-3-760m", "GPT-3 760M", "GPT2LMHeadModel", _gpt3(1536, 24, 16), "gpt3-760m", "arXiv:2005.14165 table 2.1"),
+    ("gpt-3-1.3b", "GPT-3 1.3B", "GPT2LMHeadModel", _gpt3(2048, 24, 16), "gpt3-1.3b", "arXiv:2005.14165 table 2.1 (16 heads of 128, as its width says)"),
+    ("gpt-3-2.7b", "GPT-3 2.7B", "GPT2LMHeadModel", _gpt3(2560, 32, 32), "gpt3-2.7b", "arXiv:2005.14165 table 2.1"),
+    ("gpt-3-5b", "GPT 5B (NeMo)", "GPT2LMHeadModel", _gpt3(4096, 24, 32), "gpt3-5b", "github:NVIDIA/NeMo-Framework-Launcher conf/training/gpt3/5b.yaml"),
+    ("gpt-3-6.7b", "GPT-3 6.7B", "GPT2LMHeadModel", _gpt3(4096, 32, 32), "gpt3-6.7b", "arXiv:2005.14165 table 2.1"),
+    ("gpt-3-13b", "GPT-3 13B", "GPT2LMHeadModel", _gpt3(5120, 40, 40), "gpt3-13b", "arXiv:2005.14165 table 2.1 (its width of 5,140 is no multiple of 40 heads: 5,120 taken)"),
+    ("gpt-3-175b", "GPT-3 175B", "GPT2LMHeadModel", _gpt3(12288, 96, 96), "gpt3-175b gpt-3 gpt3", "arXiv:2005.14165 table 2.1"),
+    ("codellama-7b", "Code Llama 7B", _LLAMA, _like((4096, 11008, 32, 32, 32, 32016)), "codellama/CodeLlama-7b-hf", "arXiv:2308.12950"),
+    ("codellama-13b", "Code Llama 13B", _LLAMA, _like((5120, 13824, 40, 40, 40, 32016)), "codellama/CodeLlama-13b-hf", "arXiv:2308.12950"),
+    ("baichuan-7b", "Baichuan 7B", _LLAMA, _like((4096, 11008, 32, 32, 32, 64000)), "baichuan-inc/Baichuan-7B", ""),
+    ("baichuan-13b", "Baichuan 13B", _LLAMA, _like((5120, 13696, 40, 40, 40, 64000)), "baichuan-inc/Baichuan-13B-Base", ""),
+    ("baichuan2-7b", "Baichuan 2 7B", _LLAMA, _like((4096, 11008, 32, 32, 32, 125696)), "baichuan-inc/Baichuan2-7B-Base", "arXiv:2309.10305"),
+    ("baichuan2-13b", "Baichuan 2 13B", _LLAMA, _like((5120, 13696, 40, 40, 40, 125696)), "baichuan-inc/Baichuan2-13B-Base", "arXiv:2309.10305"),
+    ("aquila-7b", "Aquila 7B", _LLAMA, _like((4096, 11008, 32, 32, 32, 100008)), "BAAI/Aquila-7B aquila2-7b BAAI/Aquila2-7B", "arXiv:2408.07410"),
+    ("internlm-7b", "InternLM 7B", _LLAMA, _like((4096, 11008, 32, 32, 32, 103168), attention_bias=True, tie_word_embeddings=False), "internlm/internlm-7b", ""),
+    ("internlm2-20b", "InternLM2 20B", _LLAMA, _like((6144, 16384, 48, 48, 8, 92544)), "internlm/internlm2-20b", "arXiv:2403.17297"),
+    ("minicpm-2b", "MiniCPM 2B", _LLAMA, _like((2304, 5760, 40, 36, 36, 122753), **_TIED), "openbmb/MiniCPM-2B-sft-bf16", "arXiv:2404.06395"),
+    ("chatglm3-6b", "ChatGLM3 6B", _QWEN2, _like((4096, 13696, 28, 32, 2, 65024), **_UNTIED), "THUDM/chatglm3-6b THUDM/chatglm2-6b chatglm2-6b glm2_6b glm3_6b", "arXiv:2406.12793 (the shapes of Qwen2's blocks)"),
+    ("glm-4-9b", "GLM-4 9B", _QWEN2, _like((4096, 13696, 40, 32, 2, 151552), **_UNTIED), "THUDM/glm-4-9b glm4-9b", "arXiv:2406.12793 (the shapes of Qwen2's blocks)"),
+    ("qwen-1.8b", "Qwen 1.8B", _QWEN2, _like((2048, 5504, 24, 16, 16, 151936), **_UNTIED), "Qwen/Qwen-1_8B Qwen/Qwen1.5-1.8B qwen1.5-1.8b", "arXiv:2309.16609 table 1 (the shapes of Qwen2's blocks)"),
+    ("qwen-7b", "Qwen 7B", _QWEN2, _like((4096, 11008, 32, 32, 32, 151936), **_UNTIED), "Qwen/Qwen-7B Qwen/Qwen1.5-7B qwen1.5-7b", "arXiv:2309.16609 table 1 (the shapes of Qwen2's blocks)"),
+    ("qwen-14b", "Qwen 14B", _QWEN2, _like((5120, 13696, 40, 40, 40, 152064), **_UNTIED), "Qwen/Qwen-14B Qwen/Qwen1.5-14B qwen1.5-14b", "arXiv:2309.16609 table 1 (the shapes of Qwen2's blocks)"),
+    ("qwen-72b", "Qwen 72B", _QWEN2, _like((8192, 24576, 80, 64, 64, 152064), **_UNTIED), "Qwen/Qwen-72B Qwen/Qwen1.5-72B qwen1.5-72b", "arXiv:2309.16609 (the shapes of Qwen2's blocks)"),
+    ("qwen1.5-0.5b", "Qwen1.5 0.5B", _QWEN2, _like((1024, 2816, 24, 16, 16, 151936), **_TIED), "Qwen/Qwen1.5-0.5B", ""),
+    ("qwen1.5-4b", "Qwen1.5 4B", _QWEN2, _like((2560, 6912, 40, 20, 20, 151936), **_UNTIED), "Qwen/Qwen1.5-4B", ""),
+    ("qwen1.5-32b", "Qwen1.5 32B", _QWEN2, _like((5120, 27392, 64, 40, 8, 152064), **_UNTIED), "Qwen/Qwen1.5-32B", ""),
+    ("stablelm-alpha-3b", "StableLM Alpha 3B", "GPTNeoXForCausalLM", _neox(4096, 16, 32, 50688), "stabilityai/stablelm-base-alpha-3b", ""),
+    ("falcon-180b", "Falcon 180B", "FalconForCausalLM", {"hidden_size": 14848, "num_hidden_layers": 80, "num_attention_heads": 232, "num_kv_heads": 8, "new_decoder_architecture": True, "vocab_size": 65024, "tie_word_embeddings": False}, "tiiuae/falcon-180B", "arXiv:2311.16867"),
+    ("gemma-3-12b", "Gemma 3 12B (text)", "Gemma3ForCausalLM", _like((3840, 15360, 48, 16, 8, 262208), head_dim=256, sliding_window=1024), "google/gemma-3-12b-pt", "arXiv:2503.19786"),
+    ("gemma-3-27b", "Gemma 3 27B (text)", "Gemma3ForCausalLM", _like((5376, 21504, 62, 32, 16, 262208), head_dim=128, sliding_window=1024), "google/gemma-3-27b-pt", "arXiv:2503.19786"),
+    ("grok-1", "Grok-1 314B", "MixtralForCausalLM", _like((6144, 32768, 64, 48, 8, 131072), num_local_experts=8, num_experts_per_tok=2, tie_word_embeddings=True), "xai-org/grok-1", "github:xai-org/grok-1 model.py (the shapes of Mixtral's blocks; two more norms a block are not counted)"),
     ("kimi-k2", "Kimi K2 1T", "DeepseekV3ForCausalLM", _like((7168, 18432, 61, 64, 64, 163840), **_latent(384, 8, 1, 2048, 1, 1536)), "moonshotai/Kimi-K2-Base", "arXiv:2507.20534 table 2"),
 ]  # fmt: skip
 
@@ -207,6 +244,10 @@ _OTHERS: list[tuple[str, str, str, dict[str, Any], str, str]] = [
     ("flan-t5-xxl", "Flan-T5-XXL 11B", "T5ForConditionalGeneration", _t5(4096, 10240, 24, 64, gated=True), "google/flan-t5-xxl google/t5-v1_1-xxl", "arXiv:2210.11416"),
     ("bart-base", "BART-base", "BartForConditionalGeneration", {"d_model": 768, "encoder_ffn_dim": 3072, "decoder_ffn_dim": 3072, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 12, "decoder_attention_heads": 12, "vocab_size": 50265, "max_position_embeddings": 1024}, "facebook/bart-base", "arXiv:1910.13461"),
     ("bart-large", "BART-large", "BartForConditionalGeneration", {"d_model": 1024, "encoder_ffn_dim": 4096, "decoder_ffn_dim": 4096, "encoder_layers": 12, "decoder_layers": 12, "encoder_attention_heads": 16, "decoder_attention_heads": 16, "vocab_size": 50265, "max_position_embeddings": 1024}, "facebook/bart-large", "arXiv:1910.13461"),
+    ("bert-4b", "BERT 4B (NeMo)", "BertModel", _bert(2560, 48, 30592, num_attention_heads=32), "", "github:NVIDIA/NeMo-Framework-Launcher conf/training/bert/4b.yaml"),
+    ("mt5-xl", "mT5-XL 3.7B", "MT5ForConditionalGeneration", _t5(2048, 5120, 24, 32, gated=True, vocab=250112), "google/mt5-xl mt5-3b", "arXiv:2010.11934"),
+    ("mt5-xxl", "mT5-XXL 13B", "MT5ForConditionalGeneration", _t5(4096, 10240, 24, 64, gated=True, vocab=250112), "google/mt5-xxl bigscience/mt0-xxl mt0-xxl", "arXiv:2010.11934"),
+    ("vit-s-32", "ViT-S/32", "ViTForImageClassification", _vit(384, 12, 6, 32), "vit_small_patch32_224", "arXiv:2106.10270 table 2"),
     ("vit-ti-16", "ViT-Ti/16", "ViTForImageClassification", _vit(192, 12, 3, 16), "WinKawaks/vit-tiny-patch16-224 deit-ti-16", "arXiv:2012.12877 table 1"),
     ("vit-s-16", "ViT-S/16", "ViTForImageClassification", _vit(384, 12, 6, 16), "WinKawaks/vit-small-patch16-224 deit-s-16", "arXiv:2012.12877 table 1"),
     ("vit-b-32", "ViT-B/32", "ViTForImageClassification", _vit(768, 12, 12, 32), "", "arXiv:2010.11929 table 1"),

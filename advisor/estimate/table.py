@@ -113,12 +113,13 @@ class Table:
             self.constants,
         )
 
-    def with_constants(self, values: Mapping[str, Any]) -> Table:
+    def with_constants(self, values: Mapping[str, Any], book: RuleBook | None = None) -> Table:
         """The table with values (SI; one, or one per row) in place of the rules' own constants.
 
         They hold in every scenario. For fitting: rows x perturbed copies of the constants is one table.
-        Quantities computed before are dropped. Raises UserError for a wrong shape or infinite values;
-        `evaluate` raises it for a constant that the rules do not have.
+        Quantities computed before are dropped; given the book that computed them, only those that rest
+        on these constants, so that one constant after the other is quickly tried. Raises UserError for a
+        wrong shape or infinite values; `evaluate` raises it for a constant that the rules do not have.
         """
         own = {}
         for name, value in values.items():
@@ -128,11 +129,14 @@ class Table:
             if np.isinf(found).any():
                 raise UserError(f"constant '{name}' is infinite", "Unknown is NaN, not infinity.")
             own[name] = found
+        dropped = self.computed
+        if book is not None and book.digest == self.digest:
+            dropped &= book.resting_on(own)
         return replace(
             self,
-            columns={name: column for name, column in self.columns.items() if name not in self.computed},
+            columns={name: column for name, column in self.columns.items() if name not in dropped},
             constants={**self.constants, **own},
-            computed=frozenset(),
+            computed=self.computed - dropped,
         )
 
     def take(self, indices: npt.ArrayLike) -> Table:

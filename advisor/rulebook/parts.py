@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,6 +245,14 @@ class RuleBook:
                 entry = entries[name]
                 return si_unit(entry.unit)
         raise DataError(f"the rules know no '{name}'")
+
+    def resting_on(self, names: Iterable[str]) -> frozenset[str]:
+        """The quantities that any of these names takes part in, directly or not."""
+        moved = set(names)
+        for name in self.order:
+            if any(used in moved for rule in self.quantities[name].rules for used in rule.inputs):
+                moved.add(name)
+        return frozenset(moved & self.quantities.keys())
 
     def names(self) -> tuple[str, ...]:
         """Every name that can be asked for or used: columns, flags, constants, quantities."""

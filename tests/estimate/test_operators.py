@@ -258,6 +258,20 @@ def test_constants_may_differ_by_row_in_every_scenario(book: RuleBook) -> None:
     assert step.source.startswith("given in place of")
 
 
+def test_what_does_not_rest_on_a_constant_is_kept_for_the_next_one(book: RuleBook) -> None:
+    rows = [{"tokens": 50, "width": 4, "family": "moe"}, {"tokens": 5, "width": 40, "family": "dense"}]
+    done = evaluate(book, Table.from_rows(book, rows))
+    assert book.resting_on(["rate"]) == {
+        *(f"{name}__{what}" for name in ("up", "experts", "head") for what in ("op_s", "time_s")),
+        "time_s", "expert_s", "rest_s",
+    }  # fmt: skip
+    changed = done.with_constants({"rate": [10.0, 20.0]}, book)
+    assert changed.computed == done.computed - book.resting_on(["rate"])
+    plain = evaluate(book, Table.from_rows(book, rows).with_constants({"rate": [10.0, 20.0]}))
+    for name in book.order:
+        assert np.array_equal(evaluate(book, changed).columns[name], plain.columns[name], equal_nan=True)
+
+
 def test_constants_that_are_not_there_or_of_wrong_shape_are_refused(book: RuleBook) -> None:
     table = Table.from_rows(book, [{"tokens": 50}])
     with pytest.raises(UserError) as caught:

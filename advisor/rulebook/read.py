@@ -43,9 +43,27 @@ _ID = {
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """In which lines of its file the keys of an entry stand; looked up when asked, as few ever are."""
+
+    keys: Mapping[str, Any]
+    text: list[str]
+    first: int
+    last: int
+
+    def get(self, key: str, default: int) -> int:
+        """The line of a key, or of `key.inner` inside its table; the default for a key that is not there."""
+        outer, _, inner = key.partition(".")
+        if outer not in self.keys:
+            return default
+        line = _find(self.text, outer, start=self.first, stop=self.last) or self.first + 1
+        return (inner and _find(self.text, inner, start=line - 1, stop=self.last)) or line
+
+
 @dataclass
 class Raw:
-    """An entry as written, before it is checked. `lines` maps its keys to lines of the file."""
+    """An entry as written, before it is checked."""
 
     kind: str
     id: str
@@ -53,7 +71,7 @@ class Raw:
     folder: str
     line: int
     keys: Mapping[str, Any]
-    lines: Mapping[str, int]
+    lines: Lines
 
     def problem(self, key: str, value: Any, problem: str, hint: str = "") -> Problem:
         """A problem with one of its keys."""
@@ -154,7 +172,7 @@ def _entries(kind: str, tables: list[dict[str, Any]], lines: list[str], found: R
         name = table.get(naming)
         if not spans and isinstance(name, str):
             first = max(0, _find(lines, naming, name) - 1)
-        places = _places(table, lines, first, last)
+        places = Lines(table, lines, first, last)
         if not isinstance(name, str) or not _ID[kind].fullmatch(name):
             what = "starts with op_" if kind == "op_column" else "lower case, digits, underscore"
             problem = "is missing" if name is None else f"is not a name ({what})"
@@ -162,17 +180,7 @@ def _entries(kind: str, tables: list[dict[str, Any]], lines: list[str], found: R
             label = f"{kind} {number + 1}: {naming}"
             found.problems.append(Problem(found.shown, line, label, name, problem))
             continue
-        yield Raw(kind, name, found.shown, found.folder, places[naming], table, places)
-
-
-def _places(table: Mapping[str, Any], lines: list[str], first: int, last: int) -> dict[str, int]:
-    """The lines of an entry's keys; those inside an inline table as `key.inner`."""
-    places = {key: _find(lines, key, start=first, stop=last) or first + 1 for key in table}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            start = places[key] - 1
-            places |= {f"{key}.{k}": _find(lines, k, start=start, stop=last) or start + 1 for k in value}
-    return places
+        yield Raw(kind, name, found.shown, found.folder, places.get(naming, first + 1), table, places)
 
 
 def _spans(kind: str, lines: list[str], count: int) -> list[tuple[int, int]]:

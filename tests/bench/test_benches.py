@@ -130,6 +130,19 @@ def test_a_training_step_learns(ctx):
     assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters, strict=True))
 
 
+def test_a_training_step_in_fp16_scales_its_loss_and_learns(ctx, monkeypatch):
+    updates = []
+    real = torch.amp.GradScaler.update
+    monkeypatch.setattr(torch.amp.GradScaler, "update", lambda self: (updates.append(1), real(self)))
+    net = training.decoder(ctx, training.DECODER_SIZES[0], 2, "fp16")
+    before = [weight.detach().clone() for weight in net.parameters]
+    net.step()
+    assert all(not torch.equal(a, b) for a, b in zip(before, net.parameters, strict=True))
+    assert updates == [1]
+    training.decoder(ctx, training.DECODER_SIZES[0], 2, "bf16").step()
+    assert updates == [1]  # the range of bf16 needs no scaling
+
+
 def test_train_step_gives_both_depths(ctx):
     asked = {"family": "decoder", "dtype": "fp32", "depths": [2, 6], "target_s": 0.0}
     shallow, deep = list(training.train_step(ctx, asked))

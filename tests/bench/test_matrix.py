@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from advisor.bench import matrix
+from advisor.bench import matrix, training
 from advisor.bench.context import Context
 from advisor.bench.devices import Device, Unable
 from advisor.bench.noise import Watch
@@ -111,3 +111,14 @@ def test_fp32_convolutions_are_not_tf32(ctx, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     matrix.require_dtype(ctx, "fp32")
     assert torch.backends.cudnn.allow_tf32 is False
+
+
+@pytest.mark.parametrize("kind", ["cuda", "xpu"])
+def test_attention_and_training_in_a_type_the_device_lacks_are_refused(ctx, monkeypatch, kind):
+    monkeypatch.setattr(ctx.device, "kind", kind)
+    monkeypatch.setattr(ctx.device, "has_bf16", lambda: False)
+    with pytest.raises(Unable, match="no bf16 units") as error:
+        next(matrix.attention(ctx, {**ATTENTION, "dtype": "bf16"}))
+    assert error.value.hint == "Train in fp16."
+    with pytest.raises(Unable, match="no bf16 units"):
+        next(training.train_step(ctx, {"family": "cnn", "dtype": "bf16", "depths": [2, 6], "target_s": 0.0}))

@@ -235,6 +235,8 @@ def _name(level: dict[str, Any], *names: str) -> str:
 
 def _no_limit(raw: dict[str, Any], levels: list[dict[str, Any]], what: str) -> dict[str, Any]:
     """The fact of an unlimited or unknown quantity."""
+    if _denied(raw.get("self")):
+        return missing(raw["self"], "/proc/self/cgroup", f"the own group, and so its {what}, is not known")
     closed = _closed_limits(levels)
     if closed:
         reason = f"this user may not read it, so whether there is a {what} is not known"

@@ -23,6 +23,7 @@ from advisor.probe.linux import (
     missing,
     slurm,
     text,
+    unless_closed,
     whole,
 )
 from advisor.probe.reading import children, keyed, number
@@ -101,9 +102,8 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
         "cpu": {
             "model": model,
             "vendor": vendor,
-            **facts,
+            **unless_closed(facts | _clocks(raw, blocks), raw.get("online"), "/sys/"),
             "instruction_sets": cpu_names.instruction_sets(first) if blocks else reason,
-            **_clocks(raw, blocks),
             **budget,
             "load_average": _load(raw),
         }

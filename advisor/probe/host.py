@@ -25,6 +25,7 @@ GROUP = "system"
 DEADLINE_S = 5.0
 
 DMI = "/sys/class/dmi/id"
+DMI_VENDOR = f"{DMI}/sys_vendor"
 USERS = "password database, environment"
 # Firmware leaves these in place of a name
 BLANK_PRODUCTS = frozenset(
@@ -237,6 +238,9 @@ def _product(raw: dict[str, Any]) -> FactDict:
     tree = text(raw.get("device_tree"))
     if tree:
         return ok(clean(tree.strip("\0")), "/proc/device-tree/model")
+    signs = raw.get("signs") or {}
+    if DMI_VENDOR in (signs.get("closed") or ()):
+        return none("no_permission", DMI, "this user may not read what the firmware says")
     return none("absent", DMI, "the firmware gives no product name")
 
 

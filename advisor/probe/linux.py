@@ -86,6 +86,19 @@ def missing(answer: object, source: str, otherwise: str = "") -> dict[str, Any]:
     return none("failed", source, otherwise or f"answered {str(answer)[:80]!r}")
 
 
+def unless_closed(facts: dict[str, Any], answer: object, folder: str) -> dict[str, Any]:
+    """The same facts, none of them called absent below `folder` where `answer` says that it is closed."""
+    if not isinstance(answer, dict) or answer.get("status") != "no_permission":
+        return facts
+    why = f"this user may not read {folder}, so nothing is ruled out"
+    return {
+        name: none("no_permission", fact["source"], why)
+        if fact["status"] == "absent" and fact["source"].startswith(folder)
+        else fact
+        for name, fact in facts.items()
+    }
+
+
 def compared(
     value: float, source: str, others: list[tuple[float | None, str]], reason: str, tolerance: float = 0.02
 ) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from advisor.paths import there
 from advisor.probe.facts import CallSkipped, none, ok
 from advisor.probe.linux import Answer, look, missing, text, whole
-from advisor.probe.reading import children, clean, keyed, listed, number, pci_address
+from advisor.probe.reading import clean, keyed, listed, number, pci_address
 
 if TYPE_CHECKING:
     from advisor.probe.facts import FactDict, Say
@@ -36,7 +36,9 @@ def present(root: Path) -> str:
 
 def read(root: Path, say: Say) -> None:
     """Report every interface and every RDMA port; their drivers are asked for the speed, and may hang."""
-    entries = [entry for entry in sorted(listed(root / "sys/class/net")) if there(entry / "type")]
+    entries = [
+        entry for entry in sorted(listed(root / "sys/class/net")) if there(entry / "type") is not False
+    ]
     rows = [_read_interface(root, entry) for entry in entries]
     rows.sort(key=lambda row: (row["virtual"], row["name"]))
     say("interfaces", rows[:MAX_INTERFACES])
@@ -45,8 +47,8 @@ def read(root: Path, say: Say) -> None:
         say(f"speed {row['name']}", _asked(say, f"{NET}/{row['name']}/speed", folder, ("speed",)))
     ports = [
         port
-        for device in sorted(children(root / "sys/class/infiniband"))
-        for port in sorted(children(device / "ports"))
+        for device in sorted(listed(root / "sys/class/infiniband"))
+        for port in sorted(listed(device / "ports"))
     ]
     say("rdma_ports", [[port.parent.parent.name, port.name] for port in ports])
     for port in ports:

@@ -40,9 +40,11 @@ def present(root: Path) -> str:
 
 def read(root: Path, say: Say) -> None:
     """Report each device of interest, then its link: that asks the hardware, and a dead card may hang."""
-    found = []
+    found, closed = [], 0
     for entry in sorted(listed(root / "sys/bus/pci/devices")):
-        class_code = (text(look(entry / "class")) or "").removeprefix("0x")[:4]
+        told = look(entry / "class")
+        closed += isinstance(told, dict) and told["status"] == "no_permission"
+        class_code = (text(told) or "").removeprefix("0x")[:4]
         kind = kind_of(class_code)
         # Hundreds of virtual functions of one network card say nothing that the card does not say
         if not kind or (kind == "network" and there(entry / "physfn")):
@@ -50,6 +52,8 @@ def read(root: Path, say: Say) -> None:
         found.append(entry)
         say(f"device {entry.name.lower()}", _read_device(entry, class_code))
     say("devices", [entry.name.lower() for entry in found])
+    if closed:
+        say("closed", closed)
     for entry in found:
         try:
             say.begin(f"{DEVICES}/{entry.name}: link")
@@ -64,7 +68,10 @@ def parse(raw: dict[str, Any]) -> dict[str, Any]:
     rows = [value | raw.get(f"link {value['address']}", {}) for key, value in raw.items() if _is_device(key)]
     if rows:
         cut = "" if "devices" in raw else "the list was cut short: the probe ended before its time"
+        cut = cut or (f"{raw['closed']} more may not be read" if raw.get("closed") else "")
         return {"pcie": ok([_device(row) for row in rows], DEVICES, cut)}
+    if raw.get("closed"):
+        return {"pcie": none("no_permission", DEVICES, f"this user may not read its {raw['closed']} devices")}
     if "devices" in raw:
         return {"pcie": none("absent", DEVICES, "no graphics, accelerator, network or NVMe device on PCI")}
     return {"pcie": missing(None, DEVICES)}

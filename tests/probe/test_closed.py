@@ -16,6 +16,7 @@ from advisor.errors import UserError
 from advisor.nvml import find
 from advisor.paths import there
 from advisor.probe import cpu, disk, host, memory, network, pcie, software_ask, storage
+from advisor.probe.merge import machine_of
 from advisor.probe.walk import probes
 from advisor.schema import Machine
 
@@ -165,6 +166,47 @@ def test_a_list_that_may_not_be_read_is_not_empty(root: Path, probe: ModuleType,
         assert probe.present(root)
         with pytest.raises(PermissionError):  # which its child tells as no_permission
             probe.read(root, Ear())
+
+
+def test_hardware_that_is_hidden_from_users_is_not_called_absent(root: Path) -> None:
+    """Hardened systems close /sys and /proc/cpuinfo to all but root (Kicksecure's hide-hardware-info)."""
+    plant("intel-hybrid", root)
+    assert value(ask(cpu, root)[0]["cpu"]["efficiency_cores"]) == 16
+    (root / "sys").chmod(0)
+    with as_nobody():
+        processor, machine = ask(cpu, root)[0]["cpu"], ask(host, root)[0]["host"]
+    for name in ("efficiency_cores", "performance_cores", "caches", "numa_nodes", "clock_max_hz"):
+        assert (name, processor[name]["status"]) == (name, "no_permission")
+    assert machine["product"]["status"] == "no_permission"
+    (root / "proc/cpuinfo").chmod(0)
+    with as_nobody():
+        processor = ask(cpu, root)[0]["cpu"]
+    assert processor["model"]["status"] == processor["instruction_sets"]["status"] == "no_permission"
+
+
+def test_closed_adapters_are_not_absent(root: Path) -> None:
+    plant("infiniband", root)
+    close(root / "sys/class/infiniband")
+    ear = Ear()
+    with as_nobody(), pytest.raises(PermissionError):
+        network.read(root, ear)
+    found = machine_of(
+        {"network": {"answers": ear.raw, "status": "no_permission", "reason": "closed"}}
+    ).network
+    assert found.interfaces.value
+    assert (found.rdma_ports.value, found.rdma_ports.status) == (None, "not_asked")
+
+
+def test_closed_pci_devices_are_counted(root: Path) -> None:
+    plant("pcie-tree", root)
+    every = len(ask(pcie, root)[0]["pcie"]["value"])
+    folders = list((root / "sys/devices").glob("pci*/**/class"))
+    for path in folders:
+        path.chmod(0)
+    with as_nobody():
+        fact = ask(pcie, root)[0]["pcie"]
+    assert every > 1
+    assert (fact["value"], fact["status"]) == (None, "no_permission")
 
 
 def test_a_closed_list_of_block_devices(root: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.evidence.features import plain
+from advisor.estimate.features import plain
 from advisor.evidence.fit import Fitter, Problem, predict
 from advisor.evidence.inputs import Run
 from advisor.neighbours import Features, Kernel, Neighbours, Told, doubts

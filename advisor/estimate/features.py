@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from advisor.estimate import Table
+from advisor.estimate.table import Table
 
 QUANTITIES = (
     "flops_per_sample", "params", "tokens_per_sample", "local_batch", "tp_degree", "pp_degree", "ep_degree",

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from advisor.data.flat import flat_toml
 from advisor.errors import DataError, UserError
 
 MAX_TOML_BYTES = 256 * 1024  # a rule or data file larger than this is a mistake or an attack
@@ -45,6 +46,9 @@ def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises DataError naming file and line when it is not TOML."""
     text = read_text(path, limit_bytes=MAX_TOML_BYTES)
+    plain = flat_toml(text)
+    if plain is not None:
+        return plain
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 _TEXT = r'"[^"\\\x00-\x1f\x7f]*"'
+_ESCAPED = r'"(?:[^"\\\x00-\x1f\x7f]|\\["\\])*"'
 _WORD = r"[A-Za-z0-9_-]+"
 _LINE = re.compile(
     rf"(?:({_WORD}) *= *"  # a key and
-    rf"(?:({_TEXT})"  # a text,
+    rf"(?:({_ESCAPED})"  # a text,
     r"|([+-]?(?:0|[1-9]\d*))"  # a whole number,
     r"|([+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)"  # another number,
     r"|(true|false)"  # a truth
@@ -23,8 +24,9 @@ _MAX_DIGITS = 4000  # Python refuses to read longer ones
 def flat_toml(text: str) -> dict[str, Any] | None:
     """What `text` says, or None where it is more than plain: then the full parser must read it, or refuse it.
 
-    Plain are lines with one key and a text without escapes, a number, true, false or a list of such texts,
-    [tables] and [[tables]] of one level, comments. Where this answers, the full parser says the same.
+    Plain are lines with one key and a text (escaping quotes and backslashes alone), a number, true, false or
+    a list of texts without escapes; [tables] and [[tables]] of one level; comments. Where this answers, the
+    full parser says the same.
     """
     if len(text) > _MAX_DIGITS * 100:
         return None
@@ -57,7 +59,8 @@ def _value(
     quoted: str | None, integer: str | None, number: str | None, truth: str | None, listed: str
 ) -> Any:
     if quoted is not None:
-        return quoted[1:-1]
+        plain = quoted[1:-1]
+        return re.sub(r"\\(.)", r"\1", plain) if "\\" in plain else plain
     if integer is not None:
         return int(integer)
     if number is not None:

@@ -1,136 +1,139 @@
-"""Score the memory rules against published peaks: python tools/score_memory.py [--worst N]
+"""Score the memory rules against published peaks: python tools/score_memory.py [--worst N] [--source S]
 
-Uses the rows of rules/evidence that say sequence length (or image size), micro-batch, method and what kind of
-figure they print. Allocated rows are compared with `allocated_bytes`, reserved ones with that times the
-reserved factor, nvidia-smi ones with `memory_bytes`. No constant of the memory rules is fitted on these rows.
+Every row of rules/evidence with a peak, or with the verdict that it ran or ran out of memory, as the rules
+see it. What a row's memory_kind names is compared with `allocated_bytes`, `reserved_bytes` or `nvml_bytes`.
+The few constants that are fitted (by --fit) are refitted without a source before its rows are scored.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections import defaultdict
-from typing import Any
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from evidence_table import RULES, Row, network_of, read_rows
+import numpy.typing as npt
 
-from advisor.estimate import Table, evaluate_ranges
-from advisor.rulebook import load_book
+from advisor.estimate import Table, evaluate
+from advisor.estimate.inputs import known_only
+from advisor.evidence.inputs import Run, run_of, shipped_evidence
+from advisor.evidence.memory import memory_kind
+from advisor.evidence.record import Record, Refusal, read_records
+from advisor.rulebook import RuleBook, load_book
 
 GIB = 2.0**30
-OPTIMIZERS = {
-    "adamw8bit": "adamw_8bit",
-    "adam8bit": "adamw_8bit",
-    "paged_adamw_8bit": "adamw_8bit",
-    "sgd": "sgd",
-}
-METHODS = ("full", "lora", "qlora")
-PRECISIONS = {"bf16": "bf16", "fp16": "fp16_mixed", "bf16-mixed": "bf16_mixed", "fp32": "fp32"}
-FIGURE = {"allocated": "allocated_bytes", "reserved": "reserved", "nvml": "memory_bytes"}
+RULES = Path(__file__).resolve().parent.parent / "rules"
+NEEDED = ("num_accelerators", "precision")
 
 
-def inputs_of(row: Row) -> dict[str, Any] | str:
-    """The columns of a row, or why it is not used."""
-    if row.get("memory_kind") not in FIGURE or not row.get("peak_mem_gib"):
-        return "kind of figure not said"
-    if any(mark in row.get("notes", "") for mark in ("SUSPECT", "UNIT AMBIGUOUS", "EVAL-BOUND", "UNIT:")):
-        return "marked as not to be trusted"
-    if row.get("offload", "none") not in ("none", None) or row.get("method", "full") not in METHODS:
-        return "method or offload not covered"
-    if max(row.get("tp") or 1, row.get("pp") or 1, row.get("cp") or 1) > 1:
-        return "tensor, pipeline or context parallel"
-    network = network_of(row)
-    if isinstance(network, str):
-        return network
-    batch = row.get("micro_batch") or (row.get("global_batch") if row.get("num_accelerators") == 1 else None)
-    if not batch:
-        return "micro-batch not given"
-    devices = float(row.get("num_accelerators") or 1)
-    sharded = row.get("sharding") in ("fsdp", "fsdp2", "zero3", "hsdp") and devices > 1
-    if devices > 1 and not sharded and row.get("sharding") not in ("ddp", "none"):
-        return "several devices, how the states are cut is not said"
-    if row.get("recompute") == "selective":
-        return "selective recomputation"
-    precision = PRECISIONS.get(str(row.get("precision")))
-    if precision is None:
-        return "precision not covered"
-    return {
-        **network,
-        "method": row.get("method", "full"),
-        "precision": precision,
-        "optimizer": OPTIMIZERS.get(str(row.get("optimizer")).lower(), "adamw"),
-        "lora_rank": float(row.get("lora_rank") or 16),
-        "micro_batch": float(batch),
-        "devices": devices,
-        "sharding": "fsdp" if sharded else "none",
-        "recompute": "full" if row.get("recompute") == "full" else "none",
-        "vendor": "nvidia",
-        "hw_peak_fp16": 1.0,
-        "hw_peak_bf16": 1.0,
+@dataclass(frozen=True)
+class Peak:
+    """One published peak: its run, kind of figure and bytes."""
+
+    run: Run
+    kind: str
+    measured: float
+
+
+def complete(record: Record) -> bool:
+    """Whether the row gives device count, size, sequence or image size, and precision."""
+    size = record.number("params") or record.number("hidden") or record.text("model")
+    sample = record.number("seq_len") or record.number("image_size")
+    return bool(record.number("num_accelerators") and size and sample and record.text("precision"))
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[tuple[Record, str]]]:
+    """Runs that say something of memory, and the refused with their reasons."""
+    runs: list[Run] = []
+    refused: list[tuple[Record, str]] = []
+    for path in paths:
+        for record in read_records(path):
+            if isinstance(record, Refusal):
+                continue
+            if record.number("peak_mem_gib") is None and record.flag("fits") is None:
+                continue
+            run = run_of(record)
+            if isinstance(run, Refusal):
+                refused.append((record, run.reason))
+            elif "peak_mem_gib" in run.refused:
+                refused.append((record, run.refused["peak_mem_gib"]))
+            else:
+                runs.append(run)
+    return runs, refused
+
+
+def table_of(book: RuleBook, runs: Sequence[Run]) -> Table:
+    """The rules' table of the runs."""
+    return Table.from_rows(book, [known_only(book, run.inputs).values for run in runs])
+
+
+def bytes_of(book: RuleBook, runs: Sequence[Run]) -> dict[str, npt.NDArray[np.float64]]:
+    """allocated, reserved, nvml and what can be had, of each run."""
+    names = ("allocated_bytes", "reserved_bytes", "nvml_bytes", "memory_usable")
+    found = evaluate(book, table_of(book, runs), names)
+    return {name: np.asarray(found.columns[name], dtype=np.float64) for name in names}
+
+
+def with_constants(book: RuleBook, values: dict[str, tuple[float, float, float]]) -> RuleBook:
+    """The book with these constants (value, low, high) in place of its own."""
+    constants = {
+        key: dataclasses.replace(one, value=values[key][0], low=values[key][1], high=values[key][2])
+        if key in values
+        else one
+        for key, one in book.constants.items()
     }
+    return dataclasses.replace(book, constants=constants)
 
 
-def groups_of(row: Row) -> tuple[str, ...]:
-    """The lines of the table that a row counts for."""
-    return (
-        "all",
-        f"kind: {row['memory_kind']}",
-        f"method: {row.get('method', 'full')}",
-        f"source: {row['source_key']}",
-    )
+def line_of(name: str, errors: npt.NDArray[np.float64]) -> str:
+    """One line of the table."""
+    middle, far = np.quantile(np.abs(errors), (0.5, 0.9))
+    return f"| {name} | {len(errors)} | {middle:.1%} | {far:.0%} | {np.median(errors):+.1%} |"
 
 
 def main() -> None:
-    """Print errors by kind of figure, method and source."""
+    """Print errors by kind of figure and by source, the refused rows, and the worst."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--worst", type=int, default=0)
+    parser.add_argument("--source", default="")
+    parser.add_argument("--rules", type=Path, default=RULES)
     options = parser.parse_args()
-    book = load_book([RULES])
-    used: list[tuple[Row, dict[str, Any]]] = []
-    left: dict[str, int] = defaultdict(int)
-    for row in read_rows():
-        if not row.get("peak_mem_gib"):
+    book = load_book([options.rules])
+    runs, refused = read_runs(shipped_evidence())
+    runs = [run for run in runs if options.source in run.record.source]
+    found = bytes_of(book, runs)
+    groups: dict[str, list[float]] = defaultdict(list)
+    rows: list[tuple[float, str]] = []
+    left: Counter[str] = Counter()
+    for at, run in enumerate(runs):
+        peak = run.record.number("peak_mem_gib")
+        if peak is None:
             continue
-        found = inputs_of(row)
-        if isinstance(found, str):
-            left[found] += 1
-        else:
-            used.append((row, found))
-    table = Table.from_rows(book, [inputs for _, inputs in used])
-    spans = evaluate_ranges(book, table, ["allocated_bytes", "memory_bytes"])
-    factor = book.constants["reserved_factor"]
-    groups: dict[str, list[tuple[float, bool, Row]]] = defaultdict(list)
-    for at, (row, _inputs) in enumerate(used):
-        kind = str(row["memory_kind"])
-        span = spans["memory_bytes" if kind == "nvml" else "allocated_bytes"]
-        scale = (factor.low, factor.value, factor.high) if kind == "reserved" else (1.0, 1.0, 1.0)
-        ends = (float(span.low[at]), float(span.value[at]), float(span.high[at]))
-        low, value, high = (end * factor_of for end, factor_of in zip(ends, scale, strict=True))
-        if math.isnan(value):
+        kind = memory_kind(run.record)
+        value = found[f"{'reserved' if kind == 'unknown' else kind}_bytes"][at]
+        if np.isnan(value):
             left["not computed by the rules"] += 1
+            print("NaN", run.record.id, run.network.family)
             continue
-        measured = float(row["peak_mem_gib"]) * GIB
-        item = (value / measured - 1, low <= measured <= high, row)
-        for name in groups_of(row):
-            groups[name].append(item)
-    print(f"{len(groups['all'])} rows used; not used:")
-    for reason, number in sorted(left.items(), key=lambda pair: -pair[1]):
+        error = value / (peak * GIB) - 1
+        for name in ("all", f"kind: {kind}", f"{kind}: {run.record.source}"):
+            groups[name].append(error)
+        rows.append((error, f"{run.record.id} {kind} {peak} GiB, {value / GIB:.1f} computed"))
+    print("| rows | n | median error | 90 % below | median signed |")
+    print("|---|---:|---:|---:|---:|")
+    for name in sorted(groups):
+        print(line_of(name, np.array(groups[name])))
+    for record, reason in refused:
+        left[f"{reason}{' (complete)' if complete(record) else ''}"] += 1
+    for reason, number in left.most_common():
         print(f"  {number:5d}  {reason}")
-    print("| rows | n | median error | 90 % below | median signed | in the range |")
-    print("|---|---:|---:|---:|---:|---:|")
-    for name in sorted(groups, key=lambda key: (key != "all", key)):
-        errors = np.array([item[0] for item in groups[name]])
-        inside = np.mean([item[1] for item in groups[name]])
-        middle, far = np.quantile(np.abs(errors), (0.5, 0.9))
-        print(
-            f"| {name} | {len(errors)} | {middle:.0%} | {far:.0%} | {np.median(errors):+.0%} | {inside:.0%} |"
-        )
-    for error, _, row in sorted(groups["all"], key=lambda item: -abs(item[0]))[: options.worst]:
-        figure = f"{row['memory_kind']} {row['peak_mem_gib']} GiB"
-        print(f"{error:+.0%} {row['id']} {figure}, recompute {row.get('recompute')}")
+    for error, text in sorted(rows, key=lambda row: -abs(row[0]))[: options.worst]:
+        print(f"{error:+.0%} {text}")
 
 
 if __name__ == "__main__":

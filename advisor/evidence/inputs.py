@@ -14,6 +14,7 @@ from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import read_toml, shipped
 from advisor.data.resolve import entry_of, resolve_device
 from advisor.estimate.inputs import Inputs, of_accelerator
+from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
 from advisor.model import preset_of
@@ -107,6 +108,7 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
     problem = problem or _put_layout(found, record, devices, device.devices)
     if problem:
         return refuse(problem)
+    put_memory(found, record)
     refused = {
         quantity: reason
         for pattern, quantities, reason in reading.excluded

@@ -1,0 +1,89 @@
+"""What the memory of a published run needs beyond its time: widths, kernels and adapters told by notes."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.data.files import read_toml, shipped
+from advisor.estimate.inputs import Inputs
+from advisor.evidence.record import Record
+from advisor.schema import Kind
+
+_EMBEDDINGS_TOO = re.compile(r"also trains embedding|\blora \(emb", re.I)
+_TRAINABLE = re.compile(r"[Tt]rainable params? (\d{3,})")
+_FIELDS = ("framework", "notes", "optimizer", "precision", "method")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One pattern of what sources say, the field it is looked for in, and the column's value it means."""
+
+    field: str
+    pattern: re.Pattern[str]
+    value: float | str
+    since: float
+    source: str
+
+
+@functools.cache
+def shipped_sayings() -> Mapping[str, Sequence[Said]]:
+    """column -> patterns in order (rules/evidence/memory.toml); and `memory_kind`, which is no column."""
+    raw = read_toml(shipped("rules") / "evidence" / "memory.toml")
+    found: dict[str, list[Said]] = {}
+    for entry in raw["said"]:
+        said = Said(
+            entry["field"], re.compile(entry["pattern"], re.I), entry["value"], entry.get("since", 0.0),
+            entry["source"],
+        )  # fmt: skip
+        if said.field not in _FIELDS:
+            raise ValueError(f"memory.toml: no field '{said.field}'")
+        found.setdefault(entry["gives"], []).append(said)
+    return found
+
+
+def said_of(record: Record, what: str, era: float | None = None) -> Said | None:
+    """The first saying about `what` that the record's texts meet."""
+    for said in shipped_sayings().get(what, ()):
+        if said.pattern.search(record.text(said.field)) and (not said.since or (era or 0.0) >= said.since):
+            return said
+    return None
+
+
+def memory_kind(record: Record) -> str:
+    """allocated, reserved or nvml: as told, else as the notes tell; unknown where they do not."""
+    told = record.text("memory_kind")
+    if told in ("allocated", "reserved", "nvml"):
+        return told
+    said = said_of(record, "memory_kind")
+    return str(said.value) if said else "unknown"
+
+
+def put_memory(found: Inputs, record: Record) -> None:
+    """Columns that only memory rules read. A column that the row states already stays as it is."""
+    era = found.values.get("era")
+    for column in shipped_sayings():
+        if column == "memory_kind" or found.values.get(column) is not None:
+            continue
+        said = said_of(record, column, era if isinstance(era, float) else None)
+        if said is not None:
+            found.put(column, _value(said, record, found), Kind.assumed, said.source)
+    notes = record.text("notes")
+    if trainable := _TRAINABLE.search(notes):
+        found.put("stated_trainable", float(trainable[1]), Kind.published, "the row's notes")
+    elif _EMBEDDINGS_TOO.search(notes):
+        size = [record.number(name) for name in ("vocab", "hidden", "layers", "ffn_hidden", "lora_rank")]
+        if None not in size:
+            vocab, hidden, layers, ffn, rank = (value or 0.0 for value in size)
+            both = 2 * vocab * hidden + rank * layers * (8 * hidden + 3 * (hidden + ffn))
+            found.put("stated_trainable", both, Kind.assumed, "the row's notes: embeddings and adapters")
+
+
+def _value(said: Said, record: Record, found: Inputs) -> float | str:
+    """The value that a saying means: its own, the number it tells, or the number of devices."""
+    if said.value == "told":
+        told = said.pattern.search(record.text(said.field))
+        return float(told[1]) if told else 1.0
+    return float(found.values["devices"]) if said.value == "devices" else said.value

@@ -324,15 +324,28 @@ def kwt_2() -> Counted:
     """One second of Speech Commands."""
     module, sound = Kwt().to("meta"), _empty(BATCH, 98, 40)
     numbers = numbers_of(module, lambda: module(sound)) | {"native_seq_len": 98}
-    return "Keyword Transformer KWT-2", "stated", ("kwt2",), "arXiv:2104.00769 table 1 (2.4 M parameters)", numbers
+    return (
+        "Keyword Transformer KWT-2",
+        "stated",
+        ("kwt2",),
+        "arXiv:2104.00769 table 1 (2.4 M parameters)",
+        numbers,
+    )
 
 
 def clip_roberta() -> Counted:
     """Images of 224 pixels with texts padded to 128 tokens, as the contrastive-image-text example does."""
-    from transformers import CLIPVisionConfig, RobertaConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
+    from transformers import (
+        CLIPVisionConfig,
+        RobertaConfig,
+        VisionTextDualEncoderConfig,
+        VisionTextDualEncoderModel,
+    )
 
     text = RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1)
-    config = VisionTextDualEncoderConfig.from_vision_text_configs(CLIPVisionConfig(), text, projection_dim=512)
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(
+        CLIPVisionConfig(), text, projection_dim=512
+    )
     module = VisionTextDualEncoderModel(config).to("meta")
     image, words = _empty(BATCH, 3, 224, 224), torch.zeros(BATCH, 128, dtype=torch.long, device="meta")
     numbers = numbers_of(module, lambda: module(input_ids=words, pixel_values=image))
@@ -356,7 +369,9 @@ def flux() -> Counted:
     attention = round(work_of(run, batch=1).by_kind["attention"])
     numbers["stated_forward_flops"] -= attention
     numbers |= {"stated_attention_flops": attention, "native_image_size": 1024}
-    source = "github:black-forest-labs/flux; diffusers FluxTransformer2DModel (its defaults, guidance embedded)"
+    source = (
+        "github:black-forest-labs/flux; diffusers FluxTransformer2DModel (its defaults, guidance embedded)"
+    )
     return "FLUX.1-dev", "diffusion", ("black-forest-labs/FLUX.1-dev", "flux-dev"), source, numbers
 
 

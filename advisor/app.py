@@ -22,6 +22,7 @@ from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions
 if TYPE_CHECKING:
     from advisor.calibrate import CalibrateOptions, Event
     from advisor.data.catalogue import Catalogue
+    from advisor.published import Published
     from advisor.render import RenderResult
     from advisor.rulebook import RuleBook
 
@@ -127,6 +128,13 @@ def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
 
     folders = (shipped("rules"), *user_rules)
     return Knowledge(load_book(folders), load_catalogue(folders), folders)
+
+
+def load_neighbours() -> Published:
+    """The shipped published runs with their residuals. Raises DataError when the file is broken."""
+    from advisor.published import FILE, load_published
+
+    return load_published(shipped("rules") / FILE)
 
 
 def scan(options: ScanOptions, listen: Listener) -> ScanResult:

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("advisor.cli.explain", "Where a figure in advice.json comes from, rule by rule."),
     "models": ("advisor.cli.catalogue", "The models that --model knows."),
     "hardware": ("advisor.cli.catalogue", "The accelerators in the catalogue."),
+    "validate": ("advisor.cli.validate", "How right the rules are: published runs predicted and compared."),
     "rules": ("advisor.cli.rules", "List, show and check the rules behind the estimates."),
     "doctor": ("advisor.cli.doctor", "Check what hwadvisor needs on this system, and say what to install."),
 }

@@ -182,7 +182,7 @@ class Fitter:
             curvature = own.T @ (own * robust[:, None]) + np.diag(1 / p.spread**2)
             gradient = own.T @ (robust * residual) - (theta - p.prior) / p.spread**2
             theta = theta + np.clip(np.linalg.solve(curvature, gradient), -_LONGEST_STEP, _LONGEST_STEP)
-        return theta
+        return np.asarray(theta)
 
     def _cost(self, residual: Vector, weights: Vector, scale: float, theta: Vector) -> float:
         p = self.problem

@@ -86,12 +86,20 @@ class Fold:
     predicted: Vector  # ln(seconds) of all rows by these constants
 
 
-def folds_of(problem: Problem, theta: Vector, way: str) -> list[Fold]:
-    """The rules refitted without each part."""
-    fitter, every = Fitter(problem), np.arange(len(problem.runs))
-    slope = fitter.derivatives(theta, predict(problem, theta), every)
+def folds_of(problem: Problem, theta: Vector, way: str, asked: int | None = None) -> list[Fold]:
+    """The rules refitted without each part that holds one of the first `asked` rows (default: all).
+
+    Rows without a measured or a predicted figure are predicted like the others and fitted on by none.
+    """
+    fitter, rows = Fitter(problem), np.arange(len(problem.runs))
+    base = predict(problem, theta)
+    every = np.flatnonzero(np.isfinite(problem.target) & np.isfinite(base))
+    slope = np.zeros((len(rows), len(problem.names)))
+    slope[every] = fitter.derivatives(theta, base[every], every)
     found = []
     for part in parts_of(problem.runs, way):
+        if asked is not None and part.min() >= asked:
+            continue
         out = np.concatenate([part, printed_again(problem.runs, problem.target, part)])
         own = fitter.without(out, theta, slope, every)
         found.append(Fold(part, np.setdiff1d(every, out), predict(problem, own)))

@@ -13,7 +13,7 @@ from advisor.evidence.record import Record
 from advisor.schema import Kind
 
 _EMBEDDINGS_TOO = re.compile(r"also trains embedding|\blora \(emb", re.I)
-_TRAINABLE = re.compile(r"[Tt]rainable params? (\d{3,})")
+_TRAINABLE = re.compile(r"[Tt]rainable params? ([\d,]{3,})")
 _FIELDS = ("framework", "notes", "optimizer", "precision", "method")
 
 
@@ -72,7 +72,7 @@ def put_memory(found: Inputs, record: Record) -> None:
             found.put(column, _value(said, record, found), Kind.assumed, said.source)
     notes = record.text("notes")
     if trainable := _TRAINABLE.search(notes):
-        found.put("stated_trainable", float(trainable[1]), Kind.published, "the row's notes")
+        found.put("stated_trainable", float(trainable[1].replace(",", "")), Kind.published, "the row's notes")
     elif _EMBEDDINGS_TOO.search(notes):
         size = [record.number(name) for name in ("vocab", "hidden", "layers", "ffn_hidden", "lora_rank")]
         if None not in size:

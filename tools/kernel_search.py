@@ -1,0 +1,66 @@
+"""How alike the residuals of runs are, searched on left-out rows: one number after the other, up and down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from advisor.evidence.fit import Problem
+from advisor.evidence.leave_out import Fold
+from advisor.neighbours import Features, Kernel, covariance, doubts
+
+_FACTORS = ((0.6, 1.6), (0.75, 1.33))
+_NUMBERS = ("fine", "program", "cross", "device", "network", "noise", "fine_scale", "cross_scale")
+
+
+def search_kernel(
+    problem: Problem, folds: Mapping[str, Sequence[Fold]], features: Features, kernel: Kernel
+) -> Kernel:
+    """The kernel with the smallest loss: minus log likelihood plus twice the mean error, both ways summed."""
+    best = _loss(problem, folds, features, kernel)
+    for factors in _FACTORS:
+        for name in (*_NUMBERS, *(f"apart.{word}" for word in kernel.apart)):
+            for factor in factors:
+                for candidate in _onwards(kernel, name, factor):
+                    loss = _loss(problem, folds, features, candidate)
+                    if loss > best - 1e-4:
+                        break
+                    kernel, best = candidate, loss
+                    print(f"  {name} x {factor:g}: {best:.4f}", flush=True)
+    return kernel
+
+
+def _onwards(kernel: Kernel, name: str, factor: float) -> Iterator[Kernel]:
+    for _ in range(6):
+        if name.startswith("apart."):
+            word = name.removeprefix("apart.")
+            kernel = replace(kernel, apart={**kernel.apart, word: kernel.apart[word] * factor})
+        else:
+            kernel = replace(kernel, **{name: getattr(kernel, name) * factor})
+        yield kernel
+
+
+def _loss(problem: Problem, folds: Mapping[str, Sequence[Fold]], features: Features, kernel: Kernel) -> float:
+    """Every part's rows from all others at once: blocks of the inverse covariance give left-out residuals."""
+    first = next(iter(folds.values()))[0]
+    noise = doubts(kernel, features, problem.target - first.predicted, rounds=2)
+    inverse = np.linalg.inv(covariance(kernel, features, features) + np.diag(noise))
+    counts = Counter(problem.sources)
+    total = 0.0
+    for way, parts in folds.items():
+        error, variance = np.zeros(len(noise)), np.zeros(len(noise))
+        for fold in parts:
+            block = np.linalg.inv(inverse[np.ix_(fold.part, fold.part)])
+            error[fold.part] = block @ (inverse[fold.part] @ (problem.target - fold.predicted))
+            variance[fold.part] = np.diag(block) - noise[fold.part] + kernel.noise**2
+        deviation = np.sqrt(np.maximum(variance, kernel.noise**2))
+        unlikely = np.log(deviation) + 2.5 * np.log1p((error / deviation) ** 2 / 4)
+        weights = np.ones(len(noise))
+        if way == "source":
+            weights = np.array([counts[source] ** -0.5 for source in problem.sources])
+            weights /= weights.mean()
+        total += float(np.mean(weights * (unlikely + 2 * np.minimum(np.abs(error), 0.7))))
+    return total

@@ -21,6 +21,7 @@ from advisor.probe.reading import (
     keyed,
     left_out,
     may_ask,
+    not_found,
     parsed_json,
     pci_address,
     read_text,
@@ -71,9 +72,9 @@ def present(root: Path) -> str:
     found = sign(root)
     if found or there(root / "sys/module/amdgpu"):
         return found or "/sys/module/amdgpu"
-    if root == Path("/"):
-        return find_tool("amd-smi", Path("/opt/rocm/bin")) or find_tool("rocm-smi", Path("/opt/rocm/bin"))
-    return ""
+    folder = Path("/opt/rocm/bin")
+    tool = find_tool("amd-smi", folder) or find_tool("rocm-smi", folder) if root == Path("/") else ""
+    return tool or not_found(root)
 
 
 def read(root: Path, say: Say) -> None:

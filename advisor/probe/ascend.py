@@ -19,6 +19,7 @@ from advisor.probe.reading import (
     find_tool,
     keyed,
     left_out,
+    not_found,
     output,
     pci_address,
     pci_functions,
@@ -63,7 +64,7 @@ def sign(root: Path) -> str:
 def present(root: Path) -> str:
     """What makes it worth asking: an NPU's sign, or the tool."""
     tool = find_tool("npu-smi", *(root / folder for folder in TOOL_FOLDERS)) if root == Path("/") else ""
-    return sign(root) or tool
+    return sign(root) or tool or not_found(root)
 
 
 def read(root: Path, say: Say) -> None:

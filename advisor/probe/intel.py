@@ -19,6 +19,7 @@ from advisor.probe.reading import (
     find_tool,
     keyed,
     may_ask,
+    not_found,
     number,
     output,
     parsed_json,
@@ -63,7 +64,8 @@ def present(root: Path) -> str:
             return f"PCI {function['address']}"
         if function["vendor"] == GPU_VENDOR and function["class"].startswith("03"):
             return f"PCI {function['address']}"
-    return (find_tool("xpu-smi") or find_tool("hl-smi")) if root == Path("/") else ""
+    tool = (find_tool("xpu-smi") or find_tool("hl-smi")) if root == Path("/") else ""
+    return tool or not_found(root)
 
 
 def read(root: Path, say: Say) -> None:

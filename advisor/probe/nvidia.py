@@ -18,7 +18,7 @@ from advisor import nvml
 from advisor.paths import there
 from advisor.probe import nvidia_device, nvidia_facts, nvidia_links, nvidia_notices
 from advisor.probe.facts import CallSkipped, none, ok
-from advisor.probe.reading import children, clean, keyed, pci_functions, read_text
+from advisor.probe.reading import children, clean, keyed, not_found, pci_functions, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def present(root: Path) -> str:
         if there(root / folder):
             return f"/{folder}"
     address = next((function["address"] for function in pci_functions(root) if _display(function)), "")
-    return f"PCI {address}" if address else nvml.library_hint(root)
+    return f"PCI {address}" if address else nvml.library_hint(root) or not_found(root)
 
 
 def _display(function: dict[str, str]) -> bool:

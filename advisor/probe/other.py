@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.probe.facts import none, ok
-from advisor.probe.reading import clean, pci_address, pci_functions, rows
+from advisor.probe.reading import clean, not_found, pci_address, pci_functions, rows
 
 if TYPE_CHECKING:
     from advisor.probe.facts import Say
@@ -35,7 +35,7 @@ HINT = "Its memory and speed are unknown here; a framework that reports the devi
 
 def present(root: Path) -> str:
     """The first such device's address, or ""."""
-    return next((f"PCI {f['address']}" for f in pci_functions(root) if _counts(f)), "")
+    return next((f"PCI {f['address']}" for f in pci_functions(root) if _counts(f)), "") or not_found(root)
 
 
 def read(root: Path, say: Say) -> None:

@@ -59,7 +59,7 @@ def accelerator_hints(root: Path) -> dict[str, str]:
     signs = {
         "amd": amd.sign(root),
         "huawei": ascend.sign(root),
-        "google": tpu.present(root),
+        "google": tpu.sign(root),
         "apple": apple.present(root),
     }
     return hints | {vendor: sign for vendor, sign in signs.items() if sign}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.probe.facts import none, ok
-from advisor.probe.reading import children, clean, pci_address, pci_functions, rows, section
+from advisor.probe.reading import children, clean, not_found, pci_address, pci_functions, rows, section
 
 if TYPE_CHECKING:
     from advisor.probe.facts import Say
@@ -42,12 +42,17 @@ ENVIRONMENT = (
 )
 
 
-def present(root: Path) -> str:
+def sign(root: Path) -> str:
     """The first sign of a TPU under `root`, or ""."""
     for function in pci_functions(root):
         if _is_tpu(function):
             return f"PCI {function['address']}"
     return "TPU_ACCELERATOR_TYPE" if root == Path("/") and os.environ.get("TPU_ACCELERATOR_TYPE") else ""
+
+
+def present(root: Path) -> str:
+    """As `sign`."""
+    return sign(root) or not_found(root)
 
 
 def read(root: Path, say: Say) -> None:

@@ -15,9 +15,9 @@ from machine_trees import Ear, ask, plant, plant_text, value
 from advisor.errors import UserError
 from advisor.nvml import find
 from advisor.paths import there
-from advisor.probe import cpu, disk, host, memory, network, pcie, software_ask, storage
+from advisor.probe import cpu, disk, host, memory, network, nvidia, pcie, software, software_ask, storage
 from advisor.probe.merge import machine_of
-from advisor.probe.walk import probes
+from advisor.probe.walk import _look, probes
 from advisor.schema import Machine
 
 
@@ -236,7 +236,27 @@ def test_no_probe_raises_when_it_looks_for_its_signs(root: Path, shut: str) -> N
     with as_nobody():
         for probe in found:
             assert probe.module is not None
-            assert isinstance(probe.module.present(root), str)
+            status, reason = _look(probe, root)
+            assert status in {"ok", "absent", "no_permission"}, reason
+            assert isinstance(software.accelerator_hints(root), dict)
+
+
+def test_no_vendor_is_ruled_out_behind_a_closed_bus(root: Path) -> None:
+    (root / "sys/bus/pci/devices").mkdir(parents=True)
+    vendors = [
+        probe for probe in probes() if probe.name in {"nvidia", "amd", "intel", "ascend", "tpu", "other"}
+    ]
+    assert {_look(probe, root)[0] for probe in vendors} == {"absent"}
+    close(root / "sys")
+    with as_nobody():
+        found = {probe.name: _look(probe, root) for probe in vendors}
+    assert {status for status, _ in found.values()} == {"no_permission"}
+    assert "sys/bus/pci/devices" in found["nvidia"][1]
+    close(root / "dev")
+    (root / "dev").chmod(0o755)
+    (root / "dev/nvidiactl").touch()
+    with as_nobody():
+        assert nvidia.present(root) == "/dev/nvidiactl"
 
 
 @pytest.mark.parametrize("shut", ["proc", "sys", "run", "sys/fs", "sys/class", "etc", "proc/1", "proc/self"])

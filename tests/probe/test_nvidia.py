@@ -484,7 +484,7 @@ def test_a_hung_call_costs_its_deadline_and_its_own_field(fake_nvml: FakeNvml) -
 
 def test_a_hung_device_leaves_the_healthy_one(fake_nvml: FakeNvml) -> None:
     fake_nvml.case("0.temperature ~30", "0.power ~30", healthy(2))
-    machine = fake_nvml.machine(deadline_s=2.0)
+    machine = fake_nvml.machine(deadline_s=4.0)  # the third look has a quarter of it, also on a busy machine
     assert machine.devices[0].name.value == "NVIDIA H100 80GB HBM3"
     assert machine.devices[0].power_w.status == "timeout"
     assert machine.devices[1].power_w.value == pytest.approx(71.234)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,12 @@ from advisor.cli.options import (
     python_option,
     quiet_flag,
 )
+from advisor.cli.stop import Stop
 from advisor.errors import UserError
+
+if TYPE_CHECKING:
+    from advisor.calibrate import Event
+    from advisor.cli.screen import CalibrationProgress
 
 
 @click.command()
@@ -61,11 +67,12 @@ def calibrate(
         check_python(python)
     check_options(options)
     advice = advice_of_machine(detect(python=python, workdir=here()), command="calibrate")
+    stop = Stop()
     if output is not None:
         save_advice(advice, output)  # an unwritable place is found before anything is measured
     with CalibrationProgress(quiet=quiet) as progress:
         keeper = None if output is None else Keeper(output, progress.say)
-        for snapshot in measure(advice, options, progress):
+        for snapshot in measure(advice, options, _Listener(progress, stop)):
             advice = snapshot
             if keeper is not None:
                 keeper.snapshot(snapshot)
@@ -81,3 +88,17 @@ def calibrate(
             "nothing was measured" + (f": {', '.join(only)} has no part in this run" if only else ""),
             "Leave --quick or --only away; copies to a device need an accelerator.",
         )
+
+
+class _Listener:
+    """Shows progress, and acts on a wish to stop that Python dropped."""
+
+    def __init__(self, progress: CalibrationProgress, stop: Stop) -> None:
+        self._progress, self._stop = progress, stop
+
+    def event(self, event: Event) -> None:
+        self._stop.check()
+        self._progress.event(event)
+
+    def say(self, text: str) -> None:
+        self._progress.say(text)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +20,7 @@ from advisor.cli.options import (
     quiet_flag,
     rules_option,
 )
+from advisor.cli.stop import Stop
 
 if TYPE_CHECKING:
     from advisor.calibrate import Event
@@ -98,7 +97,7 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
         )
     workload = WorkloadFlags(model, params, _hub_cache(), **own) if named else None
     options = ScanOptions(mode=mode(quick, thorough), workload=workload, **flags)
-    stop = _Stop()
+    stop = Stop()
     out = console(stderr=as_json, quiet=quiet)
     with CalibrationProgress(quiet=quiet) as progress:
         result = run(options, _Screen(out, progress, stop))
@@ -120,7 +119,7 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
 class _Screen:
     """What the terminal shows while `scan` runs."""
 
-    def __init__(self, out: Any, progress: CalibrationProgress, stop: _Stop) -> None:
+    def __init__(self, out: Any, progress: CalibrationProgress, stop: Stop) -> None:
         self._out = out
         self._progress = progress
         self._stop = stop
@@ -174,27 +173,3 @@ def _count(text: str | None) -> float | None:
     if not 1 <= value < 1e18:
         raise click.BadParameter(f"{text!r} is not a count; write for example 20B, 1.5T or 100e6")
     return value
-
-
-class _Stop:
-    """A Ctrl-C or a batch system's SIGTERM: raises KeyboardInterrupt, and remembers.
-
-    Python drops an exception that a signal raises inside a destructor or a C callback; what is
-    remembered is raised again at the next event, so that no wish to stop is lost.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-        for name in ("SIGINT", "SIGTERM"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._asked)
-
-    def _asked(self, _number: int, _frame: FrameType | None) -> NoReturn:
-        self.asked = True
-        raise KeyboardInterrupt
-
-    def check(self) -> None:
-        """Raise KeyboardInterrupt, once, if a signal came that nobody has acted on."""
-        if self.asked:
-            self.asked = False
-            raise KeyboardInterrupt

@@ -11,14 +11,22 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from advisor.errors import UserError
 
 MAX_LINE_BYTES = 65_536
-MAX_RECORDS = 1_000_000
+MAX_RECORDS = 200_000
+"""Lines of one file: some minutes of work."""
+
 MAX_TEXT = 4_000
 _MAX_SHOWN = 80
+_LONGEST_SKIPPED = 1_000 * MAX_LINE_BYTES  # a line that has no end by then is a device or a disk image
+_BLOCK_BYTES = 1 << 20
+_PEEKED = 4096
+_PACKED = {b"\x1f\x8b": "gunzip", b"PK\x03\x04": "unzip", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz",
+           b"\x28\xb5\x2f\xfd": "unzstd"}  # fmt: skip
+"""First bytes of packed files, and what unpacks them."""
 
 QUANTITIES = ("step_time_s", "total_time_h", "peak_mem_gib", "fits")
 """What a record can be asked about, as `validate` names it."""
@@ -36,6 +44,19 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "peak_mem_gib": (1e-4, 1e6),
 }  # fmt: skip
 """Bounds outside of which a figure is a mistake or an attack, not a training run."""
+
+_WHOLE = (
+    "num_accelerators", "layers", "hidden", "heads", "kv_heads", "vocab", "num_experts", "top_k",
+    "image_size", "lora_rank", "dp", "tp", "pp", "vpp", "cp", "ep",
+)  # fmt: skip
+_AT_MOST = (
+    ("kv_heads", "heads"), ("active_params", "params"), ("top_k", "num_experts"),
+    ("micro_batch", "global_batch"), ("pp", "layers"),
+)  # fmt: skip
+"""Pairs of which the first cannot be more than the second."""
+
+_AGREE = 1.5
+"""Factor by which two printed figures of one speed may differ (warm-up, rounding) and still be of one run."""
 
 _FLAGS = ("sequence_parallel", "flash_attention", "compile", "fits")
 _TEXTS = (
@@ -90,33 +111,69 @@ def read_records(path: Path) -> Iterator[Record | Refusal]:
     """The records of a JSON-lines file, one at a time. Raises UserError when the file cannot be read."""
     try:
         with path.open("rb") as file:
+            _check_text(file.peek(_PEEKED)[:_PEEKED], path)
+            if file.seekable():
+                _check_size(file, path)
             for number in range(1, MAX_RECORDS + 2):
                 line = file.readline(MAX_LINE_BYTES + 1)
                 if not line:
                     return
                 if number > MAX_RECORDS:
-                    raise UserError(f"{path} has more than {MAX_RECORDS:,} lines", "Split the file.")
+                    raise _too_many(path)
                 if len(line) > MAX_LINE_BYTES:
                     yield Refusal(f"line {number}", f"the line is longer than {MAX_LINE_BYTES:,} bytes")
-                    _skip_line(file)
+                    _skip_line(file, path)
                 elif line.strip():
                     yield record_of(line, f"line {number}")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
 
 
-def _skip_line(file: Any) -> None:
-    while True:
+def _check_size(file: BinaryIO, path: Path) -> None:
+    """Lines counted before any is worked on: what cannot be done is said at once."""
+    lines = 0
+    for _ in range(MAX_RECORDS * MAX_LINE_BYTES // _BLOCK_BYTES + 1):
+        block = file.read(_BLOCK_BYTES)
+        lines += block.count(b"\n")
+        if not block or lines > MAX_RECORDS:
+            break
+    if lines > MAX_RECORDS:
+        raise _too_many(path)
+    file.seek(0)
+
+
+def _check_text(start: bytes, path: Path) -> None:
+    tool = next((tool for magic, tool in _PACKED.items() if start.startswith(magic)), None)
+    if tool:
+        raise UserError(f"{path} is packed", f"Unpack it first, with {tool}.")
+    if b"\0" in start:
+        raise UserError(f"{path} is not a text file", "Give JSON lines in UTF-8, one record a line.")
+
+
+def _too_many(path: Path) -> UserError:
+    return UserError(f"{path} has more than {MAX_RECORDS:,} lines", "Split the file.")
+
+
+def _skip_line(file: BinaryIO, path: Path) -> None:
+    for _ in range(_LONGEST_SKIPPED // MAX_LINE_BYTES):
         part = file.readline(MAX_LINE_BYTES)
         if not part or part.endswith(b"\n"):
             return
+    raise UserError(
+        f"{path} has a line of more than {_LONGEST_SKIPPED // 10**6} MB",
+        "Give JSON lines, one record a line.",
+    )
 
 
 def record_of(line: bytes | str, where: str) -> Record | Refusal:
     """One line as a record, or why it is none. `where` names the line when it has no id."""
     try:
-        raw = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        raw = json.loads(line, object_pairs_hook=_unique)
+    except _Twice as error:
+        return Refusal(where, f"the field {_shown(error.args[0])} stands twice")
+    except RecursionError:
+        return Refusal(where, "not a record: nested too deeply")
+    except ValueError as error:
         return Refusal(where, f"not valid JSON ({str(error)[:_MAX_SHOWN]})")
     if not isinstance(raw, dict):
         return Refusal(where, "not a JSON object")
@@ -135,7 +192,45 @@ def record_of(line: bytes | str, where: str) -> Record | Refusal:
             return Refusal(id_, found.text, asked)
         if found is not None:
             values[name] = found
-    return Record(id_, values)
+    contradiction = _contradiction(values)
+    return Refusal(id_, contradiction, asked) if contradiction else Record(id_, values)
+
+
+class _Twice(Exception):
+    """A field that stands twice in an object."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _contradiction(values: Mapping[str, Any]) -> str:
+    """Which of the record's figures cannot both be true, or ''."""
+    for less, more in _AT_MOST:
+        if less in values and more in values and values[less] > values[more]:
+            return f"{less} = {values[less]:g} is more than {more} = {values[more]:g}"
+    seconds = _sample_seconds(values)
+    for name, own in seconds.items():
+        for other, others in seconds.items():
+            if own > others * _AGREE:
+                return f"{name} and {other} tell speeds that differ by a factor of {own / others:.3g}"
+    return ""
+
+
+def _sample_seconds(values: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds that a device takes for a sample, by each figure that tells it."""
+    found = {}
+    if {"step_time_s", "global_batch", "num_accelerators"} <= values.keys():
+        found["step_time_s"] = values["step_time_s"] * values["num_accelerators"] / values["global_batch"]
+    if "samples_per_s_per_device" in values:
+        found["samples_per_s_per_device"] = 1.0 / values["samples_per_s_per_device"]
+    if {"tokens_per_s_per_device", "seq_len"} <= values.keys():
+        found["tokens_per_s_per_device"] = values["seq_len"] / values["tokens_per_s_per_device"]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +239,10 @@ class _Wrong:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "a nested value"
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
@@ -158,6 +256,8 @@ def _read_number(name: str, value: Any) -> float | _Wrong:
         number = math.inf
     if not low <= number <= high:  # NaN is outside too
         return _Wrong(f"{name} = {_shown(value)} is outside what a run can have ({low:g} to {high:g})")
+    if name in _WHOLE and not number.is_integer():
+        return _Wrong(f"{name} = {_shown(value)} is not a whole number")
     return number
 
 
@@ -170,6 +270,10 @@ def _read_flag(name: str, value: Any) -> bool | _Wrong:
 def _read_text(name: str, value: Any) -> str | _Wrong | None:
     if not isinstance(value, str):
         return _Wrong(f"{name} = {_shown(value)} is not a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # half of a pair of \\uD8.. escapes: could not be written anywhere
+        return _Wrong(f"{name} = {_shown(value)} is not valid Unicode")
     return value[:MAX_TEXT].strip() or None
 
 

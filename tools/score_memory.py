@@ -2,40 +2,44 @@
 
 Every row of rules/evidence with a peak, or with the verdict that it ran or ran out of memory, as the rules
 see it. What a row's memory_kind names is compared with `allocated_bytes`, `reserved_bytes` or `nvml_bytes`.
-The few constants that are fitted (by --fit) are refitted without a source before its rows are scored.
+The fitted constants (tools/fit_memory.py) are refitted without a source before its rows are scored.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from fit_memory import GIB, QUANTITY, RULES, fit, peaks_of, read_runs, table_of, with_constants
 
-from advisor.estimate import Table, evaluate
-from advisor.estimate.inputs import known_only
-from advisor.evidence.inputs import Run, run_of, shipped_evidence
+from advisor.estimate import evaluate_ranges
+from advisor.evidence.inputs import Run, shipped_evidence
 from advisor.evidence.memory import memory_kind
-from advisor.evidence.record import Record, Refusal, read_records
+from advisor.evidence.record import Record
 from advisor.rulebook import RuleBook, load_book
-
-GIB = 2.0**30
-RULES = Path(__file__).resolve().parent.parent / "rules"
-NEEDED = ("num_accelerators", "precision")
 
 
 @dataclass(frozen=True)
-class Peak:
-    """One published peak: its run, kind of figure and bytes."""
+class Scored:
+    """One run, computed with constants that have not seen its source. Bytes."""
 
     run: Run
     kind: str
-    measured: float
+    low: float
+    value: float
+    high: float
+    needs: float
+    needs_high: float
+    usable: float
+
+    @property
+    def error(self) -> float:
+        """computed / measured - 1."""
+        return self.value / (GIB * (self.run.record.number("peak_mem_gib") or np.nan)) - 1
 
 
 def complete(record: Record) -> bool:
@@ -45,57 +49,67 @@ def complete(record: Record) -> bool:
     return bool(record.number("num_accelerators") and size and sample and record.text("precision"))
 
 
-def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[tuple[Record, str]]]:
-    """Runs that say something of memory, and the refused with their reasons."""
-    runs: list[Run] = []
-    refused: list[tuple[Record, str]] = []
-    for path in paths:
-        for record in read_records(path):
-            if isinstance(record, Refusal):
-                continue
-            if record.number("peak_mem_gib") is None and record.flag("fits") is None:
-                continue
-            run = run_of(record)
-            if isinstance(run, Refusal):
-                refused.append((record, run.reason))
-            elif "peak_mem_gib" in run.refused:
-                refused.append((record, run.refused["peak_mem_gib"]))
-            else:
-                runs.append(run)
-    return runs, refused
+def scored(book: RuleBook, runs: Sequence[Run]) -> list[Scored]:
+    """All runs, each source by constants that were fitted without it."""
+    peaks = peaks_of(book, runs)
+    found: list[Scored] = []
+    for source in dict.fromkeys(run.record.source for run in runs):
+        own = [run for run in runs if run.record.source == source]
+        fitted = fit(book, [peak for peak in peaks if peak.source != source])
+        names = [*QUANTITY.values(), "memory_bytes", "memory_usable"]
+        spans = evaluate_ranges(with_constants(book, fitted), table_of(book, own), list(dict.fromkeys(names)))
+        for at, run in enumerate(own):
+            kind = memory_kind(run.record)
+            span, needs = spans[QUANTITY[kind]], spans["memory_bytes"]
+            ends = (float(span.low[at]), float(span.value[at]), float(span.high[at]))
+            usable = float(spans["memory_usable"].value[at])
+            found.append(Scored(run, kind, *ends, float(needs.value[at]), float(needs.high[at]), usable))
+    return found
 
 
-def table_of(book: RuleBook, runs: Sequence[Run]) -> Table:
-    """The rules' table of the runs."""
-    return Table.from_rows(book, [known_only(book, run.inputs).values for run in runs])
-
-
-def bytes_of(book: RuleBook, runs: Sequence[Run]) -> dict[str, npt.NDArray[np.float64]]:
-    """allocated, reserved, nvml and what can be had, of each run."""
-    names = ("allocated_bytes", "reserved_bytes", "nvml_bytes", "memory_usable")
-    found = evaluate(book, table_of(book, runs), names)
-    return {name: np.asarray(found.columns[name], dtype=np.float64) for name in names}
-
-
-def with_constants(book: RuleBook, values: dict[str, tuple[float, float, float]]) -> RuleBook:
-    """The book with these constants (value, low, high) in place of its own."""
-    constants = {
-        key: dataclasses.replace(one, value=values[key][0], low=values[key][1], high=values[key][2])
-        if key in values
-        else one
-        for key, one in book.constants.items()
-    }
-    return dataclasses.replace(book, constants=constants)
-
-
-def line_of(name: str, errors: npt.NDArray[np.float64]) -> str:
-    """One line of the table."""
+def line_of(name: str, rows: Sequence[Scored]) -> str:
+    """One line of the table of peaks."""
+    errors = np.array([row.error for row in rows])
+    measured = [(row.run.record.number("peak_mem_gib") or 0.0) * GIB for row in rows]
+    inside = np.mean([row.low <= peak <= row.high for row, peak in zip(rows, measured, strict=True)])
     middle, far = np.quantile(np.abs(errors), (0.5, 0.9))
-    return f"| {name} | {len(errors)} | {middle:.1%} | {far:.0%} | {np.median(errors):+.1%} |"
+    return f"| {name} | {len(rows)} | {middle:.1%} | {far:.0%} | {np.median(errors):+.1%} | {inside:.0%} |"
+
+
+def print_peaks(rows: Sequence[Scored], worst: int) -> None:
+    """Errors by kind of figure, completeness, method and source."""
+    groups: dict[str, list[Scored]] = defaultdict(list)
+    for row in rows:
+        record = row.run.record
+        names = ["all", f"kind: {row.kind}", f"{row.kind}: {record.source}"]
+        names += [f"family: {row.run.network.family}", f"method: {row.run.inputs.values['method']}"]
+        names += ["kind: reserved or nvml"] if row.kind in ("reserved", "nvml") else []
+        for name in names:
+            groups[name].append(row)
+    print("| rows | n | median error | 90 % below | median signed | in the range |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name in sorted(groups):
+        print(line_of(name, groups[name]))
+    for row in sorted(rows, key=lambda row: -abs(row.error))[:worst]:
+        peak = row.run.record.number("peak_mem_gib")
+        print(f"{row.error:+.0%} {row.run.record.id} {row.kind} {peak} GiB, {row.value / GIB:.1f} computed")
+
+
+def print_verdicts(rows: Sequence[Scored]) -> None:
+    """How often "fits" is said of rows that ran and of rows that ran out of memory."""
+    print("\n| rows | n | fits, at the middle | fits, at the upper bound |\n|---|---:|---:|---:|")
+    for name, ran in (("ran", True), ("ran out of memory", False)):
+        own = [
+            row for row in rows if row.run.record.flag("fits") is ran and np.isfinite(row.needs / row.usable)
+        ]
+        if own:
+            middle = np.mean([row.needs <= row.usable for row in own])
+            high = np.mean([row.needs_high <= row.usable for row in own])
+            print(f"| {name} | {len(own)} | {middle:.0%} | {high:.0%} |")
 
 
 def main() -> None:
-    """Print errors by kind of figure and by source, the refused rows, and the worst."""
+    """Print errors by kind of figure and by source, the verdicts, the refused rows, and the worst."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -103,37 +117,19 @@ def main() -> None:
     parser.add_argument("--source", default="")
     parser.add_argument("--rules", type=Path, default=RULES)
     options = parser.parse_args()
-    book = load_book([options.rules])
     runs, refused = read_runs(shipped_evidence())
-    runs = [run for run in runs if options.source in run.record.source]
-    found = bytes_of(book, runs)
-    groups: dict[str, list[float]] = defaultdict(list)
-    rows: list[tuple[float, str]] = []
-    left: Counter[str] = Counter()
-    for at, run in enumerate(runs):
-        peak = run.record.number("peak_mem_gib")
-        if peak is None:
-            continue
-        kind = memory_kind(run.record)
-        value = found[f"{'reserved' if kind == 'unknown' else kind}_bytes"][at]
-        if np.isnan(value):
-            left["not computed by the rules"] += 1
-            print("NaN", run.record.id, run.network.family)
-            continue
-        error = value / (peak * GIB) - 1
-        for name in ("all", f"kind: {kind}", f"{kind}: {run.record.source}"):
-            groups[name].append(error)
-        rows.append((error, f"{run.record.id} {kind} {peak} GiB, {value / GIB:.1f} computed"))
-    print("| rows | n | median error | 90 % below | median signed |")
-    print("|---|---:|---:|---:|---:|")
-    for name in sorted(groups):
-        print(line_of(name, np.array(groups[name])))
-    for record, reason in refused:
-        left[f"{reason}{' (complete)' if complete(record) else ''}"] += 1
+    rows = scored(load_book([options.rules]), runs)
+    rows = [row for row in rows if options.source in row.run.record.source]
+    peaks = [row for row in rows if row.run.record.number("peak_mem_gib") is not None]
+    print_peaks([row for row in peaks if np.isfinite(row.value)], options.worst)
+    print_verdicts(rows)
+    left = Counter(f"{reason}{' (complete)' if complete(record) else ''}" for record, reason in refused)
+    left["not computed by the rules"] += sum(not np.isfinite(row.value) for row in peaks)
+    whole = sum(complete(row.run.record) and np.isfinite(row.value) for row in rows)
+    lost = sum(complete(record) for record, _ in refused)
+    print(f"\ncomplete rows answered: {whole} of {whole + lost}; not used:")
     for reason, number in left.most_common():
         print(f"  {number:5d}  {reason}")
-    for error, text in sorted(rows, key=lambda row: -abs(row[0]))[: options.worst]:
-        print(f"{error:+.0%} {text}")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ class Said:
     value: float | str
     since: float
     source: str
+    over: bool  # takes the place of what the row's fields say
 
 
 @functools.cache
@@ -36,7 +37,7 @@ def shipped_sayings() -> Mapping[str, Sequence[Said]]:
     for entry in raw["said"]:
         said = Said(
             entry["field"], re.compile(entry["pattern"], re.I), entry["value"], entry.get("since", 0.0),
-            entry["source"],
+            entry["source"], entry.get("over", False),
         )  # fmt: skip
         if said.field not in _FIELDS:
             raise ValueError(f"memory.toml: no field '{said.field}'")
@@ -62,13 +63,13 @@ def memory_kind(record: Record) -> str:
 
 
 def put_memory(found: Inputs, record: Record) -> None:
-    """Columns that only memory rules read. A column that the row states already stays as it is."""
+    """Columns that memory rules read. What the row's fields state stays, unless a saying goes over it."""
     era = found.values.get("era")
     for column in shipped_sayings():
-        if column == "memory_kind" or found.values.get(column) is not None:
+        if column == "memory_kind":
             continue
         said = said_of(record, column, era if isinstance(era, float) else None)
-        if said is not None:
+        if said is not None and (said.over or found.values.get(column) is None):
             found.put(column, _value(said, record, found), Kind.assumed, said.source)
     notes = record.text("notes")
     if trainable := _TRAINABLE.search(notes):

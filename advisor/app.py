@@ -95,6 +95,7 @@ class Knowledge:
     book: RuleBook
     catalogue: Catalogue
     folders: tuple[Path, ...]
+    published: Published
 
     def versions(self) -> Versions:
         """What an advice made with this knowledge is stamped with."""
@@ -127,7 +128,7 @@ def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
     from advisor.rulebook import load_book
 
     folders = (shipped("rules"), *user_rules)
-    return Knowledge(load_book(folders), load_catalogue(folders), folders)
+    return Knowledge(load_book(folders), load_catalogue(folders), folders, load_neighbours())
 
 
 def load_neighbours() -> Published:
@@ -259,13 +260,15 @@ def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = Tr
     if advice.machine is None:
         return advice
     book, known = knowledge.book, knowledge.catalogue
-    here, trace_here = estimates_here(book, known, advice.workloads, advice.machine, advice.calibration)
+    here, trace_here = estimates_here(
+        book, known, advice.workloads, advice.machine, advice.calibration, knowledge.published
+    )
     if not catalogue:
         there = [estimate for estimate in advice.estimates if not estimate.target.here]
         return advice.model_copy(
             update={"estimates": (*here, *there), "trace": {**advice.trace, **trace_here}}
         )
-    there, trace_there = estimates_catalogue(book, known, advice.workloads)
+    there, trace_there = estimates_catalogue(book, known, advice.workloads, knowledge.published)
     return advice.model_copy(
         update={
             "estimates": (*here, *there),

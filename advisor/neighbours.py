@@ -34,6 +34,8 @@ _SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
 NEAREST = 64
 """Runs that a correction is made from; more change it by less than a per mille."""
 
+_TOLD_AT_ONCE = 64  # candidates whose matrices stay in the processor's cache
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -54,7 +56,8 @@ class Kernel:
         }
     )  # fmt: skip
     widen: float = 1.0  # standard deviations as told over those of the process, from left-out residuals
-    widen_by: Mapping[str, float] = field(default_factory=dict)  # the same for a family or vendor
+    floor: float = 0.0  # no prediction is surer than this
+    widen_by: Mapping[str, float] = field(default_factory=dict)  # "family cnn": how much more of its rows
 
     @property
     def variance(self) -> float:
@@ -75,7 +78,7 @@ class Features:
         return len(self.sizes)
 
     def take(self, rows: Codes) -> Features:
-        """Some of the runs."""
+        """Some of the runs; rows of shape (m, k) give m stacked parts of k runs each."""
         return Features({name: values[rows] for name, values in self.codes.items()}, self.sizes[rows])
 
 
@@ -98,16 +101,20 @@ def vocabulary(words: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
 
 
 def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
-    """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b))."""
+    """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b)).
+
+    Of stacked parts (see `take`) one such matrix each.
+    """
 
     def differs(name: str) -> Matrix:
-        left, right = a.codes[name][:, None], b.codes[name][None, :]
+        left, right = a.codes[name][..., :, None], b.codes[name][..., None, :]
         return np.asarray((left != right) | (left < 0), dtype=np.float64)
 
     apart = kernel.apart
-    square = (a.sizes**2).sum(1)[:, None] + (b.sizes**2).sum(1)[None, :] - 2 * a.sizes @ b.sizes.T
+    lengths = (a.sizes**2).sum(-1)[..., :, None] + (b.sizes**2).sum(-1)[..., None, :]
+    square = lengths - 2 * a.sizes @ np.swapaxes(b.sizes, -1, -2)
     distance = np.maximum(square, 0.0)
-    other = {name: differs(name) for name in WORDS}
+    other = {name: differs(name) for name in WORDS if name != "vendor"}  # its generations tell
     same_program = 1.0 - other["program"]
     small = sum(apart[name] * other[name] for name in ("device", "network", "precision", "recompute"))
     large = sum(apart[name] * other[name] for name in ("generation", "family", "method"))
@@ -131,6 +138,15 @@ def doubts(kernel: Kernel, features: Features, residuals: Vector, rounds: int = 
         unexplained = noise * weights
         noise = kernel.noise**2 * np.maximum(1.0, (unexplained / kernel.noise) ** 2 / 2.0)
     return noise
+
+
+def widened(kernel: Kernel, deviation: Vector, words: Mapping[str, Sequence[str]]) -> Vector:
+    """Standard deviations as they are told: those of the process, made true on left-out runs."""
+    more = [
+        kernel.widen_by.get(f"family {family}", 1.0) * kernel.widen_by.get(f"vendor {vendor}", 1.0)
+        for family, vendor in zip(words["family"], words["vendor"], strict=True)
+    ]
+    return np.asarray(np.hypot(kernel.widen * deviation, kernel.floor) * np.array(more))
 
 
 @dataclass(frozen=True)
@@ -159,8 +175,8 @@ class Neighbours:
             np.zeros(len(candidates)), np.full(len(candidates), self.kernel.variance**0.5),
             np.zeros((len(candidates), count), dtype=np.int64), np.zeros((len(candidates), count)),
         )  # fmt: skip
-        for start in range(0, len(candidates), 512):
-            rows = np.arange(start, min(start + 512, len(candidates)))
+        for start in range(0, len(candidates) if count else 0, _TOLD_AT_ONCE):
+            rows = np.arange(start, min(start + _TOLD_AT_ONCE, len(candidates)))
             self._tell_some(candidates.take(rows), rows, count, out)
         return out
 
@@ -168,12 +184,12 @@ class Neighbours:
         cross = covariance(self.kernel, candidates, self.features)
         near = np.argpartition(-cross, count - 1, axis=1)[:, :count]
         near = np.take_along_axis(near, np.argsort(-np.take_along_axis(cross, near, 1), axis=1), 1)
-        for at, row in enumerate(rows):
-            chosen = near[at]
-            own = covariance(self.kernel, self.features.take(chosen), self.features.take(chosen))
-            to = cross[at, chosen]
-            weights = np.linalg.solve(own + np.diag(self.noise[chosen]), to)
-            out.correction[row] = weights @ self.residuals[chosen]
-            variance = max(self.kernel.variance - to @ weights, 0.0) + self.kernel.noise**2
-            out.deviation[row] = variance**0.5
-            out.nearest[row], out.weights[row] = chosen, weights
+        beside = self.features.take(near)
+        own = covariance(self.kernel, beside, beside)
+        own[:, np.arange(count), np.arange(count)] += self.noise[near]
+        to = np.take_along_axis(cross, near, 1)
+        weights = np.linalg.solve(own, to[:, :, None])[:, :, 0]
+        out.correction[rows] = (weights * self.residuals[near]).sum(1)
+        variance = np.maximum(self.kernel.variance - (to * weights).sum(1), 0.0) + self.kernel.noise**2
+        out.deviation[rows] = variance**0.5
+        out.nearest[rows], out.weights[rows] = near, weights

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,24 @@ import numpy as np
 
 from advisor.data.files import read_text, write_atomic
 from advisor.errors import DataError
-from advisor.neighbours import SIZES, WORDS, Features, Kernel, Matrix, Neighbours, Vector, encode, vocabulary
+from advisor.neighbours import (
+    SIZES,
+    WORDS,
+    Kernel,
+    Matrix,
+    Neighbours,
+    Told,
+    Vector,
+    encode,
+    vocabulary,
+    widened,
+)
 
 FILE = Path("evidence") / "residuals.json"
 _DIGITS = 5
+STRANGE = 0.4
+"""Standard deviation of ln(time) for devices of a generation of which no run is published: spread of the
+generations' own constants (rules/constants/time.toml: prior_spread of generation_share and its like)."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +51,15 @@ class Published:
     families: tuple[str, ...]
     rules: str  # digest of the constants the residuals were made with
 
-    def describe(self, words: Mapping[str, Sequence[str]], sizes: Matrix) -> Features:
-        """Features of candidates in this file's codes."""
-        return encode(words, sizes, self.known)
+    def tell(self, words: Mapping[str, Sequence[str]], sizes: Matrix) -> Told:
+        """What the published runs say of candidates, with standard deviations true on left-out runs.
+
+        Of a generation of devices without any run they are wider still: its constants are guesses.
+        """
+        found = self.neighbours.tell(encode(words, sizes, self.known))
+        deviation = widened(self.neighbours.kernel, found.deviation, words)
+        strange = np.array([word not in self.known["generation"] for word in words["generation"]])
+        return replace(found, deviation=np.hypot(deviation, np.where(strange, STRANGE, 0.0)))
 
 
 def load_published(path: Path) -> Published:

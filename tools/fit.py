@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from kernel_search import search_kernel
+import numpy.typing as npt
+from kernel_search import search_kernel, widen_to_truth
 from time_constants import write_constants
 
 from advisor.data.files import shipped
@@ -24,17 +26,18 @@ from advisor.estimate import evaluate
 from advisor.estimate.features import QUANTITIES, sizes_of
 from advisor.evidence.fit import Fitter, Problem, Vector, predict, problem_of
 from advisor.evidence.inputs import Run, shipped_evidence
-from advisor.evidence.leave_out import LeftOut, folds_of, left_out
+from advisor.evidence.leave_out import folds_of, left_out
 from advisor.evidence.table import read_evidence
 from advisor.evidence.validate import Z80, words_of_runs
-from advisor.neighbours import Features, Kernel, Neighbours, doubts, encode, vocabulary
+from advisor.neighbours import Features, Kernel, Neighbours, doubts, encode, vocabulary, widened
 from advisor.published import FILE, load_published, save_published
 from advisor.rulebook import load_book
 
+_SERVER = 8.0
 RULES = Path(__file__).resolve().parent.parent / "rules"
 
 
-def frozen_rows(runs: list[Run]) -> np.ndarray:
+def frozen_rows(runs: list[Run]) -> npt.NDArray[np.bool_]:
     """Which rows are put aside (rules/evidence/frozen.toml)."""
     told = tomllib.loads((RULES / "evidence" / "frozen.toml").read_text("utf-8"))
     models = [(one["source"], re.compile(one["pattern"])) for one in told["models"]]
@@ -47,7 +50,7 @@ def frozen_rows(runs: list[Run]) -> np.ndarray:
     return np.array([aside(run) for run in runs])
 
 
-def the_problem() -> tuple[Problem, np.ndarray]:
+def the_problem() -> tuple[Problem, npt.NDArray[np.bool_]]:
     """All rows with a rate that the rules can predict, and which of them are frozen."""
     book = load_book([RULES])
     evidence = read_evidence(book, shipped_evidence())
@@ -62,7 +65,7 @@ def the_problem() -> tuple[Problem, np.ndarray]:
     return problem_of(book, table.take(known.tolist()), kept, seconds[known]), frozen_rows(kept)
 
 
-def features_of_problem(problem: Problem, theta: Vector) -> tuple[Features, dict, np.ndarray]:
+def features_of_problem(problem: Problem, theta: Vector) -> tuple[Features, dict[str, Sequence[str]], Vector]:
     """What describes the rows, as codes, as words and as sizes."""
     constants = dict(zip(problem.names, np.exp(theta), strict=True))
     table = evaluate(problem.book, problem.table.with_constants(constants), QUANTITIES, keep_all=False)
@@ -70,7 +73,7 @@ def features_of_problem(problem: Problem, theta: Vector) -> tuple[Features, dict
     return encode(words, sizes, vocabulary(words)), dict(words), sizes
 
 
-def subset(problem: Problem, rows: np.ndarray) -> Problem:
+def subset(problem: Problem, rows: npt.NDArray[np.int64]) -> Problem:
     """The same with some of the rows."""
     return replace(
         problem, table=problem.table.take(rows.tolist()), runs=tuple(problem.runs[row] for row in rows),
@@ -94,20 +97,23 @@ def told(title: str, problem: Problem, predicted: Vector, deviation: Vector | No
 
 def cross_validated(problem: Problem, theta: Vector, kernel: Kernel, tune: bool) -> Kernel:
     """Prints the errors with groups and sources left out; the kernel, tuned on them if asked."""
-    features, _, _ = features_of_problem(problem, theta)
+    features, words, _ = features_of_problem(problem, theta)
     folds = {way: folds_of(problem, theta, way) for way in ("group", "source")}
     if tune:
         kernel = search_kernel(problem, folds, features, kernel)
-    for way, parts in folds.items():
-        found: LeftOut = left_out(problem, parts, features, kernel)
-        told(f"by {way}, rules alone", problem, found.rules)
-        told(f"by {way}, with neighbours", problem, found.predicted, found.deviation)
+    found = {way: left_out(problem, parts, features, kernel) for way, parts in folds.items()}
+    if tune:
+        kernel = widen_to_truth(kernel, problem, list(found.values()), words)
+        print(kernel)
+    for way, one in found.items():
+        told(f"by {way}, rules alone", problem, one.rules)
+        told(f"by {way}, with neighbours", problem, one.predicted, widened(kernel, one.deviation, words))
     return kernel
 
 
-def score_frozen(problem: Problem, frozen: np.ndarray, theta: Vector, kernel: Kernel) -> None:
+def score_frozen(problem: Problem, frozen: npt.NDArray[np.bool_], theta: Vector, kernel: Kernel) -> None:
     """The frozen rows by constants and neighbours that have not seen them."""
-    features, _, _ = features_of_problem(problem, theta)
+    features, words, _ = features_of_problem(problem, theta)
     seen, aside = np.flatnonzero(~frozen), np.flatnonzero(frozen)
     residuals = (problem.target - predict(problem, theta))[seen]
     own = features.take(seen)
@@ -116,7 +122,9 @@ def score_frozen(problem: Problem, frozen: np.ndarray, theta: Vector, kernel: Ke
     rules = predict(problem, theta, aside)
     part = subset(problem, aside)
     told("frozen rows, rules alone", part, rules)
-    told("frozen rows, with neighbours", part, rules + said.correction, said.deviation)
+    own_words = {name: [values[int(row)] for row in aside] for name, values in words.items()}
+    wide = widened(kernel, said.deviation, own_words)
+    told("frozen rows, with neighbours", part, rules + said.correction, wide)
 
 
 def write(problem: Problem, theta: Vector, kernel: Kernel) -> None:
@@ -134,7 +142,23 @@ def write(problem: Problem, theta: Vector, kernel: Kernel) -> None:
         sources=[run.record.text("source")[:160] for run in problem.runs],
         labels=[label_of(run) for run in problem.runs], rules="rules/constants/time.toml",
     )  # fmt: skip
-    print(f"wrote {RULES / 'constants' / 'time.toml'} and {RULES / FILE}")
+    write_scale(RULES / "constants" / "scale.toml", problem)
+    print(f"wrote time.toml and scale.toml in {RULES / 'constants'}, and {RULES / FILE}")
+
+
+def write_scale(path: Path, problem: Problem) -> None:
+    """The largest run of each generation of devices: beyond it an estimate would be a guess."""
+    most: dict[str, float] = {}
+    for run in problem.runs:
+        most[run.entry.generation] = max(most.get(run.entry.generation, _SERVER), run.devices)
+    values = ", ".join(f"{word} = {count:g}" for word, count in sorted(most.items()))
+    path.write_text(
+        "# Written by tools/fit.py.\n\n[[constant_by]]\n"
+        'id = "published_scale"\nby = "generation"\nunit = "1"\n'
+        f"value = {_SERVER:g} # no published run: one server\nvalues = {{ {values} }}\n"
+        'text = "devices of the largest published run, at least one server"\nsource = "rules/evidence"\n',
+        encoding="utf-8",
+    )
 
 
 def label_of(run: Run) -> str:

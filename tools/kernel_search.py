@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from advisor.evidence.fit import Problem
-from advisor.evidence.leave_out import Fold
-from advisor.neighbours import Features, Kernel, covariance, doubts
+from advisor.evidence.leave_out import Fold, LeftOut
+from advisor.evidence.validate import Z80
+from advisor.neighbours import Features, Kernel, covariance, doubts, widened
 
 _FACTORS = ((0.6, 1.6), (0.75, 1.33))
 _NUMBERS = ("fine", "program", "cross", "device", "network", "noise", "fine_scale", "cross_scale")
@@ -64,3 +65,39 @@ def _loss(problem: Problem, folds: Mapping[str, Sequence[Fold]], features: Featu
             weights /= weights.mean()
         total += float(np.mean(weights * (unlikely + 2 * np.minimum(np.abs(error), 0.7))))
     return total
+
+
+_LEAST_ROWS = 20
+_SHRINK = 40.0  # rows at which a slice's own spread counts as much as that of all
+
+
+def widen_to_truth(
+    kernel: Kernel, problem: Problem, left_out: Sequence[LeftOut], words: Mapping[str, Sequence[str]]
+) -> Kernel:
+    """Floor and factors by which standard deviations hold 80 % of left-out rows, both ways of leaving out."""
+    errors = [one.predicted - problem.target for one in left_out]
+
+    def off(floor: float, widen: float) -> float:
+        inside = [
+            np.mean(np.abs(error) < Z80 * np.hypot(widen * one.deviation, floor))
+            for error, one in zip(errors, left_out, strict=True)
+        ]
+        return float(sum(abs(share - 0.8) for share in inside))
+
+    grid = [(floor, widen) for floor in np.arange(0.0, 0.16, 0.01) for widen in np.arange(0.6, 2.0, 0.05)]
+    floor, widen = min(grid, key=lambda pair: off(*pair))
+    kernel = replace(kernel, floor=round(float(floor), 3), widen=round(float(widen), 3), widen_by={})
+    more: dict[str, float] = {}
+    for name in ("family", "vendor"):  # vendors on top of their families
+        now = replace(kernel, widen_by=more)
+        ratio = np.concatenate([
+            np.abs(error) / (Z80 * widened(now, one.deviation, words))
+            for error, one in zip(errors, left_out, strict=True)
+        ])  # fmt: skip
+        named = np.array([*words[name]] * len(errors))
+        for word in sorted(set(words[name])):
+            own = ratio[named == word]
+            if len(own) >= _LEAST_ROWS * len(errors):
+                weight = len(own) / (len(own) + _SHRINK * len(errors))
+                more[f"{name} {word}"] = round(float(np.quantile(own, 0.8)) ** weight, 3)
+    return replace(kernel, widen_by=more)

@@ -39,12 +39,12 @@ def validate(
     global_batch, precision and so on, with what was measured (step_time_s, tokens_per_s_per_device,
     peak_mem_gib, fits, total_time_h). What is wrong with a record is told as its refusal.
     """
-    from advisor.app import load_knowledge, load_neighbours
+    from advisor.app import load_knowledge
     from advisor.evidence.summary import summary_of, worst
     from advisor.evidence.validate import judge
 
     known = load_knowledge(rules)
-    judged = judge(known.book, load_neighbours(), files, way=way, catalogue=known.catalogue)
+    judged = judge(known.book, known.published, files, way=way, catalogue=known.catalogue)
     summary = summary_of(judged, way)
     if as_json:
         document = {"rows": [row.as_json() for row in judged], "summary": summary}

@@ -50,6 +50,18 @@ def words_of(
     """The words of each row; program, network and device are told, the rest are categories of the table."""
     found: dict[str, Sequence[str]] = {"program": programs, "network": networks, "device": devices}
     for name in ("generation", "vendor", "stack", "family", "method", "precision", "recompute", "effort"):
-        given = table.categories.get(name)
-        found[name] = [""] * table.rows if given is None else [str(word or "none") for word in given]
+        found[name] = _words(table, f"{name}_")
     return found
+
+
+def _words(table: Table, prefix: str) -> list[str]:
+    """The value of a category by its flags; "none" where it is not known."""
+    flags = {
+        name.removeprefix(prefix): values > 0
+        for name, values in table.columns.items()
+        if name.startswith(prefix)
+    }
+    words = np.full(table.rows, "none", dtype=object)
+    for word, holds in flags.items():
+        words[holds] = word
+    return [str(word) for word in words]

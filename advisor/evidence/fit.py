@@ -159,11 +159,11 @@ class Fitter:
                     break
                 damping *= 6
             else:
-                return theta
+                break
             theta, base, damping = theta + change, moved, max(damping / 5, 1e-4)
             if before - after < 1e-4 * len(rows):
-                return theta
-        return theta
+                break
+        return np.asarray(theta)
 
     def without(self, out: Index, theta: Vector, slope: npt.NDArray[np.float64], rows: Index) -> Vector:
         """ln(constants) as fitted on `rows` without `out`, from the fit `theta` on all of `rows`.

@@ -13,6 +13,7 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import read_toml, shipped
 from advisor.data.resolve import entry_of, resolve_device
+from advisor.estimate.features import plain
 from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
@@ -62,6 +63,7 @@ class Run:
     network: Network
     inputs: Inputs
     devices: float  # as the catalogue's entry counts them
+    name: str = ""  # of the network: a preset's id, else the row's own spelling
     refused: Mapping[str, str] = field(default_factory=dict)  # quantity -> why it is not judged
 
 
@@ -115,7 +117,7 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
         if pattern.search(record.text("notes"))
         for quantity in quantities
     }
-    return Run(record, entry, network, found, devices, refused)
+    return Run(record, entry, network, found, devices, named.preset or plain(record.text("model")), refused)
 
 
 def _asked(record: Record) -> tuple[str, ...]:

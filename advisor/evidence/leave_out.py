@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from advisor.estimate.features import plain
 from advisor.evidence.fit import Fitter, Problem, predict
 from advisor.evidence.inputs import Run
 from advisor.neighbours import Features, Kernel, Neighbours, Told, doubts
@@ -47,7 +46,7 @@ def _key(run: Run, way: str) -> str:
         return run.record.source
     if way == "publisher":
         return run.record.publisher
-    return f"{plain(run.record.text('model'))}|{run.entry.id}|{run.devices:g}"
+    return f"{run.name}|{run.entry.id}|{run.devices:g}"
 
 
 def printed_again(runs: Sequence[Run], target: Vector, part: Index) -> Index:

@@ -27,7 +27,7 @@ from advisor.evidence.table import (
     step_scale,
     table_of_runs,
 )
-from advisor.neighbours import Features, encode, vocabulary
+from advisor.neighbours import encode, vocabulary, widened
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 
@@ -132,20 +132,15 @@ def _steps(book: RuleBook, published: Published, evidence: Evidence, way: str) -
     return [_judged_time((book, full), one, runs[place[one.row]], place[one.row], said) for one in asked]
 
 
-def features_of(published: Published, table: Table, runs: Sequence[Run]) -> Features:
-    """What describes the runs to their neighbours. The table holds `QUANTITIES`."""
-    return published.describe(words_of_runs(table, runs), sizes_of(table))
-
-
 def words_of_runs(table: Table, runs: Sequence[Run]) -> Mapping[str, Sequence[str]]:
     """The words that describe the runs to their neighbours."""
     programs = [plain(run.record.text("framework")) for run in runs]
-    networks = [plain(run.record.text("model")) for run in runs]
+    networks = [run.name for run in runs]
     return words_of(table, programs, networks, [run.entry.id for run in runs])
 
 
 def _told(published: Published, rules: Vector, table: Table, runs: Sequence[Run]) -> _Steps:
-    said = published.neighbours.tell(features_of(published, table, runs))
+    said = published.tell(words_of_runs(table, runs), sizes_of(table))
     return _Steps(rules, said.correction, said.deviation)
 
 
@@ -168,9 +163,10 @@ def _told_without(
     words = words_of_runs(full, every)
     features = encode(words, sizes_of(full), vocabulary(words))
     folds = folds_of(problem, theta, way, asked=len(runs))
-    found = left_out(problem, folds, features, published.neighbours.kernel)
+    kernel = published.neighbours.kernel
+    found = left_out(problem, folds, features, kernel)
     part = slice(0, len(runs))
-    return _Steps(found.rules[part], found.told[part], found.deviation[part])
+    return _Steps(found.rules[part], found.told[part], widened(kernel, found.deviation, words)[part])
 
 
 def _judged_time(rules: tuple[RuleBook, Table], asked: Asked, run: Run, at: int, said: _Steps) -> Judged:

@@ -53,6 +53,21 @@ class Target(Frozen):
     packages: float = 1
 
 
+class NearRun(Frozen):
+    """A published run near an estimate: what it measured, and what the rules say of it.
+
+    Seconds of one step, or of one sample on one device where its batch is not known. `weight` is what the
+    estimate's logarithm takes over of the run's ln(measured / rules).
+    """
+
+    id: str
+    title: str
+    source: str
+    measured_s: float
+    rules_s: float
+    weight: float
+
+
 class Estimate(Frozen):
     """One workload on one target with every quantity, its range and its trace.
 
@@ -69,6 +84,7 @@ class Estimate(Frozen):
     choices: dict[str, str] = {}  # precision, micro-batch, recompute, sharding taken
     quantities: dict[str, Quantity] = {}  # time_s, memory_bytes, rent_usd, energy_j, …
     calibrated: bool = False  # uses figures measured on this machine
+    near: tuple[NearRun, ...] = ()  # published runs that correct the time, nearest first
     notes: tuple[str, ...] = ()
 
 

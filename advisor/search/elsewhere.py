@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, why_unknown
 from advisor.estimate.inputs import Inputs, known_only, of_accelerator, table_of
+from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
 from advisor.search.here import choices, input_notes
@@ -26,6 +28,7 @@ from advisor.search.layouts import (
     layouts_of,
     numbers,
 )
+from advisor.search.nearby import FACTOR, with_neighbours
 from advisor.search.words import late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
@@ -34,8 +37,8 @@ TRACED_PER_WORKLOAD = 2
 """Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
 
 SEVERAL = (
-    "Several devices: plain scale factor, no link model yet. Counts tried are powers of two, so one between "
-    "may do."
+    "Several devices: weights and states cut over all of them (FSDP), no tensor or pipeline parallelism "
+    "tried. Counts tried are powers of two, so one between may do."
 )
 
 Trace = dict[str, tuple[TraceStep, ...]]
@@ -52,7 +55,10 @@ class Candidate(NamedTuple):
 
 
 def estimates_catalogue(
-    book: RuleBook, catalogue: Catalogue, workloads: Iterable[Workload]
+    book: RuleBook,
+    catalogue: Catalogue,
+    workloads: Iterable[Workload],
+    published: Published | None = None,
 ) -> tuple[list[Estimate], Trace]:
     """For each workload and accelerator the fewest devices whose memory suffices, and the fewest in time.
 
@@ -66,15 +72,24 @@ def estimates_catalogue(
     deciding = ("fits", "count_allowed", "meets_deadline", "time_s", "memory_bytes", "memory_usable")
     table = evaluate(book, space.table, deciding, keep_all=False)
     kept = space.choose(table)
-    small = table.take([candidate.row for candidate in kept])
+    near = with_neighbours(
+        book,
+        published,
+        table.take([candidate.row for candidate in kept]),
+        [jobs[candidate.workload].model.id for candidate in kept],
+        [devices[candidate.accelerator].id for candidate in kept],
+    )
+    small = near.table
     ranges = evaluate_ranges(book, small, WANTED)
     extra = [name for name in ("input_s", "scale_limit") if name in book.quantities]
     small = evaluate(book, small, ("fits", "computes_16bit", "packages", *extra))
     reasons = _Reasons(book, space)
     found: list[Estimate] = []
     for at, candidate in enumerate(kept):
-        found.append(_estimate(small, ranges, at, candidate, reasons))
-    return _with_traces(book, space, kept, found)
+        estimate = _estimate(small, ranges, at, candidate, reasons)
+        known = estimate.quantities["time_s"].value is not None
+        found.append(estimate.model_copy(update={"near": near.runs(at)}) if known else estimate)
+    return _with_traces(book, space, kept, found, small)
 
 
 class _Space:
@@ -163,9 +178,20 @@ class _Space:
         job, device = self.job_inputs[candidate.workload], self.device_inputs[candidate.accelerator]
         return job.update(device).update(of_set_up(layout, devices))
 
-    def told(self, candidates: Sequence[Candidate]) -> Table:
-        """A fully evaluated table of candidates that knows where its columns come from."""
-        return evaluate(self.book, table_of(self.book, [self.inputs(candidate) for candidate in candidates]))
+    def told(self, candidates: Sequence[Candidate], corrected: Table | None = None) -> Table:
+        """A fully evaluated table of candidates that knows where its columns come from.
+
+        `corrected` holds the same candidates with what their neighbours say of them.
+        """
+        table = table_of(self.book, [self.inputs(candidate) for candidate in candidates])
+        if corrected is not None and FACTOR in corrected.columns:
+            table = replace(
+                table,
+                columns={**table.columns, FACTOR: corrected.columns[FACTOR]},
+                ranges={**table.ranges, FACTOR: corrected.ranges[FACTOR]},
+                sources={**table.sources, FACTOR: corrected.sources[FACTOR]},
+            )
+        return evaluate(self.book, table)
 
 
 class _Reasons:
@@ -238,7 +264,7 @@ def _beyond_cards(device: Accelerator, count: int, limit: float | None) -> str:
     """Why no more cards are estimated, where that is what ends the search; else ''."""
     if not device.card or device.unified or limit is None or 2 * count <= limit:
         return ""
-    return f"More than {limit:g} PCIe cards are not estimated: too few published runs, and no link model yet."
+    return f"More than {limit:g} PCIe cards are not estimated: too few published runs."
 
 
 def _verdict(
@@ -273,7 +299,7 @@ def _quantity(span: Range, at: int, candidate: Candidate, name: str, reasons: _R
 
 
 def _with_traces(
-    book: RuleBook, space: _Space, kept: Sequence[Candidate], found: list[Estimate]
+    book: RuleBook, space: _Space, kept: Sequence[Candidate], found: list[Estimate], corrected: Table
 ) -> tuple[list[Estimate], Trace]:
     """Traces for the cheapest answers of each workload."""
     chosen: list[int] = []
@@ -286,7 +312,7 @@ def _with_traces(
     traces: Trace = {}
     if not chosen:
         return found, traces
-    table = space.told([kept[at] for at in chosen])
+    table = space.told([kept[at] for at in chosen], corrected.take(chosen))
     for row, at in enumerate(chosen):
         estimate = found[at]
         named = {}

@@ -10,6 +10,7 @@ from advisor.data.catalogue import Catalogue
 from advisor.data.match import match_device
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, quantities_of
 from advisor.estimate.inputs import RANGE_ONLY, Inputs, known_only, table_of
+from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import (
     Calibration,
@@ -25,6 +26,7 @@ from advisor.schema import (
 )
 from advisor.search.inputs import of_cpu, of_device, of_workload
 from advisor.search.layouts import Layout, layouts_of
+from advisor.search.nearby import with_neighbours
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "energy_j", "achieved_rate", "params", "total_flops")
@@ -53,12 +55,13 @@ class Place:
     free_bytes: int | None = None
 
 
-def estimates_here(
+def estimates_here(  # noqa: PLR0913, PLR0917 - what is known, one by one
     book: RuleBook,
     catalogue: Catalogue,
     workloads: Iterable[Workload],
     machine: Machine,
     calibration: Calibration | None,
+    published: Published | None = None,
 ) -> tuple[list[Estimate], Trace]:
     """Each workload on each accelerator of this machine, or on its processors when it has none.
 
@@ -74,17 +77,30 @@ def estimates_here(
     wanted = [name for name in WANTED if name in book.quantities]
     table = evaluate(book, table, [*wanted, *(name for name in _DECIDING if name in book.quantities)])
     chosen = _choose(table, rows)
-    kept = evaluate(book, table.take(chosen))
+    near = with_neighbours(
+        book,
+        published,
+        table.take(chosen),
+        [rows[index].workload.model.id for index in chosen],
+        [rows[index].place.target.accelerator_id for index in chosen],
+    )
+    kept = evaluate(book, near.table)
     ranges = evaluate_ranges(book, kept, wanted)
     found: list[Estimate] = []
     traces: Trace = {}
     for at, index in enumerate(chosen):
         estimate = _estimate(book, kept, ranges, at, rows[index])
+        if not estimate.calibrated and kept.value("rate_here", at) is None and _timed(estimate):
+            estimate = estimate.model_copy(update={"near": near.runs(at)})
         found.append(estimate)
         for name, quantity in estimate.quantities.items():
             if quantity.trace:
                 traces[quantity.trace] = explain(book, kept, at, name)
     return found, traces
+
+
+def _timed(estimate: Estimate) -> bool:
+    return estimate.quantities["time_s"].value is not None
 
 
 @dataclass(frozen=True)
@@ -151,7 +167,7 @@ def _place(
 def _notes(entry: Accelerator | None, how: str, count: int) -> tuple[str, ...]:
     notes = [] if entry else [f"Catalogue: {how}."]
     if count > 1:
-        notes.append("Several devices: a plain factor from published runs, no model of the links yet.")
+        notes.append("Several devices: weights and states cut over all of them (FSDP).")
     return tuple(notes)
 
 

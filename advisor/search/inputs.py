@@ -43,6 +43,7 @@ def of_workload(workload: Workload) -> Inputs:
         horizon = recipe.source if workload.id == "own" else "horizon of the workload"
         found.put("deadline_s", workload.deadline_days * units.DAY_S, Kind.assumed, horizon)
     found.put("effort", "ordinary", Kind.assumed, "a stock trainer, as most people run it")
+    found.put("stack", "torch", Kind.assumed, "a stock trainer, as most people run it")
     return found
 
 

@@ -1,0 +1,79 @@
+"""Estimates corrected by the published runs nearest to them, with their ranges and the runs named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from advisor.estimate import Table, evaluate
+from advisor.estimate.features import QUANTITIES, sizes_of, words_of
+from advisor.neighbours import Told
+from advisor.published import Published
+from advisor.rulebook import RuleBook
+from advisor.schema import Kind, NearRun
+
+FACTOR = "neighbour_factor"
+_Z80 = 1.2816  # standard deviations that hold 80 % of a normal distribution
+_NAMED = 3  # runs that an estimate names
+
+
+@dataclass(frozen=True)
+class Nearby:
+    """The table with its correction as a column, and what it was made from."""
+
+    table: Table
+    told: Told | None = None
+    published: Published | None = None
+
+    def runs(self, row: int) -> tuple[NearRun, ...]:
+        """The published runs that say most about a row, nearest first."""
+        if self.told is None or self.published is None:
+            return ()
+        found = []
+        for at in range(min(_NAMED, self.told.nearest.shape[1])):
+            run = int(self.told.nearest[row, at])
+            residual = float(self.published.neighbours.residuals[run])
+            measured = float(self.published.measured_s[run])
+            found.append(
+                NearRun(
+                    id=self.published.ids[run],
+                    title=self.published.labels[run],
+                    source=self.published.sources[run],
+                    measured_s=measured,
+                    rules_s=measured * float(np.exp(-residual)),
+                    weight=float(self.told.weights[row, at]),
+                )
+            )
+        return tuple(found)
+
+
+def with_neighbours(
+    book: RuleBook,
+    published: Published | None,
+    table: Table,
+    networks: Sequence[str],
+    devices: Sequence[str],
+) -> Nearby:
+    """The table with the column `neighbour_factor` and its 80 % range; as it is without `published`.
+
+    `networks` are preset ids, `devices` catalogue ids, one for each row. Rules that do not know the column
+    (a user's own) get no correction.
+    """
+    if published is None or FACTOR not in book.columns or not table.rows:
+        return Nearby(table)
+    known = evaluate(book, table, QUANTITIES, keep_all=False)
+    words = words_of(known, [""] * table.rows, networks, devices)
+    told = published.tell(words, sizes_of(known))
+    low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
+    inputs = {name: values for name, values in table.columns.items() if name not in table.computed}
+    sources = [
+        (Kind.published.value, f"{published.ids[int(row[0])]} and {len(row) - 1} more runs near it")
+        for row in told.nearest
+    ]
+    corrected = replace(
+        table, columns={**inputs, FACTOR: np.exp(told.correction)}, computed=frozenset(), scenario="",
+        digest="", ranges={**table.ranges, FACTOR: (low, high)}, sources={**table.sources, FACTOR: sources},
+    )  # fmt: skip
+    return Nearby(corrected, told, published)

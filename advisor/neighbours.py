@@ -25,6 +25,8 @@ WORDS = (
 )  # fmt: skip
 """What is the same or not of two runs."""
 
+_COMPARED = tuple(word for word in WORDS if word != "vendor")  # its generations tell more
+
 SIZES = ("work", "weights", "length", "batch", "devices", "tensor", "pipeline", "experts", "era", "repeats")
 """What is more or less alike: base-2 logarithms (era: years)."""
 
@@ -103,30 +105,38 @@ def vocabulary(words: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
 def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
     """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b)).
 
-    Of stacked parts (see `take`) one such matrix each.
+    Of stacked parts (see `take`) one such matrix each. Which words differ is one number of ten bits, and
+    what each of its values means is computed once: a table of covariances costs little more than its sizes.
     """
-
-    def differs(name: str) -> Matrix:
-        left, right = a.codes[name][..., :, None], b.codes[name][..., None, :]
-        return np.asarray((left != right) | (left < 0), dtype=np.float64)
-
-    apart = kernel.apart
     lengths = (a.sizes**2).sum(-1)[..., :, None] + (b.sizes**2).sum(-1)[..., None, :]
-    square = lengths - 2 * a.sizes @ np.swapaxes(b.sizes, -1, -2)
-    distance = np.maximum(square, 0.0)
-    other = {name: differs(name) for name in WORDS if name != "vendor"}  # its generations tell
-    same_program = 1.0 - other["program"]
-    small = sum(apart[name] * other[name] for name in ("device", "network", "precision", "recompute"))
-    large = sum(apart[name] * other[name] for name in ("generation", "family", "method"))
-    out = kernel.fine**2 * same_program * np.exp(-kernel.fine_scale * distance - small - large)
-    coarse = 0.3 * (other["family"] + other["generation"] + other["precision"] + other["method"])
-    out += kernel.program**2 * same_program * np.exp(-coarse)
-    strange = apart["stack"] * other["stack"] + apart["effort"] * other["effort"]
-    across = kernel.cross_scale * distance + large + strange + 0.5 * other["precision"]
-    out += kernel.cross**2 * np.exp(-across)
-    out += kernel.device**2 * (1.0 - other["device"]) * np.exp(-0.7 * other["family"])
-    out += kernel.network**2 * (1.0 - other["network"]) * np.exp(-0.3 * other["method"])
+    distance = np.maximum(lengths - 2 * a.sizes @ np.swapaxes(b.sizes, -1, -2), 0.0)
+    apart = np.zeros(distance.shape, dtype=np.uint16)
+    for bit, name in enumerate(_COMPARED):
+        left, right = a.codes[name][..., :, None], b.codes[name][..., None, :]
+        apart |= ((left != right) | (left < 0)) * np.uint16(1 << bit)
+    fine, cross, flat = _by_words(kernel)
+    out = fine[apart] * np.exp(-kernel.fine_scale * distance)
+    out += cross[apart] * np.exp(-kernel.cross_scale * distance)
+    out += flat[apart]
     return np.asarray(out)
+
+
+def _by_words(kernel: Kernel) -> tuple[Vector, Vector, Vector]:
+    """By the bits of the words that differ: what falls with small and large distance, and what does not."""
+    bits = np.arange(1 << len(_COMPARED))
+    other = {name: (bits >> bit & 1).astype(np.float64) for bit, name in enumerate(_COMPARED)}
+    same = {name: 1.0 - other[name] for name in ("program", "device", "network")}
+    apart = {name: weight * other[name] for name, weight in kernel.apart.items() if name in other}
+    small = sum(apart[name] for name in ("device", "network", "precision", "recompute"))
+    large = sum(apart[name] for name in ("generation", "family", "method"))
+    fine = kernel.fine**2 * same["program"] * np.exp(-small - large)
+    strange = apart["stack"] + apart["effort"] + 0.5 * other["precision"]
+    cross = kernel.cross**2 * np.exp(-large - strange)
+    coarse = 0.3 * (other["family"] + other["generation"] + other["precision"] + other["method"])
+    flat = kernel.program**2 * same["program"] * np.exp(-coarse)
+    flat += kernel.device**2 * same["device"] * np.exp(-0.7 * other["family"])
+    flat += kernel.network**2 * same["network"] * np.exp(-0.3 * other["method"])
+    return fine, cross, flat
 
 
 def doubts(kernel: Kernel, features: Features, residuals: Vector, rounds: int = 3) -> Vector:

@@ -36,7 +36,7 @@ _SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
 NEAREST = 64
 """Runs that a correction is made from; more change it by less than a per mille."""
 
-_TOLD_AT_ONCE = 64  # candidates whose matrices stay in the processor's cache
+_TOLD_AT_ONCE = 16  # candidates whose matrices stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,22 @@ def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
     Of stacked parts (see `take`) one such matrix each. Which words differ is one number of ten bits, and
     what each of its values means is computed once: a table of covariances costs little more than its sizes.
     """
-    lengths = (a.sizes**2).sum(-1)[..., :, None] + (b.sizes**2).sum(-1)[..., None, :]
-    distance = np.maximum(lengths - 2 * a.sizes @ np.swapaxes(b.sizes, -1, -2), 0.0)
-    apart = np.zeros(distance.shape, dtype=np.uint16)
+    distance = (a.sizes**2).sum(-1)[..., :, None] + (b.sizes**2).sum(-1)[..., None, :]
+    distance -= 2.0 * a.sizes @ np.swapaxes(b.sizes, -1, -2)
+    np.maximum(distance, 0.0, out=distance)
+    apart = np.zeros(distance.shape, dtype=np.int16)
     for bit, name in enumerate(_COMPARED):
-        left, right = a.codes[name][..., :, None], b.codes[name][..., None, :]
-        apart |= ((left != right) | (left < 0)) * np.uint16(1 << bit)
+        left, right = (part.codes[name].astype(np.int32) for part in (a, b))
+        differs = np.where(left < 0, -2, left)[..., :, None] != right[..., None, :]  # unknown: always
+        apart |= differs * np.int16(1 << bit)
     fine, cross, flat = _by_words(kernel)
-    out = fine[apart] * np.exp(-kernel.fine_scale * distance)
-    out += cross[apart] * np.exp(-kernel.cross_scale * distance)
-    out += flat[apart]
+    out = flat.take(apart)
+    falling = np.empty_like(distance)
+    for words, scale in ((fine, kernel.fine_scale), (cross, kernel.cross_scale)):
+        np.multiply(distance, -scale, out=falling)
+        np.exp(falling, out=falling)
+        falling *= words.take(apart)
+        out += falling
     return np.asarray(out)
 
 

@@ -9,6 +9,7 @@ import pytest
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
 from advisor.errors import UserError
+from advisor.published import FILE, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import (
     Calibration,
@@ -56,7 +57,8 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def everywhere(book: RuleBook, catalogue: Catalogue) -> Found:
-    return estimates_catalogue(book, catalogue, catalogue.workloads)
+    published = load_published(shipped("rules") / FILE)
+    return estimates_catalogue(book, catalogue, catalogue.workloads, published)
 
 
 def pick(found: Iterable[Estimate], workload: str, accelerator: str, purpose: str = "fit") -> Estimate:
@@ -491,6 +493,6 @@ def test_a_trace_that_was_not_kept_is_computed_again(
     found = pick(everywhere[0], "gpt2-124m-10b", "nvidia-h100-sxm5-80gb")
     assert not found.quantities["time_s"].trace, "a candidate whose trace is not kept"
     workload = next(w for w in catalogue.workloads if w.id == found.workload)
-    steps = trace_of(book, catalogue, workload, found, "time_s")
+    steps = trace_of(book, catalogue, workload, found, "time_s", load_published(shipped("rules") / FILE))
     assert steps[0].value == pytest.approx(found.quantities["time_s"].value)
     assert {"published", "vendor", "rule", "assumed"} <= {step.kind for step in steps}

@@ -8,6 +8,7 @@ from advisor.data.catalogue import Catalogue, figures_of, load_catalogue
 from advisor.data.files import shipped
 from advisor.estimate import evaluate
 from advisor.estimate.inputs import known_only, of_accelerator, table_of
+from advisor.published import FILE, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Estimate
 from advisor.search import estimates_catalogue
@@ -25,7 +26,8 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture(scope="module")
 def everywhere(book: RuleBook, catalogue: Catalogue) -> list[Estimate]:
-    return estimates_catalogue(book, catalogue, catalogue.workloads)[0]
+    published = load_published(shipped("rules") / FILE)
+    return estimates_catalogue(book, catalogue, catalogue.workloads, published)[0]
 
 
 def test_memory_shown_is_what_fits_is_judged_by(book: RuleBook, catalogue: Catalogue) -> None:
@@ -49,7 +51,7 @@ def test_cards_without_links_are_not_estimated_beyond_a_server(
     assert short and all(e.fits is not True for e in short)
     known = [e for e in short if e.target.accelerator_id == "nvidia-h100-pcie-80gb"]
     assert all(e.fits is None and e.limit == "unknown" for e in known)
-    assert all("no link model yet" in e.why[:120] for e in known), "the report prints 120 characters"
+    assert all("too few published runs" in e.why[:120] for e in known), "the report prints 120 characters"
 
 
 def test_large_pretraining_falls_to_devices_with_links(
@@ -66,7 +68,9 @@ def test_large_pretraining_falls_to_devices_with_links(
 def test_every_estimate_of_several_devices_says_how_plain_it_is(everywhere: list[Estimate]) -> None:
     for estimate in everywhere:
         told = " ".join(estimate.notes)
-        assert ("no link model yet" in told and "powers of two" in told) == (estimate.target.devices > 1)
+        assert ("no tensor or pipeline parallelism" in told and "powers of two" in told) == (
+            estimate.target.devices > 1
+        )
 
 
 def test_packages_of_several_devices_are_counted_as_both(

@@ -96,7 +96,7 @@ def _again(
     if workload is None:
         return ()
     knowledge = load_knowledge(rules)
-    steps = trace_of(knowledge.book, knowledge.catalogue, workload, estimate, quantity)
+    steps = trace_of(knowledge.book, knowledge.catalogue, workload, estimate, quantity, knowledge.published)
     if steps and knowledge.book.digest != advice.versions.rules_digest:
         own = (
             f" It was made with --rules {', '.join(advice.versions.rules_dirs)}."

@@ -325,8 +325,13 @@ def _with_traces(
     return found, traces
 
 
-def trace_of(
-    book: RuleBook, catalogue: Catalogue, workload: Workload, estimate: Estimate, quantity: str
+def trace_of(  # noqa: PLR0913, PLR0917 - what is known, one by one
+    book: RuleBook,
+    catalogue: Catalogue,
+    workload: Workload,
+    estimate: Estimate,
+    quantity: str,
+    published: Published | None = None,
 ) -> tuple[TraceStep, ...]:
     """The trace of a catalogue estimate whose trace was not kept, computed again from its set-up.
 
@@ -341,7 +346,9 @@ def trace_of(
     )
     inputs = of_workload(workload).update(of_accelerator(entry))
     inputs = inputs.update(of_set_up(layout, estimate.target.devices))
-    return explain(book, table_of(book, [known_only(book, inputs)]), 0, quantity)
+    table = table_of(book, [known_only(book, inputs)])
+    near = with_neighbours(book, published, table, [workload.model.id], [entry.id])
+    return explain(book, near.table, 0, quantity)
 
 
 def _rent(estimate: Estimate) -> float:

@@ -18,6 +18,7 @@ from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
+from advisor.evidence.wires import network_of_text
 from advisor.model import preset_of
 from advisor.schema import Kind
 
@@ -208,6 +209,9 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
         value = degrees[name]
         if value is not None:
             found.put(name, value, Kind.published, row)
+    network = network_of_text(record.text("interconnect"))
+    if network is not None:
+        found.put("net_bandwidth", network, Kind.published, row)
     reading = shipped_reading()
     sharding = reading.word("shardings", record.text("sharding")) if record.text("sharding") else None
     if sharding is not None:

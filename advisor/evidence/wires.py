@@ -1,0 +1,39 @@
+"""The network between servers as the text of a published run tells it, per device."""
+
+from __future__ import annotations
+
+import re
+
+_GIGABIT = 1e9 / 8
+_OMNI_PATH = 100 * _GIGABIT  # of one port; there was one generation of it
+_SERVER = 8.0  # devices of a server where the text does not say
+_DEVICES = re.compile(r"\b(\d+) (?:GPUs|devices|cards) per node|nodes of (\d+)\b|\d+ nodes x (\d+) GPUs", re.I)
+_GIGABYTES = re.compile(r"(\d+) ?x ?(\d+(?:\.\d+)?) ?GB/s per node", re.I)
+_PORTS = re.compile(r"(\d+) ?x ?(\d+) ?(?:G|Gb/s|Gbps)\b(?! Ethernet)", re.I)
+_OMNI_PATHS = re.compile(r"(\d+) ?x Omni-?Path", re.I)
+_TOTAL = re.compile(r"^(\d+) ?Gb(?:ps|/s)$|(\d+) ?Gb(?:ps|/s) (?:node-node|between nodes|per node)", re.I)
+
+
+def network_of_text(text: str) -> float | None:
+    """B/s that one device's share of its server's adapters gives, one direction; None where not said.
+
+    Ports count as adapters of a server ("8x 200 Gbps HDR InfiniBand"), except Ethernet ports on the devices
+    themselves (Gaudi), which the accelerator's own file tells.
+    """
+    server = _of_server(text)
+    if server is None:
+        return None
+    devices = _DEVICES.search(text)
+    return server / (float(next(n for n in devices.groups() if n)) if devices else _SERVER)
+
+
+def _of_server(text: str) -> float | None:
+    if match := _GIGABYTES.search(text):
+        return float(match[1]) * float(match[2]) * 1e9
+    if match := _PORTS.search(text):
+        return float(match[1]) * float(match[2]) * _GIGABIT
+    if match := _OMNI_PATHS.search(text):
+        return float(match[1]) * _OMNI_PATH
+    if match := _TOTAL.search(text):
+        return float(match[1] or match[2]) * _GIGABIT
+    return None

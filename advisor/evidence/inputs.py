@@ -28,11 +28,33 @@ _MASKED = re.compile(r"pre-?train|mlm|masked|lm head|mlperf|\bph(ase)?[ -]?[12]\
 
 
 @dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A written reason why figures of some runs are not those of plain training as the row states it."""
+
+    where: Mapping[str, re.Pattern[str]]  # field of the record -> what it says
+    seq_len: float | None
+    quantities: tuple[str, ...]
+    reason: str
+
+    def holds(self, record: Record) -> bool:
+        """Whether the record is one of them."""
+        length = self.seq_len is None or record.number("seq_len") == self.seq_len
+        return length and all(pattern.search(record.text(name)) for name, pattern in self.where.items())
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Exclusion:
+        """As an entry of reading.toml says it."""
+        fields = {"notes": entry.get("pattern"), "framework": entry.get("framework"), "model": entry.get("model")}
+        where = {name: re.compile(text) for name, text in fields.items() if text}
+        return cls(where, entry.get("seq_len"), tuple(entry["quantities"]), entry["reason"])
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How words of the sources are read (rules/evidence/reading.toml and map.toml)."""
 
     patterns: Mapping[str, Sequence[tuple[re.Pattern[str], str]]]
-    excluded: Sequence[tuple[re.Pattern[str], tuple[str, ...], str]]
+    excluded: Sequence[Exclusion]
     ordinary: frozenset[str]
     fp32_is_tf32: frozenset[str]
 
@@ -49,7 +71,7 @@ def shipped_reading() -> Reading:
     kinds = ("stacks", "precisions", "methods", "optimizers", "shardings")
     return Reading(
         {kind: [(re.compile(p, re.I), value) for p, value in raw[kind]] for kind in kinds},
-        [(re.compile(e["pattern"]), tuple(e["quantities"]), e["reason"]) for e in raw["excluded"]],
+        [Exclusion.of(entry) for entry in raw["excluded"]],
         frozenset(names["ordinary"]),
         frozenset(names["fp32_is_tf32"]),
     )
@@ -113,10 +135,10 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
         return refuse(problem)
     put_memory(found, record)
     refused = {
-        quantity: reason
-        for pattern, quantities, reason in reading.excluded
-        if pattern.search(record.text("notes"))
-        for quantity in quantities
+        quantity: exclusion.reason
+        for exclusion in reading.excluded
+        if exclusion.holds(record)
+        for quantity in exclusion.quantities
     }
     return Run(record, entry, network, found, devices, named.preset or plain(record.text("model")), refused)
 

@@ -21,6 +21,14 @@ _GATED = re.compile(
 """Names of networks with gated feed-forward blocks, for rows that give no parameter count to tell by."""
 
 _PATCH = re.compile(r"(?:/|patch_?|p)(\d{1,2})(?!\d)", re.I)
+_RECURRENT = re.compile(r"transformer[- ]?xl", re.I)
+"""Networks that see the segment before (arXiv:1901.02860); their rows were all trained on WikiText-103."""
+
+_WIKITEXT = 267735.0
+_SCORED = 0.1
+"""Of that vocabulary: the first 20,000 words for every token, the three tails for the few tokens in them
+(cutoffs of github:NVIDIA/DeepLearningExamples PyTorch/LanguageModeling/Transformer-XL)."""
+
 _AGREES = 0.25  # relative distance of parameter counts beyond which a preset is not the row's network
 
 
@@ -91,6 +99,8 @@ def _as_shaped(record: Record, family: str) -> Network | str:
         "vocab": record.number("vocab") or (32000.0 if family in ("decoder", "moe") else 30522.0),
     }  # fmt: skip
     numbers["ffn_matrices"] = _matrices(record, family, numbers)
+    if _RECURRENT.search(record.text("model")):
+        numbers |= {"vocab": record.number("vocab") or _WIKITEXT, "cached_segments": 1.0, "scored_share": _SCORED}
     if family == "vit":
         patch, size = _PATCH.search(record.text("model")), record.number("image_size")
         if not patch or not size:

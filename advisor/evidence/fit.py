@@ -26,7 +26,7 @@ Index = npt.NDArray[np.int64]
 
 _FREEDOM = 4.0  # degrees of freedom of the residuals: heavy tails
 _LEAST_SCALE = 0.06  # repeated runs of one set-up differ by a few per cent
-_WEIGHT = 0.3  # of a row on average: rows of one source are not independent
+_WEIGHT = 0.12  # of a row on average: rows of one source are not independent; found by leaving sources out
 _DELTA = 1e-4
 _LONGEST_STEP = 0.7
 _WANTED = ("step_s", "step_batch")
@@ -77,7 +77,7 @@ def _flag_of(names: Sequence[str], constant: str) -> str:
 
 
 def weights_of(sources: Sequence[str]) -> Vector:
-    """One over the square root of the rows of the source, 0.3 on average."""
+    """One over the square root of the rows of the source, `_WEIGHT` on average."""
     counts = Counter(sources)
     weights = np.array([counts[source] ** -0.5 for source in sources])
     return np.asarray(weights * (_WEIGHT * len(weights) / weights.sum()))

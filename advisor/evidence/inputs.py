@@ -44,7 +44,11 @@ class Exclusion:
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Exclusion:
         """As an entry of reading.toml says it."""
-        fields = {"notes": entry.get("pattern"), "framework": entry.get("framework"), "model": entry.get("model")}
+        fields = {
+            "notes": entry.get("pattern"),
+            "framework": entry.get("framework"),
+            "model": entry.get("model"),
+        }
         where = {name: re.compile(text) for name, text in fields.items() if text}
         return cls(where, entry.get("seq_len"), tuple(entry["quantities"]), entry["reason"])
 

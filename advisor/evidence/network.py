@@ -100,7 +100,11 @@ def _as_shaped(record: Record, family: str) -> Network | str:
     }  # fmt: skip
     numbers["ffn_matrices"] = _matrices(record, family, numbers)
     if _RECURRENT.search(record.text("model")):
-        numbers |= {"vocab": record.number("vocab") or _WIKITEXT, "cached_segments": 1.0, "scored_share": _SCORED}
+        numbers |= {
+            "vocab": record.number("vocab") or _WIKITEXT,
+            "cached_segments": 1.0,
+            "scored_share": _SCORED,
+        }
     if family == "vit":
         patch, size = _PATCH.search(record.text("model")), record.number("image_size")
         if not patch or not size:

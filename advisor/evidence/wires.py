@@ -7,7 +7,9 @@ import re
 _GIGABIT = 1e9 / 8
 _OMNI_PATH = 100 * _GIGABIT  # of one port; there was one generation of it
 _SERVER = 8.0  # devices of a server where the text does not say
-_DEVICES = re.compile(r"\b(\d+) (?:GPUs|devices|cards) per node|nodes of (\d+)\b|\d+ nodes x (\d+) GPUs", re.I)
+_DEVICES = re.compile(
+    r"\b(\d+) (?:GPUs|devices|cards) per node|nodes of (\d+)\b|\d+ nodes x (\d+) GPUs", re.I
+)
 _GIGABYTES = re.compile(r"(\d+) ?x ?(\d+(?:\.\d+)?) ?GB/s per node", re.I)
 _PORTS = re.compile(r"(\d+) ?x ?(\d+) ?(?:G|Gb/s|Gbps)\b(?! Ethernet)", re.I)
 _OMNI_PATHS = re.compile(r"(\d+) ?x Omni-?Path", re.I)

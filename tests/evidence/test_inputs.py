@@ -10,7 +10,13 @@ def _record(**fields: object) -> Record:
 
 def test_an_exclusion_holds_where_all_that_it_names_agrees() -> None:
     binned = Exclusion.of(
-        {"framework": "DLE", "model": "BERT", "seq_len": 512, "quantities": ["step_time_s"], "reason": "binned"}
+        {
+            "framework": "DLE",
+            "model": "BERT",
+            "seq_len": 512,
+            "quantities": ["step_time_s"],
+            "reason": "binned",
+        }
     )
     assert binned.holds(_record(framework="PyTorch DLE", model="BERT-large", seq_len=512.0))
     assert not binned.holds(_record(framework="PyTorch DLE", model="BERT-large", seq_len=128.0))

@@ -161,7 +161,7 @@ class Fitter:
             else:
                 break
             theta, base, damping = theta + change, moved, max(damping / 5, 1e-4)
-            if before - after < 1e-4 * len(rows):
+            if before - after < 1e-5 * len(rows):
                 break
         return np.asarray(theta)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,9 +38,19 @@ def load_catalogue(dirs: Sequence[Path] | None = None) -> Catalogue:
     """Read accelerators/, models/ and workloads/ of each folder; a later folder overrides by id.
 
     `dirs` None means the shipped rules alone. Raises DataError that names file, key, value and the
-    nearest right one.
+    nearest right one. The shipped rules alone are read once a process.
     """
-    folders = [shipped("rules")] if dirs is None else list(dirs)
+    own = shipped("rules")
+    folders = [own] if dirs is None else list(dirs)
+    return _shipped_catalogue(own) if folders == [own] else _load(folders)
+
+
+@functools.cache
+def _shipped_catalogue(folder: Path) -> Catalogue:
+    return _load([folder])
+
+
+def _load(folders: Sequence[Path]) -> Catalogue:
     offers = _offers(folders)
     overridden: list[str] = []
 

@@ -33,8 +33,8 @@ SIZES = ("work", "weights", "length", "batch", "devices", "tensor", "pipeline", 
 _SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
 """Differences of `SIZES` that count as one, before the kernel's own scales."""
 
-NEAREST = 64
-"""Runs that a correction is made from; more change it by less than a per mille."""
+NEAREST = 40
+"""Runs that a correction is made from; more hardly change it."""
 
 _TOLD_AT_ONCE = 16  # candidates whose matrices stay in the processor's cache
 
@@ -103,46 +103,52 @@ def vocabulary(words: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
 
 
 def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
-    """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b)).
+    """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b))."""
+    square = (a.sizes**2).sum(1)[:, None] + (b.sizes**2).sum(1)[None, :] - 2 * a.sizes @ b.sizes.T
+    differs = {
+        name: (a.codes[name][:, None] != b.codes[name][None, :]) | (a.codes[name] < 0)[:, None]
+        for name in WORDS
+    }
+    return _covariance(kernel, np.maximum(square, 0.0), differs)
 
-    Of stacked parts (see `take`) one such matrix each. Which words differ is one number of ten bits, and
-    what each of its values means is computed once: a table of covariances costs little more than its sizes.
-    """
-    distance = (a.sizes**2).sum(-1)[..., :, None] + (b.sizes**2).sum(-1)[..., None, :]
-    distance -= 2.0 * a.sizes @ np.swapaxes(b.sizes, -1, -2)
-    np.maximum(distance, 0.0, out=distance)
-    apart = np.zeros(distance.shape, dtype=np.int16)
-    for bit, name in enumerate(_COMPARED):
-        left, right = (part.codes[name].astype(np.int32) for part in (a, b))
-        differs = np.where(left < 0, -2, left)[..., :, None] != right[..., None, :]  # unknown: always
-        apart |= differs * np.int16(1 << bit)
-    fine, cross, flat = _by_words(kernel)
-    out = flat.take(apart)
-    falling = np.empty_like(distance)
-    for words, scale in ((fine, kernel.fine_scale), (cross, kernel.cross_scale)):
-        np.multiply(distance, -scale, out=falling)
-        np.exp(falling, out=falling)
-        falling *= words.take(apart)
-        out += falling
+
+def _among(kernel: Kernel, features: Features, chosen: Codes) -> Matrix:
+    """Covariances among each row of chosen runs, shape (rows, k, k) for `chosen` of shape (rows, k)."""
+    sizes = features.sizes[chosen]
+    length = (sizes**2).sum(2)
+    square = length[:, :, None] + length[:, None, :] - 2 * sizes @ sizes.transpose(0, 2, 1)
+    differs = {}
+    for name in WORDS:
+        codes = features.codes[name][chosen]
+        differs[name] = (codes[:, :, None] != codes[:, None, :]) | (codes < 0)[:, :, None]
+    return _covariance(kernel, np.maximum(square, 0.0), differs)
+
+
+def _covariance(kernel: Kernel, distance: Matrix, differs: Mapping[str, npt.NDArray[np.bool_]]) -> Matrix:
+    """Covariances from distances of sizes and words that differ, elementwise."""
+    apart = kernel.apart
+
+    def added(names: Sequence[str], weights: Mapping[str, float]) -> Matrix:
+        total = np.zeros(distance.shape)
+        for name in names:
+            total += weights[name] * differs[name]
+        return total
+
+    large = added(("generation", "family", "method"), apart)
+    small = added(("device", "network", "precision", "recompute"), apart)
+    coarse = added(("family", "generation", "precision", "method"), _COARSE)
+    strange = added(("stack", "effort"), apart) + 0.5 * differs["precision"]
+    within = kernel.fine**2 * np.exp(-kernel.fine_scale * distance - small - large)
+    within += kernel.program**2 * np.exp(-coarse)
+    out = np.where(differs["program"], 0.0, within)
+    out += kernel.cross**2 * np.exp(-kernel.cross_scale * distance - large - strange)
+    out += np.where(differs["device"], 0.0, kernel.device**2 * np.exp(-0.7 * differs["family"]))
+    out += np.where(differs["network"], 0.0, kernel.network**2 * np.exp(-0.3 * differs["method"]))
     return np.asarray(out)
 
 
-def _by_words(kernel: Kernel) -> tuple[Vector, Vector, Vector]:
-    """By the bits of the words that differ: what falls with small and large distance, and what does not."""
-    bits = np.arange(1 << len(_COMPARED))
-    other = {name: (bits >> bit & 1).astype(np.float64) for bit, name in enumerate(_COMPARED)}
-    same = {name: 1.0 - other[name] for name in ("program", "device", "network")}
-    apart = {name: weight * other[name] for name, weight in kernel.apart.items() if name in other}
-    small = sum(apart[name] for name in ("device", "network", "precision", "recompute"))
-    large = sum(apart[name] for name in ("generation", "family", "method"))
-    fine = kernel.fine**2 * same["program"] * np.exp(-small - large)
-    strange = apart["stack"] + apart["effort"] + 0.5 * other["precision"]
-    cross = kernel.cross**2 * np.exp(-large - strange)
-    coarse = 0.3 * (other["family"] + other["generation"] + other["precision"] + other["method"])
-    flat = kernel.program**2 * same["program"] * np.exp(-coarse)
-    flat += kernel.device**2 * same["device"] * np.exp(-0.7 * other["family"])
-    flat += kernel.network**2 * same["network"] * np.exp(-0.3 * other["method"])
-    return fine, cross, flat
+_COARSE = {"family": 0.3, "generation": 0.3, "precision": 0.3, "method": 0.3}
+"""How fast what a program has to itself is lost between kinds of runs."""
 
 
 def doubts(kernel: Kernel, features: Features, residuals: Vector, rounds: int = 3) -> Vector:
@@ -200,12 +206,11 @@ class Neighbours:
         cross = covariance(self.kernel, candidates, self.features)
         near = np.argpartition(-cross, count - 1, axis=1)[:, :count]
         near = np.take_along_axis(near, np.argsort(-np.take_along_axis(cross, near, 1), axis=1), 1)
-        beside = self.features.take(near)
-        own = covariance(self.kernel, beside, beside)
-        own[:, np.arange(count), np.arange(count)] += self.noise[near]
         to = np.take_along_axis(cross, near, 1)
+        own = _among(self.kernel, self.features, near)
+        own[:, np.arange(count), np.arange(count)] += self.noise[near]
         weights = np.linalg.solve(own, to[:, :, None])[:, :, 0]
         out.correction[rows] = (weights * self.residuals[near]).sum(1)
         variance = np.maximum(self.kernel.variance - (to * weights).sum(1), 0.0) + self.kernel.noise**2
-        out.deviation[rows] = variance**0.5
+        out.deviation[rows] = np.sqrt(variance)
         out.nearest[rows], out.weights[rows] = near, weights

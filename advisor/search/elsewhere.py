@@ -33,8 +33,8 @@ from advisor.search.words import late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
 TRACED = ("time_s", "memory_bytes", "rent_usd")
-TRACED_PER_WORKLOAD = 2
-"""Traces of the cheapest candidates of each workload are kept; all of them would be most of the file."""
+TRACED_PER_WORKLOAD = 1
+"""Traces of the cheapest candidate of each workload are kept; all of them would be most of the file."""
 
 SEVERAL = (
     "Several devices: weights and states cut over all of them (FSDP), no tensor or pipeline parallelism "
@@ -84,6 +84,12 @@ def estimates_catalogue(
     extra = [name for name in ("input_s", "scale_limit") if name in book.quantities]
     small = evaluate(book, small, ("fits", "computes_16bit", "packages", *extra))
     reasons = _Reasons(book, space)
+    reasons.learn(
+        (candidate, name)
+        for name in WANTED
+        for at, candidate in enumerate(kept)
+        if math.isnan(ranges[name].value[at])
+    )
     found: list[Estimate] = []
     for at, candidate in enumerate(kept):
         estimate = _estimate(small, ranges, at, candidate, reasons)
@@ -213,11 +219,24 @@ class _Reasons:
         told = self.space.device_inputs[candidate.accelerator].reasons.get(own, "") if own else ""
         if told:
             return told
-        asked = "time_s" if own else name
-        key = (candidate.accelerator, self.space.jobs[candidate.workload].model.family, asked)
+        key = self._key(candidate, name)
         if key not in self.known:
-            self.known[key] = why_unknown(self.book, self.space.told([candidate]), 0, asked)
+            self.learn([(candidate, name)])
         return self.known[key]
+
+    def _key(self, candidate: Candidate, name: str) -> tuple[int, str, str]:
+        asked = "time_s" if name in self.inputs else name
+        return candidate.accelerator, self.space.jobs[candidate.workload].model.family, asked
+
+    def learn(self, unknown: Iterable[tuple[Candidate, str]]) -> None:
+        """The reasons of many unknown quantities at once: one table of one candidate each."""
+        asked = {self._key(candidate, name): candidate for candidate, name in unknown}
+        asked = {key: candidate for key, candidate in asked.items() if key not in self.known}
+        if not asked:
+            return
+        table = self.space.told(list(asked.values()))
+        for row, key in enumerate(asked):
+            self.known[key] = why_unknown(self.book, table, row, key[2])
 
 
 def _estimate(

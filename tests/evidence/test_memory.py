@@ -59,7 +59,7 @@ def test_sixteen_bit_weights_are_those_of_the_program_unless_the_precision_says_
 
 def test_defaults_of_a_program_hold_from_the_year_they_came() -> None:
     assert "fused_loss" not in told(framework="torchtune", era=2024.2)
-    assert told(framework="torchtune", era=2025.2)["fused_loss"] == 1.0
+    assert told(framework="torchtune", era=2025.2)["fused_loss"] == 0.5
 
 
 def test_trainable_weights_and_layouts_are_read_from_the_notes() -> None:

@@ -1,0 +1,148 @@
+"""The tables of docs/accuracy.md: python tools/accuracy.py [--ways group,source,publisher] > tables.md
+
+Predicts every shipped run by constants and neighbours that have not seen its group, source or publisher
+(minutes each), and prints the errors against the bars. Nothing here is fitted or chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from advisor.app import load_knowledge
+from advisor.evidence.inputs import Run
+from advisor.evidence.summary import Errors, errors_of, summary_of
+from advisor.evidence.validate import Judged, judge
+
+_LLM_DEVICES = ("a100", "h100", "h200", "b200", "gb200", "b300", "gb300", "h800", "a800")
+
+
+def percent(value: float, sign: str = "") -> str:
+    """A share as a percentage."""
+    return "" if math.isnan(value) else f"{value:{sign}.0%}" if abs(value) >= 0.1 else f"{value:{sign}.1%}"
+
+
+def line(label: str, errors: Errors) -> str:
+    """A row of a table."""
+    return (
+        f"| {label} | {errors.rows} | {percent(errors.median)} | {percent(errors.p90)} | "
+        f"{percent(errors.signed, '+')} | {percent(errors.covered)} | ±{percent(errors.half_width)} | "
+        f"{errors.interval_score:.2f} |"
+    )
+
+
+HEAD = (
+    "| rows | n | median error | 90 % below | median signed | in the 80 % range | range | interval score |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+
+
+def large_runs(row: Judged) -> bool:
+    """Language models, dense or with experts, over several servers of recent NVIDIA devices."""
+    if row.run is None or row.run.network.family not in ("decoder", "moe", "size_only"):
+        return False
+    return row.run.devices > 8 and any(word in row.run.entry.id for word in _LLM_DEVICES)
+
+
+def ranked(rows: Iterable[Judged]) -> tuple[int, int]:
+    """Pairs of runs of one network and recipe that differ by over 10 %: how many, how many told rightly."""
+    groups: dict[tuple[object, ...], list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        if row.run is None or row.refused:
+            continue
+        record = row.run.record
+        batch = record.number("global_batch")
+        if not batch:
+            continue
+        key = (
+            record.source, row.run.name, record.number("seq_len"), record.number("image_size"),
+            record.text("precision"), record.text("method"), record.number("lora_rank"),
+        )  # fmt: skip
+        groups[key].append((row.measured / batch, row.predicted / batch))
+    pairs = right = 0
+    for group in groups.values():
+        for at, (measured, predicted) in enumerate(group):
+            for other, told in group[at + 1 :]:
+                if abs(math.log(measured / other)) > math.log(1.1):
+                    pairs += 1
+                    right += (measured < other) == (predicted < told)
+    return pairs, right
+
+
+def source_mean(rows: Sequence[Judged]) -> float:
+    """Mean over sources of each source's median error."""
+    sources: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        if row.run is not None and not row.refused:
+            sources[row.run.record.source].append(abs(row.error))
+    return float(np.mean([np.median(errors) for errors in sources.values()])) if sources else math.nan
+
+
+def steps(judged: Sequence[Judged], way: str) -> None:
+    """The table of step times for one way of leaving out."""
+    rows = [row for row in judged if row.quantity == "step_time_s"]
+    answered = [row for row in rows if not row.refused]
+    print(f"\n### Step time, left out by {way}\n\n{HEAD}\n{line('all', errors_of(answered))}")
+    print(
+        line(
+            "large language models on several servers (A100 to B300)", errors_of(filter(large_runs, answered))
+        )
+    )
+    keys: dict[str, Callable[[Run], str]] = {
+        "vendor": lambda run: run.entry.vendor,
+        "family": lambda run: run.network.family,
+        "effort": lambda run: str(run.inputs.values.get("effort")),
+        "method": lambda run: str(run.inputs.values.get("method")),
+    }
+    for name, key in keys.items():
+        parts: dict[str, list[Judged]] = defaultdict(list)
+        for row in answered:
+            if row.run is not None:
+                parts[key(row.run)].append(row)
+        for word in sorted(parts):
+            if len(parts[word]) >= 10:
+                print(line(f"{name}: {word}", errors_of(parts[word])))
+    pairs, right = ranked(answered)
+    print(f"\nMean over sources of their medians: {percent(source_mean(answered))}.")
+    print(f"Of {pairs} pairs that differ by over 10 %, the faster is told in {right / max(1, pairs):.1%}.")
+    print(f"Predicted: {len(answered)} of {len(rows)} rows with a rate ({len(answered) / len(rows):.1%}).")
+    complete = [row for row in rows if row.run is not None or not row.refused.startswith("the row gives no")]
+    print(f"Of those that give what is needed: {len(answered) / max(1, len(complete)):.1%}.")
+
+
+def others(judged: Sequence[Judged], way: str) -> None:
+    """Whole runs and memory."""
+    summary = summary_of(judged, way)["quantities"]
+    for quantity in ("total_time_h", "peak_mem_gib"):
+        rows = [row for row in judged if row.quantity == quantity and not row.refused]
+        print(f"\n### {quantity}, left out by {way}\n\n{HEAD}\n{line('all', errors_of(rows))}")
+        if quantity == "peak_mem_gib":
+            for kind in ("allocated", "reserved", "nvml", "unknown"):
+                own = [r for r in rows if r.run and (r.run.record.text("memory_kind") or "unknown") == kind]
+                print(line(kind, errors_of(own)))
+    wrong = summary.get("fits", {}).get("said_to_fit_of_those_that_ran_out")
+    if wrong is not None:
+        print(f"\nSaid to fit at the upper bound, of runs that ran out of memory: {wrong:.1%}.")
+
+
+def main() -> None:
+    """See the module's text."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ways", default="group,source,publisher")
+    options = parser.parse_args()
+    knowledge = load_knowledge()
+    for way in options.ways.split(","):
+        judged = judge(knowledge.book, knowledge.published, way=way, catalogue=knowledge.catalogue)
+        steps(judged, way)
+        if way == "source":
+            others(judged, way)
+
+
+if __name__ == "__main__":
+    main()

@@ -46,9 +46,9 @@ def shipped_sayings() -> Mapping[str, Sequence[Said]]:
 
 
 def said_of(record: Record, what: str, era: float | None = None) -> Said | None:
-    """The first saying about `what` that the record's texts meet."""
+    """The first saying about `what` that the record's texts meet. Without a date, software counts as recent."""
     for said in shipped_sayings().get(what, ()):
-        if said.pattern.search(record.text(said.field)) and (not said.since or (era or 0.0) >= said.since):
+        if said.pattern.search(record.text(said.field)) and (not said.since or era is None or era >= said.since):
             return said
     return None
 

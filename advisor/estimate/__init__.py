@@ -2,7 +2,7 @@
 
 from advisor.estimate.cases import CaseOutcome, run_cases
 from advisor.estimate.evaluate import SCENARIOS, Range, evaluate, evaluate_ranges
-from advisor.estimate.explain import explain, why_unknown
+from advisor.estimate.explain import explain, explain_all, why_unknown
 from advisor.estimate.quantities import quantities_of
 from advisor.estimate.table import CurveData, Source, Table
 
@@ -16,6 +16,7 @@ __all__ = [
     "evaluate",
     "evaluate_ranges",
     "explain",
+    "explain_all",
     "quantities_of",
     "run_cases",
     "why_unknown",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,11 @@ def explain(
     from. Values and units are SI. A value of None has its reason.
     """
     return tuple(Walk(book, table, row, [quantity], scenario).steps(quantity))
+
+
+def explain_all(book: RuleBook, table: Table, row: int, quantities: Sequence[str]) -> tuple[TraceStep, ...]:
+    """One trace of several quantities in a row: each of them, and all that any of them rests on, once."""
+    return tuple(Walk(book, table, row, quantities).steps(*quantities))
 
 
 def why_unknown(book: RuleBook, table: Table, row: int, quantity: str, scenario: str = "middle") -> str:
@@ -151,10 +156,10 @@ class Walk:
                 return f"operator {operator}: {self.blame(holds if math.isnan(test) else value)}"
         return "no operator that it adds up is there"
 
-    def steps(self, quantity: str) -> Iterator[TraceStep]:
-        """The quantity and all below it, depth first, each once."""
-        seen = {quantity}
-        pending = [quantity]
+    def steps(self, *quantities: str) -> Iterator[TraceStep]:
+        """The quantities and all below them, depth first, each once."""
+        seen = set(quantities)
+        pending = list(reversed(quantities))
         while pending:
             name = pending.pop()
             rule = self.chosen(name) if name in self.book.quantities else None

@@ -68,7 +68,7 @@ def estimates_here(  # noqa: PLR0913, PLR0917 - what is known, one by one
     Several alike are told of once alone and once together. Uses what `calibration` measured, else the
     catalogue and published runs. The trace has the steps of time and memory, by `Quantity.trace`.
     """
-    places = _places(catalogue, machine, calibration)
+    places = places_here(catalogue, machine, calibration)
     workloads = tuple(workloads)
     rows = _rows(book, workloads, places)
     if not rows:
@@ -113,7 +113,8 @@ class _Row:
     inputs: Inputs
 
 
-def _places(catalogue: Catalogue, machine: Machine, calibration: Calibration | None) -> list[Place]:
+def places_here(catalogue: Catalogue, machine: Machine, calibration: Calibration | None) -> list[Place]:
+    """Each device of this machine, several alike together, or the processors where there is no device."""
     found: list[Place] = []
     alike: dict[tuple[str, int | None], list[Device]] = {}
     for device in machine.devices:
@@ -299,6 +300,15 @@ def _traced(quantities: dict[str, Quantity], prefix: str) -> dict[str, Quantity]
 
 def choices(table: Table, at: int, workload: Workload, layout: Layout, devices: int) -> dict[str, str]:
     """What the estimate takes for granted about the set-up, as words."""
+    found = words_of_choice(table, at, workload)
+    found |= {"micro_batch": f"{layout.micro_batch:g}", "recompute": layout.recompute}
+    if devices > 1:
+        found["sharding"] = f"fsdp over {devices}"
+    return found
+
+
+def words_of_choice(table: Table, at: int, workload: Workload) -> dict[str, str]:
+    """The number formats that are computed in and kept, as words."""
     asked = workload.recipe.precision
     lower = table.value("computes_16bit", at)
     precision, arithmetic = asked, ""
@@ -312,7 +322,4 @@ def choices(table: Table, at: int, workload: Workload, layout: Layout, devices: 
     found = {"precision": precision}
     if arithmetic:
         found["arithmetic"] = arithmetic
-    found |= {"micro_batch": f"{layout.micro_batch:g}", "recompute": layout.recompute}
-    if devices > 1:
-        found["sharding"] = f"fsdp over {devices}"
     return found

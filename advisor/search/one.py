@@ -1,0 +1,310 @@
+"""One workload on one set-up: the layout as stated, what is left open found; memory first, then the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from advisor.data.accelerator import Accelerator
+from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain_all, quantities_of
+from advisor.estimate.inputs import Inputs, known_only, of_accelerator
+from advisor.published import Published
+from advisor.rulebook import RuleBook
+from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
+from advisor.search.grid import TEXT_FAMILIES, Grid, SetUp, Stated, check_stated, first_grid, wider_grid
+from advisor.search.here import Place, input_notes, words_of_choice
+from advisor.search.inputs import of_workload
+from advisor.search.nearby import Nearby, with_neighbours
+from advisor.search.words import late_sentence, memory_sentence
+
+TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
+TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
+PARTS = (
+    "weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "gather_bytes", "activation_bytes",
+    "loss_bytes", "peak_bytes", "reserved_bytes",
+)  # fmt: skip
+"""Parts of the memory, not all of which stand at the same moment; then what stands at the highest one."""
+COSTS = ("rent_usd", "spot_usd", "energy_j")
+SIZES = ("params", "total_flops", "memory_bytes", "memory_usable")
+
+_SLACK = 1.03
+"""Layouts this little slower than the fastest are as fast: the rules do not tell them apart, simplicity does."""
+_MOST_TRIED = 1024  # devices, when nothing fits and more are tried
+
+
+class Assumption(NamedTuple):
+    """Something taken for granted, with why or whence."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class One:
+    """The estimate with its trace (empty unless asked for) and what was taken for granted."""
+
+    estimate: Estimate
+    trace: dict[str, tuple[TraceStep, ...]]
+    assumed: tuple[Assumption, ...]
+    helps: tuple[str, ...] = ()  # where nothing fits: what would
+
+
+def place_of(entry: Accelerator, packages: int, nodes: int = 1) -> Place:
+    """So many packages of a catalogue entry in each of `nodes` servers.
+
+    A server with fewer than the usual one holds has the smaller scale-up domain; of whole racks, whose
+    domain spans servers, the catalogue's figure stays.
+    """
+    devices = packages * nodes * entry.devices_per_package
+    inputs = of_accelerator(entry)
+    own = packages * entry.devices_per_package
+    domain = inputs.values.get("hw_domain_devices")
+    if nodes > 1 and domain is not None and own < domain <= 16:
+        inputs.put("hw_domain_devices", float(own), Kind.stated, "flags: devices of one server")
+    label = f"{packages * nodes} x {entry.id}"
+    if entry.devices_per_package > 1:
+        label += f" ({devices} device{'s' if devices > 1 else ''})"
+    target = Target(
+        label=label, accelerator_id=entry.id, devices=devices, packages=float(packages * nodes)
+    )  # fmt: skip
+    return Place(target, inputs)
+
+
+def estimate_one(  # noqa: PLR0913 - what is known, one by one
+    book: RuleBook,
+    workload: Workload,
+    place: Place,
+    stated: Stated,
+    published: Published | None = None,
+    *,
+    traced: bool = False,
+) -> One:
+    """The workload there in the layout stated, or in the fastest that fits; in that which needs least if none.
+
+    Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
+    `helps` says what would.
+    """
+    inputs = of_workload(workload).update(place.inputs)
+    check_stated(workload, inputs, place.target.devices, stated)
+    chosen = _choose(book, workload, inputs, place.target.devices, stated)
+    row = known_only(book, inputs.update(chosen.inputs(stated)))
+    near = with_neighbours(
+        book, published, _table(book, row), [workload.model.id], [place.target.accelerator_id]
+    )
+    table = evaluate(book, near.table)
+    wanted = _wanted(book, workload)
+    ranges = evaluate_ranges(book, near.table, wanted)
+    estimate = _estimate(book, table, ranges, workload, place, chosen, near)
+    helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
+    traces: dict[str, tuple[TraceStep, ...]] = {}
+    if traced:
+        estimate, traces = _traced(book, table, estimate)
+    return One(estimate, traces, _assumed(row, workload), helps)
+
+
+def _wanted(book: RuleBook, workload: Workload) -> list[str]:
+    text = workload.model.family in TEXT_FAMILIES
+    names = (*TIMES, *(TOKENS if text else ()), *SIZES, *PARTS, *COSTS)
+    return [name for name in names if name in book.quantities]
+
+
+def _table(book: RuleBook, row: Inputs) -> Table:
+    """The table of one row, or of as many as there are values in its columns."""
+    return Table.from_columns(
+        book, row.values, rows=1, reasons=row.reasons, sources=row.sources, ranges=row.ranges
+    )
+
+
+# ---- the choice ---------------------------------------------------------------------------------------
+
+
+def _choose(book: RuleBook, workload: Workload, inputs: Inputs, devices: int, stated: Stated) -> SetUp:
+    """The set-up taken: of those that fit the fastest, else the one that needs the least memory."""
+    nearest: SetUp | None = None
+    for build in (first_grid, wider_grid):
+        grid = build(workload, inputs, devices, stated)
+        if not grid.rows:
+            continue
+        nearest, fits = _best(book, inputs, grid, stated)
+        if fits:
+            break
+    assert nearest is not None  # noqa: S101 - check_stated refuses what leaves no set-up at all
+    return nearest
+
+
+def _best(book: RuleBook, inputs: Inputs, grid: Grid, stated: Stated) -> tuple[SetUp, bool]:
+    """The best set-up of a grid, and whether it fits (True too where nobody knows)."""
+    base = known_only(book, inputs.update(grid.rows[0].inputs(stated)))
+    columns = {**base.values, **{k: v for k, v in grid.columns().items() if k in book.columns}}
+    table = Table.from_columns(book, columns, rows=len(grid.rows))
+    need = ("memory_bytes", "memory_usable")
+    middle = evaluate(book, table, (*need, "time_s"), keep_all=False).columns
+    if np.isnan(middle["memory_bytes"]).all() or np.isnan(middle["memory_usable"]).all():
+        return grid.simplest(), True
+    worst = evaluate(book, table, need, "pessimistic", keep_all=False).columns
+    pool = np.flatnonzero(worst["memory_bytes"] <= worst["memory_usable"])
+    if not len(pool):
+        pool = np.flatnonzero(middle["memory_bytes"] <= middle["memory_usable"])
+    if not len(pool):
+        return grid.rows[int(np.nanargmin(middle["memory_bytes"]))], False
+    time = middle["time_s"][pool]
+    if np.isnan(time).all():
+        return grid.simplest([int(at) for at in pool]), True
+    near = pool[time <= _SLACK * np.nanmin(time)]
+    return grid.simplest([int(at) for at in near]), True
+
+
+# ---- the estimate -------------------------------------------------------------------------------------
+
+
+def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
+    book: RuleBook,
+    table: Table,
+    ranges: dict[str, Range],
+    workload: Workload,
+    place: Place,
+    chosen: SetUp,
+    near: Nearby,
+) -> Estimate:
+    quantities = {
+        name: _with_source(name, quantity, place.inputs)
+        for name, quantity in quantities_of(book, table, ranges, 0).items()
+    }
+    need, usable, time = (quantities[name] for name in ("memory_bytes", "memory_usable", "time_s"))
+    fits_value = table.value("fits", 0)
+    fits = None if fits_value is None else fits_value == 1.0
+    count = place.target.devices
+    where = "the device" if count == 1 else f"each of {count} devices"
+    why = [memory_sentence(need, usable, "this machine" if place.target.device == "cpu" else where)]
+    limit = "" if fits else "memory" if fits is False else "unknown"
+    if place.problem:
+        why.insert(0, place.problem)
+        fits, limit = (False, "framework") if fits else (fits, limit)
+    if time.value is None:
+        why.append(f"Time is not known: {time.reason}.")
+        limit = limit or "unknown"
+    elif fits and "deadline" in workload.recipe.stated and (late := late_sentence(time, workload)):
+        why.append(late)
+        limit = "time"
+    from_here = table.value("rate_here", 0) is not None
+    return Estimate(
+        workload=workload.id,
+        target=place.target,
+        purpose="here" if place.target.here else "fit",
+        fits=fits,
+        why=" ".join(why),
+        limit=limit,
+        choices={**words_of_choice(table, 0, workload), **chosen.words(count)},
+        quantities=quantities,
+        calibrated=table.value("measured_rate", 0) is not None,
+        near=() if from_here or time.value is None else near.runs(0),
+        notes=_notes(table, workload, place, chosen),
+    )
+
+
+def _with_source(name: str, quantity: Quantity, inputs: Inputs) -> Quantity:
+    """Rents name the provider and date of the price."""
+    price = {"rent_usd": "hw_price", "spot_usd": "hw_spot_price"}.get(name)
+    if price is None or quantity.value is None:
+        return quantity
+    return quantity.model_copy(update={"source": inputs.sources[price][1]})
+
+
+def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tuple[str, ...]:
+    notes = list(place.notes)
+    limit, count = table.value("scale_limit", 0), place.target.devices
+    if limit is not None and count > limit:
+        notes.append(
+            f"No published run here has more than {limit:g} such devices: beyond them it is a guess."
+        )
+    batch, replicas = workload.recipe.global_batch, table.value("data_parallel", 0)
+    if batch and replicas and (batch / replicas) % chosen.micro_batch:
+        notes.append(
+            f"A batch of {batch:g} does not part evenly into micro-batches of {chosen.micro_batch:g} on "
+            f"{replicas:g} replicas; the estimate takes the mean."
+        )
+    where = "this machine" if place.target.here else "a host of these devices"
+    return (*notes, *input_notes(table, 0, workload, where))
+
+
+def _traced(
+    book: RuleBook, table: Table, estimate: Estimate
+) -> tuple[Estimate, dict[str, tuple[TraceStep, ...]]]:
+    """One trace for all quantities of the estimate: most of their steps are the same."""
+    key = f"{estimate.workload}/{estimate.target.label}"
+    names = [name for name, quantity in estimate.quantities.items() if quantity.value is not None]
+    found = {
+        name: quantity.model_copy(update={"trace": key}) if name in names else quantity
+        for name, quantity in estimate.quantities.items()
+    }
+    steps = explain_all(book, table, 0, names)
+    return estimate.model_copy(update={"quantities": found}), {key: steps}
+
+
+def _assumed(row: Inputs, workload: Workload) -> tuple[Assumption, ...]:
+    """Every column of recipe and set-up that nobody stated, with its source."""
+    skip = set(workload.model.numbers) | {"deadline_s"}
+    return tuple(
+        Assumption(name, value if isinstance(value, str) else f"{value:g}", source)
+        for name, (kind, source) in row.sources.items()
+        for value in [row.values[name]]
+        if kind == Kind.assumed and value is not None and name not in skip and not name.startswith("hw_")
+    )
+
+
+# ---- what would help ----------------------------------------------------------------------------------
+
+
+def _helps(  # noqa: PLR0913, PLR0917 - the question and its answer
+    book: RuleBook, workload: Workload, inputs: Inputs, stated: Stated, chosen: SetUp, place: Place
+) -> tuple[str, ...]:
+    """Changes of the set-up that was nearest, each alone, with which the memory suffices."""
+    count = place.target.devices
+    tries: list[tuple[str, Inputs]] = []
+
+    def attempt(text: str, set_up: SetUp = chosen, **words: str) -> None:
+        row = inputs.update(set_up.inputs(stated))
+        for name, word in words.items():
+            row.put(name, word, Kind.assumed, "tried")
+        if words.get("method") in ("lora", "qlora") and row.values.get("lora_rank") is None:
+            row.put("lora_rank", 16.0, Kind.assumed, "tried")
+        tries.append((text, known_only(book, row)))
+
+    if chosen.micro_batch > 1:
+        attempt("one sample at a time (--micro-batch 1)", replace(chosen, micro_batch=1.0))
+    if chosen.recompute != "full":
+        attempt("recomputation (--recompute full)", replace(chosen, recompute="full"))
+    if count > 1 and chosen.sharding != "fsdp":
+        attempt("cutting weights and states over the devices (--sharding fsdp)",
+                replace(chosen, sharding="fsdp"))  # fmt: skip
+    if chosen.offload == "none":
+        attempt("optimizer states in the host's memory (--offload optimizer)",
+                replace(chosen, offload="optimizer"))  # fmt: skip
+    if workload.recipe.optimizer == "adamw":
+        attempt("8-bit optimizer states (--optimizer adamw_8bit)", optimizer="adamw_8bit")
+    if workload.recipe.method in ("pretrain", "full", "lora") and workload.model.family in TEXT_FAMILIES:
+        for method in ("lora", "qlora") if workload.recipe.method != "lora" else ("qlora",):
+            attempt(f"adapters instead of all weights (--method {method})", method=method)
+    least = replace(chosen, micro_batch=1.0, recompute="full", sharding="fsdp")
+    more = [] if place.target.here else [2**n for n in range(11) if count < 2**n <= _MOST_TRIED]
+    for devices in more:
+        attempt(f"{devices} devices instead of {count}, cut over all of them and recomputed",
+                replace(least, devices=devices))  # fmt: skip
+    if not tries:
+        return ()
+    fits = _fits(book, [row for _, row in tries])
+    found = [text for (text, _), fit in zip(tries, fits, strict=True) if fit]
+    single, several = [], []
+    for text in found:
+        (several if text[0].isdigit() else single).append(text)
+    return (*single, *several[:1])
+
+
+def _fits(book: RuleBook, rows: Sequence[Inputs]) -> list[bool]:
+    table = Table.from_rows(book, [row.values for row in rows])
+    values = evaluate(book, table, ["fits"], keep_all=False).columns["fits"]
+    return [bool(value == 1) for value in values]

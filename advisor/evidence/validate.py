@@ -19,6 +19,7 @@ from advisor.evidence.fit import problem_of
 from advisor.evidence.inputs import Run, shipped_evidence
 from advisor.evidence.leave_out import folds_of, left_out
 from advisor.evidence.measured import MEMORY_KINDS
+from advisor.evidence.memory import memory_kind
 from advisor.evidence.table import (
     Asked,
     Evidence,
@@ -208,7 +209,7 @@ def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
     for one in asked:
         run, at = evidence.runs[one.row], place[one.row]
         if one.quantity == "peak_mem_gib":
-            kind = MEMORY_KINDS.get(run.record.text("memory_kind"), "reserved_bytes")
+            kind = MEMORY_KINDS[memory_kind(run.record)]
             value, low, high = (float(part[at]) / _GIB for part in ranges[kind])
         else:
             usable = float(ranges["memory_usable"].value[at])

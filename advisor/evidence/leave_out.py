@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,12 @@ Index = npt.NDArray[np.int64]
 
 WAYS = ("none", "group", "source", "publisher")
 _GROUP_FOLDS = 20  # groups leave in twenty parts at a time: each is predicted from 95 % of the others
-_SAME_FIGURE = 3  # decimals of ln(seconds) that tell two printings of one figure
+_SAME_FIGURE = 0.001  # of ln(seconds): nearer speeds of as many devices are two printings of one figure,
+_SAME_RUN = 0.01  # and of the same network even when one of them is rounded
+
+
+def _silent(_done: int, _all: int) -> None:
+    """Nobody listens."""
 
 
 def parts_of(runs: Sequence[Run], way: str) -> list[Index]:
@@ -50,16 +55,34 @@ def _key(run: Run, way: str) -> str:
 
 
 def printed_again(runs: Sequence[Run], target: Vector, part: Index) -> Index:
-    """Rows outside of the part that print a figure of it again: same device, count and seconds."""
-    keys = [
-        (run.entry.vendor, run.devices, round(float(y), _SAME_FIGURE))
-        for run, y in zip(runs, target, strict=True)
-    ]
-    inside = {keys[row] for row in part}
+    """Rows outside of the part that print a figure of it again: same vendor, device count and speed.
+
+    Speeds are compared as ln(seconds of one sample on one accelerator), because one printing may tell the
+    batch and the other not.
+    """
+    speed = target + np.array([_sample_share(run) for run in runs])
+    near: dict[tuple[str, float, int], list[int]] = defaultdict(list)
+    for row in part[np.isfinite(speed[part])].tolist():
+        place = math.floor(speed[row] / _SAME_RUN)
+        for beside in (place - 1, place, place + 1):
+            near[runs[row].entry.vendor, runs[row].devices, beside].append(row)
     mine = set(part.tolist())
-    return np.array(
-        [row for row, key in enumerate(keys) if key in inside and row not in mine], dtype=np.int64
-    )
+    found = []
+    for row in np.flatnonzero(np.isfinite(speed)).tolist():
+        run = runs[row]
+        alike = near.get((run.entry.vendor, run.devices, math.floor(speed[row] / _SAME_RUN)), ())
+        if row not in mine and any(
+            abs(speed[row] - speed[at]) < (_SAME_RUN if run.name == runs[at].name else _SAME_FIGURE)
+            for at in alike
+        ):
+            found.append(row)
+    return np.array(found, dtype=np.int64)
+
+
+def _sample_share(run: Run) -> float:
+    """What turns ln(seconds of what the run measured) into those of one sample on one accelerator."""
+    batch, count = run.record.number("global_batch"), run.record.number("num_accelerators")
+    return math.log(count / batch) if batch and count else 0.0
 
 
 @dataclass(frozen=True)
@@ -85,20 +108,27 @@ class Fold:
     predicted: Vector  # ln(seconds) of all rows by these constants
 
 
-def folds_of(problem: Problem, theta: Vector, way: str, asked: int | None = None) -> list[Fold]:
+def folds_of(
+    problem: Problem,
+    theta: Vector,
+    way: str,
+    asked: int | None = None,
+    tell: Callable[[int, int], None] = _silent,
+) -> list[Fold]:
     """The rules refitted without each part that holds one of the first `asked` rows (default: all).
 
     Rows without a measured or a predicted figure are predicted like the others and fitted on by none.
+    `tell` hears how many of how many parts are done.
     """
     fitter, rows = Fitter(problem), np.arange(len(problem.runs))
     base = predict(problem, theta)
     every = np.flatnonzero(np.isfinite(problem.target) & np.isfinite(base))
     slope = np.zeros((len(rows), len(problem.names)))
     slope[every] = fitter.derivatives(theta, base[every], every)
-    found = []
-    for part in parts_of(problem.runs, way):
-        if asked is not None and part.min() >= asked:
-            continue
+    found: list[Fold] = []
+    parts = [part for part in parts_of(problem.runs, way) if asked is None or part.min() < asked]
+    for number, part in enumerate(parts):
+        tell(number, len(parts))
         out = np.concatenate([part, printed_again(problem.runs, problem.target, part)])
         own = fitter.without(out, theta, slope, every)
         found.append(Fold(part, np.setdiff1d(every, out), predict(problem, own)))

@@ -185,11 +185,11 @@ def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]
     recipe = asdict(own)
     for name in ("model", "params", "hub"):
         del recipe[name]
-    network = _network(own, knowledge.catalogue)
+    network = network_of(own, knowledge.catalogue)
     return knowledge, (workload_from_flags(knowledge.catalogue, network, **recipe), *reference)
 
 
-def _network(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
+def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
     """What --model or --params means. Raises UserError when nothing of that name is known here."""
     from advisor.model import find_config, model_of_size, read_hf_config
 

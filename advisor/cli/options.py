@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,28 @@ def _formats(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     if unknown or not wanted:
         raise click.BadParameter(f"{', '.join(unknown) or 'nothing'} given; known are html and pdf")
     return wanted
+
+
+def hub_cache() -> Path:
+    """Where the huggingface_hub library keeps what it has downloaded (its own environment variables)."""
+    told = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not told:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        told = (os.environ.get("HF_HOME") or f"{base}/huggingface") + "/hub"
+    return Path(os.path.expanduser(told))  # noqa: PTH111 - Path.expanduser raises where there is no home
+
+
+def count(text: str | None) -> float | None:
+    """'20B', '1.5T', '100e6' as a number. Raises click.BadParameter for anything else."""
+    if text is None:
+        return None
+    scale = {"K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+    body = text.strip().replace(",", "").replace("_", "")
+    factor = scale.get(body[-1:].upper(), 0.0)
+    try:
+        value = float(body[:-1]) * factor if factor else float(body)
+    except ValueError:
+        value = float("nan")
+    if not 1 <= value < 1e18:
+        raise click.BadParameter(f"{text!r} is not a count; write for example 20B, 1.5T or 100e6")
+    return value

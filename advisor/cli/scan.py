@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from advisor.cli.options import (
+    count,
     device_option,
     formats_option,
+    hub_cache,
     json_flag,
     lang_option,
     mode,
@@ -46,11 +47,11 @@ if TYPE_CHECKING:
 @click.option(
     "--params",
     metavar="N",
-    callback=lambda _c, _p, v: _count(v),
+    callback=lambda _c, _p, v: count(v),
     help="Instead of --model: a network of which only the number of parameters is known, e.g. 7B.",
 )
 @click.option(
-    "--tokens", metavar="N", callback=lambda _c, _p, v: _count(v), help="Tokens or images, e.g. 20B."
+    "--tokens", metavar="N", callback=lambda _c, _p, v: count(v), help="Tokens or images, e.g. 20B."
 )
 @click.option("--method", metavar="NAME", help="pretrain, full, lora or qlora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, …")
@@ -95,7 +96,7 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
         raise click.UsageError(
             "--tokens, --method, --precision, --seq-len and --batch need --model or --params"
         )
-    workload = WorkloadFlags(model, params, _hub_cache(), **own) if named else None
+    workload = WorkloadFlags(model, params, hub_cache(), **own) if named else None
     options = ScanOptions(mode=mode(quick, thorough), workload=workload, **flags)
     stop = Stop()
     out = console(stderr=as_json, quiet=quiet)
@@ -148,28 +149,3 @@ class _Screen:
 
     def say(self, text: str) -> None:
         self._progress.say(text)
-
-
-def _hub_cache() -> Path:
-    """Where the huggingface_hub library keeps what it has downloaded (its own environment variables)."""
-    told = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    if not told:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        told = (os.environ.get("HF_HOME") or f"{base}/huggingface") + "/hub"
-    return Path(os.path.expanduser(told))  # noqa: PTH111 - Path.expanduser raises where there is no home
-
-
-def _count(text: str | None) -> float | None:
-    """'20B', '1.5T', '100e6' as a number. Raises click.BadParameter for anything else."""
-    if text is None:
-        return None
-    scale = {"K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
-    body = text.strip().replace(",", "").replace("_", "")
-    factor = scale.get(body[-1:].upper(), 0.0)
-    try:
-        value = float(body[:-1]) * factor if factor else float(body)
-    except ValueError:
-        value = float("nan")
-    if not 1 <= value < 1e18:
-        raise click.BadParameter(f"{text!r} is not a count; write for example 20B, 1.5T or 100e6")
-    return value

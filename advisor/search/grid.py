@@ -1,4 +1,4 @@
-"""Set-ups tried for one workload on given devices: what is stated holds, the rest is every sensible choice."""
+"""Set-ups tried for one workload on given devices: what is stated holds, each sensible choice of the rest."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def wider_grid(workload: Workload, inputs: Inputs, devices: int, stated: Stated)
     eps = [stated.ep] if stated.ep else [1]
     if family == "moe" and not stated.ep:
         eps += [n for n in _powers(inside) if n > 1 and numbers.get("experts", 1) % n == 0][-1:]
-    rows = []
+    rows: list[SetUp] = []
     for tp, pp, ep in itertools.product(tps, pps, eps):
         rows += _with_degrees(workload, inputs, devices, stated, (tp, pp, ep))
     return Grid(tuple(rows))

@@ -1,4 +1,4 @@
-"""One workload on one set-up: the layout as stated, what is left open found; memory first, then the fastest."""
+"""One workload on one set-up: the layout as stated, what is open found: memory first, then the fastest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from advisor.search.grid import TEXT_FAMILIES, Grid, SetUp, Stated, check_stated
 from advisor.search.here import Place, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
-from advisor.search.words import late_sentence, memory_sentence
+from advisor.search.words import memory_sentence
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
 TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
@@ -31,7 +31,7 @@ COSTS = ("rent_usd", "spot_usd", "energy_j")
 SIZES = ("params", "total_flops", "memory_bytes", "memory_usable")
 
 _SLACK = 1.03
-"""Layouts this little slower than the fastest are as fast: the rules do not tell them apart, simplicity does."""
+"""Layouts no slower than this beside the fastest are as fast: the simplest of them is taken."""
 _MOST_TRIED = 1024  # devices, when nothing fits and more are tried
 
 
@@ -83,7 +83,7 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     *,
     traced: bool = False,
 ) -> One:
-    """The workload there in the layout stated, or in the fastest that fits; in that which needs least if none.
+    """The workload there, in the layout stated or the fastest that fits, else in that which needs least.
 
     Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
     `helps` says what would.
@@ -187,9 +187,6 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
     if time.value is None:
         why.append(f"Time is not known: {time.reason}.")
         limit = limit or "unknown"
-    elif fits and "deadline" in workload.recipe.stated and (late := late_sentence(time, workload)):
-        why.append(late)
-        limit = "time"
     from_here = table.value("rate_here", 0) is not None
     return Estimate(
         workload=workload.id,
@@ -298,7 +295,8 @@ def _helps(  # noqa: PLR0913, PLR0917 - the question and its answer
         return ()
     fits = _fits(book, [row for _, row in tries])
     found = [text for (text, _), fit in zip(tries, fits, strict=True) if fit]
-    single, several = [], []
+    single: list[str] = []
+    several: list[str] = []
     for text in found:
         (several if text[0].isdigit() else single).append(text)
     return (*single, *several[:1])

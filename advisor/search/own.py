@@ -36,8 +36,8 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     """
     found = find_model(catalogue, model) if isinstance(model, str) else model
     like = _pattern(catalogue, found, method)
-    _check_word(catalogue, "method", method)
-    _check_word(catalogue, "precision", precision)
+    check_word(catalogue, "method", method)
+    check_word(catalogue, "precision", precision)
     for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
         if value is not None and not value > 0:
             raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
@@ -118,7 +118,8 @@ def _unit(model: Model) -> str:
     return "images" if _kind(model.family) == "cnn" else "tokens"
 
 
-def _check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
+def check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
+    """Raise UserError with the nearest for a word that this column of the rules does not have."""
     values = catalogue.words.get(column, ())
     if word is None or word in values:
         return

@@ -64,7 +64,7 @@ def measurement(t: Texts, m: Measurement) -> Markup:
     if point:
         words.append(point)
     if m.phase != "burst":
-        words.append(m.phase)
+        words.append(t.said(m.phase))
     return Markup('{} <span class="param">{}</span>').format(
         bench(t, m.bench), foreign(", ".join(words), 140) if words else ""
     )
@@ -79,7 +79,7 @@ def _what(t: Texts, m: Measurement) -> list[str]:
     found = [
         m.params[key] for key in ("op", "family", "dtype", "kind", "direction", "where") if key in m.params
     ]
-    words = [names.get(str(value), str(value).replace("_", " ")) for value in found]
+    words = [names.get(str(value)) or t.said(str(value).replace("_", " ")) for value in found]
     if isinstance(m.params.get("direct"), bool):
         words.append(
             t.plain("measurement.direct", "past the system's cache")
@@ -98,7 +98,7 @@ def _sizes(t: Texts, m: Measurement) -> list[str]:
         layers = " + ".join(str(of["layers"]).split(","))
         words.append(t.plain("measurement.layers", "{count} layers", count=layers))
     if isinstance(of.get("parameters"), int | float):
-        count = number(float(of["parameters"]), "1")
+        count = t.number(float(of["parameters"]), "1")
         words.append(t.plain("measurement.parameters", "{count} parameters", count=count))
     if "seq" in of:
         words.append(t.plain("measurement.tokens", "{count} tokens", count=of["seq"]))
@@ -110,7 +110,7 @@ def _sizes(t: Texts, m: Measurement) -> list[str]:
         side = of["image_size"]
         words.append(t.plain("measurement.pixels", "{width} × {height} pixels", width=side, height=side))
     if isinstance(of.get("bytes"), int | float) and m.bench != "train_step":
-        words.append(number(float(of["bytes"]), "B"))
+        words.append(t.number(float(of["bytes"]), "B"))
     return words
 
 
@@ -141,9 +141,14 @@ def device_title(t: Texts, device: Device) -> Markup:
     )
 
 
-def code(name: str) -> Markup:
+def said(t: Texts, text: str, limit: int = 200) -> Markup:
+    """A sentence of the advice in the report's language."""
+    return foreign(t.said(text), limit)
+
+
+def code(t: Texts, name: str) -> Markup:
     """A code of a closed list as words."""
-    return foreign(name.replace("_", " "), 80)
+    return said(t, name.replace("_", " "), 80)
 
 
 def first_sentence(text: str) -> str:
@@ -167,7 +172,7 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
     """What limits a run here, shortly: needed and allowed stand in the other columns already."""
     need, has = estimate.quantities.get("memory_bytes"), estimate.quantities.get("memory_usable")
     needed, there = select.point(need), select.point(has)
-    size = number(there, "B") if there is not None else ""
+    size = t.number(there, "B") if there is not None else ""
     tight = Markup()
     if need and there is not None and needed is not None and needed <= there < (need.high or 0.0):
         tight = t("limit.tight", "Memory is tight: the upper end of the estimate does not fit.")
@@ -178,11 +183,13 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
         )
     if reason:
         return (
-            foreign(first_sentence(estimate.why), 240) if estimate.why else code(estimate.limit or "unknown")
+            said(t, first_sentence(estimate.why), 240)
+            if estimate.why
+            else code(t, estimate.limit or "unknown")
         )
     time, allowed = select.point(estimate.quantities.get("time_s")), select.deadline_s(workload)
     if time is None:
-        return foreign(estimate.why, 240) if estimate.why else code("unknown")
+        return said(t, estimate.why, 240) if estimate.why else code(t, "unknown")
     if allowed and time > allowed:
         late = t(
             "limit.time", "Time: {times} what is allowed; memory suffices.", times=_times(time / allowed)
@@ -196,7 +203,7 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
 def room(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
     """ "21 / 24" GiB: what one device must hold and what it has, and whether that is tight."""
     need, there = select.point(estimate.quantities.get("memory_bytes")), select.room(advice, estimate)
-    ends = ["?" if size is None else number(size / GIB, "1") for size in (need, there)]
+    ends = ["?" if size is None else t.number(size / GIB, "1") for size in (need, there)]
     text = Markup("{} / {}").format(*ends)
     if select.tight(advice, estimate):
         text += Markup(' <span class="warn">{}</span>').format(t("catalogue.tight", "tight"))
@@ -207,11 +214,13 @@ def _times(ratio: float) -> str:
     return f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:,.0f} ×"
 
 
-def choices(estimate: Estimate) -> Markup:
+def choices(estimate: Estimate, t: Texts) -> Markup:
     """What the estimate took for granted about the set-up: precision, micro-batch, recompute."""
-    return foreign(
-        ", ".join(f"{key} {value}".replace("_", " ") for key, value in estimate.choices.items()), 200
+    words = (
+        f"{t.said(key.replace('_', ' '))} {t.said(value.replace('_', ' '))}"
+        for key, value in estimate.choices.items()
     )
+    return foreign(t.plain("list.comma", ", ").join(words), 200)
 
 
 def joined(*figures: Markup) -> Markup:
@@ -226,7 +235,7 @@ def caches(found: tuple[Cache, ...] | None, t: Texts) -> Markup:
             "cache.level",
             "L{level} {size}{count}",
             level=cache.level,
-            size=number(float(cache.size_bytes), "B"),
+            size=t.number(float(cache.size_bytes), "B"),
             count=f" × {cache.count}" if cache.count and cache.count > 1 else "",
         )
         for cache in found or ()
@@ -275,7 +284,7 @@ def seen(fact: Fact[tuple[FrameworkDevice, ...]], t: Texts) -> Markup:
         return foreign(", ".join(f"{device.name} {device.device_name}" for device in fact.value), 200)
     none = t("software.sees_none", "no accelerator")
     return (
-        none + Markup(' <span class="why">({})</span>').format(foreign(fact.reason, 160))
+        none + Markup(' <span class="why">({})</span>').format(said(t, fact.reason, 160))
         if fact.reason
         else none
     )
@@ -297,26 +306,26 @@ def bits(fact: Fact[float]) -> str:
     return "" if fact.value is None else number(fact.value, "bit/s")
 
 
-def warnings(m: Measurement) -> Markup:
+def warnings(m: Measurement, t: Texts) -> Markup:
     """Warnings and the reason why there is no figure, in words."""
-    parts = [code(name) for name in m.warnings if not m.reason.startswith(name.replace("_", " "))]
+    parts = [code(t, name) for name in m.warnings if not m.reason.startswith(name.replace("_", " "))]
     if m.reason:
-        parts.append(foreign(m.reason, 160))
+        parts.append(said(t, m.reason, 160))
     return Markup("; ").join(parts)
 
 
 def recipe(workload: Workload, t: Texts) -> Markup:
     """Method, precision, optimizer, and the sizes of batch and sequence."""
     of = workload.recipe
-    parts = [of.method, of.precision, of.optimizer]
+    parts = [t.said(of.method), of.precision, of.optimizer]
     if of.samples:
-        parts.append(t.plain("recipe.samples", "{count} samples", count=number(of.samples, "1")))
+        parts.append(t.plain("recipe.samples", "{count} samples", count=t.number(of.samples, "1")))
     if of.seq_len:
-        parts.append(t.plain("recipe.seq", "{count} tokens each", count=number(of.seq_len, "1")))
+        parts.append(t.plain("recipe.seq", "{count} tokens each", count=t.number(of.seq_len, "1")))
     if of.global_batch:
-        parts.append(t.plain("recipe.batch", "batches of {count}", count=number(of.global_batch, "1")))
-    parts += [f"{key.replace('_', ' ')} {value:g}" for key, value in of.numbers.items()]
-    return foreign(", ".join(part.replace("_", " ") for part in parts), 300)
+        parts.append(t.plain("recipe.batch", "batches of {count}", count=t.number(of.global_batch, "1")))
+    parts += [f"{t.said(key.replace('_', ' '))} {value:g}" for key, value in of.numbers.items()]
+    return foreign(t.plain("list.comma", ", ").join(part.replace("_", " ") for part in parts), 300)
 
 
 def old(advice: Advice, t: Texts, estimate: Estimate) -> Markup:
@@ -359,8 +368,8 @@ def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
         for name, quantity in estimate.quantities.items():
             if quantity.trace == key:
                 several = len({q.trace for q in estimate.quantities.values()}) > 1
-                what = foreign(titles.get(estimate.workload, estimate.workload), 90)
-                where = foreign(estimate.target.label, 80)
+                what = said(t, titles.get(estimate.workload, estimate.workload), 90)
+                where = said(t, estimate.target.label, 80)
                 title = t("trace.title", "{workload} on {target}", workload=what, target=where)
                 return Markup("{}: {}").format(title, quantity_name(t, name)) if several else title
     return foreign(key, 120)
@@ -373,7 +382,7 @@ def quantity_name(t: Texts, name: str) -> Markup:
         "memory_bytes": t("quantity.memory", "memory"),
         "rent_usd": t("quantity.rent", "rent"),
     }
-    return names.get(name) or code(name)
+    return names.get(name) or code(t, name)
 
 
 def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:

@@ -18,7 +18,7 @@ from advisor.render import describe, select, summary, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import FAMILY, font_face_css
-from advisor.render.marks import LETTERS, Marks, foreign, number
+from advisor.render.marks import LETTERS, Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice
 
@@ -53,7 +53,7 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
         if sections:
             sections[-1].html += html
     page = environment.get_template("report.html").render(
-        context, sections=sections, style=_style(), csp=CSP, lang=t.code
+        context, sections=sections, style=_style(), csp=CSP, lang=t.tag or t.code
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 
@@ -102,7 +102,8 @@ def _context(
         "unknown": marks.unknown,
         "value": marks.value,
         "foreign": foreign,
-        "number": number,
+        "number": t.number,
+        "said": marks.said,
         "slug": slug,
         "chart": lambda name: _figure(drawn.get(name), t),
         "section": section,

@@ -7,8 +7,6 @@ are rendered, so that the appendix, which comes last, lists exactly that.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +15,9 @@ from markupsafe import Markup, escape
 
 from advisor.errors import UserError
 from advisor.render.clean import clean, slug
-from advisor.render.texts import Texts
+from advisor.render.texts import Texts, number, tidy
 from advisor.schema import Advice, Fact, Kind, Measurement, Quantity, Status
-from advisor.units import show, show_range
+from advisor.units import show_range
 
 LETTERS: Mapping[Kind, str] = {
     Kind.measured: "M",
@@ -31,7 +29,7 @@ LETTERS: Mapping[Kind, str] = {
     Kind.assumed: "A",
 }
 
-_UNKNOWN_UNIT = re.compile(r"[^A-Za-z0-9/*%µ ^.()-]")
+__all__ = ["LETTERS", "Marks", "Source", "foreign", "number"]
 
 
 @dataclass
@@ -98,16 +96,16 @@ class Marks:
     def fact(self, fact: Fact[Any], unit: str = "", text: str | Markup | None = None) -> Markup:
         """A probed fact: its value (`text` if given) with its mark, or "unknown" and why."""
         if fact.value is None and fact.status == Status.absent:  # known: it is not there
-            absent = foreign(fact.reason, 160) if fact.reason else self.status_text(fact.status)
+            absent = self.said(fact.reason, 160) if fact.reason else self.status_text(fact.status)
             return Markup('<span class="why">{}</span>').format(absent)
         if fact.value is None and fact.status == Status.not_supported:
-            words = [self.status_text(fact.status), *([foreign(fact.reason, 160)] if fact.reason else [])]
+            words = [self.status_text(fact.status), *([self.said(fact.reason, 160)] if fact.reason else [])]
             return Markup('<span class="why">{}</span>').format(Markup(": ").join(words))
         if fact.value is None:
             return self.unknown(fact.reason or self.status_text(fact.status))
         shown = text if text is not None else self.value(fact.value, unit)
         kind = Kind.assumed if fact.status == Status.assumed else Kind.probed
-        note = fact.reason
+        note = self.t.said(fact.reason)
         if fact.status == Status.contradiction:
             also = "; ".join(f"{other.source}: {self.value(other.value, unit)}" for other in fact.others)
             said = self.t.plain("fact.contradicted", "Others say otherwise: {also}", also=also)
@@ -162,7 +160,11 @@ class Marks:
             # A trace that is stored but not printed is in advice.json; without one nothing is.
             target = "origin-rule" if key in self.advice.trace else "origin-again"
             return self.mark(quantity.kind, target, quantity.source)
-        return self.sourced(quantity.kind, quantity.source, quantity.reason)
+        return self.sourced(quantity.kind, quantity.source, self.t.said(quantity.reason))
+
+    def said(self, text: str, limit: int = 200) -> Markup:
+        """A sentence of the advice in the report's language, as foreign text."""
+        return foreign(self.t.said(text), limit)
 
     # --- plain writing ------------------------------------------------------------------------
 
@@ -171,7 +173,7 @@ class Marks:
         word = self.t("unknown", "unknown")
         if not reason:
             return Markup('<span class="unknown">{}</span>').format(word)
-        reason = reason if isinstance(reason, Markup) else foreign(str(reason), 160)
+        reason = reason if isinstance(reason, Markup) else self.said(str(reason), 160)
         return Markup('<span class="unknown">{}</span> <span class="why">({})</span>').format(word, reason)
 
     def span(self, of: Quantity | Measurement) -> str:
@@ -179,7 +181,7 @@ class Marks:
         try:
             # Measured ranges are narrow: two figures would often print both ends alike.
             digits = 3 if isinstance(of, Measurement) else 2
-            return show_range(of.low, of.high, of.unit or "1", digits, like=of.value)
+            return tidy(show_range(of.low, of.high, of.unit or "1", digits, self.t.words, like=of.value))
         except UserError:
             ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]
             return f"{'–'.join(ends)} {clean(of.unit, 24)}"
@@ -191,7 +193,7 @@ class Marks:
         if isinstance(value, bool):
             return self.t("yes", "yes") if value else self.t("no", "no")
         if isinstance(value, int | float):
-            return number(float(value), unit)
+            return self.t.number(float(value), unit)
         if isinstance(value, list | tuple | set):
             return Markup(", ").join(self.value(item) for item in value) or self.t("none", "none")
         return foreign(str(value))
@@ -214,15 +216,6 @@ class Marks:
             Status.not_asked: t("status.not_asked", "not asked"),
         }
         return words[Status(status)]
-
-
-def number(value: float, unit: str) -> str:
-    """A figure for people; a unit that `units` does not know is printed as it stands."""
-    try:
-        return show(value, unit or "1")
-    except UserError:
-        plain = f"{value:.3g}" if math.isfinite(value) else str(value)
-        return f"{plain} {_UNKNOWN_UNIT.sub('', unit)[:24]}".strip()
 
 
 def foreign(text: str, limit: int = 200) -> Markup:

@@ -12,7 +12,7 @@ from advisor.render import select, why
 from advisor.render.clean import clean
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Measurement
-from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, show
+from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S
 
 INK, MUTED, GRID = "#37424d", "#6b7682", "#dde2e6"
 SERIES = ("#1f6f9f", "#c1682b", "#5d7f3c", "#80548f")
@@ -37,7 +37,7 @@ def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     rows, limits = [], []
     for workload in advice.workloads:
         best = select.best_here(advice, workload)
-        title = short(workload.title)
+        title = short(t.said(workload.title))
         if best is not None and best.fits is False:
             title = (
                 t.plain("chart.no_framework", "{title}: no framework for it here", title=title)
@@ -53,14 +53,14 @@ def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
             limits.append({"workload": title, "limit": limit})
     if not rows:
         return None
-    return _time_chart(rows, limits, (here, there)), t(
+    return _time_chart(rows, limits, (here, there), t), t(
         "chart.time.caption",
         "Time for each workload: points are the estimates, bars their ranges (logarithmic scale). "
         "The upright stroke is the time allowed.",
     )
 
 
-def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str]) -> Any:
+def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts) -> Any:
     import altair as alt
 
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
@@ -71,7 +71,7 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str]) -> A
         for s in (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
         if domain[0] <= s <= domain[1]
     ]
-    labels = " : ".join(f"abs(datum.value / {s} - 1) < 0.01 ? '{show(s, 's')}'" for s in ticks) + " : ''"
+    labels = " : ".join(f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks) + " : ''"
     order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
     y = alt.Y("workload:N", sort=order, title=None, axis=_inner_axis(-14))
     x = alt.X(
@@ -208,7 +208,7 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         unit = {"matmul_bf16_flops": "FLOP/s", "memory_bandwidth_bytes_per_s": "B/s"}.get(key, "B")
         values = [measured[key], *(select.point(a.figures.get(key)) for a in others)]
         rows = [
-            {"name": name, "value": value, "text": show(value, unit), "here": name == here}
+            {"name": name, "value": value, "text": t.number(value, unit), "here": name == here}
             for name, value in zip(names, values, strict=True)
             if value
         ]

@@ -8,7 +8,7 @@ from datetime import UTC
 from markupsafe import Markup
 
 from advisor.render import describe, select
-from advisor.render.marks import Marks, foreign, number
+from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, Grade, Workload
 
@@ -76,7 +76,7 @@ def answer(advice: Advice, t: Texts) -> Markup:
             "the longest of them, {title}, takes about {time}.",
             count=len(in_time),
             total=total,
-            title=foreign(longest.title),
+            title=describe.said(t, longest.title),
             time=_time_text(advice, longest, t),
         )
     elif slow:
@@ -86,9 +86,9 @@ def answer(advice: Advice, t: Texts) -> Markup:
             "This machine finishes none of {total} workloads within the time allowed; the nearest, {title}, "
             "would take about {time} where {limit} are allowed.",
             total=total,
-            title=foreign(nearest.title),
+            title=describe.said(t, nearest.title),
             time=_time_text(advice, nearest, t),
-            limit=whole(number(select.deadline_s(nearest) or 0.0, "s")),
+            limit=whole(t.number(select.deadline_s(nearest) or 0.0, "s")),
         )
     else:
         return _refused(advice, t, total)
@@ -338,16 +338,16 @@ def _install(advice: Advice, t: Texts) -> Step:
         t(
             "next.install",
             "Install PyTorch in a build that can use {device}, then run hwadvisor scan again.",
-            device=names[0] if names else foreign(blocked.target.label, 80),
+            device=names[0] if names else describe.said(t, blocked.target.label, 80),
         ),
-        foreign(describe.first_sentence(blocked.why), 200),
+        describe.said(t, describe.first_sentence(blocked.why)),
     )
 
 
 def device_reason(reason: str, t: Texts) -> Markup:
     """Why the framework does not see a device."""
     return (
-        foreign(reason)
+        describe.said(t, reason)
         if reason
         else t("next.framework.why", "The driver lists it, but no framework here sees it.")
     )
@@ -371,7 +371,7 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
     do = t(
         "next.get",
         "For {workload}, rent {label}: about {time} for {rent}.",
-        workload=foreign(workload.title),
+        workload=describe.said(t, workload.title),
         label=target_label(advice, choice, t),
         time=marks.quantity(choice.quantities.get("time_s")),
         rent=marks.quantity(choice.quantities.get("rent_usd")),
@@ -383,7 +383,7 @@ def devices_within(estimate: Estimate, t: Texts) -> Markup:
     """ "devices in them: 64" where the packages that one rents are several devices each; else nothing."""
     if estimate.target.devices == estimate.target.packages:
         return Markup()
-    return t("target.devices", "devices in them: {count}", count=number(estimate.target.devices, "1"))
+    return t("target.devices", "devices in them: {count}", count=t.number(estimate.target.devices, "1"))
 
 
 def target_label(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
@@ -391,8 +391,8 @@ def target_label(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
     titles = {a.id: a.title for a in advice.accelerators}
     name = titles.get(estimate.target.accelerator_id)
     if name is None:
-        return foreign(estimate.target.label, 80)
-    label = Markup("{} × {}").format(number(estimate.target.packages, "1"), foreign(name, 80))
+        return describe.said(t, estimate.target.label, 80)
+    label = Markup("{} × {}").format(t.number(estimate.target.packages, "1"), foreign(name, 80))
     within = devices_within(estimate, t)
     return Markup("{} ({})").format(label, within) if within else label
 
@@ -427,7 +427,7 @@ def _time(advice: Advice, workload: Workload) -> float | None:
 
 def _time_text(advice: Advice, workload: Workload, t: Texts) -> Markup:
     figure = _time(advice, workload)
-    return t("unknown", "unknown") if figure is None else whole(number(figure, "s"))
+    return t("unknown", "unknown") if figure is None else whole(t.number(figure, "s"))
 
 
 def whole(text: str) -> Markup:

@@ -8,13 +8,23 @@ In a template `{{ t("machine.cores", "{count} cores", count=8) }}` is the Englis
 
     [texts]
     "machine.cores" = "{count} Kerne"
+
+    [numbers]
+    days = "Tage"
+
+    [sentences]
+    "not installed" = "nicht installiert"
+
+`[numbers]` names what `advisor.units.Words` names, `[sentences]` is told in `sentences.py`. What a language
+lacks stands in English and is listed in `Texts.left`.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -23,6 +33,10 @@ from markupsafe import Markup, escape
 
 from advisor.data.files import read_toml, shipped
 from advisor.errors import DataError, UserError, did_you_mean
+from advisor.render.sentences import Sentences
+from advisor.units import Words, show
+
+_UNKNOWN_UNIT = re.compile(r"[^A-Za-z0-9/*%µ ^.()-]")
 
 
 @dataclass(frozen=True)
@@ -32,14 +46,49 @@ class Texts:
     code: str = "en"
     name: str = "English"
     texts: dict[str, str] = field(default_factory=dict)
+    tag: str = ""  # for the lang attribute, "zh-CN"; the code where none is given
+    words: Words = field(default_factory=Words)
+    sentences: Sentences = field(default_factory=Sentences)
+    left: dict[str, None] = field(default_factory=dict)  # what stood in English for want of a translation
 
     def __call__(self, key: str, english: str, **values: Any) -> Markup:
         """The text of `key` with its values put in, everything escaped that is not Markup already."""
-        return escape(self.texts.get(key, english)).format(**values)
+        return escape(self._text(key, english)).format(**values)
 
     def plain(self, key: str, english: str, **values: Any) -> str:
         """The same, unescaped, for charts (whose library does its own escaping)."""
-        return self.texts.get(key, english).format(**values)
+        return self._text(key, english).format(**values)
+
+    def _text(self, key: str, english: str) -> str:
+        if key in self.texts:
+            return self.texts[key]
+        if self.code != "en":
+            self.left[english] = None
+        return english
+
+    def said(self, english: str) -> str:
+        """A sentence that the advice holds in English, in this language."""
+        if not self.sentences or not english:
+            return english
+        return self.sentences.tell(english, self.left)
+
+    def number(self, value: float, unit: str) -> str:
+        """A figure for people; a unit that `units` does not know is printed as it stands."""
+        return number(value, unit, self.words)
+
+
+def number(value: float, unit: str, words: Words = Words()) -> str:  # noqa: B008 - frozen, has no state
+    """A figure for people; a unit that `units` does not know is printed as it stands."""
+    try:
+        return tidy(show(value, unit or "1", words=words))
+    except UserError:
+        plain = f"{value:.3g}" if math.isfinite(value) else str(value)
+        return f"{plain} {_UNKNOWN_UNIT.sub('', unit)[:24]}".strip()
+
+
+def tidy(text: str) -> str:
+    """No blank between two Chinese words of a figure: "1.2 万美元", not "1.2 万 美元"."""
+    return re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", text)
 
 
 def languages(folder: Path | None = None) -> tuple[str, ...]:
@@ -55,13 +104,40 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
         raise UserError(f"there is no report in the language {code!r}", hint)
     path = _folder(folder) / f"{code}.toml"
     raw = read_toml(path)
-    texts = raw.get("texts", {})
+    words, head = _words(path, raw.get("numbers", {})), raw.get("language", {})
+    told = _table(path, "sentences", raw)
+    return Texts(
+        code=code,
+        name=str(head.get("name", code)),
+        texts=_table(path, "texts", raw),
+        tag=str(head.get("tag", "")),
+        words=words,
+        sentences=Sentences(told, words),
+    )
+
+
+def _table(path: Path, name: str, raw: dict[str, Any]) -> dict[str, str]:
+    texts = raw.get(name, {})
     if not isinstance(texts, dict):
-        raise DataError.at(path, "texts", texts, "is not a table of texts")
+        raise DataError.at(path, name, texts, "is not a table of texts")
     for key, value in texts.items():
         if not isinstance(value, str):
-            raise DataError.at(path, f"texts.{key}", value, "is not a text", 'Write "key" = "text".')
-    return Texts(code=code, name=str(raw.get("language", {}).get("name", code)), texts=texts)
+            raise DataError.at(path, f"{name}.{key}", value, "is not a text", 'Write "key" = "text".')
+    return texts
+
+
+def _words(path: Path, raw: object) -> Words:
+    """The table [numbers]: what Words names, and scales = [[1e4, " 万"]], the largest first."""
+    if not isinstance(raw, dict):
+        raise DataError.at(path, "numbers", raw, "is not a table")
+    known = {part.name for part in fields(Words)}
+    for name, value in raw.items():
+        if name not in known or isinstance(value, str) == (name == "scales"):
+            raise DataError.at(path, f"numbers.{name}", value, "is no word for numbers")
+    told = dict(raw)
+    if "scales" in told:
+        told["scales"] = tuple((float(size), str(name)) for size, name in told["scales"])
+    return Words(**told)
 
 
 def _folder(folder: Path | None) -> Path:

@@ -1,0 +1,111 @@
+"""Sentences that the advice holds in English (why it fits, why something is unknown), in another language.
+
+advice.json keeps them in English, so that it reads the same everywhere. A language file lists their patterns:
+
+    [sentences]
+    "Needs {need} of the {there} {where} has." = "需要 {need}，{where}有 {there}。"
+
+What stands for a placeholder is told the same way: a figure in the language's own units, a sentence within
+the sentence by its own pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from string import Formatter
+
+from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, Words, show
+
+_SENTENCE_END = re.compile(r"(?<=[.;])\s+")
+_SEPARATORS = ("; ", ", ")
+_DEEPEST = 6  # sentences within sentences
+
+_COUNT = re.compile(r"([\d.,]+) (million|billion|trillion)( [a-z]+)?")
+_SCALES = {"million": 1e6, "billion": 1e9, "trillion": 1e12}
+_TIME = re.compile(r"([\d.,]+) (years?|days?|h|min|s)(?: (\d+) (min|s))?")
+_SECONDS = {"year": YEAR_S, "day": DAY_S, "h": HOUR_S, "min": MINUTE_S, "s": 1.0}
+_PLAIN = re.compile(r"[^A-Za-z]*|\S*|[\d.,]+ [A-Za-z/]{1,8}")  # no words in it: nothing to tell
+
+
+class Sentences:
+    """The patterns of one language."""
+
+    def __init__(self, patterns: Mapping[str, str] | None = None, words: Words | None = None) -> None:
+        self._words = words or Words()
+        self._exact: dict[str, str] = {}
+        self._patterns: list[tuple[re.Pattern[str], str]] = []
+        for english, told in (patterns or {}).items():
+            if "{" in english:
+                self._patterns.append((pattern_of(english), told))
+            else:
+                self._exact[english] = told
+        # The most literal text first: "no {a} of {b}" must not take what a longer pattern says better.
+        self._patterns.sort(key=lambda pair: -len(re.sub(r"\(\?P<.*?\)", "", pair[0].pattern)))
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self._exact or self._patterns)
+
+    def tell(self, text: str, left: dict[str, None] | None = None, depth: int = 0) -> str:
+        """`text` in this language; what has no pattern stays as it is and is put into `left`."""
+        found = self._whole(text, left, depth)
+        if found is not None:
+            return found
+        for parts in (_SENTENCE_END.split(text), *(text.split(mark) for mark in _SEPARATORS)):
+            if len(parts) < 2:
+                continue
+            told = [self._whole(part, None, depth) for part in parts]
+            if any(part is not None for part in told):
+                again = zip(told, parts, strict=True)
+                return "".join(self._joined(one, other, left) for one, other in again).rstrip("；")
+        if left is not None and not _PLAIN.fullmatch(text):
+            left[text] = None
+        return text
+
+    def _joined(self, told: str | None, english: str, left: dict[str, None] | None) -> str:
+        if told is None and left is not None and not _PLAIN.fullmatch(english):
+            left[english] = None
+        text = told or english
+        return text if text.endswith(("。", "；", ".", ";")) else f"{text}；"
+
+    def _whole(self, text: str, left: dict[str, None] | None, depth: int) -> str | None:
+        if text in self._exact:
+            return self._exact[text]
+        if depth > _DEEPEST:
+            return None
+        for pattern, told in self._patterns:
+            match = pattern.fullmatch(text)
+            if match:
+                values = {
+                    name: self.tell(value, left, depth + 1) for name, value in match.groupdict().items()
+                }
+                return told.format(**values)
+        return self.figure(text)
+
+    def figure(self, text: str) -> str | None:
+        """A printed figure in this language: "12 days", "3 h 20 min", "1.2 billion"; None when it is none."""
+        if match := _COUNT.fullmatch(text):
+            return show(_number(match[1]) * _SCALES[match[2]], "1", words=self._words)
+        if match := _TIME.fullmatch(text):
+            seconds = _number(match[1]) * _SECONDS[match[2].removesuffix("s") or "s"]
+            if match[3]:
+                seconds += _number(match[3]) * _SECONDS[match[4]]
+            return show(seconds, "s", words=self._words)
+        return None
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+@lru_cache(maxsize=4096)
+def pattern_of(english: str) -> re.Pattern[str]:
+    """The pattern of an English sentence with names in braces."""
+    parts = []
+    for literal, name, _, _ in Formatter().parse(english):
+        parts.append(re.escape(literal))
+        if name:
+            parts.append(f"(?P<{name}>.+?)")
+    return re.compile("".join(parts), re.DOTALL)

@@ -35,8 +35,9 @@ QUANTITY = {
 FACTORS = tuple(np.round(np.arange(1.0, 1.2, 0.02), 3))
 SLACKS = tuple(np.round(np.arange(0.25, 2.1, 0.25), 3) * GIB)
 GROUPS = tuple(np.round(np.arange(0.6, 2.5, 0.3), 3) * GIB)
-STATED = (1.06, 0.75 * GIB, 1.2 * GIB)
-"""1.03 to 1.24 reserved over allocated where sources print both; 1.5 GiB at the first barrier of 2 GPUs."""
+STATED = (1.06, 0.75 * GIB, 1.5 * GIB)
+"""1.03 to 1.24 reserved over allocated where sources print both; 1.5 GiB at the first barrier of
+2 GPUs (github:stas00/ml-engineering), 5 GiB with three groups (github:EleutherAI/cookbook)."""
 
 SLACK_SHARE = 0.25  # as rules/memory/device.toml has it
 DOUBTS = ("peak_doubt", "peak_doubt_untold", "reserved_doubt", "reserved_doubt_untold")

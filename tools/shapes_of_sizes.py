@@ -17,18 +17,17 @@ def main() -> None:
     catalogue, book = load_catalogue(), load_book([shipped("rules")])
     models = [model for model in catalogue.models.values() if model.family == "decoder"]
     rows = [
-        {"family": "decoder", "method": "full", "seq_len": 1.0, "micro_batch": 1.0, **model.numbers}
+        {
+            "family": "decoder", "method": "full", "seq_len": 1.0, "micro_batch": 1.0, "precision": "bf16",
+            "vendor": "nvidia", "hw_peak_fp16": 1.0, "hw_peak_bf16": 1.0, "devices": 1.0, **model.numbers,
+        }
         for model in models
-    ]
-    table = evaluate(book, Table.from_rows(book, rows), ["params", "layer_params"]).columns
-    hidden, ffn = table["hidden"], table["ffn_hidden"]
-    constants = {key: constant.value for key, constant in book.constants.items()}
-    gated = table["ffn_matrices"] == 3
-    block = np.where(
-        gated,
-        constants["activation_width_gated"] * hidden + constants["activation_ffn_gated"] * ffn,
-        constants["activation_width_plain"] * hidden + constants["activation_ffn_plain"] * ffn,
-    )
+    ]  # fmt: skip
+    table = evaluate(
+        book, Table.from_rows(book, rows), ["params", "layer_params", "layer_activation_bytes"]
+    ).columns
+    hidden = table["hidden"]
+    block = table["layer_activation_bytes"] / 2  # numbers of 16 bit
     shapes = {
         "size_width": hidden,
         "size_residual": hidden * table["layers"],

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("advisor.cli.scan", "Everything: probe, calibrate, what this machine can train, a report."),
     "probe": ("advisor.cli.probe", "What this machine is: CPU, memory, accelerators, links, frameworks."),
     "calibrate": ("advisor.cli.calibrate", "Measure this machine: arithmetic, memory, disk, training steps."),
+    "estimate": ("advisor.cli.estimate", "Time, memory and cost of one workload on one set-up."),
     "report": ("advisor.cli.report", "Render advice.json again as HTML and PDF, with no probing."),
     "explain": ("advisor.cli.explain", "Where a figure in advice.json comes from, rule by rule."),
     "models": ("advisor.cli.catalogue", "The models that --model knows."),

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from advisor.cli.options import rules_option
-from advisor.cli.screen import plain
+from advisor.cli.text import say
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Advice, Estimate, TraceStep
-from advisor.units import show, show_range
+from advisor.units import show
 
 
 @click.command()
@@ -22,17 +22,33 @@ from advisor.units import show, show_range
     metavar="TEXT",
     help="Only targets whose label contains TEXT; by default this machine, or the cheapest elsewhere.",
 )
+@click.option(
+    "--depth",
+    type=click.IntRange(0, 99),
+    default=4,
+    show_default=True,
+    help="How many steps down the tree goes.",
+)
 @rules_option
 def explain(
-    advice: Path, quantity: str, workload: str | None, target: str | None, rules: tuple[Path, ...]
+    advice: Path,
+    quantity: str,
+    workload: str | None,
+    target: str | None,
+    depth: int,
+    rules: tuple[Path, ...],
 ) -> None:
-    """Show how QUANTITY (time_s, memory_bytes, rent_usd, …) in ADVICE came about, down to its sources."""
+    """Show how QUANTITY (time_s, memory_bytes, rent_usd, …) in ADVICE came about, down to its sources.
+
+    A tree: each figure with its rule, the formula with the numbers in it, and below it what it rests on,
+    with the kind of evidence (probed, measured, published, vendor, stated, assumed) and the source.
+    """
     from advisor.data.advice import load_advice
 
     loaded = load_advice(advice)
     chosen = _choose(loaded, quantity, workload, target)
     for estimate in chosen:
-        _print(loaded, estimate, quantity, rules)
+        show_tree(loaded, estimate, quantity, depth, rules)
 
 
 def _choose(advice: Advice, quantity: str, workload: str | None, target: str | None) -> list[Estimate]:
@@ -74,15 +90,25 @@ def _best_elsewhere(found: list[Estimate]) -> list[Estimate]:
     return list(best.values())
 
 
-def _print(advice: Advice, estimate: Estimate, quantity: str, rules: tuple[Path, ...]) -> None:
-    found = estimate.quantities[quantity]
-    _say(f"{estimate.workload} on {estimate.target.label}")
-    spread = f" ({show_range(found.low, found.high, found.unit)})" if found.value is not None else ""
-    _say(f"{quantity} = {show(found.value, found.unit)}{spread} {found.reason}".rstrip())
-    stored = advice.trace.get(found.trace)
-    steps = {step.quantity: step for step in stored or _again(advice, estimate, quantity, rules)}
-    _walk(steps, quantity, depth=1, seen=set())
-    click.echo()
+def show_tree(
+    advice: Advice, estimate: Estimate, quantity: str, depth: int, rules: tuple[Path, ...] = ()
+) -> None:
+    """Print the tree of a quantity. Raises UserError for one that the estimate does not have."""
+    from advisor.cli.tree import tree_of
+
+    found = estimate.quantities.get(quantity)
+    if found is None:
+        known = estimate.quantities
+        raise UserError(
+            f"no quantity '{quantity}' here", did_you_mean(quantity, known) or ", ".join(sorted(known))
+        )
+    say()
+    say(f"{estimate.workload} on {estimate.target.label}")
+    steps = advice.trace.get(found.trace) or _again(advice, estimate, quantity, rules)
+    if steps:
+        tree_of(steps, estimate, quantity, depth).tell(quantity)
+    else:
+        say(f"{quantity} = {show(found.value, found.unit)} {found.reason}".rstrip())
 
 
 def _again(
@@ -103,24 +129,5 @@ def _again(
             if advice.versions.rules_dirs
             else ""
         )
-        click.echo(f"(These rules are not those the file was made with, so figures may differ.{own})")
+        say(f"(These rules are not those the file was made with, so figures may differ.{own})")
     return steps
-
-
-def _say(line: str) -> None:
-    """One line of whatever length; the file may be a stranger's, so nothing but text gets through."""
-    click.echo(plain(line))
-
-
-def _walk(steps: dict[str, TraceStep], name: str, depth: int, seen: set[str]) -> None:
-    """Print a step and what it follows from, each once."""
-    step = steps.get(name)
-    if step is None or name in seen:
-        return
-    seen.add(name)
-    pad = "  " * depth
-    origin = f"[{step.file}] {step.rule}: {step.expr}" if step.rule else f"{step.kind}: {step.source}"
-    reason = f" ({step.reason})" if step.reason else ""
-    _say(f"{pad}{name} = {show(step.value, step.unit)}{reason}  <- {origin}")
-    for below in step.inputs:
-        _walk(steps, below, depth + 1, seen)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from advisor.cli.text import WIDTH_WITHOUT_TERMINAL, plain
+
+__all__ = ["CalibrationProgress", "TimeLeft", "console", "plain"]
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from advisor.calibrate import Event
-
-WIDTH_WITHOUT_TERMINAL = 110
 
 
 class _Screen(Console):
@@ -30,11 +32,6 @@ class _Screen(Console):
         """`| head` has seen enough: what was asked for goes on, silently (rich would exit with 1)."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def plain(text: str) -> str:
-    """The text with every character that is not printable, except line ends and tabs, made visible."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:

@@ -68,7 +68,11 @@ class SetUp:
                 found.put(name, number, Kind.stated, "flags")
             else:
                 plain = value in (1, "none") and name not in ("micro_batch", "recompute", "sharding")
-                source = "not asked for, and not needed" if plain else "found: the fastest that fits"
+                source = (
+                    "not asked for, and not needed"
+                    if plain
+                    else "found: the fastest that fits, else what needs least"
+                )
                 found.put(name, number, Kind.assumed, source)
         if stated.vpp is not None:
             found.put("vpp", float(stated.vpp), Kind.stated, "flags")

@@ -1,0 +1,143 @@
+"""The walk of `hwadvisor estimate`: one workload on one set-up, named from the catalogue or this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.app import Knowledge, WorkloadFlags, load_knowledge, network_of, now
+from advisor.errors import UserError
+from advisor.schema import Advice, Calibration, Machine, Notice, Workload
+from advisor.search import accelerator_figures
+from advisor.search.grid import Stated
+from advisor.search.hardware import find_hardware
+from advisor.search.here import Place, places_here
+from advisor.search.one import One, estimate_one, place_of
+from advisor.search.own import check_word, workload_from_flags
+
+if TYPE_CHECKING:
+    from advisor.data.catalogue import Catalogue
+
+_WORDS = ("recompute", "sharding", "offload", "stack", "effort")
+
+
+@dataclass(frozen=True)
+class EstimateOptions:
+    """What shall be estimated where. `hardware` None: this machine, probed or as `calibration` holds it."""
+
+    workload: WorkloadFlags
+    hardware: str | None = None
+    stated: Stated = field(default_factory=Stated)
+    optimizer: str | None = None
+    lora_rank: int | None = None
+    calibration: Path | None = None
+    rules: tuple[Path, ...] = ()
+    traced: bool = False
+    workdir: Path = field(default_factory=Path)
+
+
+@dataclass(frozen=True)
+class EstimateResult:
+    """The envelope that every command reads, and what a terminal shows beside it."""
+
+    advice: Advice
+    one: One
+
+
+def estimate(options: EstimateOptions) -> EstimateResult:
+    """One workload on one set-up. Raises UserError for names, words and layouts that cannot be.
+
+    What does not fit is an answer: an estimate with `fits` false, with what would help beside it.
+    """
+    knowledge = load_knowledge(options.rules)
+    for name in _WORDS:
+        check_word(knowledge.catalogue, name, getattr(options.stated, name))
+    workload = _workload(options, knowledge.catalogue)
+    machine, calibration, notices = None, None, list(knowledge.notices())
+    if options.hardware is None:
+        machine, calibration = _this_machine(options)
+        place = _place_here(knowledge, machine, calibration)
+    else:
+        if options.calibration is not None:
+            raise UserError("--calibration is of a machine, --hardware names another", "Give one of them.")
+        found = find_hardware(knowledge.catalogue, options.hardware)
+        place = place_of(found.entry, found.packages, found.nodes)
+        if found.told:
+            notices.append(Notice(code="hardware_resolved", message=found.told))
+    one = estimate_one(
+        knowledge.book, workload, place, options.stated, knowledge.published, traced=options.traced
+    )
+    advice = Advice(
+        stage="complete",
+        created_at=now(),
+        command="estimate",
+        versions=knowledge.versions(),
+        machine=machine,
+        calibration=calibration,
+        workloads=(workload,),
+        estimates=(one.estimate,),
+        accelerators=accelerator_figures(knowledge.catalogue, (one.estimate,)),
+        trace=one.trace,
+        notices=tuple(notices),
+    )
+    return EstimateResult(advice, one)
+
+
+def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:
+    flags = options.workload
+    if flags.model is not None and flags.params is not None:
+        raise UserError("--model and --params exclude each other", "Give one of them.")
+    if flags.model is None and flags.params is None:
+        raise UserError(
+            "no network is named", "Give --model NAME, or --params N if its size is all you know."
+        )
+    check_word(catalogue, "optimizer", options.optimizer)
+    recipe = asdict(flags)
+    for name in ("model", "params", "hub"):
+        del recipe[name]
+    found = workload_from_flags(catalogue, network_of(flags, catalogue), **recipe)
+    own = found.recipe
+    numbers = dict(own.numbers)
+    numbers.pop("micro_batch", None)  # of the reference workload: here it is found
+    stated = list(own.stated)
+    if own.method not in ("lora", "qlora"):
+        numbers.pop("lora_rank", None)
+    if options.lora_rank is not None:
+        if own.method not in ("lora", "qlora"):
+            raise UserError(f"--lora-rank does not go with --method {own.method}", "Give --method lora.")
+        numbers["lora_rank"] = float(options.lora_rank)
+        stated.append("lora_rank")
+    if options.optimizer is not None:
+        stated.append("optimizer")
+    recipe_now = own.model_copy(
+        update={
+            "optimizer": options.optimizer or own.optimizer,
+            "numbers": numbers,
+            "stated": tuple(stated),
+        }
+    )
+    return found.model_copy(update={"recipe": recipe_now, "deadline_days": None})
+
+
+def _this_machine(options: EstimateOptions) -> tuple[Machine, Calibration | None]:
+    """The machine of the file given, with its figures, or this one as probed."""
+    if options.calibration is not None:
+        from advisor.data.advice import load_advice
+
+        earlier = load_advice(options.calibration)
+        if earlier.machine is None or earlier.calibration is None:
+            raise UserError(
+                f"{options.calibration} holds no {'machine' if earlier.machine is None else 'calibration'}",
+                "Write one with `hwadvisor calibrate --output FILE` or `hwadvisor scan`.",
+            )
+        return earlier.machine, earlier.calibration
+    from advisor.probe import detect
+
+    return detect(ask_frameworks=False, workdir=options.workdir), None
+
+
+def _place_here(knowledge: Knowledge, machine: Machine, calibration: Calibration | None) -> Place:
+    """All of the machine's alike devices together; of several kinds those that are most."""
+    places = places_here(knowledge.catalogue, machine, calibration)
+    return max(places, key=lambda place: (not place.problem, place.target.devices))

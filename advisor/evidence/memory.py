@@ -14,7 +14,7 @@ from advisor.schema import Kind
 
 _EMBEDDINGS_TOO = re.compile(r"also trains embedding|\blora \(emb", re.I)
 _TRAINABLE = re.compile(r"[Tt]rainable params? ([\d,]{3,})")
-_FIELDS = ("framework", "notes", "optimizer", "precision", "method")
+_FIELDS = ("framework", "notes", "optimizer", "precision", "method", "source")
 
 
 @dataclass(frozen=True, slots=True)

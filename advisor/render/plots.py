@@ -66,12 +66,12 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
     highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
     domain = [lowest / 2, highest * 2]
-    ticks = [
-        s
-        for s in (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
-        if domain[0] <= s <= domain[1]
-    ]
-    labels = " : ".join(f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks) + " : ''"
+    steps = (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
+    if not any(domain[0] <= s <= domain[1] for s in steps):  # one estimate alone may lie between two of them
+        domain[0] = max((s for s in steps if s < domain[0]), default=domain[0])
+    ticks = [s for s in steps if domain[0] <= s <= domain[1]]
+    said = [f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks]
+    labels = " : ".join([*said, "''"])
     order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
     y = alt.Y("workload:N", sort=order, title=None, axis=_inner_axis(-14))
     x = alt.X(

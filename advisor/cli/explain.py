@@ -68,7 +68,7 @@ def _choose(advice: Advice, quantity: str, workload: str | None, target: str | N
     if target is not None:
         chosen = [e for e in found if target.lower() in e.target.label.lower()]
     else:
-        chosen = [e for e in found if e.target.here] or _best_elsewhere(found)
+        chosen = [e for e in found if e.target.here] or _best_elsewhere(found) or found[:1]
     if not chosen:
         raise UserError(
             f"no estimate of {quantity} for that workload and target",

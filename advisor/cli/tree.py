@@ -57,21 +57,22 @@ class Tree:
             if name == _FACTOR:
                 self._runs(rest)
             return
+        paragraph(f"{head}  [rule {step.rule}, {step.file}]", first, f"{rest}   ")
+        self._rule(step, rest, level)
+
+    def _rule(self, step: TraceStep, rest: str, level: int) -> None:
+        """The formula of a step, and what it rests on as far as the depth goes."""
         below, formula = self._below(step)
         deeper = level < self.depth
-        paragraph(f"{head}  [rule {step.rule}, {step.file}]", first, f"{rest}   ")
         inner = rest + ("│  " if below and deeper else "   ")
         if formula:
-            paragraph(formula, f"{inner}", f"{inner}  ")
+            paragraph(formula, inner, f"{inner}  ")
         if level <= 1 and step.why:
             paragraph(f"{step.why} ({step.source})" if step.source else step.why, inner, inner)
-        if total := _TOTAL.match(step.expr):
-            self._operators(step, total[2], inner)
+        self._operators(step, inner)
         if not deeper:
             for child in below:
-                if total := _TOTAL.match(self.steps[child].expr):
-                    say(f"{inner}{child} = {self._number(child)}")
-                    self._operators(self.steps[child], total[2], inner)
+                self._operators(self.steps[child], inner, f"{child} = {self._number(child)}")
             if below:
                 say(f"{rest}   … {len(below)} below: --depth {self.depth + 1}")
             return
@@ -113,12 +114,16 @@ class Tree:
     def _curves(self, tree: Expr) -> dict[str, str]:
         return {name: self._number(name) for name in tree.curves()}
 
-    def _operators(self, step: TraceStep, what: str, before: str) -> None:
-        """What each operator adds to a total, the greatest first."""
-        parts = [self.steps[name] for name in step.inputs if name.endswith(what) and name in self.steps]
-        if not parts:
+    def _operators(self, step: TraceStep, before: str, title: str = "") -> None:
+        """What each operator adds to a total, the greatest first; nothing for other steps."""
+        total = _TOTAL.match(step.expr)
+        names = [name for name in step.inputs if total and name.endswith(total[2]) and name in self.steps]
+        if not names:
             return
+        parts = [self.steps[name] for name in names]
         whole = math.fsum(part.value or 0.0 for part in parts)
+        if title:
+            say(f"{before}{title}")
         say(f"{before}{'operator':<28}{'each':>12}{'share':>8}")
         for part in sorted(parts, key=lambda part: -(part.value or 0.0)):
             share = f"{part.value / whole:.1%}" if whole and part.value is not None else ""

@@ -135,11 +135,18 @@ def folds_of(
     return found
 
 
-def left_out(problem: Problem, folds: Sequence[Fold], features: Features, kernel: Kernel) -> LeftOut:
-    """Every row by constants and neighbours that have not seen its part."""
+def left_out(
+    problem: Problem,
+    folds: Sequence[Fold],
+    features: Features,
+    kernel: Kernel,
+    tell: Callable[[int, int], None] = _silent,
+) -> LeftOut:
+    """Every row of the folds by constants and neighbours that have not seen its part; the others are NaN."""
     size = len(problem.runs)
-    rules, told, deviation = np.empty(size), np.zeros(size), np.full(size, math.nan)
-    for fold in folds:
+    rules, told, deviation = (np.full(size, math.nan) for _ in range(3))
+    for number, fold in enumerate(folds):
+        tell(number, len(folds))
         residuals = (problem.target - fold.predicted)[fold.kept]
         own = features.take(fold.kept)
         near = Neighbours(kernel, own, residuals, doubts(kernel, own, residuals))

@@ -30,6 +30,23 @@ def measured_of(record: Record) -> dict[str, float]:
     return found
 
 
+_RATES = ("tokens_per_s_per_device", "samples_per_s_per_device", "step_time_s")
+_FLOPS = ("tflops_per_device", "mfu")
+
+
+def unused_of(record: Record, measured: Mapping[str, float]) -> str:
+    """Why a speed that a record gives is not among what it measured, or it measured nothing; '' else."""
+    if "step_time_s" in measured:
+        return ""
+    if any(record.number(name) is not None for name in _RATES):
+        return "the row gives no sequence length, so its tokens a second are not the time of a step"
+    if measured:
+        return ""
+    if any(record.number(name) is not None for name in _FLOPS):
+        return "the row gives no speed but in FLOP/s, which sources count differently"
+    return "the row gives no measured time, speed or memory"
+
+
 def _step_seconds(record: Record) -> float | None:
     batch, count = record.number("global_batch"), record.number("num_accelerators")
     step = record.number("step_time_s")

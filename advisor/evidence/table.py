@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from advisor.data.catalogue import Catalogue
 from advisor.estimate import Table, evaluate
 from advisor.estimate.inputs import known_only
 from advisor.evidence.inputs import Run, run_of
-from advisor.evidence.measured import measured_of
+from advisor.evidence.measured import measured_of, unused_of
 from advisor.evidence.record import Record, Refusal, read_records
 from advisor.rulebook import RuleBook
 
@@ -46,29 +47,48 @@ def read_evidence(
     keep: Callable[[Record], bool] | None = None,
 ) -> Evidence:
     """All records of the files (those that `keep` keeps) as one table. Raises UserError for a file."""
+    records = (record for path in paths for record in read_records(path))
+    if keep is not None:
+        records = (record for record in records if isinstance(record, Refusal) or keep(record))
+    return _evidence(book, records, catalogue)
+
+
+def read_blocks(
+    book: RuleBook, paths: Iterable[Path], catalogue: Catalogue | None = None, size: int = 8192
+) -> Iterator[Evidence]:
+    """The same in parts of so many records, so that a long file needs little memory; at least one part."""
+    records = (record for path in paths for record in read_records(path))
+    part = list(itertools.islice(records, size))
+    yield _evidence(book, part, catalogue)
+    while len(part) == size:
+        part = list(itertools.islice(records, size))
+        if part:
+            yield _evidence(book, part, catalogue)
+
+
+def _evidence(book: RuleBook, records: Iterable[Record | Refusal], catalogue: Catalogue | None) -> Evidence:
     runs: list[Run] = []
     asked: list[Asked] = []
     refusals: list[Refusal] = []
-    for path in paths:
-        for record in read_records(path):
-            if isinstance(record, Refusal):
-                refusals.append(record)
-                continue
-            if keep is not None and not keep(record):
-                continue
-            measured = measured_of(record)
-            if not measured:
-                continue
-            run = run_of(record, catalogue)
-            if isinstance(run, Refusal):
-                refusals.append(run)
-                continue
-            for quantity, value in measured.items():
-                if quantity in run.refused:
-                    refusals.append(Refusal(record.id, run.refused[quantity], (quantity,)))
-                else:
-                    asked.append(Asked(len(runs), quantity, value))
-            runs.append(run)
+    for record in records:
+        if isinstance(record, Refusal):
+            refusals.append(record)
+            continue
+        measured = measured_of(record)
+        if unused := unused_of(record, measured):
+            refusals.append(Refusal(record.id, unused))
+        if not measured:
+            continue
+        run = run_of(record, catalogue)
+        if isinstance(run, Refusal):
+            refusals.append(run)
+            continue
+        for quantity, value in measured.items():
+            if quantity in run.refused:
+                refusals.append(Refusal(record.id, run.refused[quantity], (quantity,)))
+            else:
+                asked.append(Asked(len(runs), quantity, value))
+        runs.append(run)
     return Evidence(tuple(runs), table_of_runs(book, runs), tuple(asked), tuple(refusals))
 
 

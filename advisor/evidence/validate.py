@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from advisor.data.catalogue import Catalogue
+from advisor.errors import UserError
 from advisor.estimate import Table, evaluate, evaluate_ranges
 from advisor.estimate.explain import why_unknown
 from advisor.estimate.features import QUANTITIES, plain, sizes_of, words_of
+from advisor.estimate.inputs import Inputs
 from advisor.evidence.fit import problem_of
 from advisor.evidence.inputs import Run, shipped_evidence
 from advisor.evidence.leave_out import folds_of, left_out
 from advisor.evidence.measured import MEMORY_KINDS
 from advisor.evidence.memory import memory_kind
+from advisor.evidence.reasons import plain_reason
 from advisor.evidence.table import (
     Asked,
     Evidence,
     predicted_step,
+    read_blocks,
     read_evidence,
     step_scale,
     table_of_runs,
@@ -40,6 +44,10 @@ Z80 = 1.2816
 _CALENDAR_SPREAD = 0.15
 """Spread of ln(hours) of a run beyond that of its steps: evaluation, failures, restarts (calendar.toml)."""
 
+MOST_LEFT_OUT = 20_000
+"""Rows that can be predicted without their own kind: some minutes."""
+
+_LONG = 8192  # rows of a part from which on its runs are kept lighter
 _GIB = 2.0**30
 _HOUR_S = 3600.0
 
@@ -72,20 +80,60 @@ class Judged:
         return {"id": self.id, "quantity": self.quantity, **figures, "error": self.error}
 
 
-def judge(
+@dataclass(frozen=True)
+class _LeaveOut:
+    """What leaves before a row is predicted, and who hears what share is done."""
+
+    way: str
+    tell: Callable[[float], None]
+
+
+def _silent(_done: float) -> None:
+    """Nobody listens."""
+
+
+def judge(  # noqa: PLR0913 - all but three by name
     book: RuleBook,
     published: Published,
     paths: Sequence[Path] = (),
     *,
     way: str = "none",
     catalogue: Catalogue | None = None,
+    tell: Callable[[float], None] = _silent,
 ) -> list[Judged]:
     """Every quantity of every record in `paths` (default: the shipped evidence).
 
-    `way` says what leaves constants and neighbours before a row is predicted: none, group, source or
-    publisher. Raises UserError for a file that cannot be read; what is wrong with a record is its refusal.
+    `way` says what leaves constants and neighbours of the time before a row is predicted: none, group, source
+    or publisher; `tell` hears then what share is done, 0 to 1. Raises UserError for a file that cannot be
+    read; what is wrong with a record is its refusal.
     """
-    evidence = read_evidence(book, paths or shipped_evidence(), catalogue)
+    leave = _LeaveOut(way, tell)
+    files = paths or shipped_evidence()
+    if way != "none":
+        evidence = read_evidence(book, files, catalogue)
+        if len(evidence.runs) > MOST_LEFT_OUT:
+            raise UserError(
+                f"{len(evidence.runs):,} rows are too many to leave each out",
+                "Give a part, or --leave-out none.",
+            )
+        return _judged(book, published, evidence, leave)
+    found: list[Judged] = []
+    for evidence in read_blocks(book, files, catalogue):
+        part = _judged(book, published, evidence, leave)
+        found += part if len(part) < _LONG else [_lighter(row) for row in part]
+    return found
+
+
+def _lighter(row: Judged) -> Judged:
+    """Of long files the runs are kept with what slices them, not with all that they were predicted from."""
+    if row.run is None:
+        return row
+    values = row.run.inputs.values
+    kept = Inputs({name: values.get(name) for name in ("effort", "method")})
+    return replace(row, run=replace(row.run, inputs=kept, refused={}))
+
+
+def _judged(book: RuleBook, published: Published, evidence: Evidence, leave: _LeaveOut) -> list[Judged]:
     found = [
         Judged(refusal.id, quantity, refused=refusal.reason)
         for refusal in evidence.refusals
@@ -93,9 +141,31 @@ def judge(
     ]
     if not evidence.runs:
         return found
-    found += _steps(book, published, evidence, way)
+    found += _steps(book, published, evidence, leave)
     found += _memory(book, evidence)
     return found
+
+
+def _refused(one: Asked, run: Run, told: str) -> Judged:
+    return Judged(run.record.id, one.quantity, refused=plain_reason(told, run), run=run)
+
+
+def _answered(one: Asked, run: Run, low: float, value: float, high: float) -> Judged:
+    """The answer, unless a figure of it cannot be printed; the range holds the value."""
+    if not (math.isfinite(value) and math.isfinite(one.measured)):
+        return _refused(one, run, "the rules give no finite value for this set-up")
+    low, high = (end if math.isfinite(end) else value for end in (low, high))
+    return Judged(
+        run.record.id, one.quantity, one.measured, value, min(low, value), max(high, value), run=run
+    )
+
+
+def _why(book: RuleBook, table: Table, rows: Sequence[int], quantity: str) -> dict[int, str]:
+    """Why a quantity is unknown in these rows, all evaluated at once."""
+    if not rows:
+        return {}
+    whole = evaluate(book, table.take(list(rows)))
+    return {row: why_unknown(book, whole, at, quantity) for at, row in enumerate(rows)}
 
 
 def _of(evidence: Evidence, *quantities: str) -> list[Asked]:
@@ -114,7 +184,7 @@ class _Steps:
     deviation: Vector
 
 
-def _steps(book: RuleBook, published: Published, evidence: Evidence, way: str) -> list[Judged]:
+def _steps(book: RuleBook, published: Published, evidence: Evidence, leave: _LeaveOut) -> list[Judged]:
     asked = _of(evidence, "step_time_s", "total_time_h")
     rows = sorted({one.row for one in asked})
     if not rows:
@@ -122,15 +192,21 @@ def _steps(book: RuleBook, published: Published, evidence: Evidence, way: str) -
     runs, table = [evidence.runs[row] for row in rows], evidence.table.take(rows)
     full = evaluate(book, table, [*QUANTITIES, "step_s", "step_batch", "calendar_factor"])
     place = {row: at for at, row in enumerate(rows)}
-    if way == "none":
+    if leave.way == "none":
         said = _told(published, np.log(predicted_step(full, runs, step_scale(runs))), full, runs)
     else:
         measured = np.full(len(rows), math.nan)
         for one in asked:
             if one.quantity == "step_time_s":
                 measured[place[one.row]] = one.measured
-        said = _told_without(book, published, runs, measured, way)
-    return [_judged_time((book, full), one, runs[place[one.row]], place[one.row], said) for one in asked]
+        said = _told_without(book, published, runs, measured, leave)
+    unknown = np.flatnonzero(~np.isfinite(said.rules + said.told)).tolist()
+    why = _why(book, full, unknown, "step_s")
+    return [
+        _refused(one, runs[at], why[at]) if at in why else _judged_time(full, one, runs[at], at, said)
+        for one in asked
+        for at in (place[one.row],)
+    ]
 
 
 def words_of_runs(table: Table, runs: Sequence[Run]) -> Mapping[str, Sequence[str]]:
@@ -146,7 +222,11 @@ def _told(published: Published, rules: Vector, table: Table, runs: Sequence[Run]
 
 
 def _told_without(
-    book: RuleBook, published: Published, runs: Sequence[Run], measured: Vector, way: str
+    book: RuleBook,
+    published: Published,
+    runs: Sequence[Run],
+    measured: Vector,
+    leave: _LeaveOut,
 ) -> _Steps:
     """The same by constants and neighbours that have not seen each row's group, source or publisher.
 
@@ -163,33 +243,35 @@ def _told_without(
     full = evaluate(book, table, QUANTITIES, keep_all=False)
     words = words_of_runs(full, every)
     features = encode(words, sizes_of(full), vocabulary(words))
-    folds = folds_of(problem, theta, way, asked=len(runs))
+    folds = folds_of(
+        problem, theta, leave.way, asked=len(runs), tell=lambda done, all_: leave.tell(done / all_ / 2)
+    )
     kernel = published.neighbours.kernel
-    found = left_out(problem, folds, features, kernel)
+    found = left_out(
+        problem, folds, features, kernel, tell=lambda done, all_: leave.tell(0.5 + done / all_ / 2)
+    )
     part = slice(0, len(runs))
     return _Steps(found.rules[part], found.told[part], widened(kernel, found.deviation, words)[part])
 
 
-def _judged_time(rules: tuple[RuleBook, Table], asked: Asked, run: Run, at: int, said: _Steps) -> Judged:
-    book, table = rules
-    middle = said.rules[at] + said.told[at]
-    if not math.isfinite(middle):
-        return Judged(run.record.id, asked.quantity, refused=why_unknown(book, table, at, "step_s"), run=run)
-    half = Z80 * said.deviation[at]
+def _judged_time(table: Table, asked: Asked, run: Run, at: int, said: _Steps) -> Judged:
+    middle, half = said.rules[at] + said.told[at], Z80 * said.deviation[at]
     if asked.quantity == "step_time_s":
-        low, high = math.exp(middle - half), math.exp(middle + half)
-        return Judged(run.record.id, asked.quantity, asked.measured, math.exp(middle), low, high, run=run)
+        with np.errstate(over="ignore"):
+            low, seconds, high = np.exp([middle - half, middle, middle + half]).tolist()
+        return _answered(asked, run, low, seconds, high)
     tokens, length = run.record.number("total_tokens"), run.record.number("seq_len")
     batch = run.record.number("global_batch")
     if not tokens or not length or not batch:
-        reason = "the row does not give tokens, sequence length and batch of the whole run"
-        return Judged(run.record.id, asked.quantity, refused=reason, run=run)
+        return _refused(
+            asked, run, "the row does not give tokens, sequence length and batch of the whole run"
+        )
     steps = tokens / (length * batch)
     # published times count from the first step: start-up is not in them
-    hours = steps * math.exp(middle) * float(table.columns["calendar_factor"][at]) / _HOUR_S
+    with np.errstate(over="ignore"):
+        hours = steps * float(np.exp(middle) * table.columns["calendar_factor"][at]) / _HOUR_S
     wide = math.hypot(said.deviation[at], _CALENDAR_SPREAD) * Z80
-    low, high = hours * math.exp(-wide), hours * math.exp(wide)
-    return Judged(run.record.id, asked.quantity, asked.measured, hours, low, high, run=run)
+    return _answered(asked, run, hours * math.exp(-wide), hours, hours * math.exp(wide))
 
 
 # ---- memory -------------------------------------------------------------------------------------------
@@ -204,8 +286,7 @@ def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
     table = evidence.table.take(rows)
     names = [*dict.fromkeys(MEMORY_KINDS.values()), "memory_bytes", "memory_usable"]
     ranges = evaluate_ranges(book, table, [name for name in names if name in book.quantities])
-    full = evaluate(book, table, [name for name in ("memory_bytes",) if name in book.quantities])
-    found = []
+    answers: list[tuple[Asked, int, float, float, float]] = []
     for one in asked:
         run, at = evidence.runs[one.row], place[one.row]
         if one.quantity == "peak_mem_gib":
@@ -217,9 +298,12 @@ def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
             value, low, high = (float(need[k] <= usable) for k in (0, 2, 1))
             if math.isnan(need[0]) or math.isnan(usable):
                 value = math.nan
-        if math.isnan(value):
-            reason = why_unknown(book, full, at, "memory_bytes") or "memory is not known"
-            found.append(Judged(run.record.id, one.quantity, refused=reason, run=run))
-        else:
-            found.append(Judged(run.record.id, one.quantity, one.measured, value, low, high, run=run))
-    return found
+        answers.append((one, at, low, value, high))
+    unknown = sorted({at for _, at, _, value, _ in answers if math.isnan(value)})
+    why = _why(book, table, unknown, "memory_bytes")
+    return [
+        _refused(one, evidence.runs[one.row], why[at] or "memory is not known")
+        if math.isnan(value)
+        else _answered(one, evidence.runs[one.row], low, value, high)
+        for one, at, low, value, high in answers
+    ]

@@ -37,6 +37,7 @@ from advisor.schema.machine import (
     Software,
     Storage,
 )
+from advisor.schema.plan import LeftOut, Plan, PlanLimits, PlanOption, PlanStep
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -57,6 +58,7 @@ __all__ = [
     "Grade",
     "Host",
     "Kind",
+    "LeftOut",
     "Machine",
     "Measurement",
     "Memory",
@@ -70,6 +72,10 @@ __all__ = [
     "NvLink",
     "Other",
     "PcieDevice",
+    "Plan",
+    "PlanLimits",
+    "PlanOption",
+    "PlanStep",
     "Quantity",
     "RdmaPort",
     "Recipe",

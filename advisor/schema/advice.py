@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.schema.base import SCHEMA_VERSION, Frozen, Notice, Quantity
 from advisor.schema.calibration import Calibration
 from advisor.schema.machine import Machine
+from advisor.schema.plan import Plan
 
 
 class Model(Frozen):
@@ -141,6 +142,7 @@ class Advice(Frozen):
     calibration: Calibration | None = None
     workloads: tuple[Workload, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    plan: Plan | None = None
     accelerators: tuple[Accelerator, ...] = ()  # catalogue entries the estimates and comparisons name
     trace: dict[str, tuple[TraceStep, ...]] = {}
     notices: tuple[Notice, ...] = ()

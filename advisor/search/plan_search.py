@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from advisor.data.accelerator import Accelerator
-from advisor.estimate import Range, Table, evaluate, evaluate_ranges
+from advisor.estimate import Table, evaluate
 from advisor.neighbours import Told
 from advisor.published import Published
 from advisor.rulebook import RuleBook
@@ -17,12 +17,6 @@ from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import Nearby, with_neighbours
 from advisor.search.plan_product import Array
 from advisor.search.plan_space import MAX_DEVICES, Space
-
-TOLD = (
-    "calendar_s", "time_s", "step_s", "calendar_rent_usd", "calendar_spot_usd", "calendar_energy_j", "power_w",
-    "memory_bytes",
-)  # fmt: skip
-"""Quantities of an option, with their ranges."""
 
 NEAR_BEST = 1.3
 """Layouts up to this much slower than the fastest of their count are asked of the neighbours too: their
@@ -41,8 +35,6 @@ class Found:
     space: Space
     device: Index
     set_up: Index
-    ranges: Mapping[str, Range]
-    packages: Array
     near: Nearby
     least_need: Array
     least_at: Index
@@ -77,10 +69,8 @@ def search(
     corrected = evaluate(book, near.table, ("calendar_s",), keep_all=False).columns["calendar_s"]
     best = fastest(group_of(space, device, set_up), corrected)
     near = Nearby(near.table.take(best), _told_of(near, best), near.published)
-    ranges = evaluate_ranges(book, near.table, TOLD)
-    packages = evaluate(book, near.table, ("packages",), keep_all=False).columns["packages"]
     return Found(
-        space, device[best], set_up[best], ranges, packages, near, least_need, least_at, timed,
+        space, device[best], set_up[best], near, least_need, least_at, timed,
         tried=len(fits), fitting=int(fits.sum()),
     )  # fmt: skip
 

@@ -109,7 +109,9 @@ def set_ups(job: Workload, counts: Sequence[int], layers: float | None, heads: f
     }
     keep = _sensible(columns, batch, adapters=adapters)
     # only pipelines interleave, with as many blocks in every part
-    keep &= (columns["vpp"] == 1) | ((columns["pp"] > 1) & ((layers or 1) % (columns["pp"] * columns["vpp"]) == 0))
+    keep &= (columns["vpp"] == 1) | (
+        (columns["pp"] > 1) & ((layers or 1) % (columns["pp"] * columns["vpp"]) == 0)
+    )
     columns = {name: values[keep] for name, values in columns.items()}
     model_parallel = (columns["tp"] > 1) | (columns["pp"] > 1) | (columns["ep"] > 1)
     columns["stack"] = model_parallel.astype(np.float64)

@@ -1,0 +1,79 @@
+"""Plan: what to buy, rent or ask for, for one workload under limits."""
+
+from __future__ import annotations
+
+from advisor.schema.base import Frozen, Quantity
+
+
+class PlanLimits(Frozen):
+    """What the plan must keep to. None: no such limit."""
+
+    deadline_days: float | None = None
+    deadline_assumed: str = ""  # whose horizon it is, where nobody stated a deadline
+    budget_usd: float | None = None
+    max_power_w: float | None = None
+    max_devices: int | None = None
+    vendors: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    confidence: float = 0.9  # probability with which deadline and budget must be kept
+    objective: str = "cost"  # cost, time, energy
+    as_of: str = ""  # date on which prices are judged old or not
+
+
+class PlanOption(Frozen):
+    """One accelerator, device count and the layout found for it.
+
+    `quantities`: "calendar_s" with its 80 % range, "calendar_at_s" (kept to with the plan's confidence),
+    "rent_usd", "rent_at_usd", "spot_usd", "energy_j", "power_w", "step_s", "memory_bytes", and where the
+    accelerator has a purchase price "own_usd" (this job's share of owning it), "purchase_usd" and
+    "break_even_s" (use after which buying has cost less than renting).
+    `breaks` names the limits it does not keep: deadline, budget, power.
+    """
+
+    accelerator_id: str
+    label: str  # "64 x nvidia-h100-sxm5-80gb"
+    devices: int
+    packages: float
+    choices: dict[str, str] = {}  # tp, pp, …, sharding, micro_batch, recompute, stack
+    quantities: dict[str, Quantity] = {}
+    chance: float | None = None  # of meeting the deadline
+    price_note: str = ""  # which price, and whether it is old; or that there is none
+    price_old: bool = False
+    breaks: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()  # published runs that correct the time
+
+
+class PlanStep(Frozen):
+    """A row of the scaling table: what more devices of the best accelerator buy."""
+
+    option: PlanOption
+    usd_per_day_saved: float | None = None  # over the row before; None: no price, or no day saved
+
+
+class LeftOut(Frozen):
+    """An accelerator that is no option, and why.
+
+    `code`: not_asked, memory, unknown, deadline, budget, power. `change` says what would make it one.
+    """
+
+    accelerator_id: str
+    code: str
+    why: str
+    change: str = ""
+    nearest: PlanOption | None = None
+
+
+class Plan(Frozen):
+    """The answer: options that keep all limits, the best first, one for each accelerator."""
+
+    workload: str
+    limits: PlanLimits
+    options: tuple[PlanOption, ...] = ()
+    best: dict[str, PlanOption] = {}  # by cost, time, energy, and "knee" of the front of time and cost
+    front: tuple[PlanOption, ...] = ()  # no other option is better in time, cost and energy at once
+    scaling: tuple[PlanStep, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    miss: str = ""  # where nothing keeps the limits: what comes nearest
+    relax: str = ""  # and what to relax
+    tried: int = 0  # layouts whose memory was computed
+    fitting: int = 0  # of those, layouts whose memory suffices

@@ -1,0 +1,190 @@
+"""`plan`: which accelerators, how many, in which layout, for one workload under limits; and why not the rest."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue, find_accelerator
+from advisor.errors import UserError, did_you_mean
+from advisor.published import Published
+from advisor.rulebook import RuleBook
+from advisor.schema import Plan, PlanLimits, PlanOption, PlanStep, Workload
+from advisor.search.layouts import Index
+from advisor.search.plan_left import left_out, nearest_miss
+from advisor.search.plan_options import Options
+from advisor.search.plan_product import Array
+from advisor.search.plan_search import search
+from advisor.search.plan_space import MAX_DEVICES
+from advisor.units import DAY_S
+
+OBJECTIVES = ("cost", "time", "energy")
+
+
+def plan(
+    book: RuleBook,
+    catalogue: Catalogue,
+    job: Workload,
+    limits: PlanLimits,
+    published: Published | None = None,
+) -> Plan:
+    """The options that keep all limits, best first, with front, scaling table, and why not the rest.
+
+    Raises UserError for unknown ids and vendors, for limits that no plan can keep (not above zero), and for
+    two that contradict each other. Where nothing keeps the limits, `options` is empty and `miss` says what
+    comes nearest.
+    """
+    limits = with_horizon(limits, job)
+    devices = asked_for(catalogue, limits)
+    today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
+    found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES)
+    options = Options(book, found, limits, today)
+    rows = ranked(options, limits.objective)
+    miss, relax = ("", "") if len(rows) else nearest_miss(options)
+    shown = int(rows[0]) if len(rows) else _nearest_row(options)
+    return Plan(
+        workload=job.id,
+        limits=limits,
+        options=tuple(options.option(int(row)) for row in rows),
+        best=_best(options),
+        front=tuple(options.option(int(row)) for row in front_of(options)),
+        scaling=() if shown is None else scaling(options, shown),
+        left_out=left_out(options, {int(options.device[row]) for row in rows}),
+        miss=miss,
+        relax=relax,
+        tried=found.tried,
+        fitting=found.fitting,
+    )
+
+
+def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:
+    """The limits, checked; without a stated deadline the workload's horizon is one, and says so."""
+    for name, value in (
+        ("deadline", limits.deadline_days), ("budget", limits.budget_usd), ("power", limits.max_power_w),
+        ("number of devices", limits.max_devices),
+    ):  # fmt: skip
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise UserError(f"a {name} of {value:g} is not above zero", "Give a number above zero.")
+    if not 0.5 <= limits.confidence < 1:
+        raise UserError(
+            f"a confidence of {limits.confidence:g} is not between 0.5 and 1", "0.9: nine runs of ten."
+        )
+    if limits.objective not in OBJECTIVES:
+        hint = did_you_mean(limits.objective, OBJECTIVES) or f"It is one of {', '.join(OBJECTIVES)}."
+        raise UserError(f"unknown objective '{limits.objective}'", hint)
+    if limits.deadline_days is not None or job.deadline_days is None:
+        return limits
+    told = f"horizon of '{job.title}'" if job.id != "own" else "horizon of the reference workload like it"
+    return limits.model_copy(update={"deadline_days": job.deadline_days, "deadline_assumed": told})
+
+
+def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
+    """The accelerators that --only and --vendor leave. Raises UserError where they leave none."""
+    vendors = {entry.vendor for entry in catalogue.accelerators.values()}
+    for vendor in limits.vendors:
+        if vendor not in vendors:
+            hint = did_you_mean(vendor, vendors) or f"Known: {', '.join(sorted(vendors))}."
+            raise UserError(f"unknown vendor '{vendor}'", hint)
+    named = [find_accelerator(catalogue, name) for name in limits.only]
+    chosen = named or list(catalogue.accelerators.values())
+    kept = tuple(entry for entry in chosen if not limits.vendors or entry.vendor in limits.vendors)
+    if not kept:
+        raise UserError(
+            f"--only {','.join(limits.only)} and --vendor {','.join(limits.vendors)} contradict each other: "
+            "no accelerator is in both",
+            "Leave one of them away.",
+        )
+    return kept
+
+
+def ranked(options: Options, objective: str) -> Index:
+    """For each accelerator its best row that keeps all limits, best first."""
+    value = options.objective(objective)
+    rows = np.flatnonzero(options.kept)
+    # of equal value the earlier, then the fewer devices
+    order = rows[np.lexsort((options.counts[rows], options.late[rows], value[rows]))]
+    _, first = np.unique(options.device[order], return_index=True)
+    return order[np.sort(first)]
+
+
+def front_of(options: Options) -> Index:
+    """Rows that no other beats in time, cost and energy at once, quickest first.
+
+    A row without a price is beaten by nothing that has one (its cost is not known), and beats nothing.
+    """
+    rows = np.flatnonzero(options.kept & ~np.isnan(options.energy))
+    figures = np.stack([options.late[rows], options.rent[rows], options.energy[rows]])
+    keep = [not _beaten(figures, at) for at in range(len(rows))]
+    rows = rows[np.array(keep, dtype=bool)]
+    return rows[np.argsort(options.late[rows])]
+
+
+def _beaten(figures: Array, at: int) -> bool:
+    mine = figures[:, at][:, None]
+    unpriced = np.isnan(figures[1])
+    comparable = unpriced == unpriced[at]
+    better_or_equal = ((figures <= mine) | np.isnan(mine)).all(axis=0)
+    better = (figures < mine).any(axis=0)
+    return bool((comparable & better_or_equal & better).any())
+
+
+def knee_of(time: Array, cost: Array) -> int | None:
+    """Where the front bends most: farthest below the straight line between its ends, both as logarithms."""
+    order = np.argsort(time)
+    x, y = np.log(time[order]), np.log(cost[order])
+    if len(order) < 3 or x[0] == x[-1] or y[0] <= y[-1]:
+        return None
+    below = 1 - (x - x[0]) / (x[-1] - x[0]) - (y - y[-1]) / (y[0] - y[-1])
+    return int(order[np.argmax(below)])
+
+
+def _best(options: Options) -> dict[str, PlanOption]:
+    if not options.kept.any():
+        return {}
+    found = {}
+    for name in OBJECTIVES:
+        value = np.where(options.kept, options.objective(name), np.inf)
+        if name == "cost":  # not on an old price alone, and not without one
+            value = np.where(options.old | np.isnan(options.rent), np.inf, value)
+        if np.isfinite(value).any():
+            found[name] = options.option(int(np.argmin(value)))
+    front = front_of(options)
+    front = front[~np.isnan(options.rent[front]) & ~options.old[front]]
+    knee = knee_of(options.late[front], options.rent[front])
+    if knee is not None:
+        found["knee"] = options.option(int(front[knee]))
+    return found
+
+
+def _nearest_row(options: Options) -> int | None:
+    return int(np.argmin(options.worst)) if len(options) else None
+
+
+def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:
+    """All counts of a row's accelerator, fewest first: what more devices cost and save."""
+    rows = np.flatnonzero(options.device == options.device[row])
+    rows = rows[np.argsort(options.counts[rows])]
+    steps = [PlanStep(option=options.option(int(rows[0])))]
+    for before, after in itertools.pairwise(rows):
+        days = (options.calendar.median[before] - options.calendar.median[after]) / DAY_S
+        more = options.rent[after] - options.rent[before]
+        known = days > 0 and not math.isnan(more)
+        each = float(more / days) if known else None
+        steps.append(PlanStep(option=options.option(int(after)), usd_per_day_saved=each))
+    return tuple(steps)
+
+
+def _newest(catalogue: Catalogue) -> datetime.date:
+    """The date of the newest price, where nobody says what day it is."""
+    return datetime.date.fromisoformat(catalogue.prices_as_of or "1970-01-01")
+
+
+def names_of(plan: Plan) -> Sequence[str]:
+    """Accelerators that a plan speaks of."""
+    told = (*plan.options, *plan.front, *(step.option for step in plan.scaling))
+    return list(dict.fromkeys(option.accelerator_id for option in told))

@@ -1,0 +1,175 @@
+"""Why an accelerator is no option: short of memory or late by how much, and what would change it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+
+import numpy as np
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue, find_accelerator
+from advisor.estimate import why_unknown
+from advisor.estimate.inputs import table_of
+from advisor.schema import LeftOut, Plan
+from advisor.search.plan_options import Options
+from advisor.units import DAY_S, show
+
+_NAMES = {"deadline": "--deadline", "budget": "--budget", "power": "--max-power"}
+
+
+def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
+    """Every accelerator that was asked for and is no option."""
+    found, kept = options.found, set(chosen)
+    rows_of: dict[int, list[int]] = {}
+    for row, device in enumerate(options.device):
+        rows_of.setdefault(int(device), []).append(row)
+    out, untimed = [], []
+    for number, entry in enumerate(found.space.devices):
+        if number in kept:
+            continue
+        if number in rows_of:
+            out.append(_over_limits(options, entry, rows_of[number]))
+        elif found.least_need[number] > 1:
+            out.append(_short_of_memory(options, number, entry))
+        else:
+            untimed.append(number)
+    return tuple(sorted((*out, *_unknown(options, untimed)), key=lambda one: one.accelerator_id))
+
+
+def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftOut:
+    row = rows[int(np.argmin(options.worst[rows]))]
+    broken = options.breaks(row)
+    told = " ".join(_over(options, row, name) for name in broken)
+    limit = options.found.space.limits[options.device[row]]
+    capped = "deadline" in broken and 2 * options.counts[row] > limit
+    more = f" More than {limit:g} are not estimated: no published run is larger." if capped else ""
+    return LeftOut(
+        accelerator_id=entry.id,
+        code=broken[0],
+        why=f"Its nearest, {options.option(row).label}: {told}{more}",
+        change=_enough(options, row, broken),
+        nearest=options.option(row),
+    )
+
+
+def _over(options: Options, row: int, name: str) -> str:
+    limits, excess = options.limits, options.excess[name][row]
+    times = f"{excess:.1f} times" if excess >= 2 else f"{excess - 1:.0%} over"
+    if name == "deadline":
+        return (
+            f"kept to with {limits.confidence:.0%} probability are {show(options.late[row], 's')}, "
+            f"{times} the deadline of {_days(limits.deadline_days)}."
+        )
+    if name == "budget":
+        cost = show(options.rent_late[row], "USD")
+        return f"it may cost {cost}, {times} the budget of {show(limits.budget_usd, 'USD')}."
+    power = show(options.told["power_w"][row], "W")
+    return f"it needs {power}, {times} the {show(limits.max_power_w, 'W')} there are."
+
+
+def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
+    """'It would do with --deadline 12d.'"""
+    enough = {
+        "deadline": f"{np.ceil(options.late[row] / DAY_S * 10) / 10:g}d",
+        "budget": f"{np.ceil(options.rent_late[row]):.0f}" if options.rent_late[row] > 0 else "",
+        "power": f"{np.ceil(options.told['power_w'][row] / 100) / 10:g}kW",
+    }
+    return f"It would do with {' and '.join(f'{_NAMES[name]} {enough[name]}' for name in broken)}."
+
+
+def _days(days: float | None) -> str:
+    return show((days or 0.0) * DAY_S, "s")
+
+
+def _short_of_memory(options: Options, number: int, entry: Accelerator) -> LeftOut:
+    found = options.found
+    space, at = found.space, int(found.least_at[number])
+    has = float(space.product.on_device("memory_usable")[number])
+    need = has * float(found.least_need[number])
+    count = int(space.set_ups["devices"][at])
+    lean = f"{space.set_ups.word('sharding', at)}, recompute {space.set_ups.word('recompute', at)}"
+    limit = space.limits[number]
+    most = f" More than {limit:g} are not estimated: no published run is larger." if 2 * count > limit else ""
+    return LeftOut(
+        accelerator_id=entry.id,
+        code="memory",
+        why=f"Short of memory by {show(need - has, 'B')} on each device: the leanest layout tried "
+        f"({count} devices, {lean}) needs {show(need, 'B')} of {show(has, 'B')}.{most}",
+        change="A method that holds less (lora, qlora), or shorter sequences.",
+    )
+
+
+def _unknown(options: Options, numbers: list[int]) -> list[LeftOut]:
+    """Accelerators whose memory or time is not known, with the reason, asked of all at once."""
+    space = options.found.space
+    if not numbers or not len(space.set_ups):
+        return []
+    of_job = [space.job_inputs.update(space.device_inputs[number]) for number in numbers]
+    first = int(np.argmin(space.set_ups["devices"]))
+    table = table_of(space.book, [one.update(space.set_ups.inputs(first)) for one in of_job])
+    out = []
+    for row, number in enumerate(numbers):
+        entry = space.devices[number]
+        unsized = bool(np.isnan(space.product.on_device("memory_usable")[number]))
+        quantity = "memory_usable" if unsized else "calendar_s"
+        what = "Its memory" if unsized else "Its time"
+        reason = why_unknown(space.book, table, row, quantity)
+        out.append(
+            LeftOut(
+                accelerator_id=entry.id,
+                code="unknown",
+                why=f"{what} is not known: {reason}.",
+                change="A published figure, in a file of your own given with --rules.",
+            )
+        )
+    return out
+
+
+def nearest_miss(options: Options) -> tuple[str, str]:
+    """Where nothing keeps the limits: what comes nearest, and what to relax."""
+    found = options.found
+    if not len(options):
+        return _no_memory(options)
+    row = int(np.argmin(options.worst))
+    broken = options.breaks(row)
+    told = " ".join(_over(options, row, name) for name in broken)
+    pair = contradiction(options)
+    relax = _enough(options, row, broken)
+    miss = f"The nearest of {found.fitting:,} layouts that fit, {options.option(row).label}: {told}"
+    return (f"{pair} {miss}" if pair else miss), relax
+
+
+def contradiction(options: Options) -> str:
+    """Two limits that can be kept alone and not together, in a sentence; or ''."""
+    alone = {name: excess <= 1 for name, excess in options.excess.items()}
+    for one, other in itertools.combinations(alone, 2):
+        if alone[one].any() and alone[other].any() and not (alone[one] & alone[other]).any():
+            return f"{_NAMES[one]} and {_NAMES[other]} contradict each other: either alone can be kept."
+    return ""
+
+
+def _no_memory(options: Options) -> tuple[str, str]:
+    found = options.found
+    if np.isnan(found.least_need).all():
+        return "No memory or time of what was asked for is known.", "Ask for other accelerators."
+    if not np.nanmin(found.least_need) > 1:
+        return "Layouts fit, but no time is known for any of them.", "Ask for other accelerators."
+    number = int(np.nanargmin(found.least_need))
+    short = _short_of_memory(options, number, found.space.devices[number])
+    return f"Nearest is {short.accelerator_id}. {short.why}", short.change
+
+
+def why_not(plan: Plan, catalogue: Catalogue, name: str) -> str:
+    """Why an accelerator is not the answer. Raises UserError for an unknown id, with the nearest."""
+    entry = find_accelerator(catalogue, name)
+    for place, option in enumerate(plan.options, start=1):
+        if option.accelerator_id == entry.id:
+            if place == 1:
+                return f"{entry.id} is the best option: {option.label}."
+            first = plan.options[0].label
+            return f"{entry.id} is option {place} of {len(plan.options)} ({option.label}), after {first}."
+    for one in plan.left_out:
+        if one.accelerator_id == entry.id:
+            return f"{entry.id}: {one.why} {one.change}".strip()
+    return f"{entry.id} was not asked for: --vendor or --only leaves it out."

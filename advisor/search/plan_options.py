@@ -1,0 +1,194 @@
+"""What the search found as options of a plan: figures with ranges, prices with dates, limits kept or not."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from advisor.data.accelerator import Accelerator, Price
+from advisor.estimate import Range, evaluate
+from advisor.rulebook import RuleBook
+from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
+from advisor.search.elsewhere import _label
+from advisor.search.layouts import Index, Mask
+from advisor.search.plan_product import Array
+from advisor.search.plan_search import Found
+from advisor.search.plan_space import NUMBERS
+from advisor.search.plan_time import calendar_of, priced
+from advisor.units import DAY_S
+
+OLD_DAYS = 180
+"""A price older than this is flagged wherever it is used."""
+
+_FOLLOWING = {
+    "rent_usd": "calendar_rent_usd",
+    "spot_usd": "calendar_spot_usd",
+    "energy_j": "calendar_energy_j",
+}
+_NO_PRICE = "no public price with a date"
+
+
+def is_old(price: Price | None, today: datetime.date) -> bool:
+    """Whether a price is too old to decide on; an undated one is."""
+    if price is None:
+        return False
+    return price.as_of is None or (today - price.as_of).days > OLD_DAYS
+
+
+class Options:
+    """Rows: the best layout of each accelerator and count. Arrays are SI, NaN where not known."""
+
+    def __init__(self, book: RuleBook, found: Found, limits: PlanLimits, today: datetime.date) -> None:
+        self.book, self.found, self.limits, self.today = book, found, limits, today
+        table = found.near.table
+        self.calendar = calendar_of(book, table)
+        self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
+        self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
+        told = evaluate(book, table, ("packages", "power_w", "step_s", "memory_bytes"), keep_all=False)
+        self.told: Mapping[str, Array] = told.columns
+        self.device: Index = found.device
+        self.counts = found.space.set_ups["devices"][found.set_up]
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.device)
+
+    def entry(self, row: int) -> Accelerator:
+        """The accelerator of a row."""
+        return self.found.space.devices[int(self.device[row])]
+
+    @cached_property
+    def rent(self) -> Array:
+        """On-demand rent at the median of calendar time."""
+        return self.following["calendar_rent_usd"].value
+
+    @cached_property
+    def rent_late(self) -> Array:
+        """On-demand rent at the calendar time that is kept to."""
+        return np.asarray(self.rent / self.calendar.median * self.late)
+
+    @cached_property
+    def energy(self) -> Array:
+        """Energy at the median of calendar time."""
+        return self.following["calendar_energy_j"].value
+
+    @cached_property
+    def old(self) -> Mask:
+        """Whether the row's price is too old."""
+        return np.array([is_old(self.entry(row).rent, self.today) for row in range(len(self))], dtype=bool)
+
+    @cached_property
+    def excess(self) -> dict[str, Array]:
+        """For each limit given: how many times over it a row is (up to 1: it keeps it).
+
+        What is not known breaks no limit: the option says what could not be checked.
+        """
+        limits, found = self.limits, {}
+        if limits.deadline_days is not None:
+            found["deadline"] = self.late / (limits.deadline_days * DAY_S)
+        if limits.budget_usd is not None:
+            found["budget"] = np.nan_to_num(self.rent_late / limits.budget_usd, nan=0.0)
+        if limits.max_power_w is not None:
+            found["power"] = np.nan_to_num(self.told["power_w"] / limits.max_power_w, nan=0.0)
+        return found
+
+    @cached_property
+    def worst(self) -> Array:
+        """The largest excess of a row over any limit."""
+        return np.maximum.reduce([np.zeros(len(self)), *self.excess.values()])
+
+    @cached_property
+    def kept(self) -> Mask:
+        """Rows that keep every limit."""
+        return np.asarray(self.worst <= 1)
+
+    def objective(self, name: str) -> Array:
+        """What is to be small, unknown as infinite: old prices after young ones, no price after both."""
+        if name == "time":
+            return self.late
+        energy = np.nan_to_num(self.energy, nan=np.inf)
+        if name == "energy":
+            return energy
+        largest = 1e15  # US dollars, more than all there is: only the order of classes counts
+        return np.where(
+            np.isnan(self.rent),
+            2 * largest + np.minimum(energy / 1e9, largest),
+            self.rent + largest * self.old,
+        )
+
+    def breaks(self, row: int) -> tuple[str, ...]:
+        """Limits that a row does not keep."""
+        return tuple(name for name, excess in self.excess.items() if excess[row] > 1)
+
+    def option(self, row: int) -> PlanOption:
+        """A row with everything that is said of it."""
+        entry, count = self.entry(row), int(self.counts[row])
+        packages = float(self.told["packages"][row])
+        deadline = self.limits.deadline_days
+        chance = None if deadline is None else float(self.calendar.chance(deadline * DAY_S)[row])
+        return PlanOption(
+            accelerator_id=entry.id,
+            label=_label(entry, count, packages),
+            devices=count,
+            packages=packages,
+            choices=self._choices(row),
+            quantities=self._quantities(row),
+            chance=chance,
+            price_note=self._price_note(entry),
+            price_old=bool(self.old[row]),
+            breaks=self.breaks(row),
+            near=tuple(run.title for run in self.found.near.runs(row)),
+        )
+
+    def _choices(self, row: int) -> dict[str, str]:
+        set_ups, at = self.found.space.set_ups, int(self.found.set_up[row])
+        chosen = {"dp": f"{set_ups.replicas[at]:g}"}
+        chosen |= {
+            name: f"{set_ups[name][at]:g}"
+            for name in NUMBERS
+            if name != "devices" and (set_ups[name][at] > 1 or name in ("tp", "pp", "micro_batch"))
+        }
+        return chosen | {name: set_ups.word(name, at) for name in ("sharding", "recompute", "stack")}
+
+    def _quantities(self, row: int) -> dict[str, Quantity]:
+        entry = self.entry(row)
+        calendar = Range(self.calendar.median, self.calendar.low, self.calendar.high)
+        found = {
+            "calendar_s": _quantity(calendar, row, "s", "no time"),
+            "calendar_at_s": _one(self.late, row, "s", "no time"),
+        }
+        for name, given in _FOLLOWING.items():
+            reason = "no TDP is published" if name == "energy_j" else _NO_PRICE
+            found[name] = _quantity(self.following[given], row, self.book.unit_of(given), reason)
+        found["rent_at_usd"] = _one(self.rent_late, row, "USD", _NO_PRICE)
+        for name in ("power_w", "step_s", "memory_bytes"):
+            reason = f"no TDP of the {entry.title} is published"
+            found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
+        if entry.rent is not None:
+            found["rent_usd"] = found["rent_usd"].model_copy(update={"source": self._price_note(entry)})
+        return found
+
+    def _price_note(self, entry: Accelerator) -> str:
+        price = entry.rent
+        if price is None:
+            return "no public price"
+        note = f"{price.provider} {price.instance}, {price.as_of or 'undated'}"
+        return f"{note}: older than {OLD_DAYS} days" if is_old(price, self.today) else note
+
+
+def _one(values: Array, row: int, unit: str, reason: str) -> Quantity:
+    value = float(values[row])
+    if math.isnan(value):
+        return Quantity(unit=unit, reason=reason)
+    return Quantity(value=value, unit=unit, kind=Kind.rule)
+
+
+def _quantity(span: Range, row: int, unit: str, reason: str) -> Quantity:
+    value, low, high = (float(values[row]) for values in span)
+    if math.isnan(value):
+        return Quantity(unit=unit, reason=reason)
+    return Quantity(value=value, low=low, high=high, unit=unit, kind=Kind.rule)

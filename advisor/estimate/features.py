@@ -59,7 +59,7 @@ def _words(table: Table, prefix: str) -> list[str]:
     flags = {
         name.removeprefix(prefix): values > 0
         for name, values in table.columns.items()
-        if name.startswith(prefix)
+        if name.startswith(prefix) and name not in table.computed  # family_traffic is a quantity
     }
     words = np.full(table.rows, "none", dtype=object)
     for word, holds in flags.items():

@@ -59,6 +59,7 @@ class Reading:
 
     patterns: Mapping[str, Sequence[tuple[re.Pattern[str], str]]]
     excluded: Sequence[Exclusion]
+    programs: Sequence[tuple[re.Pattern[str], Mapping[str, float], str]]
     ordinary: frozenset[str]
     fp32_is_tf32: frozenset[str]
 
@@ -76,6 +77,7 @@ def shipped_reading() -> Reading:
     return Reading(
         {kind: [(re.compile(p, re.I), value) for p, value in raw[kind]] for kind in kinds},
         [Exclusion.of(entry) for entry in raw["excluded"]],
+        [(re.compile(one["pattern"]), one["columns"], one["reason"]) for one in raw["programs"]],
         frozenset(names["ordinary"]),
         frozenset(names["fp32_is_tf32"]),
     )
@@ -194,6 +196,11 @@ def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Networ
         flag = record.flag(name)
         if flag is not None:
             found.put(column, float(flag), Kind.published, row)
+    for pattern, columns, reason in reading.programs:
+        if pattern.search(record.text("framework")):
+            for column, value in columns.items():
+                if column not in found.values:
+                    found.put(column, float(value), Kind.assumed, reason)
     return problem
 
 

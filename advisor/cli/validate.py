@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.options import json_flag, print_json, rules_option
+from advisor.cli.options import json_flag, print_json, quiet_flag, rules_option
 
-if TYPE_CHECKING:
-    from advisor.evidence.validate import Judged
-
-_SHOWN = ("vendor", "family", "devices", "source")
+_TOLD_AFTER_S = 3.0  # until then a guess of the time left is worth nothing
+_TOLD_EVERY_S = 0.5
 
 
 @click.command()
@@ -27,11 +25,28 @@ _SHOWN = ("vendor", "family", "devices", "source")
     show_default=True,
     help="What leaves constants and neighbours before each row is predicted: minutes instead of seconds.",
 )
-@click.option("--worst", "worst_count", type=click.IntRange(0, 1000), default=5, show_default=True)
+@click.option(
+    "--worst", type=click.IntRange(0, 1000), default=5, show_default=True,
+    help="How many of the rows that were predicted worst are printed, each with its trace.",
+)  # fmt: skip
+@click.option(
+    "--depth",
+    type=click.IntRange(0, 99),
+    default=1,
+    show_default=True,
+    help="How many steps down a trace goes.",
+)
 @rules_option
+@quiet_flag
 @json_flag
 def validate(
-    files: tuple[Path, ...], way: str, worst_count: int, rules: tuple[Path, ...], as_json: bool
+    files: tuple[Path, ...],
+    way: str,
+    worst: int,
+    depth: int,
+    rules: tuple[Path, ...],
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Predict published runs (FILE.jsonl …; default: the shipped ones) and print the errors.
 
@@ -40,60 +55,55 @@ def validate(
     peak_mem_gib, fits, total_time_h). What is wrong with a record is told as its refusal.
     """
     from advisor.app import load_knowledge
-    from advisor.evidence.summary import summary_of, worst
+    from advisor.cli.tell_validate import tell_summary, tell_worst
+    from advisor.evidence.summary import summary_of, worst_of
     from advisor.evidence.validate import judge
 
     known = load_knowledge(rules)
-    judged = judge(known.book, known.published, files, way=way, catalogue=known.catalogue)
+    talk = _Talk(way, quiet)
+    judged = judge(known.book, known.published, files, way=way, catalogue=known.catalogue, tell=talk.heard)
+    talk.end()
     summary = summary_of(judged, way)
     if as_json:
         document = {"rows": [row.as_json() for row in judged], "summary": summary}
         print_json(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    for quantity, figures in summary["quantities"].items():
-        _print_quantity(quantity, figures)
-    _print_worst(worst(judged, worst_count))
+    tell_summary(summary)
+    tell_worst(known.book, worst_of(judged, worst), depth)
 
 
-def _print_quantity(quantity: str, figures: dict[str, Any]) -> None:
-    from rich.table import Table
+class _Talk:
+    """What is done and how long it takes, on stderr: a line that counts down, or two lines."""
 
-    from advisor.cli.screen import console
+    def __init__(self, way: str, quiet: bool) -> None:
+        self._way, self._quiet = way, quiet
+        self._live = sys.stderr.isatty()
+        self._start = self._last = 0.0
+        self._guessed = False
 
-    table = Table(
-        title=f"{quantity}: {figures['rows']} rows, {figures['refused']} refused", box=None, pad_edge=False,
-        header_style="bold", title_justify="left", title_style="bold",
-    )  # fmt: skip
-    for heading in ("", "rows", "median", "90 % below", "signed", "in range", "range ±"):
-        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
-    _add(table, "all", figures)
-    for name in _SHOWN:
-        for part, own in figures["by"][name].items():
-            _add(table, f"{name}: {part}", own)
-    console().print(table)
-    if (mean := figures.get("mean_of_source_medians")) is not None:
-        click.echo(f"mean over sources of their medians: {mean:.1%}")
-    for reason, count in list(figures["reasons_refused"].items())[:8]:
-        click.echo(f"  refused {count}: {reason}")
-    click.echo()
+    def heard(self, done: float) -> None:
+        """This share is done, 0 to 1."""
+        now = time.monotonic()
+        if self._quiet:
+            return
+        if not self._start:
+            self._start = now
+            click.echo(
+                f"Each {self._way} leaves in turn: constants are fitted and neighbours asked again …",
+                err=True,
+            )
+        gone = now - self._start
+        if done <= 0 or gone < _TOLD_AFTER_S or now - self._last < _TOLD_EVERY_S:
+            return
+        left = gone / done - gone
+        text = f"about {left:.0f} s left" if left < 100 else f"about {left / 60:.0f} min left"
+        if self._live:
+            click.echo(f"\r\x1b[K{done:4.0%} done, {text}", err=True, nl=False)
+        elif not self._guessed:
+            click.echo(text, err=True)
+        self._last, self._guessed = now, True
 
-
-def _add(table: Any, label: str, figures: dict[str, Any]) -> None:
-    def percent(name: str, sign: str = "") -> str:
-        value = figures[name]
-        return "" if value is None else f"{value:{sign}.1%}"
-
-    table.add_row(
-        label, str(figures["rows"]), percent("median"), percent("p90"), percent("signed", "+"),
-        percent("covered"), percent("half_width"),
-    )  # fmt: skip
-
-
-def _print_worst(rows: Sequence[Judged]) -> None:
-    if rows:
-        click.echo("Predicted worst:")
-    for row in rows:
-        click.echo(
-            f"  {row.id}: {row.quantity} measured {row.measured:.4g}, "
-            f"predicted {row.predicted:.4g} ({row.low:.4g} to {row.high:.4g})"
-        )
+    def end(self) -> None:
+        """All is done: the line that counts down goes."""
+        if self._live and self._guessed:
+            click.echo("\r\x1b[K", err=True, nl=False)

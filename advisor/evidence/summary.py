@@ -66,6 +66,9 @@ def _scale_of(row: Judged) -> str:
     return next(label for most, label in _SCALES if devices <= most)
 
 
+_REFITTED = ("step_time_s", "total_time_h")
+"""Quantities whose constants and neighbours are fitted again without what is left out."""
+
 _SLICES: Mapping[str, Callable[[Judged], str]] = {
     "vendor": lambda row: row.run.entry.vendor if row.run else "not known",
     "family": lambda row: row.run.network.family if row.run else "not known",
@@ -89,15 +92,19 @@ def summary_of(judged: Sequence[Judged], way: str) -> dict[str, Any]:
             parts: dict[str, list[Judged]] = defaultdict(list)
             for row in answered:
                 parts[key(row)].append(row)
-            slices[name] = {part: errors_of(parts[part]).as_json() for part in sorted(parts)}
+            order = sorted(parts, key=lambda part: _order(name, part, len(parts[part])))
+            slices[name] = {part: errors_of(parts[part]).as_json() for part in order}
         by_source = [part["median"] for part in slices["source"].values()]
         found["quantities"][quantity] = {
             **errors_of(rows).as_json(),
+            "leave_out": way if quantity in _REFITTED else "none",
             "mean_of_source_medians": float(np.mean(by_source)) if by_source else None,
             "reasons_refused": dict(Counter(row.refused for row in rows if row.refused).most_common(40)),
             "by": slices,
         }
         if quantity == "fits":
+            wrong = [abs(row.error) > 0.5 for row in answered]
+            found["quantities"][quantity]["wrong"] = float(np.mean(wrong)) if wrong else None
             found["quantities"][quantity]["said_to_fit_of_those_that_ran_out"] = _wrong_fits(answered)
     return found
 
@@ -108,7 +115,15 @@ def _wrong_fits(rows: Sequence[Judged]) -> float | None:
     return sum(row.low > 0.5 for row in out) / len(out) if out else None
 
 
-def worst(judged: Iterable[Judged], count: int) -> list[Judged]:
+def _order(name: str, part: str, rows: int) -> tuple[int, str]:
+    """Devices by their number, the rest with most rows first."""
+    labels = [label for _, label in _SCALES]
+    if name == "devices":
+        return (labels.index(part) if part in labels else len(labels), part)
+    return (-rows, part)
+
+
+def worst_of(judged: Iterable[Judged], count: int) -> list[Judged]:
     """The rows predicted worst, by ratio either way."""
     rows = [row for row in judged if not row.refused and row.quantity != "fits" and row.predicted > 0]
     return sorted(rows, key=lambda row: -abs(math.log(row.predicted / row.measured)))[:count]

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from advisor.data.catalogue import Catalogue
 from advisor.errors import UserError
-from advisor.estimate import Table, evaluate, evaluate_ranges
+from advisor.estimate import Table, evaluate, evaluate_ranges, explain
 from advisor.estimate.explain import why_unknown
 from advisor.estimate.features import QUANTITIES, plain, sizes_of, words_of
-from advisor.estimate.inputs import Inputs
+from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.evidence.fit import problem_of
 from advisor.evidence.inputs import Run, shipped_evidence
 from advisor.evidence.leave_out import folds_of, left_out
@@ -35,6 +35,7 @@ from advisor.evidence.table import (
 from advisor.neighbours import encode, vocabulary, widened
 from advisor.published import Published
 from advisor.rulebook import RuleBook
+from advisor.schema import TraceStep
 
 Vector = npt.NDArray[np.float64]
 
@@ -307,3 +308,11 @@ def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
         else _answered(one, evidence.runs[one.row], low, value, high)
         for one, at, low, value, high in answers
     ]
+
+
+def trace_of_row(book: RuleBook, row: Judged) -> tuple[str, tuple[TraceStep, ...]]:
+    """The rules' quantity behind an answer, and its trace by the constants as shipped; of long files none."""
+    if row.run is None or "devices" not in row.run.inputs.values or row.quantity == "fits":
+        return "", ()
+    quantity = MEMORY_KINDS[memory_kind(row.run.record)] if row.quantity == "peak_mem_gib" else "step_s"
+    return quantity, explain(book, table_of(book, [known_only(book, row.run.inputs)]), 0, quantity)

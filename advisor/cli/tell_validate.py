@@ -1,0 +1,135 @@
+"""Errors of published runs as text: a table for each quantity, why rows were refused, the worst rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from advisor.cli.text import paragraph, plain, say, text_width
+
+if TYPE_CHECKING:
+    from advisor.evidence.validate import Judged
+    from advisor.rulebook import RuleBook
+
+_TITLES = {
+    "step_time_s": "Time of a step", "total_time_h": "Time of whole runs",
+    "peak_mem_gib": "Peak memory of a device", "fits": "Fits into the memory",
+}  # fmt: skip
+_UNITS = {"step_time_s": "s", "total_time_h": "h", "peak_mem_gib": "GiB"}
+_HEADINGS = {"rows": 6, "median": 9, "90 %": 9, "signed": 9, "held": 8, "range": 9}
+_SHOWN = {"vendor": "by vendor", "family": "by family", "devices": "by number of devices",
+          "source": "by source"}  # fmt: skip
+_LEAST_ROWS = 10  # of a source that gets a line of its own
+_MOST_REASONS = 8
+_LEGEND = (
+    "median, 90 %: half and nine tenths of |predicted / measured - 1| are below. signed: the median with "
+    "its sign. held: share of the measured values that lie in their 80 % range. range: median half-width."
+)
+
+
+def tell_summary(summary: Mapping[str, Any]) -> None:
+    """All quantities of a summary."""
+    ordered = sorted(summary["quantities"].items(), key=lambda item: list(_TITLES).index(item[0]))
+    if not ordered:
+        say("The files hold no records.")
+    for quantity, figures in ordered:
+        refused = f", {figures['refused']:,} refused" if figures["refused"] else ""
+        paragraph(
+            f"{_TITLES[quantity]} ({quantity}): {figures['rows']:,} rows told{refused}, {_known(figures)}"
+        )
+        if figures["rows"]:
+            _tell_fits(figures) if quantity == "fits" else _tell_table(figures)
+        _tell_reasons(figures)
+        say()
+    if any(figures["rows"] for quantity, figures in ordered if quantity != "fits"):
+        paragraph(_LEGEND)
+        say()
+
+
+def _known(figures: Mapping[str, Any]) -> str:
+    way = figures["leave_out"]
+    return "nothing left out" if way == "none" else f"its own {way} left out of each"
+
+
+def _tell_fits(figures: Mapping[str, Any]) -> None:
+    say(f"  told right: {1.0 - figures['wrong']:.1%}")
+    wrong = figures["said_to_fit_of_those_that_ran_out"]
+    if wrong is not None:
+        say(f"  ran out of memory, yet said to fit at the upper bound of the need: {wrong:.1%}")
+
+
+def _tell_table(figures: Mapping[str, Any]) -> None:
+    lines = list(_lines(figures))
+    numbers = sum(_HEADINGS.values())
+    width = min(max(len(label) for label, _ in lines) + 1, text_width() - numbers)
+    say(" " * width + "".join(f"{heading:>{wide}}" for heading, wide in _HEADINGS.items()))
+    for label, row in lines:
+        if row is None:
+            say(label)
+            continue
+        short = label if len(label) < width else f"{label[: width - 2]}…"
+        figure = (row["median"], row["p90"], row["signed"], row["covered"], row["half_width"])
+        signs = ("", "", "+", "", "")
+        texts = ["" if v is None else f"{v:{sign}.1%}" for v, sign in zip(figure, signs, strict=True)]
+        cells = zip([f"{row['rows']:,}", *texts], _HEADINGS.values(), strict=True)
+        say(f"{short:<{width}}" + "".join(f"{text:>{wide}}" for text, wide in cells))
+    if (mean := figures["mean_of_source_medians"]) is not None:
+        say(f"mean over the sources of their medians: {mean:.1%}")
+
+
+def _lines(figures: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+    """Label and errors of each line; a heading has none. Of many sources the large ones."""
+    yield "all", figures
+    for name, title in _SHOWN.items():
+        parts = figures["by"][name]
+        if len(parts) < 2:
+            continue
+        yield title, None
+        small = [part for part in parts if name == "source" and parts[part]["rows"] < _LEAST_ROWS]
+        for part, own in parts.items():
+            if part not in small or len(parts) <= _LEAST_ROWS:
+                yield f"  {plain(part)}", own
+        if small and len(parts) > _LEAST_ROWS:
+            yield f"  and {len(small)} sources of fewer than {_LEAST_ROWS} rows (--json has them)", None
+
+
+def _tell_reasons(figures: Mapping[str, Any]) -> None:
+    reasons = list(figures["reasons_refused"].items())
+    if not reasons:
+        return
+    say("refused, because")
+    for reason, count in reasons[:_MOST_REASONS]:
+        paragraph(reason, f"{count:>6,}  ")
+    rest = figures["refused"] - sum(count for _, count in reasons[:_MOST_REASONS])
+    if rest:
+        say(f"{rest:>6,}  for other reasons (--json has them)")
+
+
+def tell_worst(book: RuleBook, rows: Sequence[Judged], depth: int) -> None:
+    """The rows predicted worst, each with the trace of what the rules say of it."""
+    from advisor.cli.tree import Tree
+    from advisor.evidence.validate import trace_of_row
+
+    if rows:
+        say("Predicted worst:")
+    for row in rows:
+        unit = _UNITS[row.quantity]
+        say()
+        say(f"{row.id}: {row.quantity}")
+        if row.run is not None:
+            record = row.run.record
+            count = f"{record.number('num_accelerators') or 0:g}"
+            paragraph(f"{record.text('model')} on {count} x {row.run.entry.title}, {record.source}", "  ")
+        paragraph(
+            f"measured {row.measured:.4g} {unit}, predicted {row.predicted:.4g} {unit} "
+            f"({row.low:.4g} to {row.high:.4g}): {row.error:+.0%}",
+            "  ",
+        )
+        quantity, steps = trace_of_row(book, row)
+        if steps and depth >= 0:
+            say(
+                "  by the rules, before what published runs near it say:"
+                if unit != "GiB"
+                else "  by the rules:"
+            )
+            Tree({step.quantity: step for step in steps}, depth=depth).tell(quantity)

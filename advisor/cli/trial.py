@@ -1,0 +1,227 @@
+"""`hwadvisor trial`: train for real, briefly, and set what is measured beside the estimate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.cli.options import (
+    here,
+    hub_cache,
+    json_flag,
+    print_json,
+    python_option,
+    quiet_flag,
+    rules_option,
+)
+from advisor.cli.stop import Stop
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from advisor.schema import Calibration, Model
+    from advisor.trial.result import Figure, Trial
+
+
+@click.command()
+@click.option(
+    "--model", required=True, metavar="NAME", help="A preset, a config.json, or an id in the hub's cache."
+)
+@click.option(
+    "--steps", type=click.IntRange(3, 100_000), default=20, show_default=True, help="Steps to time."
+)
+@click.option("--method", metavar="NAME", help="pretrain, full or lora.")
+@click.option("--precision", metavar="NAME", help="fp32, tf32, bf16_mixed, bf16 or fp16_mixed.")
+@click.option("--optimizer", metavar="NAME", help="adamw or sgd.")
+@click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
+@click.option("--image-size", type=click.IntRange(1), help="Edge of an image, pixels.")
+@click.option(
+    "--batch", type=click.IntRange(1), help="Samples per optimizer step (default: the micro-batch)."
+)
+@click.option("--micro-batch", type=click.IntRange(1), help="Samples per forward pass (default: the batch).")
+@click.option("--recompute", metavar="NAME", help="none (default) or full.")
+@click.option("--lora-rank", type=click.IntRange(1), help="Rank of the adapters.")
+@click.option(
+    "--layers",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Train only K and 2K layers, and extrapolate to the whole network.",
+)
+@click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1, xpu, mps, npu (default: the first torch sees)."
+)
+@click.option("--deadline", type=click.FloatRange(1), metavar="S", help="Longest wait for one step, seconds.")
+@click.option(
+    "--calibration",
+    "calibrated",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="Estimate with the figures of this advice.json.",
+)
+@click.option(
+    "--save", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.jsonl",
+    help="Append the result as a record of evidence.",
+)  # fmt: skip
+@python_option
+@rules_option
+@json_flag
+@quiet_flag
+def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
+    """Train for real on this machine with made-up data; measured beside estimated.
+
+    Step time as median of undisturbed steps with a noise grade, throughput, and peak memory. A trial
+    that may not fit in what is free is not begun (exit 1). Ctrl-C keeps what was measured.
+    """
+    from advisor.app import load_knowledge
+    from advisor.cli.screen import console
+    from advisor.probe import detect
+    from advisor.probe.software import check_python
+    from advisor.trial.record import append, records_of
+    from advisor.trial.setup import Flags, set_up
+    from advisor.trial.told import Knows
+    from advisor.trial.walk import Options, check, run_trial
+
+    known = load_knowledge(flags["rules"])
+    recipe = Flags(**{name: flags[name] for name in Flags.__dataclass_fields__})
+    setup = set_up(known.catalogue, _network(flags["model"], known.catalogue), recipe)
+    if flags["python"] is not None:
+        check_python(flags["python"])
+    options = Options(flags["steps"], flags["device"], flags["python"], flags["layers"], flags["deadline"])
+    check(options, setup)
+    calibration = _calibration(flags["calibrated"])
+    if flags["save"] is not None:
+        append(flags["save"], [])  # an unwritable place is found before anything is trained
+    machine = detect(python=flags["python"], ask_frameworks=False, workdir=here())
+    knows = Knows(known.book, known.catalogue, known.published, calibration)
+    talk, stop = console(stderr=True, quiet=quiet), Stop()
+
+    def say(text: str) -> None:
+        stop.check()
+        talk.print(text, soft_wrap=True)
+
+    done = run_trial(knows, machine, setup, options, say)
+    records = records_of(done)
+    if as_json:
+        print_json(json.dumps(_document(done, records), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    else:
+        _tell(done, console())
+    if flags["save"] is not None:
+        append(flags["save"], records)
+        talk.print(f"{len(records)} record(s) appended to {flags['save']}.", soft_wrap=True)
+
+
+def _network(name: str, catalogue: Any) -> Model | str:
+    """What --model means, as `scan` reads it."""
+    from advisor.app import WorkloadFlags, network_of
+
+    return network_of(WorkloadFlags(name, None, hub_cache()), catalogue)
+
+
+def _calibration(path: Path | None) -> Calibration | None:
+    from advisor.data.advice import load_advice
+    from advisor.errors import DataError
+
+    if path is None:
+        return None
+    found = load_advice(path).calibration
+    if found is None:
+        hint = "Write one with `hwadvisor calibrate --output FILE`."
+        raise DataError.at(path, "calibration", None, "is missing", hint)
+    return found
+
+
+def _document(done: Trial, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What --json prints."""
+    from advisor import __version__
+
+    setup = done.setup
+    return {
+        "command": "trial",
+        "tool": __version__,
+        "torch": done.torch,
+        "measured_at": done.measured_at,
+        "device": {"name": done.place.name, "title": done.place.title, "id": done.place.accelerator_id},
+        "workload": setup.workload.model_dump(mode="json"),
+        "set_up": {
+            "micro_batch": setup.micro_batch,
+            "batch": setup.batch,
+            "recompute": setup.recompute,
+            "layers": setup.layers,
+        },
+        "grade": done.grade.value,
+        "stopped": done.stopped,
+        "extrapolated": done.extrapolated,
+        "figures": {name: figure.as_json() for name, figure in done.figures.items()},
+        "depths": [
+            {
+                "layers": depth.setup.layers,
+                "parameters": depth.parameters,
+                "trainable": depth.trainable,
+                "memory": dict(depth.memory),
+                "step": depth.step.model_dump(mode="json"),
+                "loss": [value if abs(value) < float("inf") else None for value in depth.loss],
+            }
+            for depth in done.depths
+        ],
+        "records": records,
+        "notes": list(done.notes),
+    }
+
+
+_NAMES = {
+    "step_s": "Step time",
+    "samples_per_s": "Samples a second",
+    "tokens_per_s": "Tokens a second",
+    "allocated_bytes": "Peak memory, allocated",
+    "reserved_bytes": "Peak memory, reserved",
+    "process_bytes": "Peak memory of the process",
+}
+
+
+def _tell(done: Trial, out: Console) -> None:
+    from rich.table import Table
+
+    recipe, setup = done.setup.workload.recipe, done.setup
+    length = f", {recipe.seq_len:g} tokens" if setup.in_tokens and recipe.seq_len else ""
+    out.print(
+        f"{setup.workload.model.title} on {done.place.title}: {recipe.method}, {recipe.precision}, "
+        f"{recipe.optimizer}, batch {setup.batch} in passes of {setup.micro_batch}{length}, "
+        f"recompute {setup.recompute}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "measured", "10–90 %", "estimated", "80 % range", "error"):
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+    for name, figure in done.figures.items():
+        if figure.value is not None or figure.high is not None or figure.low is not None:
+            table.add_row(_NAMES[name], *_row(figure))
+    out.print(table)
+    step, depths = done.figures["step_s"], done.depths
+    kept = " and ".join(f"{depth.step.kept} of {depth.step.samples}" for depth in depths)
+    out.print(f"Grade {done.grade.value}: {kept} steps were undisturbed.")
+    if step.value is None:
+        out.print(f"  no figure of the step time: {step.reason}", soft_wrap=True)
+    told = step.estimate
+    if told is not None and told.value is None:
+        out.print(f"  no estimate of the step time: {told.reason}", soft_wrap=True)
+    if done.stopped:
+        out.print("Interrupted: what was measured is kept.")
+    for note in done.notes:
+        out.print(f"  {note}", soft_wrap=True)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    from advisor.units import show, show_range
+
+    told = figure.estimate
+    value = "no figure" if figure.value is None else show(figure.value, figure.unit)
+    spread = show_range(figure.low, figure.high, figure.unit) if figure.low != figure.high else ""
+    if told is None or told.value is None:
+        return value, spread, "" if told is None else "unknown", "", ""
+    error = "" if figure.error is None else f"{figure.error:+.0%}"
+    return (
+        value, spread, show(told.value, figure.unit), show_range(told.low, told.high, figure.unit), error,
+    )  # fmt: skip

@@ -1,0 +1,166 @@
+"""The child of a trial: started, greeted, told what to train, never waited for beyond its deadline."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from advisor.calibrate.environment import HELLO_S, check_device_name, require_device, wanted
+from advisor.calibrate.guard import Child, Deadline, Message
+from advisor.calibrate.start import HIDDEN
+from advisor.errors import AdvisorError, MissingLibrary, UserError
+
+FOLDER = Path(__file__).resolve().parent / "child"
+GATE_S = 2.0  # how long to wait for a quiet machine
+BUILD_S = 300.0  # weights of a large network take their time to be made up
+LEAST_S = 60.0  # for one step, whatever the rules say of it
+TIMES = 20.0  # a step may take so many times the upper end of its estimate
+UNKNOWN_S = 900.0
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What the child measured. `steps` None: nothing yet. `failure`: (status, reason, hint) of its end."""
+
+    steps: Message | None = None
+    built: Message = field(default_factory=dict)
+    stopped: str = ""  # "interrupted"
+    failure: tuple[str, str, str] | None = None
+    begun: float = 0.0
+
+
+def command(python: str) -> list[str]:
+    """How the child is started: by path, since hwadvisor need not be installed there."""
+    return [python, str(FOLDER)]
+
+
+def deadline_of(step_s: float | None) -> float:
+    """How long one step may take, from the upper end of its estimate."""
+    return UNKNOWN_S if step_s is None else max(LEAST_S, TIMES * step_s)
+
+
+class Trainer:
+    """One child. A context manager: leaving it kills the child."""
+
+    def __init__(self, python: str | None, device: str | None, threads: int | None, free: int | None) -> None:
+        self.python, self.hello = python or sys.executable, {}
+        if device is not None:
+            check_device_name(device)
+        on_cpu = device == "cpu"
+        try:
+            self._child = Child(command(self.python), threads, HIDDEN if on_cpu else None)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"--python {self.python}: cannot be started: {reason}") from error
+        self._child.send(
+            {
+                "threads": threads,
+                "gate_wait_s": GATE_S,
+                "host_free_bytes": free,
+                "hide": "accelerators" if on_cpu else "",
+            }
+        )
+
+    hello: Message
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.kill()
+
+    def greet(self) -> Message:
+        """Wait for the child's hello. Raises UserError or MissingLibrary where torch cannot be used."""
+        try:
+            hello = self._child.receive(HELLO_S)
+        except TimeoutError as error:
+            raise UserError(
+                f"torch under {self.python} did not answer within {HELLO_S:.0f} s", "hwadvisor doctor"
+            ) from error
+        if hello is None:
+            why = self._child.how_it_ended()
+            raise UserError(f"the training process ({self.python}) {why}", "hwadvisor doctor")
+        if not hello["torch"]:
+            raise MissingLibrary(
+                f"torch cannot be used under {self.python}: {hello['trouble']}",
+                "pip install 'hwadvisor[torch]', or name a Python that has it with --python",
+            )
+        self.hello = hello
+        return hello
+
+    def choose(self, device: str | None, probed: bool) -> str:
+        """torch's name of the device to train on. `probed`: whether this machine has accelerators.
+
+        Raises UserError for one that torch does not see, and where torch sees none of those there are:
+        a run on the processors must be asked for.
+        """
+        seen = [str(entry["name"]) for entry in self.hello["devices"]]
+        if device is not None:
+            require_device(device, seen, str(self.hello["torch"]))
+            return next((name for name in seen if wanted(device, name)), "cpu")
+        if seen:
+            return seen[0]
+        if probed:
+            raise UserError(
+                f"this machine has an accelerator, and torch {self.hello['torch']} does not see it",
+                "hwadvisor doctor tells why; --device cpu trains on the processors all the same.",
+            )
+        return "cpu"
+
+    def train(self, spec: dict[str, Any], step_s: float | None, listen: Callable[[Message], object]) -> Raw:
+        """Train and take what is measured until the end, a failure or Ctrl-C.
+
+        Raises UserError for a child that hangs or crashes.
+        """
+        self._child.send(spec)
+        last: Message | None = None
+        built: Message = {}
+        begun = time.monotonic()
+        limit = BUILD_S
+        try:
+            while True:
+                deadline = Deadline(limit)
+                try:
+                    message = self._child.receive(deadline.left_s())
+                except TimeoutError as error:
+                    raise _silent(limit, built) from error
+                if message is None:
+                    why = self._child.how_it_ended()
+                    raise UserError(
+                        f"the training process {why}", "Try a smaller --batch, or hwadvisor doctor."
+                    )
+                listen(message)
+                event = message["event"]
+                if event == "built":
+                    # the first step compiles, and five are taken to warm up
+                    built, limit = message, BUILD_S + 3 * deadline_of(step_s)
+                elif event in ("measuring", "progress"):
+                    limit = deadline_of(step_s) + 1.0
+                if event in ("progress", "result"):
+                    if last is None:
+                        begun = time.monotonic()
+                    last = message
+                if event == "failure":
+                    told = (str(message["status"]), str(message["reason"]), str(message.get("hint") or ""))
+                    return Raw(last, built, failure=told, begun=begun)
+                if event in ("result", "bye"):
+                    return Raw(last, built, begun=begun)
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            return Raw(last, built, stopped="interrupted", begun=begun)
+
+
+def _silent(limit: float, built: Message) -> AdvisorError:
+    what = "take a step" if built else "build the network"
+    return UserError(
+        f"the training process did not {what} within {limit:.0f} s and was ended",
+        "Try fewer --layers or a smaller --batch; hwadvisor probe tells the state of the device.",
+    )

@@ -60,7 +60,7 @@ def tell_estimate(result: EstimateResult) -> None:
 
 
 def _figures(estimate: Estimate) -> None:
-    say(f"{'':<24}{'estimate':>16}   {'80 % range':<24}from")
+    say(f"{'':<24}{'estimate':>16}   {'80 % range':<22}from")
     for group in (_TIMES, _MEMORY, _COSTS):
         for name, label in group:
             quantity = estimate.quantities.get(name)
@@ -78,9 +78,9 @@ def _line(name: str, label: str, quantity: Quantity, estimate: Estimate) -> None
         return
     figure, spread = _shown(name, quantity)
     origin = _origin(name, quantity, estimate)
-    say(f"{label:<24}{figure:>16}   {spread:<24}{origin}")
+    say(f"{label:<24}{figure:>16}   {spread:<22}{origin}")
     if name == "calendar_s":
-        say(f"{'whole run, P90':<24}{show(quantity.high, quantity.unit):>16}   {'':<24}{origin}")
+        say(f"{'whole run, P90':<24}{show(quantity.high, quantity.unit):>16}   {'':<22}{origin}")
 
 
 def _shown(name: str, quantity: Quantity) -> tuple[str, str]:

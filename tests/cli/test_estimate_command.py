@@ -1,0 +1,221 @@
+"""`hwadvisor estimate` and the tree of `explain`, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from advisor.cli import cli
+from advisor.cli.failures import run_guarded
+from advisor.cli.tree import Tree, tree_of
+from advisor.data.advice import load_advice
+from advisor.schema import TraceStep
+
+JOB = ("--model", "llama-3-8b", "--method", "full", "--tokens", "100M", "--batch", "64")
+HARDWARE = ("--hardware", "8 x nvidia-h100-sxm5-80gb")
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run a command line; gives exit code, stdout, stderr."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwadvisor", *arguments])
+        capsys.readouterr()
+        code = run_guarded(cli)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_everything_is_told_in_80_columns(typed) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = typed("estimate", *JOB, *HARDWARE, "--explain")
+    assert (code, err) == (0, "")
+    for words in (
+        "tokens/s, each device", "MFU", "P50", "P90", "activations", "rent", "energy", "Layout:", "Assumed:",
+        "Nearest published runs", "rules/time/", "neighbour_factor", "operator",
+    ):  # fmt: skip
+        assert words in out, words
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "\x1b" not in out
+
+
+def test_the_json_is_an_advice_that_other_commands_read(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = typed("estimate", *JOB, *HARDWARE, "--json")
+    assert code == 0
+    file = tmp_path / "advice.json"
+    file.write_text(out, encoding="utf-8")
+    advice = load_advice(file)
+    assert advice.command == "estimate"
+    assert [w.id for w in advice.workloads] == [e.workload for e in advice.estimates]
+    for quantity in ("optimizer_step_s", "memory_bytes", "rent_usd", "mfu"):
+        code, told, err = typed("explain", str(file), quantity, "--depth", "2")
+        assert code == 0, err
+        assert f"{quantity} = " in told
+
+
+def test_a_file_holds_the_flags_and_the_command_line_goes_before_it(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "job.toml"
+    file.write_text(
+        'model = "llama-3-8b"\nmethod = "full"\ntokens = "100M"\nbatch = 64\nflash = false\n'
+        'hardware = "8 x nvidia-h100-sxm5-80gb"\nmicro-batch = 2\n',
+        encoding="utf-8",
+    )
+    choices = json.loads(typed("estimate", "--workload", str(file), "--json")[1])["estimates"][0]["choices"]
+    assert choices["micro_batch"] == "2"
+    code, out, _ = typed("estimate", "--workload", str(file), "--micro-batch", "1", "--json")
+    assert code == 0
+    assert json.loads(out)["estimates"][0]["choices"]["micro_batch"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('modl = "x"', "model"),
+        ("model = [1]", "no text or number"),
+        ("model = ", "is not valid TOML"),
+        ('rules = "x"', "is no known flag"),
+        ('batch = "many"', "batch"),
+    ],
+)
+def test_a_broken_file_of_flags(typed, tmp_path: Path, body: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "job.toml"
+    file.write_text(body, encoding="utf-8")
+    code, out, err = typed("estimate", "--workload", str(file), *HARDWARE)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_what_does_not_fit_exits_with_1_and_says_what_would(typed) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = typed("estimate", *JOB, "--hardware", "1 x nvidia-rtx-4090-24gb")
+    assert code == 1
+    assert "Does not fit" in out
+    assert "What would help" in out
+    code, out, _ = typed("estimate", *JOB, "--hardware", "1 x nvidia-rtx-4090-24gb", "--json")
+    assert code == 1
+    assert json.loads(out)["estimates"][0]["fits"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "no network"),
+        (("--model", "lama-3-8b"), "llama-3-8b"),
+        (("--model", "llama-3-8b", "--params", "7B"), "exclude"),
+        (("--params", "many"), "not a count"),
+        ((*JOB, "--recompute", "ful"), "full"),
+        ((*JOB, "--sharding", "zero3"), "zero2"),
+        ((*JOB, "--optimizer", "adam"), "adamw"),
+        ((*JOB, "--stack", "torsh"), "torch"),
+        ((*JOB, "--precision", "bf8"), "bf16"),
+        ((*JOB, "--lora-rank", "8"), "--method"),
+        ((*JOB, "--tp", "16"), "needs 16 devices"),
+        ((*JOB, "--tp", "0"), "--tp"),
+        ((*JOB, "--explain", "tim_s"), "time_s"),
+        ((*JOB, "--calibration", "none.json"), "another"),
+    ],
+)
+def test_bad_flags_end_in_one_line_with_a_hint(typed, arguments: tuple[str, ...], words: str) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = typed("estimate", *arguments, *HARDWARE)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 2
+
+
+def test_a_hundred_thousand_devices_are_a_guess_that_says_so(typed) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = typed(
+        "estimate", *JOB[:4], "--batch", "200000", "--hardware", "100000 x nvidia-h100-sxm5-80gb"
+    )
+    assert code == 0
+    assert "No published run here has more than" in out
+
+
+# ---- the tree -----------------------------------------------------------------------------------------
+
+
+def step(name: str, value: float | None, expr: str = "", *inputs: str, unit: str = "1") -> TraceStep:
+    rule = f"rule-{name}" if expr else ""
+    return TraceStep(
+        quantity=name, value=value, unit=unit, kind="rule" if rule else "stated", rule=rule, expr=expr,
+        source="flags", inputs=inputs, file="rules/x.toml:1" if rule else "",
+    )  # fmt: skip
+
+
+def told(capsys: pytest.CaptureFixture[str], steps: list[TraceStep], depth: int = 9) -> str:
+    Tree({one.quantity: one for one in steps}, depth=depth).tell(steps[0].quantity)
+    return capsys.readouterr().out
+
+
+def test_a_formula_has_the_numbers_and_only_the_branch_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    out = told(
+        capsys,
+        [
+            step("a", 14.0, "(b + c) * 2 - (d if known(d) else 0 * b) if e > 1 else f / (b - c)", *"bcdef"),
+            step("b", 3.0), step("c", 4.0), step("d", None), step("e", 2.0), step("f", 9.0),
+        ],
+    )  # fmt: skip
+    assert "= (3 + 4) × 2 − 0" in out
+    assert "f = 9" not in out
+    assert "e = 2" not in out
+
+
+def test_brackets_stay_where_they_matter(capsys: pytest.CaptureFixture[str]) -> None:
+    out = told(
+        capsys,
+        [step("a", 1.0, "b - (c - b) / (c * (b ** 2)) ** 0.5", "b", "c"), step("b", 3.0), step("c", 4.0)],
+    )
+    assert "= 3 − (4 − 3) / (4 × 3 ^ 2) ^ 0.5" in out
+
+
+def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [
+        step("a", 6.0, "b * c", "b", "c"),
+        step("b", 2.0, "c - 1", "c"),
+        step("c", 3.0, "d + 1", "d"),
+        step("d", 2.0),
+    ]
+    out = told(capsys, steps)
+    assert out.count("d = 2") == 1
+    assert re.search(r"c = 3 +\(see above\)", out)
+
+
+def test_the_depth_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [
+        step("a", 6.0, "b * 2", "b"),
+        step("b", 3.0, "c + 1", "c"),
+        step("c", 2.0, "d", "d"),
+        step("d", 2.0),
+    ]
+    out = told(capsys, steps, depth=1)
+    assert "b = 3" in out and "c = 2" not in out
+    assert "1 below: --depth 2" in out
+
+
+def test_operators_stand_in_a_table_with_their_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    total = step("t", 4.0, "sum over operators of op_s: q 3 s, r 1 s", "q__op_s", "r__op_s", unit="s")
+    parts = [step("q__op_s", 3.0, unit="s"), step("r__op_s", 1.0, unit="s")]
+    out = told(capsys, [total, *parts], depth=0)
+    assert re.search(r"q +3 s +75.0%", out)
+    assert re.search(r"r +1 s +25.0%", out)
+
+
+def test_a_circle_or_nonsense_in_a_stranger_s_file_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [step("a", 1.0, "b + 1", "b"), step("b", 0.0, "a - 1", "a"), step("c", 1.0, "import os", "a")]
+    assert "a = 1" in told(capsys, steps)
+    assert "c = 1" in told(capsys, [steps[2], steps[0], steps[1]])
+
+
+def test_a_quantity_without_steps_is_an_error() -> None:
+    from advisor.errors import UserError
+    from advisor.schema import Estimate, Target
+
+    with pytest.raises(UserError):
+        tree_of([step("a", 1.0)], Estimate(workload="own", target=Target(label="x")), "b", 3)

@@ -17,7 +17,7 @@ from advisor.rulebook.grammar import Expr
 from advisor.rulebook.op_entries import HOLDS
 from advisor.rulebook.parts import SEPARATOR
 from advisor.schema import TraceStep
-from advisor.units import show
+from advisor.units import show, show_range
 
 
 def explain(
@@ -247,11 +247,18 @@ class Walk:
             value=value,
             unit=unit,
             kind=kind,
-            expr=f"{column_id} is {word}" if word else "",
+            expr=f"{column_id} is {word}" if word else self.spread(name, unit),
             why=self.book.columns[column_id].text,
             source=source,
             reason=self.reason(name),
         )
+
+    def spread(self, name: str, unit: str) -> str:
+        """The 80 % range of an input that has one, as words."""
+        if name not in self.table.ranges:
+            return ""
+        low, high = (float(end[self.row]) for end in self.table.ranges[name])
+        return "" if math.isnan(low) or math.isnan(high) else f"80 % range {show_range(low, high, unit)}"
 
     def curve_step(self, tree: Expr) -> TraceStep:
         """What a curve gave at the x that was asked of it."""

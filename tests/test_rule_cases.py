@@ -53,5 +53,18 @@ def test_training_flops_of_a_sample(
     assert table.value("flops_per_sample") == pytest.approx(flops, rel=rel)
 
 
-def test_no_int8_or_fp4_peak_is_used_for_training(book: RuleBook) -> None:
-    assert not [name for name in book.columns if "int8" in name or "fp4" in name]
+def test_integer_peaks_are_never_used_and_fp4_ones_by_fp4_recipes_alone(book: RuleBook) -> None:
+    assert not [name for name in book.columns if "int8" in name]
+    formats = ("fp32", "tf32", "bf16_mixed", "fp16_mixed", "bf16", "fp8_mixed", "mxfp8_mixed", "nvfp4_mixed")
+    rows = [
+        {
+            "family": "decoder", "vendor": "nvidia", "precision": word,
+            "hw_peak_fp32": 1.0, "hw_peak_tf32": 2.0, "hw_peak_fp16": 3.0, "hw_peak_bf16": 4.0, "hw_peak_fp8": 8.0, "hw_peak_fp4": 16.0,
+        }
+        for word in formats
+    ]  # fmt: skip
+    peaks = evaluate(book, Table.from_rows(book, rows), ["compute_peak"]).columns["compute_peak"]
+    assert dict(zip(formats, peaks, strict=True)) == {
+        "fp32": 1, "tf32": 2, "bf16_mixed": 4, "fp16_mixed": 4, "bf16": 4, "fp8_mixed": 8, "mxfp8_mixed": 8,
+        "nvfp4_mixed": 16,
+    }  # fmt: skip

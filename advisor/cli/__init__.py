@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("advisor.cli.probe", "What this machine is: CPU, memory, accelerators, links, frameworks."),
     "calibrate": ("advisor.cli.calibrate", "Measure this machine: arithmetic, memory, disk, training steps."),
     "estimate": ("advisor.cli.estimate", "Time, memory and cost of one workload on one set-up."),
+    "plan": ("advisor.cli.plan", "What to get for a job: accelerators, how many, at what time and cost."),
+    "trial": ("advisor.cli.trial", "Train for real, briefly: measured step time and memory beside estimated."),
     "report": ("advisor.cli.report", "Render advice.json again as HTML and PDF, with no probing."),
     "explain": ("advisor.cli.explain", "Where a figure in advice.json comes from, rule by rule."),
     "models": ("advisor.cli.catalogue", "The models that --model knows."),

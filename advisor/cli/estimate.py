@@ -25,7 +25,7 @@ def _count(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return count(text)
 
 
-def _from_file(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+def from_file(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
     """The file's keys as defaults of the flags: what stands on the command line goes before it."""
     if path is not None:
         known = {p.name: p for p in context.command.params if p.name and p.name not in _NOT_IN_A_FILE}
@@ -58,7 +58,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="JOB.toml",
     is_eager=True,
-    callback=_from_file,
+    callback=from_file,
     help='A file with any of these flags, e.g. `model = "llama-3-8b"`; the command line goes before it.',
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""`plan`: which accelerators, how many, in which layout, for one workload under limits; and why not the rest."""
+"""`plan`: which accelerators, how many, in which layout, for a workload under limits; why not the rest."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ..
         if vendor not in vendors:
             hint = did_you_mean(vendor, vendors) or f"Known: {', '.join(sorted(vendors))}."
             raise UserError(f"unknown vendor '{vendor}'", hint)
-    named = [find_accelerator(catalogue, name) for name in limits.only]
+    named = [_named(catalogue, name) for name in limits.only]
     chosen = named or list(catalogue.accelerators.values())
     kept = tuple(entry for entry in chosen if not limits.vendors or entry.vendor in limits.vendors)
     if not kept:
@@ -100,6 +100,14 @@ def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ..
             "Leave one of them away.",
         )
     return kept
+
+
+def _named(catalogue: Catalogue, name: str) -> Accelerator:
+    """The accelerator of that id; the start of several ids names none of them."""
+    started = [key for key in catalogue.accelerators if key.startswith(name.strip().lower())]
+    if name not in started and len(started) > 1:
+        raise UserError(f"'{name}' is the start of several ids", f"Give one: {', '.join(started[:6])}.")
+    return find_accelerator(catalogue, started[0] if len(started) == 1 else name)
 
 
 def ranked(options: Options, objective: str) -> Index:
@@ -121,7 +129,7 @@ def front_of(options: Options) -> Index:
     figures = np.stack([options.late[rows], options.rent[rows], options.energy[rows]])
     keep = [not _beaten(figures, at) for at in range(len(rows))]
     rows = rows[np.array(keep, dtype=bool)]
-    return rows[np.argsort(options.late[rows])]
+    return np.asarray(rows[np.argsort(options.late[rows])])
 
 
 def _beaten(figures: Array, at: int) -> bool:
@@ -162,7 +170,7 @@ def _best(options: Options) -> dict[str, PlanOption]:
 
 
 def _nearest_row(options: Options) -> int | None:
-    return int(np.argmin(options.worst)) if len(options) else None
+    return options.nearest if len(options) else None
 
 
 def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:

@@ -13,6 +13,7 @@ from advisor.estimate import why_unknown
 from advisor.estimate.inputs import table_of
 from advisor.schema import LeftOut, Plan
 from advisor.search.plan_options import Options
+from advisor.search.plan_space import Space
 from advisor.units import DAY_S, show
 
 _NAMES = {"deadline": "--deadline", "budget": "--budget", "power": "--max-power"}
@@ -40,7 +41,7 @@ def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
 def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftOut:
     row = rows[int(np.argmin(options.worst[rows]))]
     broken = options.breaks(row)
-    told = " ".join(_over(options, row, name) for name in broken)
+    told = "; ".join(_over(options, row, name) for name in broken) + "."
     limit = options.found.space.limits[options.device[row]]
     capped = "deadline" in broken and 2 * options.counts[row] > limit
     more = f" More than {limit:g} are not estimated: no published run is larger." if capped else ""
@@ -59,13 +60,13 @@ def _over(options: Options, row: int, name: str) -> str:
     if name == "deadline":
         return (
             f"kept to with {limits.confidence:.0%} probability are {show(options.late[row], 's')}, "
-            f"{times} the deadline of {_days(limits.deadline_days)}."
+            f"{times} the deadline of {_days(limits.deadline_days)}"
         )
     if name == "budget":
         cost = show(options.rent_late[row], "USD")
-        return f"it may cost {cost}, {times} the budget of {show(limits.budget_usd, 'USD')}."
+        return f"it may cost {cost}, {times} the budget of {show(limits.budget_usd, 'USD')}"
     power = show(options.told["power_w"][row], "W")
-    return f"it needs {power}, {times} the {show(limits.max_power_w, 'W')} there are."
+    return f"it needs {power}, {times} the {show(limits.max_power_w, 'W')} there are"
 
 
 def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
@@ -88,16 +89,29 @@ def _short_of_memory(options: Options, number: int, entry: Accelerator) -> LeftO
     has = float(space.product.on_device("memory_usable")[number])
     need = has * float(found.least_need[number])
     count = int(space.set_ups["devices"][at])
-    lean = f"{space.set_ups.word('sharding', at)}, recompute {space.set_ups.word('recompute', at)}"
+    lean = _lean(space, at)
     limit = space.limits[number]
     most = f" More than {limit:g} are not estimated: no published run is larger." if 2 * count > limit else ""
     return LeftOut(
         accelerator_id=entry.id,
         code="memory",
         why=f"Short of memory by {show(need - has, 'B')} on each device: the leanest layout tried "
-        f"({count} devices, {lean}) needs {show(need, 'B')} of {show(has, 'B')}.{most}",
+        f"({lean}) needs {show(need, 'B')} of {show(has, 'B')}.{most}",
         change="A method that holds less (lora, qlora), or shorter sequences.",
     )
+
+
+def _lean(space: Space, at: int) -> str:
+    """'8 devices, tp 8, fsdp, recompute full'."""
+    found = space.set_ups
+    count = int(found["devices"][at])
+    parts = [f"{count} device{'s' if count > 1 else ''}"]
+    parts += [f"{name} {found[name][at]:g}" for name in ("tp", "pp", "cp", "ep") if found[name][at] > 1]
+    if found.word("sharding", at) != "none":
+        parts.append(found.word("sharding", at))
+    if found.word("recompute", at) != "none":
+        parts.append(f"recompute {found.word('recompute', at)}")
+    return ", ".join(parts)
 
 
 def _unknown(options: Options, numbers: list[int]) -> list[LeftOut]:
@@ -131,9 +145,9 @@ def nearest_miss(options: Options) -> tuple[str, str]:
     found = options.found
     if not len(options):
         return _no_memory(options)
-    row = int(np.argmin(options.worst))
+    row = options.nearest
     broken = options.breaks(row)
-    told = " ".join(_over(options, row, name) for name in broken)
+    told = "; ".join(_over(options, row, name) for name in broken) + "."
     pair = contradiction(options)
     relax = _enough(options, row, broken)
     miss = f"The nearest of {found.fitting:,} layouts that fit, {options.option(row).label}: {told}"
@@ -152,7 +166,8 @@ def contradiction(options: Options) -> str:
 def _no_memory(options: Options) -> tuple[str, str]:
     found = options.found
     if np.isnan(found.least_need).all():
-        return "No memory or time of what was asked for is known.", "Ask for other accelerators."
+        first = left_out(options, ())[0]
+        return f"Of none is memory and time known. {first.accelerator_id}: {first.why}", first.change
     if not np.nanmin(found.least_need) > 1:
         return "Layouts fit, but no time is known for any of them.", "Ask for other accelerators."
     number = int(np.nanargmin(found.least_need))

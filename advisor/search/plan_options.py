@@ -99,7 +99,13 @@ class Options:
     @cached_property
     def worst(self) -> Array:
         """The largest excess of a row over any limit."""
-        return np.maximum.reduce([np.zeros(len(self)), *self.excess.values()])
+        return np.asarray(np.maximum.reduce([np.zeros(len(self)), *self.excess.values()]))
+
+    @property
+    def nearest(self) -> int:
+        """The row that comes nearest to keeping every limit; one whose cost is unknown counts as far."""
+        unknown = np.isnan(self.rent) & (self.limits.budget_usd is not None)
+        return int(np.argmin(np.where(unknown, np.inf, self.worst)))
 
     @cached_property
     def kept(self) -> Mask:

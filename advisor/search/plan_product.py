@@ -62,8 +62,10 @@ class Product:
         return self.devices.columns[name]
 
     def evaluate(self, want: tuple[str, ...], device: Index, set_up: Index) -> dict[str, Array]:
-        """The wanted quantities of each pair. Pairs of devices that do not differ in what the wanted ones rest
-        on are computed once."""
+        """The wanted quantities of each pair.
+
+        Pairs of devices that do not differ in what the wanted ones rest on are computed once.
+        """
         frontier = self._frontier(want)
         kind = _kinds(self.devices, frontier.of_device)
         pairs = kind[device] * self.set_ups.rows + set_up
@@ -115,7 +117,7 @@ class Product:
         return evaluate(self.book, table, (*self._kept(table), *quantities), keep_all=False)
 
     def _joined(self, frontier: _Frontier, device: Index, set_up: Index) -> Table:
-        columns = {}
+        columns: dict[str, Array] = {}
         for table, names, rows in (
             (self.devices, frontier.of_device, device),
             (self.set_ups, frontier.of_set_up, set_up),

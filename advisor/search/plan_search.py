@@ -1,4 +1,4 @@
-"""The search of a plan: memory first, then time, then published runs nearby; the best layout of each count."""
+"""The search of a plan: memory first, then time, then published runs nearby; best layout of each count."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def near_best(space: Space, device: Index, set_up: Index, time: Array) -> Index:
 
 def inputs_of(space: Space, device: Index, set_up: Index) -> Table:
     """The table of these candidates, with inputs alone: ready to be corrected and evaluated."""
-    columns = {}
+    columns: dict[str, Array] = {}
     for table, rows in ((space.product.set_ups, set_up), (space.product.devices, device)):
         columns |= {
             name: values[rows] for name, values in table.columns.items() if name not in table.computed

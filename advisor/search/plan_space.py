@@ -21,7 +21,7 @@ from advisor.search.plan_product import Array, Product
 MAX_DEVICES = 16_384
 MICRO_BATCHES = (1, 2, 4, 8, 16, 32, 64)
 TENSOR = (1, 2, 4, 8)
-PIPELINE = (1, 2, 4, 8, 16, 32)
+PIPELINE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 INTERLEAVED = (1, 2, 4)
 CONTEXT = (1, 2, 4, 8)
 EXPERT = (1, 2, 4, 8, 16, 32, 64)
@@ -78,7 +78,7 @@ class SetUps:
 def counts_of(domains: Sequence[float], most: float) -> tuple[int, ...]:
     """Powers of two, and such multiples of each size of a scale-up domain, up to `most`."""
     found = {2**power for power in range(15)}
-    for domain in {int(size) for size in domains if size == size and size >= 1}:
+    for domain in {int(size) for size in domains if size >= 1}:
         found |= {domain * 2**power for power in range(15)}
     return tuple(sorted(count for count in found if count <= min(most, MAX_DEVICES)))
 
@@ -137,19 +137,32 @@ def _sensible(columns: Mapping[str, Array], batch: float, *, adapters: bool) -> 
 
 
 class Space:
-    """The candidates of one workload: `devices` x `set_ups`, and the pairs of them that make sense."""
+    """The candidates of one workload: `devices` x `set_ups`, and the pairs of them that make sense.
+
+    `counts`: these numbers of devices alone, in place of powers of two and multiples of a domain.
+    """
 
     def __init__(
-        self, book: RuleBook, job: Workload, devices: Sequence[Accelerator], most: int = MAX_DEVICES
+        self,
+        book: RuleBook,
+        job: Workload,
+        devices: Sequence[Accelerator],
+        most: int = MAX_DEVICES,
+        counts: Sequence[int] | None = None,
     ) -> None:
         self.book, self.job, self.devices = book, job, tuple(devices)
         self.job_inputs = known_only(book, of_workload(job))
         self.device_inputs = [known_only(book, of_accelerator(device)) for device in devices]
         product = Product(book, {}, self._device_table(), Table(0, {}))
         self.domains, self.limits = product.on_device("domain_devices"), product.on_device("scale_limit")
+        # a laptop's chip is one to a computer, like chips that share the host's memory
+        mobile = np.array([device.form_factor == "mobile" for device in devices])
+        self.limits = np.where(mobile, np.fmin(self.limits, 1.0), self.limits)
         layers, heads = (job.model.numbers.get(name) for name in ("layers", "heads"))
         largest = float(np.nanmax(self.limits, initial=1.0))
-        self.set_ups = set_ups(job, counts_of(list(self.domains), min(most, largest)), layers, heads)
+        self.counts_given = counts is not None
+        tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
+        self.set_ups = set_ups(job, tried, layers, heads)
         self.product = Product(
             book, self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups)
         )
@@ -181,14 +194,19 @@ class Space:
 
     def _pairs(self) -> tuple[Index, Index]:
         """Pairs within each device's published scale, domain and own counts, ordered by device."""
-        counts, tensor, context = self.set_ups["devices"], self.set_ups["tp"], self.set_ups["cp"]
-        within = counts[None, :] <= np.nan_to_num(self.limits, nan=1.0)[:, None]
-        domain = np.where(np.isnan(self.domains), 1.0, self.domains)[:, None]
-        within &= (tensor * context)[None, :] <= domain
+        found = self.set_ups
+        counts, inside = found["devices"], found["tp"] * found["cp"]
+        alone = (inside == 1) & (found["pp"] == 1) & (found["ep"] == 1)
         power_of_two = np.log2(counts) % 1 == 0
-        own = np.zeros_like(within)
-        for row, size in enumerate(domain[:, 0]):
-            own[row] = np.log2(np.maximum(counts / size, 1.0)) % 1 == 0
-        within &= own | power_of_two[None, :]
-        device, set_up = np.nonzero(within)
-        return device, set_up
+        chosen = []
+        for row, device in enumerate(self.devices):
+            domain = self.domains[row] if self.domains[row] >= 1 else 1.0
+            keep = (counts <= (self.limits[row] if self.limits[row] >= 1 else 1.0)) & (inside <= domain)
+            keep &= power_of_two | (np.log2(np.maximum(counts / domain, 1.0)) % 1 == 0) | self.counts_given
+            # whole packages are rented and bought
+            keep &= counts % device.devices_per_package == 0
+            if device.card:  # one published run alone cuts a network over cards: too few to lend from
+                keep &= alone
+            chosen.append(np.flatnonzero(keep))
+        device_of = np.repeat(np.arange(len(self.devices)), [len(rows) for rows in chosen])
+        return device_of, np.concatenate([*chosen, np.zeros(0, dtype=np.int64)])

@@ -1,4 +1,4 @@
-"""Days on the calendar as a distribution: what is kept to with a probability, and the chance of a deadline."""
+"""Days on the calendar as a distribution: what is kept to with a probability, chance of a deadline."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""The walk of `hwadvisor plan`: a workload and limits, the search over the catalogue, the envelope."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from advisor.app import Knowledge, WorkloadFlags, load_knowledge, network_of, now
+from advisor.data.catalogue import figures_of, find_accelerator
+from advisor.errors import UserError
+from advisor.schema import Advice, PlanLimits, Workload
+from advisor.search import estimates_here
+from advisor.search.own import workload_from_flags
+from advisor.search.plan import names_of, plan
+from advisor.search.plan_left import why_not
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What shall be planned: a workload by flags, limits, and perhaps a machine that is there already."""
+
+    workload: WorkloadFlags
+    limits: PlanLimits
+    owned: Path | None = None
+    why_not: tuple[str, ...] = ()
+    rules: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """The envelope that every command reads, and answers to --why-not."""
+
+    advice: Advice
+    answers: tuple[str, ...]
+
+
+def run_plan(options: PlanOptions) -> PlanResult:
+    """What to get for a workload. Raises UserError for names and limits that cannot be.
+
+    Where nothing keeps the limits, the plan says what comes nearest; that is no error.
+    """
+    knowledge = load_knowledge(options.rules)
+    catalogue = knowledge.catalogue
+    for name in options.why_not:  # an unknown id is an error before anything is searched
+        find_accelerator(catalogue, name)
+    job = _workload(options.workload, knowledge)
+    limits = options.limits
+    if not limits.as_of:
+        limits = limits.model_copy(update={"as_of": now()[:10]})
+    owned = _owned(options.owned, knowledge, job)
+    found = plan(knowledge.book, catalogue, job, limits, knowledge.published)
+    advice = Advice(
+        stage="complete",
+        created_at=now(),
+        command="plan",
+        versions=knowledge.versions(),
+        workloads=(job,),
+        plan=found,
+        accelerators=tuple(figures_of(catalogue.accelerators[name]) for name in names_of(found)),
+        notices=knowledge.notices(),
+    )
+    answers = tuple(why_not(found, catalogue, name) for name in options.why_not)
+    return PlanResult(advice.model_copy(update=owned), answers)
+
+
+def _workload(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:
+    if flags.model is not None and flags.params is not None:
+        raise UserError("--model and --params exclude each other", "Give one of them.")
+    if flags.model is None and flags.params is None:
+        raise UserError(
+            "no network is named", "Give --model NAME, or --params N if its size is all you know."
+        )
+    recipe = asdict(flags)
+    for name in ("model", "params", "hub"):
+        del recipe[name]
+    return workload_from_flags(knowledge.catalogue, network_of(flags, knowledge.catalogue), **recipe)
+
+
+def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, Any]:
+    """The machine of a file with what it would take there, as parts of the envelope."""
+    if path is None:
+        return {}
+    from advisor.data.advice import load_advice
+
+    earlier = load_advice(path)
+    if earlier.machine is None:
+        raise UserError(f"{path} holds no machine", "Write one with `hwadvisor scan` or `hwadvisor probe`.")
+    estimates, trace = estimates_here(
+        knowledge.book, knowledge.catalogue, (job,), earlier.machine, earlier.calibration, knowledge.published
+    )
+    return {
+        "machine": earlier.machine,
+        "calibration": earlier.calibration,
+        "estimates": tuple(estimates),
+        "trace": trace,
+    }

@@ -56,13 +56,9 @@ def test_training_flops_of_a_sample(
 def test_integer_peaks_are_never_used_and_fp4_ones_by_fp4_recipes_alone(book: RuleBook) -> None:
     assert not [name for name in book.columns if "int8" in name]
     formats = ("fp32", "tf32", "bf16_mixed", "fp16_mixed", "bf16", "fp8_mixed", "mxfp8_mixed", "nvfp4_mixed")
-    rows = [
-        {
-            "family": "decoder", "vendor": "nvidia", "precision": word,
-            "hw_peak_fp32": 1.0, "hw_peak_tf32": 2.0, "hw_peak_fp16": 3.0, "hw_peak_bf16": 4.0, "hw_peak_fp8": 8.0, "hw_peak_fp4": 16.0,
-        }
-        for word in formats
-    ]  # fmt: skip
+    peaks_of = dict(zip(("fp32", "tf32", "fp16", "bf16", "fp8", "fp4"), (1, 2, 3, 4, 8, 16), strict=True))
+    device = {f"hw_peak_{name}": float(peak) for name, peak in peaks_of.items()}
+    rows = [{"family": "decoder", "vendor": "nvidia", "precision": word, **device} for word in formats]
     peaks = evaluate(book, Table.from_rows(book, rows), ["compute_peak"]).columns["compute_peak"]
     assert dict(zip(formats, peaks, strict=True)) == {
         "fp32": 1, "tf32": 2, "bf16_mixed": 4, "fp16_mixed": 4, "bf16": 4, "fp8_mixed": 8, "mxfp8_mixed": 8,

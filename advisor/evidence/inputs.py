@@ -15,6 +15,7 @@ from advisor.data.files import read_toml, shipped
 from advisor.data.resolve import entry_of, resolve_device
 from advisor.estimate.features import plain
 from advisor.estimate.inputs import Inputs, of_accelerator
+from advisor.evidence.host import host_of
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
@@ -115,10 +116,15 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
         return Refusal(record.id, reason, asked)
 
     reading = shipped_reading()
-    device = resolve_device(record.text("vendor") or None, record.text("accelerator") or None)
-    if device.id is None:
-        return refuse(device.why)
-    entry = entry_of(device.id, catalogue)
+    host = host_of(record)
+    if host is not None:
+        entry, base, devices_each = *host, 1
+    else:
+        device = resolve_device(record.text("vendor") or None, record.text("accelerator") or None)
+        if device.id is None:
+            return refuse(device.why)
+        entry, devices_each = entry_of(device.id, catalogue), device.devices
+        base = _entry_inputs(device.id)
     count = record.number("num_accelerators")
     if count is None:
         return refuse("the row gives no number of devices")
@@ -126,8 +132,8 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
     network = network_of(record, catalogue.models.get(named.preset) if named.preset else None)
     if isinstance(network, str):
         return refuse(network)
-    devices = count * device.devices
-    found = _entry_inputs(device.id).update(Inputs())
+    devices = count * devices_each
+    found = base.update(Inputs())
     for name, value in network.numbers.items():
         found.put(name, value, Kind.published, network.source)
     found.put("family", network.family, Kind.published, network.source)
@@ -136,7 +142,7 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
         if implied is not None and record.number(name) is None:
             found.put(name, float(implied), Kind.assumed, "what the network's name implies")
     problem = _put_recipe(found, record, reading, network, entry)
-    problem = problem or _put_layout(found, record, devices, device.devices)
+    problem = problem or _put_layout(found, record, devices, devices_each)
     if problem:
         return refuse(problem)
     put_memory(found, record)

@@ -8,7 +8,7 @@ from advisor.evidence.record import Record
 
 MEMORY_KINDS: Mapping[str, str] = {
     "allocated": "allocated_bytes", "reserved": "reserved_bytes", "nvml": "nvml_bytes",
-    "unknown": "reserved_bytes", "": "reserved_bytes",
+    "unknown": "reserved_bytes", "": "reserved_bytes", "process": "memory_bytes",
 }  # fmt: skip
 """The rules' quantity that a record's memory_kind names; unknown ones are most often what a tool shows."""
 

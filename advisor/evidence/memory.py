@@ -54,9 +54,9 @@ def said_of(record: Record, what: str, era: float | None = None) -> Said | None:
 
 
 def memory_kind(record: Record) -> str:
-    """allocated, reserved or nvml: as told, else as the notes tell; unknown where they do not."""
+    """allocated, reserved, nvml or (on processors) process: as told, else as the notes tell; unknown where they do not."""
     told = record.text("memory_kind")
-    if told in ("allocated", "reserved", "nvml"):
+    if told in ("allocated", "reserved", "nvml", "process"):
         return told
     said = said_of(record, "memory_kind")
     return str(said.value) if said else "unknown"

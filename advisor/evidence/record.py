@@ -41,7 +41,8 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "ep": _COUNT, "step_time_s": (1e-6, 1e7), "tokens_per_s_per_device": (1e-6, 1e12),
     "samples_per_s_per_device": (1e-9, 1e9), "tflops_per_device": (1e-6, 1e7), "mfu": (0, 2),
     "total_tokens": (1, 1e18), "total_time_h": (1e-5, 1e7), "device_hours": (1e-5, 1e12),
-    "peak_mem_gib": (1e-4, 1e6),
+    "peak_mem_gib": (1e-4, 1e6), "host_cores": (0.01, 1e5), "host_clock_hz": (1e7, 1e11),
+    "host_memory_gib": (1e-3, 1e6), "host_bandwidth_gbs": (0.01, 1e5),
 }  # fmt: skip
 """Bounds outside of which a figure is a mistake or an attack, not a training run."""
 
@@ -62,7 +63,7 @@ _FLAGS = ("sequence_parallel", "flash_attention", "compile", "fits")
 _TEXTS = (
     "id", "source", "source_key", "publisher", "source_date", "vendor", "accelerator", "interconnect",
     "framework", "family", "model", "precision", "optimizer", "method", "sharding", "recompute", "offload",
-    "flops_kind", "memory_kind", "notes",
+    "flops_kind", "memory_kind", "notes", "host_simd",
 )  # fmt: skip
 
 

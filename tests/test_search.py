@@ -496,3 +496,10 @@ def test_a_trace_that_was_not_kept_is_computed_again(
     steps = trace_of(book, catalogue, workload, found, "time_s", load_published(shipped("rules") / FILE))
     assert steps[0].value == pytest.approx(found.quantities["time_s"].value)
     assert {"published", "vendor", "rule", "assumed"} <= {step.kind for step in steps}
+
+
+@pytest.mark.parametrize("word", ["grpo", "PPO", "online_dpo"])
+def test_methods_with_rollouts_are_refused_by_name(catalogue: Catalogue, word: str) -> None:
+    with pytest.raises(UserError, match="not modelled") as error:
+        workload_from_flags(catalogue, "llama-3-8b", method=word)
+    assert "rollouts" in error.value.message and "--method" in error.value.hint

@@ -118,10 +118,18 @@ def _unit(model: Model) -> str:
     return "images" if _kind(model.family) == "cnn" else "tokens"
 
 
+_WITH_ROLLOUTS = frozenset("grpo ppo rlhf rloo reinforce online-dpo rlvr dapo gspo".split())  # noqa: SIM905
+
+
 def check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
     """Raise UserError with the nearest for a word that this column of the rules does not have."""
     values = catalogue.words.get(column, ())
     if word is None or word in values:
         return
+    if column == "method" and word.lower().replace("_", "-") in _WITH_ROLLOUTS:
+        raise UserError(
+            f"method {word!r} is not modelled: most of its time goes into generating text (rollouts)",
+            "Estimate its training steps alone with --method full or lora.",
+        )
     hint = did_you_mean(word, values) or f"It is one of {', '.join(values)}."
     raise UserError(f"unknown {column} {word!r}", hint)

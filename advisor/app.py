@@ -15,8 +15,6 @@ from advisor import __version__
 from advisor.data.advice import Keeper, save_advice
 from advisor.data.files import make_folder, shipped, unwritable
 from advisor.errors import AdvisorError
-from advisor.probe import add_frameworks, detect
-from advisor.probe.software import check_python
 from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
 
 if TYPE_CHECKING:
@@ -140,6 +138,8 @@ def load_neighbours() -> Published:
 
 def scan(options: ScanOptions, listen: Listener) -> ScanResult:
     """Probe, calibrate, estimate, report. Raises AdvisorError for anything the user can mend."""
+    from advisor.probe import detect
+
     knowledge, workloads = _check_first(options)
     raw: dict[str, Any] = {}
     # importing a framework takes from seconds to a minute: the first verdict does not wait for it
@@ -172,6 +172,8 @@ def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]
     knowledge = load_knowledge(options.rules)
     load_texts(options.lang)
     if options.python is not None:
+        from advisor.probe.software import check_python
+
         check_python(options.python)
     if options.measure is not False and (options.python or options.device):
         from advisor.calibrate import check_environment
@@ -237,6 +239,8 @@ def _ask_frameworks(
     options: ScanOptions, knowledge: Knowledge, advice: Advice, raw: dict[str, Any], listen: Listener
 ) -> Advice:
     """The verdict refined by what the frameworks see, where there is anything for them to see."""
+    from advisor.probe import add_frameworks
+
     before = advice.machine
     assert before is not None  # noqa: S101 - the first verdict is on a machine
     machine = add_frameworks(before, raw, python=options.python, workdir=options.workdir)

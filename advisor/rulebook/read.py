@@ -147,20 +147,26 @@ def _document(text: str, lines: list[str]) -> dict[str, Any] | _Refused:
     return _Refused(too_much) if too_much else document
 
 
-def _too_much(document: Mapping[str, Any]) -> str:
+def _too_much(document: dict[str, Any]) -> str:
     """Why a document is too large, too deep or no TOML by the book, or ''. Walks without recursion."""
-    count, pending = 0, [(document, 0)]
-    while pending:
-        node, depth = pending.pop()
-        count += 1
-        if depth > MAX_DEPTH:
-            return f"is nested deeper than {MAX_DEPTH}"
-        if count > MAX_NODES:
-            return f"has more than {MAX_NODES} values"
-        if isinstance(node, int) and abs(node) >= 2**63:
-            return "has a whole number beyond 64 bits"
-        children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-        pending += [(child, depth + 1) for child in children]
+    count, depth = 1, 0
+    level: list[Any] = [document]
+    while level:
+        depth += 1
+        below: list[Any] = []
+        for node in level:
+            children = node.values() if isinstance(node, dict) else node
+            if children and depth > MAX_DEPTH:
+                return f"is nested deeper than {MAX_DEPTH}"
+            count += len(children)
+            if count > MAX_NODES:
+                return f"has more than {MAX_NODES} values"
+            for child in children:
+                if isinstance(child, (dict, list)):
+                    below.append(child)
+                elif isinstance(child, int) and abs(child) >= 2**63:
+                    return "has a whole number beyond 64 bits"
+        level = below
     return ""
 
 

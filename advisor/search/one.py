@@ -97,7 +97,7 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     )
     table = evaluate(book, near.table)
     wanted = _wanted(book, workload)
-    ranges = evaluate_ranges(book, near.table, wanted)
+    ranges = evaluate_ranges(book, table, wanted)
     estimate = _estimate(book, table, ranges, workload, place, chosen, near)
     helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,10 +23,10 @@ class Dimension:
     exponents: tuple[float, ...] = (0.0,) * len(BASES)
 
     def __mul__(self, other: Dimension) -> Dimension:
-        return Dimension(_tidy(a + b for a, b in zip(self.exponents, other.exponents, strict=True)))
+        return _combined(self, other, 1.0)
 
     def __truediv__(self, other: Dimension) -> Dimension:
-        return Dimension(_tidy(a - b for a, b in zip(self.exponents, other.exponents, strict=True)))
+        return _combined(self, other, -1.0)
 
     def __pow__(self, power: float) -> Dimension:
         return Dimension(_tidy(a * power for a in self.exponents))
@@ -45,6 +46,11 @@ class Dimension:
         if not below:
             return top
         return f"{top}/{below[0]}" if len(below) == 1 else f"{top}/({'*'.join(below)})"
+
+
+@functools.lru_cache(maxsize=4096)  # there are few dimensions, and a book multiplies them thousands of times
+def _combined(one: Dimension, other: Dimension, sign: float) -> Dimension:
+    return Dimension(_tidy(a + sign * b for a, b in zip(one.exponents, other.exponents, strict=True)))
 
 
 def _tidy(values: Iterable[float]) -> tuple[float, ...]:

@@ -46,7 +46,7 @@ def network_of(record: Record, preset: Model | None) -> Network | str:
     family = _FAMILIES.get(record.text("family"))
     if family is None:
         given = record.text("family") or "none"
-        return f"family '{given}' is not one of {', '.join(_FAMILIES)}"
+        return f"family '{given[:40]}' is not one of {', '.join(_FAMILIES)}"
     if preset is not None and (found := _as_preset(record, preset)) is not None:
         return found
     if family in ("decoder", "encoder", "vit", "moe"):

@@ -6,9 +6,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from advisor.errors import MissingLibrary, UserError, did_you_mean
+from advisor.render.clean import clean
 from advisor.schema import Advice, Notice
+
+if TYPE_CHECKING:
+    from advisor.render.texts import Texts
 
 __all__ = ["FORMATS", "RenderResult", "check_pdf_support", "render_report"]
 
@@ -63,17 +68,33 @@ def render_report(
             write_atomic(folder / "report.pdf", pdf)
             written.append(folder / "report.pdf")
         clock.lap("pdf")
+    notices += _untranslated(texts)
     return RenderResult(tuple(written), tuple(skipped), tuple(notices), clock.laps)
+
+
+def _untranslated(texts: Texts) -> list[Notice]:
+    """What stands in English for want of a translation; nothing in a complete language."""
+    left = [clean(text, 60) for text in texts.left]
+    if not left:
+        return []
+    shown = " | ".join(left[:3])
+    message = f"{len(left)} texts have no translation into {texts.name} and stand in English: {shown}"
+    return [Notice(code="untranslated", message=message + (" | …" if len(left) > 3 else ""))]
 
 
 def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
     from advisor.data.advice import dump_advice
     from advisor.render import pdf, select
+    from advisor.render.attach import candidates_csv
     from advisor.render.texts import own_text
 
     pdf.load_weasyprint()  # before the work of looking at fonts
     page = pdf.printable(html, own_text(lang))
-    content, complaints = pdf.write_pdf(page.html, dump_advice(advice), select.created(advice))
+    data = (
+        pdf.Data("advice.json", "The figures of this report", dump_advice(advice)),
+        pdf.Data("candidates.csv", "Every estimate of this report, one a line", candidates_csv(advice)),
+    )
+    content, complaints = pdf.write_pdf(page.html, data, select.created(advice))
     remarks = [
         Notice(code="pdf_incomplete", message=f"Something was left out of the PDF: {complaint}.")
         for complaint in complaints

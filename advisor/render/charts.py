@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from advisor.render import plots
 from advisor.render.clean import clean
-from advisor.render.fonts import FAMILY, unpacked_folder
+from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
 from advisor.render.svg import tidy
 from advisor.render.texts import Texts
 from advisor.schema import Advice
@@ -83,7 +83,7 @@ def _use_shipped_font() -> None:
 
 
 def _themed(chart: Any) -> Any:
-    font = f"{FAMILY}, Arial, sans-serif"
+    font = f"{FAMILY}, {CHINESE}, Arial, sans-serif"
     return (
         chart.configure(font=font, background="transparent", padding=6)
         .configure_view(stroke=None)

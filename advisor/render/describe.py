@@ -200,6 +200,27 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
     return tight or t("limit.nothing", "Nothing: it fits and is done in time.")
 
 
+def nearest(estimate: Estimate, t: Texts) -> Markup:
+    """The published run that says most about an estimate's time."""
+    run = estimate.near[0]
+    return t(
+        "near.line",
+        "nearest published run: {title}, {measured} measured, {rules} by the rules",
+        title=foreign(run.title, 100),
+        measured=t.number(run.measured_s, "s"),
+        rules=t.number(run.rules_s, "s"),
+    )
+
+
+def near_of(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
+    """Whose neighbour a published run is: workload and target."""
+    titles = {workload.id: workload.title for workload in advice.workloads}
+    what = said(t, titles.get(estimate.workload, estimate.workload), 90)
+    target = "" if estimate.target.here else foreign(estimate.target.label, 80)
+    where = target or t("near.here", "this machine")
+    return Markup('{}<span class="below">{}</span>').format(what, where)
+
+
 def room(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
     """ "21 / 24" GiB: what one device must hold and what it has, and whether that is tight."""
     need, there = select.point(estimate.quantities.get("memory_bytes")), select.room(advice, estimate)
@@ -306,8 +327,10 @@ def bits(fact: Fact[float]) -> str:
     return "" if fact.value is None else number(fact.value, "bit/s")
 
 
-def warnings(m: Measurement, t: Texts) -> Markup:
-    """Warnings and the reason why there is no figure, in words."""
+def warnings(m: Measurement, t: Texts, *, short: bool = False) -> Markup:
+    """Warnings and the reason why there is no figure, in words; the codes alone where space is dear."""
+    if short and m.warnings:
+        return Markup("; ").join(code(t, name) for name in m.warnings)
     parts = [code(t, name) for name in m.warnings if not m.reason.startswith(name.replace("_", " "))]
     if m.reason:
         parts.append(said(t, m.reason, 160))

@@ -17,14 +17,14 @@ from advisor.data.files import shipped
 from advisor.render import describe, select, summary, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
-from advisor.render.fonts import FAMILY, font_face_css
+from advisor.render.fonts import CHINESE, FAMILY, MARKS, chinese_css, font_face_css
 from advisor.render.marks import LETTERS, Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
 
-CATALOGUE_ROWS_PAGED = 20  # what a reader without the screen version compares with
+CATALOGUE_ROWS_PAGED = 5  # the best choices; the rest is in the attached files
 CATALOGUE_ROWS_SCREEN = 25
 
 
@@ -53,9 +53,16 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
         if sections:
             sections[-1].html += html
     page = environment.get_template("report.html").render(
-        context, sections=sections, style=_style(), csp=CSP, lang=t.tag or t.code
+        context, sections=sections, style=_style(t), csp=CSP, lang=t.tag or t.code
     )
-    return re.sub(r"\n\s*\n+", "\n", page)
+    return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
+
+
+def _with_glyphs(page: str, t: Texts) -> str:
+    """The page with the faces of the Chinese characters in it, whoever wrote them: the language or a host."""
+    # All wording of the language, used or not, so that screen and paper need the same faces, made once.
+    used = frozenset(page) | frozenset("".join(t.texts.values()))
+    return page.replace(_MORE_FACES, chinese_css(used, marks=t.code == "zh"), 1)
 
 
 def section_files() -> list[Path]:
@@ -138,8 +145,15 @@ def _figure(chart: Chart | None, t: Texts) -> Markup:
     ).format(Markup(chart.svg), chart.caption)  # noqa: S704 - rebuilt by svg.tidy from an allowed list
 
 
-def _style() -> Markup:
+_MORE_FACES = "/*more-faces*/"
+
+
+def _style(t: Texts) -> Markup:
     """The style sheet with the shipped font in it."""
     css = (shipped("templates") / "style.css").read_text(encoding="utf-8")
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    return Markup(f"{font_face_css()}\n{css.replace('REPORT_FONT', FAMILY)}")  # noqa: S704 - our own file
+    families = f'{FAMILY}", "{CHINESE}'
+    if t.code == "zh":
+        families = f'{MARKS}", "{families}'
+    css = css.replace("REPORT_FONT", families)
+    return Markup(f"{font_face_css()}\n{_MORE_FACES}\n{css}")  # noqa: S704 - our own file

@@ -8,6 +8,7 @@ import io
 import logging
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -18,7 +19,6 @@ from advisor.render import fonts
 from advisor.render.clean import clean
 from advisor.render.fonts import FAMILY
 
-ATTACHMENT = "advice.json"  # ASCII: other names give two entries, one of them garbled
 VARIANT = "pdf/a-3a"
 LEAST_WEASYPRINT = 70  # from 70.0 on the fetcher also guards stylesheets and attachments
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -89,8 +89,17 @@ def printable(html: str, own_text: str) -> Printable:
     return Printable(html.translate({ord(c): f"[U+{ord(c):04X}]" for c in replaced}), replaced)
 
 
-def write_pdf(html: str, attachment: str, when: datetime | None) -> tuple[bytes, tuple[str, ...]]:
-    """PDF/A-3a of `html` with `attachment` (JSON text) embedded; the same bytes for the same input.
+@dataclass(frozen=True)
+class Data:
+    """A text file to attach. The name must be ASCII: others give two entries, one of them garbled."""
+
+    name: str
+    description: str
+    text: str
+
+
+def write_pdf(html: str, data: Iterable[Data], when: datetime | None) -> tuple[bytes, tuple[str, ...]]:
+    """PDF/A-3a of `html` with the data attached; the same bytes for the same input.
 
     Beside it what WeasyPrint refused or did not find in the page (none in a sound report). Raises
     MissingLibrary when WeasyPrint or what it needs is not there or breaks on this page.
@@ -106,20 +115,25 @@ def write_pdf(html: str, attachment: str, when: datetime | None) -> tuple[bytes,
             super().__init__(allowed_protocols={"data"}, allow_redirects=False)
 
     dated = when or _UNDATED
-    data = weasyprint.Attachment(
-        string=attachment,
-        name=ATTACHMENT,
-        description="The figures of this report",
-        relationship="Data",
-        created=dated,
-        modified=dated,
-        url_fetcher=DataOnly(),
-    )
+    attachments = [
+        weasyprint.Attachment(
+            string=item.text,
+            name=item.name,
+            description=item.description,
+            relationship="Data",
+            created=dated,
+            modified=dated,
+            url_fetcher=DataOnly(),
+        )
+        for item in data
+    ]
     with _complaints() as complaints, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         document = weasyprint.HTML(string=html, url_fetcher=DataOnly(), base_url=None)
         try:
-            pdf = document.write_pdf(font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=[data])
+            pdf = document.write_pdf(
+                font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=attachments
+            )
         except Exception as error:  # a bug of the library costs the PDF, not the scan
             reason = clean(f"{type(error).__name__}: {error}", 160)
             raise MissingLibrary(

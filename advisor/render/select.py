@@ -20,6 +20,7 @@ from advisor.schema import (
     Grade,
     Kind,
     Measurement,
+    NearRun,
     Quantity,
     Status,
     TraceStep,
@@ -28,6 +29,8 @@ from advisor.schema import (
 
 DAY_S = 86400.0
 PRICE_OLD_DAYS = 180
+TABLES_PAGED = 2
+TRACES_PAGED = 1  # printed traces show how it is done; all of them are attached
 DTYPES = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8")
 TRAINING_DTYPES = ("bf16", "fp16", "tf32", "fp32")
 PLACES = ("one_core", "all_cores", "device")
@@ -311,6 +314,20 @@ def cheapest(advice: Advice, workload: Workload) -> Estimate | None:
     return None
 
 
+def nearest(advice: Advice, count: int) -> list[tuple[Estimate, NearRun]]:
+    """Estimates of this machine and of the cheapest choices, each with the published run nearest to it.
+
+    At most `count`, and no published run twice: what stands behind several estimates is told once.
+    """
+    found: list[tuple[Estimate, NearRun]] = []
+    for workload in advice.workloads:
+        for estimate in (best_here(advice, workload), cheapest(advice, workload)):
+            for run in estimate.near[:1] if estimate else ():
+                if run.id not in {other.id for _, other in found} and estimate is not None:
+                    found.append((estimate, run))
+    return found[:count]
+
+
 # --- dates of prices --------------------------------------------------------------------------
 
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)(?:-(\d\d))?\b")
@@ -357,11 +374,14 @@ def old_rent(advice: Advice, estimate: Estimate | None) -> int | None:
     return None
 
 
-def prices(advice: Advice, rows: int) -> tuple[tuple[str, Quantity, int | None], ...]:
-    """(accelerator title, rent per hour, age in days if old) for the devices of the printed tables."""
-    shown = {
-        row.accelerator_id for workload in advice.workloads for row in catalogue(advice, workload)[:rows]
-    }
+def prices(advice: Advice, rows: int, *, paged: bool) -> tuple[tuple[str, Quantity, int | None], ...]:
+    """(accelerator title, rent per hour, age in days if old) for the devices that a report prices.
+
+    On paper those of the cheapest choices alone; on screen all in the printed rows.
+    """
+    shown = {e.target.accelerator_id for w in advice.workloads if (e := cheapest(advice, w)) is not None}
+    for workload in () if paged else advice.workloads:
+        shown |= {row.accelerator_id for row in catalogue(advice, workload)[:rows]}
     return tuple(
         (accelerator.title, rent, old_price(advice, rent))
         for accelerator in advice.accelerators
@@ -371,6 +391,14 @@ def prices(advice: Advice, rows: int) -> tuple[tuple[str, Quantity, int | None],
     )
 
 
+def tabled(advice: Advice, *, paged: bool) -> tuple[Workload, ...]:
+    """The workloads whose devices are listed: all on screen; on paper the first ones beyond it."""
+    if not paged:
+        return advice.workloads
+    beyond = [w for w in advice.workloads if state(best_here(advice, w), w) not in ("in_time", "fits")]
+    return tuple((beyond or list(advice.workloads))[:TABLES_PAGED])
+
+
 # --- traces -----------------------------------------------------------------------------------
 
 
@@ -378,6 +406,8 @@ def traces(advice: Advice, *, paged: bool) -> frozenset[str]:
     """The traces a report prints: this machine's, and on screen those of the recommended choices."""
     keys: dict[str, None] = {}
     for workload in advice.workloads:
+        if paged and len(keys) >= TRACES_PAGED:
+            break
         best = best_here(advice, workload)
         choice = None if paged else cheapest(advice, workload)
         if paged and best is not None and best.fits is False:

@@ -8,7 +8,7 @@ from advisor.render import select
 from advisor.render.describe import command, seen
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Calibration
+from advisor.schema import Accelerator, Advice, Calibration
 
 CLEARLY = 1.2
 """How many times faster something must be before a sentence calls it faster."""
@@ -64,6 +64,44 @@ def device_memory(advice: Advice, marks: Marks, name: str) -> Markup:
     return marks.unknown(
         marks.t("device.unmatched", "the driver's list has no device that is surely this one")
     )
+
+
+KINDS = (
+    ("gaming", ("nvidia-rtx-5090-32gb", "nvidia-rtx-4090-24gb")),
+    ("training_gpu", ("nvidia-h100-sxm5-80gb", "nvidia-h200-sxm-141gb", "nvidia-a100-sxm4-80gb")),
+    ("npu", ("huawei-ascend-910b3-64gb", "huawei-ascend-910b2-64gb", "google-tpu-v5p")),
+    ("wafer", ("cerebras-wse3", "cerebras-wse2")),
+)
+"""Kinds of devices, and the catalogue entries that stand for each, the first that is there."""
+
+
+def kinds_of_devices(advice: Advice) -> list[tuple[str, Accelerator]]:
+    """One device of each kind, as far as the advice holds figures of one."""
+    known = {a.id: a for a in advice.accelerators}
+    found = []
+    for kind, names in KINDS:
+        entry = next((known[name] for name in names if name in known), None)
+        if entry is not None:
+            found.append((kind, entry))
+    return found
+
+
+def kind_name(kind: str, t: Texts) -> Markup:
+    """What a kind of device is called."""
+    names = {
+        "gaming": t("kinds.gaming", "graphics card, GDDR"),
+        "training_gpu": t("kinds.training_gpu", "GPU for training, HBM"),
+        "npu": t("kinds.npu", "accelerator without graphics, HBM"),
+        "wafer": t("kinds.wafer", "a whole wafer, memory on the chip"),
+        "cpu": t("kinds.cpu", "processor, main memory"),
+        "accelerator": t("kinds.accelerator", "accelerator, its own memory"),
+    }
+    return names[kind]
+
+
+def kind_here(name: str, t: Texts) -> Markup:
+    """What kind this machine's own device is: the processors, or an accelerator."""
+    return kind_name("cpu" if name == "cpu" else "accelerator", t)
 
 
 def framework_lines(advice: Advice, marks: Marks) -> list[Markup]:

@@ -53,7 +53,12 @@ if TYPE_CHECKING:
 @click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, xpu, mps, npu (default: the first torch sees)."
 )
-@click.option("--deadline", type=click.FloatRange(1), metavar="S", help="Longest wait for one step, seconds.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(1),
+    metavar="S",
+    help="Longest wait for one step, and for the network to be built, seconds.",
+)
 @click.option(
     "--calibration",
     "calibrated",

@@ -46,15 +46,19 @@ def shipped_sayings() -> Mapping[str, Sequence[Said]]:
 
 
 def said_of(record: Record, what: str, era: float | None = None) -> Said | None:
-    """The first saying about `what` that the record's texts meet. Without a date, software counts as recent."""
+    """The first saying about `what` that the record's texts meet; without a date, software is recent."""
     for said in shipped_sayings().get(what, ()):
-        if said.pattern.search(record.text(said.field)) and (not said.since or era is None or era >= said.since):
+        if said.pattern.search(record.text(said.field)) and (
+            not said.since or era is None or era >= said.since
+        ):
             return said
     return None
 
+    """As told (`process`: on processors), else as the notes tell; unknown where they do not."""
+
 
 def memory_kind(record: Record) -> str:
-    """allocated, reserved, nvml or (on processors) process: as told, else as the notes tell; unknown where they do not."""
+    """allocated, reserved, nvml or, on processors, process: as told, else as the notes tell; else unknown."""
     told = record.text("memory_kind")
     if told in ("allocated", "reserved", "nvml", "process"):
         return told

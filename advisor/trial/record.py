@@ -104,6 +104,11 @@ def _record(done: Trial, depth: Depth) -> Fields:
             value = place.inputs.values.get(column)
             if value is not None:
                 found[field] = value
+        memory = place.inputs.values.get("hw_memory_reported")
+        if memory:
+            found["host_memory_gib"] = memory / _GIB
+        if depth.bandwidth is not None and depth.bandwidth.value is not None:
+            found["host_bandwidth_gbs"] = depth.bandwidth.value / 1e9
     found |= _measured(depth, place.is_cpu)
     found["notes"] = _notes(done, depth)
     return found

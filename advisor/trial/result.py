@@ -27,6 +27,7 @@ class Depth:
     parameters: int = 0
     trainable: int = 0
     loss: tuple[float, float] = (float("nan"), float("nan"))
+    bandwidth: Measurement | None = None  # of the processors' memory
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,12 @@ def depth_of(setup: SetUp, raw: Raw, noise: DeviceNoise, device: str, at: str) -
     assert raw.steps is not None  # noqa: S101 - every caller has looked
     test = Test("train_step", device, {}, "training", key=setup.workload.model.id)
     first, last = raw.steps["loss"]
+    moved = None
+    if raw.bandwidth is not None:
+        moved = measurement(Test("memory_bandwidth", device, {}, "bandwidth"), raw.bandwidth, noise, at)
     return Depth(
         setup, measurement(test, raw.steps, noise, at), raw.steps["memory"],
-        int(raw.built["parameters"]), int(raw.built["trainable"]), (float(first), float(last)),
+        int(raw.built["parameters"]), int(raw.built["trainable"]), (float(first), float(last)), moved,
     )  # fmt: skip
 
 

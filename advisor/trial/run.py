@@ -21,6 +21,9 @@ BUILD_S = 300.0  # weights of a large network take their time to be made up
 LEAST_S = 60.0  # for one step, whatever the rules say of it
 TIMES = 20.0  # a step may take so many times the upper end of its estimate
 UNKNOWN_S = 900.0
+AFTER_S = 20.0
+WARM_STEPS = 6  # three are the least, until they agree
+SPARE_S = GATE_S + 3.0  # between one step and the next: the gate, a slow pipe
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Raw:
     stopped: str = ""  # "interrupted"
     failure: tuple[str, str, str] | None = None
     begun: float = 0.0
+    bandwidth: Message | None = None  # of the processors' memory
 
 
 def command(python: str) -> list[str]:
@@ -114,8 +118,12 @@ class Trainer:
             )
         return "cpu"
 
-    def train(self, spec: dict[str, Any], step_s: float | None, listen: Callable[[Message], object]) -> Raw:
+    def train(
+        self, spec: dict[str, Any], step_s: float, build_s: float, listen: Callable[[Message], object]
+    ) -> Raw:
         """Train and take what is measured until the end, a failure or Ctrl-C.
+
+        `step_s` and `build_s`: longest waits for a step, and for the network to be built.
 
         Raises UserError for a child that hangs or crashes.
         """
@@ -123,7 +131,7 @@ class Trainer:
         last: Message | None = None
         built: Message = {}
         begun = time.monotonic()
-        limit = BUILD_S
+        limit = build_s
         try:
             while True:
                 deadline = Deadline(limit)
@@ -139,23 +147,37 @@ class Trainer:
                 listen(message)
                 event = message["event"]
                 if event == "built":
-                    # the first step compiles, and five are taken to warm up
-                    built, limit = message, BUILD_S + 3 * deadline_of(step_s)
+                    built, limit = message, build_s + step_s  # the first step compiles
+                elif event == "step":
+                    limit = WARM_STEPS * step_s
                 elif event in ("measuring", "progress"):
-                    limit = deadline_of(step_s) + 1.0
-                if event in ("progress", "result"):
+                    limit = step_s + SPARE_S
+                if event in ("progress", "trained"):
                     if last is None:
                         begun = time.monotonic()
                     last = message
                 if event == "failure":
                     told = (str(message["status"]), str(message["reason"]), str(message.get("hint") or ""))
                     return Raw(last, built, failure=told, begun=begun)
-                if event in ("result", "bye"):
-                    return Raw(last, built, begun=begun)
+                if event == "trained" or (event == "bye" and last is not None):
+                    break
         except KeyboardInterrupt:
             if last is None:
                 raise
             return Raw(last, built, stopped="interrupted", begun=begun)
+        return Raw(last, built, begun=begun, bandwidth=self._after())
+
+    def _after(self) -> Message | None:
+        """What the child measures when it has trained; nothing is lost where that fails."""
+        try:
+            while (message := self._child.receive(AFTER_S)) is not None:
+                if message["event"] == "result":
+                    return message
+                if message["event"] == "bye":
+                    return None
+        except (TimeoutError, KeyboardInterrupt):
+            return None
+        return None
 
 
 def _silent(limit: float, built: Message) -> AdvisorError:

@@ -16,7 +16,7 @@ from advisor.calibrate.sampler import Sampler
 from advisor.errors import UserError
 from advisor.schema import Machine
 from advisor.trial.result import Depth, Trial, depth_of, figures_of
-from advisor.trial.run import Raw, Trainer, deadline_of
+from advisor.trial.run import BUILD_S, Raw, Trainer, deadline_of
 from advisor.trial.setup import SetUp
 from advisor.trial.told import Knows, Place, Told, does_not_fit, place_of, require_room, tell, upper
 
@@ -112,12 +112,12 @@ class _Walk:
             told = tell(self.knows, place, [setup])[0]
             need = require_room(self.knows, place, setup, told, place.free_bytes)
             step = upper(told.get("optimizer_step_s"))
-            limit = options.deadline_s or deadline_of(step)
+            limit, build = options.deadline_s or deadline_of(step), options.deadline_s or BUILD_S
             self._announce(setup, place, need)
             uuid = device_uuids(self.machine, [_seen(entry) for entry in hello["devices"]]).get(name, "")
             with Sampler(self.machine) as sampler:
                 sampler.settle()
-                raw = trainer.train(setup.spec(name, options.steps, need), limit, self._listen)
+                raw = trainer.train(setup.spec(name, options.steps, need), limit, build, self._listen)
                 noise = DeviceNoise() if place.is_cpu else sampler.during(uuid, raw.begun)
         self._raise(raw, setup, place, told)
         return depth_of(setup, raw, noise, name, _now()), raw.stopped

@@ -2,7 +2,7 @@
 
 in:  {"threads", "gate_wait_s", "host_free_bytes", "hide"}                        first line
 in:  {"family", "numbers", "recipe", "device", "steps", "need_bytes"}             after the hello
-out: hello, start, built, waiting, measuring, progress, result, failure, bye
+out: hello, start, built, waiting, measuring, progress, trained, result (bandwidth), failure, bye
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+from ...bench import matrix
+from ...bench.context import Context
 from ...bench.devices import Device, Unable
 from ...bench.session import Session
 from ...bench.timing import Limits, Samples, add_block, warm_up
@@ -13,6 +15,8 @@ from . import memory
 
 OUT_OF_MEMORY = 72  # exit status: the host was about to have no memory left
 TELL_EVERY_S = 0.5
+ARRAY = 64 << 20
+BRIEF = Limits(min_s=0.2, cap_s=0.6, warm_cap_s=0.2)
 WARM = Limits(warm_block_s=0.0, warm_cap_s=5.0)  # a block is one step
 
 
@@ -38,8 +42,21 @@ class TrialSession(Session):
             out = str(told["reason"]).startswith("out of memory")
             self._fail("memory" if out else told["status"], told["reason"], told["hint"])
         else:
+            if device is not None and device.is_cpu:
+                self._bandwidth(device)
             self.send({"event": "bye"})
         return 0
+
+    def _bandwidth(self, device: Device) -> None:
+        """How fast the processors' memory is: no catalogue knows it, and a record needs it."""
+        context = Context(self.torch, device, BRIEF, self.watch, self.threads, self._host_free())
+        self.watch.start()
+        try:
+            for figure in matrix.memory_bandwidth(context, {"bytes": ARRAY, "ops": ("triad",)}):
+                test = {"id": "bandwidth", "bench": "memory_bandwidth", "params": {}}
+                self._report(test, figure, {"busy_before": False, "crowded": False})
+        except (Unable, MemoryError, RuntimeError):  # then the record does without
+            return
 
     def _fail(self, status: str, reason: str, hint: str = "") -> None:
         self.send({"event": "failure", "status": status, "reason": reason, "hint": hint})
@@ -80,7 +97,7 @@ class TrialSession(Session):
                 told = time.perf_counter()
                 self.send(
                     {
-                        "event": "result" if last else "progress",
+                        "event": "trained" if last else "progress",
                         "unit": "s",
                         "work": None,
                         "warnings": [],

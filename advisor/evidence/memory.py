@@ -54,8 +54,6 @@ def said_of(record: Record, what: str, era: float | None = None) -> Said | None:
             return said
     return None
 
-    """As told (`process`: on processors), else as the notes tell; unknown where they do not."""
-
 
 def memory_kind(record: Record) -> str:
     """allocated, reserved, nvml or, on processors, process: as told, else as the notes tell; else unknown."""

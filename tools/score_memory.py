@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fit_memory import GIB, QUANTITY, RULES, fit, peaks_of, read_runs, table_of, with_constants
+from fit_memory import RULES, read_runs
 
-from advisor.estimate import evaluate_ranges
 from advisor.evidence.inputs import Run, shipped_evidence
+from advisor.evidence.measured import MEMORY_KINDS
 from advisor.evidence.memory import memory_kind
+from advisor.evidence.memory_fit import GIB, spans_without
 from advisor.evidence.record import Record
 from advisor.rulebook import RuleBook, load_book
 
@@ -51,19 +52,15 @@ def complete(record: Record) -> bool:
 
 def scored(book: RuleBook, runs: Sequence[Run]) -> list[Scored]:
     """All runs, each source by constants that were fitted without it."""
-    peaks = peaks_of(book, runs)
+    names = [*dict.fromkeys(MEMORY_KINDS.values()), "memory_bytes", "memory_usable"]
+    spans = spans_without(book, runs, (), names, "source")
     found: list[Scored] = []
-    for source in dict.fromkeys(run.record.source for run in runs):
-        own = [run for run in runs if run.record.source == source]
-        fitted = fit(book, [peak for peak in peaks if peak.source != source])
-        names = [*QUANTITY.values(), "memory_bytes", "memory_usable"]
-        spans = evaluate_ranges(with_constants(book, fitted), table_of(book, own), list(dict.fromkeys(names)))
-        for at, run in enumerate(own):
-            kind = memory_kind(run.record)
-            span, needs = spans[QUANTITY[kind]], spans["memory_bytes"]
-            ends = (float(span.low[at]), float(span.value[at]), float(span.high[at]))
-            usable = float(spans["memory_usable"].value[at])
-            found.append(Scored(run, kind, *ends, float(needs.value[at]), float(needs.high[at]), usable))
+    for at, run in enumerate(runs):
+        kind = memory_kind(run.record)
+        span, needs = spans[MEMORY_KINDS[kind]], spans["memory_bytes"]
+        ends = (float(span.low[at]), float(span.value[at]), float(span.high[at]))
+        usable = float(spans["memory_usable"].value[at])
+        found.append(Scored(run, kind, *ends, float(needs.value[at]), float(needs.high[at]), usable))
     return found
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from advisor.data.catalogue import Catalogue
 from advisor.errors import UserError
 from advisor.estimate import Table, evaluate, evaluate_ranges, explain
+from advisor.estimate.evaluate import Range
 from advisor.estimate.explain import why_unknown
 from advisor.estimate.features import QUANTITIES, plain, sizes_of, words_of
 from advisor.estimate.inputs import Inputs, known_only, table_of
@@ -22,6 +23,7 @@ from advisor.evidence.inputs import Run, shipped_evidence
 from advisor.evidence.leave_out import folds_of, left_out
 from advisor.evidence.measured import MEMORY_KINDS
 from advisor.evidence.memory import memory_kind
+from advisor.evidence.memory_fit import spans_without
 from advisor.evidence.reasons import plain_reason
 from advisor.evidence.table import (
     Asked,
@@ -143,7 +145,7 @@ def _judged(book: RuleBook, published: Published, evidence: Evidence, leave: _Le
     if not evidence.runs:
         return found
     found += _steps(book, published, evidence, leave)
-    found += _memory(book, evidence)
+    found += _memory(book, evidence, leave.way)
     return found
 
 
@@ -278,7 +280,7 @@ def _judged_time(table: Table, asked: Asked, run: Run, at: int, said: _Steps) ->
 # ---- memory -------------------------------------------------------------------------------------------
 
 
-def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
+def _memory(book: RuleBook, evidence: Evidence, way: str) -> list[Judged]:
     asked = _of(evidence, "peak_mem_gib", "fits")
     rows = sorted({one.row for one in asked})
     if not rows:
@@ -286,7 +288,9 @@ def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
     place = {row: at for at, row in enumerate(rows)}
     table = evidence.table.take(rows)
     names = [*dict.fromkeys(MEMORY_KINDS.values()), "memory_bytes", "memory_usable"]
-    ranges = evaluate_ranges(book, table, [name for name in names if name in book.quantities])
+    names = [name for name in names if name in book.quantities]
+    runs = [evidence.runs[row] for row in rows]
+    ranges = evaluate_ranges(book, table, names) if way == "none" else _ranges_without(book, runs, names, way)
     answers: list[tuple[Asked, int, float, float, float]] = []
     for one in asked:
         run, at = evidence.runs[one.row], place[one.row]
@@ -308,6 +312,16 @@ def _memory(book: RuleBook, evidence: Evidence) -> list[Judged]:
         else _answered(one, evidence.runs[one.row], low, value, high)
         for one, at, low, value, high in answers
     ]
+
+
+def _ranges_without(
+    book: RuleBook, runs: Sequence[Run], names: Sequence[str], way: str
+) -> Mapping[str, Range]:
+    """The ranges by memory constants that have not seen each run's group, source or publisher."""
+    own = {run.record.id for run in runs}
+    shipped = read_evidence(book, shipped_evidence(), keep=lambda record: record.id not in own)
+    peaks = [shipped.runs[one.row] for one in _of(shipped, "peak_mem_gib")]
+    return spans_without(book, runs, peaks, names, way)
 
 
 def trace_of_row(book: RuleBook, row: Judged) -> tuple[str, tuple[TraceStep, ...]]:

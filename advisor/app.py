@@ -293,6 +293,16 @@ def advice_of_machine(machine: Machine, command: str = "probe") -> Advice:
     )
 
 
+def advice_to_explain() -> Advice:
+    """This machine as probed beside all of the catalogue: enough to tell why training wants a GPU."""
+    from advisor.data.catalogue import figures_of, load_catalogue
+    from advisor.probe import detect
+
+    catalogue = load_catalogue((shipped("rules"),))
+    accelerators = tuple(figures_of(entry) for entry in catalogue.accelerators.values())
+    return advice_of_machine(detect(), "why").model_copy(update={"accelerators": accelerators})
+
+
 def measure(advice: Advice, options: CalibrateOptions, listen: MeasureListener) -> Iterator[Advice]:
     """Calibrate, yielding the advice after every figure so that the caller can save it.
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("advisor.cli.plan", "What to get for a job: accelerators, how many, at what time and cost."),
     "trial": ("advisor.cli.trial", "Train for real, briefly: measured step time and memory beside estimated."),
     "report": ("advisor.cli.report", "Render advice.json again as HTML and PDF, with no probing."),
+    "why": ("advisor.cli.why", "Why training wants a GPU, told with this machine's own figures."),
     "explain": ("advisor.cli.explain", "Where a figure in advice.json comes from, rule by rule."),
     "models": ("advisor.cli.catalogue", "The models that --model knows."),
     "hardware": ("advisor.cli.catalogue", "The accelerators in the catalogue."),

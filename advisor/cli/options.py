@@ -35,8 +35,22 @@ device_option: Decorator = click.option(
     metavar="NAME",
     help="Measure this device alone: cpu, cuda, cuda:1, xpu, mps, npu. Absent is an error, never a CPU run.",
 )
+
+
+def language_of_locale() -> str:
+    """ "zh" where the locale is Chinese, else "en": what --lang is without the flag."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if told := os.environ.get(name):
+            return "zh" if told.lower().startswith("zh") else "en"
+    return "en"
+
+
 lang_option: Decorator = click.option(
-    "--lang", default="en", show_default=True, metavar="CODE", help="Language of the report."
+    "--lang",
+    default=language_of_locale,
+    show_default="from the locale",
+    metavar="CODE",
+    help="Language of the report: en or zh.",
 )
 
 

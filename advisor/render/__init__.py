@@ -13,9 +13,10 @@ from advisor.render.clean import clean
 from advisor.schema import Advice, Notice
 
 if TYPE_CHECKING:
+    from advisor.render.plain import Block
     from advisor.render.texts import Texts
 
-__all__ = ["FORMATS", "RenderResult", "check_pdf_support", "render_report"]
+__all__ = ["FORMATS", "RenderResult", "check_pdf_support", "explain_why", "render_report"]
 
 FORMATS = ("html", "pdf")
 
@@ -70,6 +71,20 @@ def render_report(
         clock.lap("pdf")
     notices += _untranslated(texts)
     return RenderResult(tuple(written), tuple(skipped), tuple(notices), clock.laps)
+
+
+def explain_why(advice: Advice, lang: str = "en") -> tuple[list[Block], str, list[Notice]]:
+    """The report's chapter "Why a GPU" as blocks for a terminal, what its letters mean, and remarks."""
+    from advisor.render.html import render_section
+    from advisor.render.marks import LETTERS
+    from advisor.render.plain import blocks
+    from advisor.render.texts import load_texts
+
+    texts = load_texts(lang)
+    html, marks = render_section(advice, texts, "40-why-gpu.html")
+    used = [kind for kind in LETTERS if f"k-{kind.value}" in html]
+    legend = "   ".join(f"[{LETTERS[kind]}] {marks.kind_name(kind).unescape()}" for kind in used)
+    return blocks(html), legend, _untranslated(texts)
 
 
 def _untranslated(texts: Texts) -> list[Notice]:

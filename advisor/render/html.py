@@ -65,6 +65,13 @@ def _with_glyphs(page: str, t: Texts) -> str:
     return page.replace(_MORE_FACES, chinese_css(used, marks=t.code == "zh"), 1)
 
 
+def render_section(advice: Advice, t: Texts, name: str) -> tuple[str, Marks]:
+    """One section alone, without charts, and the marks that its figures bear."""
+    marks = Marks(advice, t, traces_shown=frozenset())
+    template = _environment().get_template(f"sections/{name}")
+    return template.render(_context(advice, marks, {}, [], paged=True)), marks
+
+
 def section_files() -> list[Path]:
     """The section templates in the order of their numbers."""
     return sorted((shipped("templates") / "sections").glob("[0-9][0-9]-*.html"))

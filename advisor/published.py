@@ -75,17 +75,32 @@ def load_published(path: Path) -> Published:
             np.array(raw["residuals"], dtype=np.float64),
             np.array(raw["noise"], dtype=np.float64),
         )  # fmt: skip
-        rows = len(neighbours.residuals)
-        if not (rows == len(sizes) == len(raw["ids"]) == len(neighbours.noise)):
-            raise ValueError("columns differ in length")
+        measured = np.array(raw["measured_s"], dtype=np.float64)
+        _check(raw, neighbours, measured)
         return Published(
             neighbours, known, tuple(raw["ids"]), tuple(raw["sources"]), tuple(raw["labels"]),
-            np.array(raw["measured_s"], dtype=np.float64), tuple(raw["words"]["family"]), raw["rules"],
+            measured, tuple(raw["words"]["family"]), raw["rules"],
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise DataError.at(
             path, "", None, f"is not a file of residuals ({error})", "Run tools/fit.py."
         ) from error
+
+
+def _check(raw: Mapping[str, Any], neighbours: Neighbours, measured: Vector) -> None:
+    """Raises ValueError or TypeError unless all columns are there, finite and of one length."""
+    rows = neighbours.residuals.shape
+    for column in (neighbours.noise, measured, neighbours.features.sizes[:, 0]):
+        if column.shape != rows:
+            raise ValueError("columns differ in length")
+    texts = [raw[name] for name in ("ids", "sources", "labels")] + [raw["words"][name] for name in WORDS]
+    for texts_ in texts:
+        if (len(texts_),) != rows or not all(isinstance(text, str) for text in texts_):
+            raise ValueError("columns differ in length, or are no texts")
+    if not all(np.isfinite(c).all() for c in (neighbours.residuals, neighbours.noise, measured)):
+        raise ValueError("a figure is not finite")
+    if not math.isfinite(neighbours.kernel.variance):
+        raise ValueError("the kernel is not finite")
 
 
 def save_published(  # noqa: PLR0913 - the file's columns, by name

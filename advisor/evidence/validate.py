@@ -106,7 +106,7 @@ def judge(  # noqa: PLR0913 - all but three by name
 ) -> list[Judged]:
     """Every quantity of every record in `paths` (default: the shipped evidence).
 
-    `way` says what leaves constants and neighbours of the time before a row is predicted: none, group, source
+    `way` says what leaves constants and neighbours before a row is predicted: none, group, source
     or publisher; `tell` hears then what share is done, 0 to 1. Raises UserError for a file that cannot be
     read; what is wrong with a record is its refusal.
     """

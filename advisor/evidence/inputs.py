@@ -202,12 +202,17 @@ def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Networ
         flag = record.flag(name)
         if flag is not None:
             found.put(column, float(flag), Kind.published, row)
+    _put_habits(found, record, reading)
+    return problem
+
+
+def _put_habits(found: Inputs, record: Record, reading: Reading) -> None:
+    """What the row's program does where the row does not say it."""
     for pattern, columns, reason in reading.programs:
         if pattern.search(record.text("framework")):
             for column, value in columns.items():
                 if column not in found.values:
                     found.put(column, float(value), Kind.assumed, reason)
-    return problem
 
 
 def _put_sample(found: Inputs, network: Network) -> str:

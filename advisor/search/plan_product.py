@@ -67,7 +67,7 @@ class Product:
         Pairs of devices that do not differ in what the wanted ones rest on are computed once.
         """
         frontier = self._frontier(want)
-        kind = _kinds(self.devices, frontier.of_device)
+        kind = kinds([self.devices.columns[name] for name in frontier.of_device], self.devices.rows)
         pairs = kind[device] * self.set_ups.rows + set_up
         first, back = _unique(pairs)
         device, set_up = device[first], set_up[first]
@@ -133,11 +133,12 @@ def _unique(pairs: Index) -> tuple[Index, Index]:
     return first, back
 
 
-def _kinds(table: Table, names: tuple[str, ...]) -> Index:
-    """A number for each row of the table; rows with the same values under `names` have the same."""
-    kind = np.zeros(table.rows, dtype=np.int64)
-    for name in names:
-        # unknown values are alike
-        _, code = np.unique(np.nan_to_num(table.columns[name], nan=-1.0), return_inverse=True)
-        _, kind = np.unique(kind * (code.max(initial=0) + 1) + code, return_inverse=True)
-    return kind
+def kinds(columns: Iterable[Array], rows: int = 0) -> Index:
+    """A number for each row; rows with the same values in all columns have the same. Unknowns are alike."""
+    kind = np.zeros(rows, dtype=np.int64)
+    for values in columns:
+        _, code = np.unique(np.nan_to_num(values, nan=-1.0), return_inverse=True)
+        code = code.astype(np.int64)
+        joint = code if not len(kind) else kind * (int(code.max(initial=0)) + 1) + code
+        _, kind = np.unique(joint, return_inverse=True)
+    return kind.astype(np.int64)

@@ -15,13 +15,19 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Workload
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import Nearby, with_neighbours
-from advisor.search.plan_product import Array
+from advisor.search.plan_product import Array, kinds
 from advisor.search.plan_space import MAX_DEVICES, Space
 
 NEAR_BEST = 1.3
-"""Layouts up to this much slower than the fastest of their count are asked of the neighbours too: their
-corrections differ by less than this (rules/evidence/residuals.json: standard deviation of one program's runs
-of one network and device, 0.10 in the logarithm, at both ends of an 80 % range)."""
+"""Of other programs and recomputations: layouts up to this much slower than the fastest of their count are
+asked of the neighbours too, whose corrections then decide."""
+
+AS_GOOD = 1.03
+"""Of every layout that neighbours can tell apart: those up to this much slower. Corrections of one count
+differ by up to a tenth; with both bounds what is found is within 1 % of the exhaustive optimum (a test)."""
+
+TOLD_APART = ("stack", "recompute", "tp", "pp", "cp", "ep", "micro_batch")
+"""What of a set-up its neighbours look at (advisor/estimate/features.py)."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,16 @@ def fastest(groups: Index, time: Array) -> Index:
 
 
 def near_best(space: Space, device: Index, set_up: Index, time: Array) -> Index:
-    """Of each accelerator, count, program and recomputation the fastest, where not far from the fastest."""
+    """Of each accelerator and count what its neighbours may make the fastest."""
     groups = group_of(space, device, set_up)
-    words = space.set_ups["stack"] * 3 + space.set_ups["recompute"]
-    rows = fastest(groups * 8 + words[set_up].astype(np.int64), time)
     least = fastest(groups, time)
-    order = np.searchsorted(groups[least], groups[rows])  # `fastest` gives rows in order of their groups
-    return rows[time[rows] <= NEAR_BEST * time[least][order]]
+    kept = []
+    for names, bound in ((TOLD_APART, AS_GOOD), (("stack", "recompute"), NEAR_BEST)):
+        kind = kinds([space.set_ups[name] for name in names])
+        rows = fastest(groups * (int(kind.max(initial=0)) + 1) + kind[set_up], time)
+        of_group = np.searchsorted(groups[least], groups[rows])  # `least` is in rising order of groups
+        kept.append(rows[time[rows] <= bound * time[least][of_group]])
+    return np.asarray(np.unique(np.concatenate(kept)))
 
 
 def inputs_of(space: Space, device: Index, set_up: Index) -> Table:

@@ -169,8 +169,10 @@ class Space:
         self.device, self.set_up = self._pairs()
 
     def _job_columns(self, rows: int) -> dict[str, Array]:
-        table = Table.from_columns(self.book, self.job_inputs.values, rows=rows)
-        return {name: values for name, values in table.columns.items() if not name.startswith("stack_")}
+        # what the search chooses is not the recipe's any more
+        chosen = {*NUMBERS, "sharding", "recompute", "stack", "sequence_parallel"}
+        own = {name: value for name, value in self.job_inputs.values.items() if name not in chosen}
+        return Table.from_columns(self.book, own, rows=rows).columns
 
     def _device_table(self) -> Table:
         columns: dict[str, Any] = dict(self._job_columns(len(self.devices)))

@@ -43,7 +43,8 @@ def parts_of(runs: Sequence[Run], way: str) -> list[Index]:
     if way != "group":
         return groups
     order = np.random.default_rng(2026).permutation(len(groups))
-    return [np.concatenate([groups[at] for at in order[k::_GROUP_FOLDS]]) for k in range(_GROUP_FOLDS)]
+    folds = range(min(_GROUP_FOLDS, len(groups)))
+    return [np.concatenate([groups[at] for at in order[k::_GROUP_FOLDS]]) for k in folds]
 
 
 def _key(run: Run, way: str) -> str:

@@ -23,7 +23,7 @@ def made_up(number: int, device: str, count: int, shape: tuple[int, int], work: 
     """A run of a decoder that nobody has trained: layers and width, micro-batch and length."""
     (layers, hidden), (micro, length) = shape, work
     return {
-        "id": f"made-up-{number}", "source_key": f"made-up-source-{number % 5}", "source_date": "2024-01",
+        "id": f"made-up-{number}", "source_key": f"made-up-source-{number // 8}", "source_date": "2024-01",
         "vendor": "nvidia", "accelerator": device, "num_accelerators": count, "family": "decoder",
         "model": f"made up {layers}x{hidden}", "layers": layers, "hidden": hidden, "heads": hidden // 64,
         "vocab": 32000, "ffn_hidden": 4 * hidden, "seq_len": length, "micro_batch": micro,

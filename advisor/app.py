@@ -294,12 +294,14 @@ def advice_of_machine(machine: Machine, command: str = "probe") -> Advice:
 
 
 def advice_to_explain() -> Advice:
-    """This machine as probed beside all of the catalogue: enough to tell why training wants a GPU."""
+    """This machine as probed beside known devices of each kind: enough to tell why training wants a GPU."""
     from advisor.data.catalogue import figures_of, load_catalogue
     from advisor.probe import detect
+    from advisor.render.why import KINDS
 
     catalogue = load_catalogue((shipped("rules"),))
-    accelerators = tuple(figures_of(entry) for entry in catalogue.accelerators.values())
+    wanted = [name for _, names in KINDS for name in names if name in catalogue.accelerators]
+    accelerators = tuple(figures_of(catalogue.accelerators[name]) for name in wanted)
     return advice_of_machine(detect(), "why").model_copy(update={"accelerators": accelerators})
 
 

@@ -56,7 +56,11 @@ def chinese_codes() -> set[int]:
     level = bytes(byte for row in range(0xB0, 0xD8) for at in range(0xA1, 0xFF) for byte in (row, at))
     common = level.decode("gb2312", "ignore")
     own = (ROOT / "templates" / "lang" / "zh.toml").read_text(encoding="utf-8")
-    return {ord(c) for c in common + CHINESE_PUNCTUATION} | {ord(c) for c in own if ord(c) > 0x2E7F}
+    return (
+        {0x20, 0xA0}
+        | {ord(c) for c in common + CHINESE_PUNCTUATION}
+        | {ord(c) for c in own if ord(c) > 0x2E7F}
+    )
 
 
 def _rename(font: Any, family: str, style: str) -> None:

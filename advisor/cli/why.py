@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def why(advice: Path | None, reports: Path, lang: str) -> None:
     out = console()
     for block in blocks:
         _print(block, out)
-    out.print(legend, style="dim", width=_width(out))
+    out.print("\n".join(wrapped(legend, _width(out))), style="dim")
     if source is not None:
         out.print(str(source), style="dim", soft_wrap=True)
     for notice in missing:
@@ -81,7 +82,6 @@ def _width(out: Console) -> int:
 
 
 def _print(block: Block, out: Console) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     width = _width(out)
@@ -89,15 +89,32 @@ def _print(block: Block, out: Console) -> None:
         out.print(_table(block), width=width)
         out.print()
     elif block.kind == "li":
-        item = Table.grid(padding=(0, 1))
-        item.add_row(" •", Text(block.text))
-        out.print(item, width=width)
+        first, *rest = wrapped(block.text, width - 4)
+        out.print(Text("\n".join([f"  • {first}", *(f"    {line}" for line in rest)])))
     elif block.kind in _STYLES:
         out.print()
-        out.print(Text(block.text, style=_STYLES[block.kind]), width=width)
+        out.print(Text("\n".join(wrapped(block.text, width)), style=_STYLES[block.kind]))
     else:
-        out.print(Text(block.text), width=width)
-        out.print()
+        out.print(Text("\n".join([*wrapped(block.text, width), ""])))
+
+
+_PIECE = re.compile(
+    r"[\u2e80-\u9fff\uff00-\uffef][、。，；：？！）”’》]*|[^\s\u2e80-\u9fff\uff00-\uffef]+|\s+"
+)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells: broken at blanks, and between Chinese characters, of two cells each,
+    but not before the marks that end a clause."""
+    from rich.cells import cell_len
+
+    lines, line = [], ""
+    for piece in _PIECE.findall(text):
+        if line and cell_len(line) + cell_len(piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece if line else piece.lstrip()
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 
 def _table(block: Block) -> object:

@@ -340,7 +340,7 @@ def warnings(m: Measurement, t: Texts, *, short: bool = False) -> Markup:
 def recipe(workload: Workload, t: Texts) -> Markup:
     """Method, precision, optimizer, and the sizes of batch and sequence."""
     of = workload.recipe
-    parts = [t.said(of.method), of.precision, of.optimizer]
+    parts = [t.said(of.method), t.said(of.precision.replace("_", " ")), of.optimizer]
     if of.samples:
         parts.append(t.plain("recipe.samples", "{count} samples", count=t.number(of.samples, "1")))
     if of.seq_len:
@@ -405,7 +405,7 @@ def quantity_name(t: Texts, name: str) -> Markup:
         "memory_bytes": t("quantity.memory", "memory"),
         "rent_usd": t("quantity.rent", "rent"),
     }
-    return names.get(name) or code(t, name)
+    return names.get(name) or foreign(t.sentences.tell(name.replace("_", " ")), 80)
 
 
 def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:

@@ -86,7 +86,8 @@ def _subset(path: Path, characters: frozenset[str]) -> bytes:
     options.glyph_names = False
     with TTFont(io.BytesIO(path.read_bytes()), lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
         subsetter = subset.Subsetter(options)
-        subsetter.populate(unicodes=sorted(map(ord, characters)))
+        # A face without a blank would print one as wide as a missing character between its words.
+        subsetter.populate(unicodes=sorted({0x20, 0xA0, *map(ord, characters)}))
         subsetter.subset(font)
         font.flavor = "woff"
         out = io.BytesIO()

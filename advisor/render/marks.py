@@ -196,7 +196,7 @@ class Marks:
             return self.t.number(float(value), unit)
         if isinstance(value, list | tuple | set):
             return Markup(", ").join(self.value(item) for item in value) or self.t("none", "none")
-        return foreign(str(value))
+        return foreign(self.t.sentences.tell(str(value)))  # names stay as they are, "none" does not
 
     def status_text(self, status: Status | str) -> Markup:
         """A probe's outcome in words."""

@@ -5,7 +5,8 @@ advice.json keeps them in English, so that it reads the same everywhere. A langu
     [sentences]
     "Needs {need} of the {there} {where} has." = "需要 {need}，{where}有 {there}。"
 
-What stands for a placeholder is told the same way: a figure in the language's own units, a sentence within
+A placeholder named path, word, count, kept or share stands for one word, any other for words. What stands
+there is told the same way: a figure in the language's own units, a sentence within
 the sentence by its own pattern.
 """
 
@@ -18,7 +19,7 @@ from string import Formatter
 
 from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, Words, show
 
-_SENTENCE_END = re.compile(r"(?<=[.;])\s+")
+_SENTENCE_END = re.compile(r"(?<=\.)\s+")
 _SEPARATORS = ("; ", ", ")
 _DEEPEST = 6  # sentences within sentences
 
@@ -26,7 +27,9 @@ _COUNT = re.compile(r"([\d.,]+) (million|billion|trillion)( [a-z]+)?")
 _SCALES = {"million": 1e6, "billion": 1e9, "trillion": 1e12}
 _TIME = re.compile(r"([\d.,]+) (years?|days?|h|min|s)(?: (\d+) (min|s))?")
 _SECONDS = {"year": YEAR_S, "day": DAY_S, "h": HOUR_S, "min": MINUTE_S, "s": 1.0}
-_PLAIN = re.compile(r"[^A-Za-z]*|\S*|[\d.,]+ [A-Za-z/]{1,8}")  # no words in it: nothing to tell
+_WORDS = {"path", "word", "count", "kept", "share"}  # placeholders of one word, without a blank
+_ONE_WORD = r"\S+?"
+_WORDING = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # two plain words: a name or a figure has none
 
 
 class Sentences:
@@ -60,12 +63,12 @@ class Sentences:
             if any(part is not None for part in told):
                 again = zip(told, parts, strict=True)
                 return "".join(self._joined(one, other, left) for one, other in again).rstrip("；")
-        if left is not None and not _PLAIN.fullmatch(text):
+        if left is not None and _WORDING.search(text):
             left[text] = None
         return text
 
     def _joined(self, told: str | None, english: str, left: dict[str, None] | None) -> str:
-        if told is None and left is not None and not _PLAIN.fullmatch(english):
+        if told is None and left is not None and _WORDING.search(english):
             left[english] = None
         text = told or english
         return text if text.endswith(("。", "；", ".", ";")) else f"{text}；"
@@ -107,5 +110,5 @@ def pattern_of(english: str) -> re.Pattern[str]:
     for literal, name, _, _ in Formatter().parse(english):
         parts.append(re.escape(literal))
         if name:
-            parts.append(f"(?P<{name}>.+?)")
+            parts.append(f"(?P<{name}>{_ONE_WORD if name in _WORDS else '.+?'})")
     return re.compile("".join(parts), re.DOTALL)

@@ -16,7 +16,7 @@ _SET_UP = (
     "micro_batch", "recompute", "sharding", "offload", "tp", "pp", "vpp", "cp", "ep", "flash", "compiled",
     "stack", "effort",
 )  # fmt: skip
-_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules")
+_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not")
 _LARGEST_FILE = 100_000  # bytes of a workload's flags
 _Degree = click.IntRange(1, 1_000_000)
 

@@ -21,7 +21,7 @@ def _count(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return count(text)
 
 
-def _amount(unit: str, plain: str, example: str) -> _Callback:
+def amount(unit: str, plain: str, example: str) -> _Callback:
     """A flag's text as SI; a plain number is in the unit `plain`."""
 
     def read(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
@@ -77,19 +77,19 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str | Non
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
 @click.option(
-    "--deadline", "deadline_s", metavar="TIME", callback=_amount("s", "day", "7d"),
+    "--deadline", metavar="TIME", callback=amount("s", "day", "7d"),
     help="From start to last step, e.g. 7d or '2 weeks'; by default the horizon of a reference workload.",
 )  # fmt: skip
 @click.option(
-    "--budget", "budget_usd", metavar="USD", callback=_amount("USD", "USD", "50000"),
+    "--budget", metavar="USD", callback=amount("USD", "USD", "50000"),
     help="For renting the devices, US dollars.",
 )  # fmt: skip
 @click.option(
-    "--max-power", "max_power_w", metavar="POWER", callback=_amount("W", "W", "40kW"),
+    "--max-power", metavar="POWER", callback=amount("W", "W", "40kW"),
     help="Of the devices at their limit with the building's overhead; hosts are not counted.",
 )  # fmt: skip
 @click.option("--max-devices", type=click.IntRange(1), help="At most so many, up to 16,384.")
-@click.option("--vendor", "vendors", metavar="A,B", callback=_names, help="Of these vendors alone.")
+@click.option("--vendor", metavar="A,B", callback=_names, help="Of these vendors alone.")
 @click.option("--only", metavar="ID,ID", callback=_names, help="These accelerators alone.")
 @click.option(
     "--objective", default="cost", show_default=True, metavar="NAME", help="What is best: cost, time, energy."
@@ -121,16 +121,14 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
     from advisor.schema import PlanLimits
     from advisor.units import DAY_S
 
-    deadline = flags["deadline_s"]
+    deadline = flags["deadline"]
     limits = PlanLimits(
         deadline_days=None if deadline is None else deadline / DAY_S,
-        **{
-            name: flags[name]
-            for name in (
-                "budget_usd", "max_power_w", "max_devices", "vendors", "only", "objective", "confidence"
-            )
-        },
-    )  # fmt: skip
+        budget_usd=flags["budget"],
+        max_power_w=flags["max_power"],
+        vendors=flags["vendor"],
+        **{name: flags[name] for name in ("max_devices", "only", "objective", "confidence")},
+    )
     result = run_plan(
         PlanOptions(
             workload=WorkloadFlags(hub=hub_cache(), **{name: flags[name] for name in _RECIPE}),

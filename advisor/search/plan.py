@@ -123,7 +123,8 @@ def ranked(options: Options, objective: str) -> Index:
 def front_of(options: Options) -> Index:
     """Rows that no other beats in time, cost and energy at once, quickest first.
 
-    A row without a price is beaten by nothing that has one (its cost is not known), and beats nothing.
+    A row without a price is beaten by nothing that has one (its cost is not known), and beats none of them;
+    rows whose energy is not known are left out.
     """
     rows = np.flatnonzero(options.kept & ~np.isnan(options.energy))
     figures = np.stack([options.late[rows], options.rent[rows], options.energy[rows]])

@@ -1,0 +1,244 @@
+"""What a plan answers: sense, limits, prices with dates, reasons for what is left out."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from advisor.data.accelerator import Price
+from advisor.data.catalogue import Catalogue, load_catalogue
+from advisor.data.files import shipped
+from advisor.errors import UserError
+from advisor.published import FILE, Published, load_published
+from advisor.rulebook import RuleBook, load_book
+from advisor.schema import Plan, PlanLimits, PlanOption, Workload
+from advisor.search import workload_from_flags
+from advisor.search.plan import knee_of, plan
+from advisor.search.plan_left import why_not
+from advisor.search.plan_options import is_old
+from advisor.search.plan_time import Calendar
+from advisor.units import DAY_S
+
+TODAY = "2026-11-21"
+SERVERS = ("nvidia-h100-sxm5-80gb", "nvidia-a100-sxm4-80gb", "nvidia-h800-sxm5-80gb", "nvidia-gh200-96gb")
+
+
+@pytest.fixture(scope="module")
+def book() -> RuleBook:
+    return load_book([shipped("rules")])
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.fixture(scope="module")
+def published() -> Published:
+    return load_published(shipped("rules") / FILE)
+
+
+@pytest.fixture(scope="module")
+def large(catalogue: Catalogue) -> Workload:
+    return workload_from_flags(catalogue, "llama-3-70b", tokens=2e12, method="pretrain")
+
+
+@pytest.fixture(scope="module")
+def everything(book: RuleBook, catalogue: Catalogue, published: Published, large: Workload) -> Plan:
+    limits = PlanLimits(deadline_days=60, max_devices=4096, as_of=TODAY)
+    return plan(book, catalogue, large, limits, published)
+
+
+def few(book: RuleBook, catalogue: Catalogue, job: Workload, **limits: object) -> Plan:
+    """A plan over some servers, up to 2,048 devices."""
+    given: dict[str, object] = {"only": SERVERS, "max_devices": 2048, "as_of": TODAY, **limits}
+    return plan(book, catalogue, job, PlanLimits(**given))  # type: ignore[arg-type]
+
+
+def days(option: PlanOption, name: str = "calendar_s") -> float:
+    value = option.quantities[name].value
+    assert value is not None
+    return value / DAY_S
+
+
+def test_large_pretraining_never_lands_on_cards(everything: Plan, catalogue: Catalogue) -> None:
+    assert len(everything.options) > 5
+    assert not [o.label for o in everything.options if catalogue.accelerators[o.accelerator_id].card]
+    assert "nvidia-rtx-4090-24gb" in {
+        one.accelerator_id for one in everything.left_out if one.code == "memory"
+    }
+
+
+def test_lora_of_8b_fits_one_card_of_24_gb_and_full_training_does_not(
+    book: RuleBook, catalogue: Catalogue
+) -> None:
+    for method, fits_one in (("lora", True), ("full", False)):
+        job = workload_from_flags(catalogue, "llama-3-8b", tokens=1e6, method=method)
+        found = few(book, catalogue, job, only=("nvidia-rtx-4090-24gb",), deadline_days=3650)
+        counts = [step.option.devices for step in found.scaling]
+        assert (1 in counts) == fits_one, method
+
+
+def test_every_accelerator_is_an_option_or_left_out_with_a_reason(
+    everything: Plan, catalogue: Catalogue
+) -> None:
+    told = [option.accelerator_id for option in everything.options]
+    told += [one.accelerator_id for one in everything.left_out]
+    assert sorted(told) == sorted(catalogue.accelerators)
+    assert all(one.why.endswith(".") for one in everything.left_out)
+
+
+def test_options_keep_the_deadline_with_the_stated_probability(everything: Plan) -> None:
+    for option in everything.options:
+        assert days(option, "calendar_at_s") <= 60
+        assert option.chance is not None
+        assert option.chance >= 0.9
+        assert not option.breaks
+    for one in everything.left_out:
+        if one.code == "deadline" and one.nearest is not None:
+            assert days(one.nearest, "calendar_at_s") > 60
+
+
+def test_a_surer_plan_needs_more_or_quicker_devices(
+    book: RuleBook, catalogue: Catalogue, large: Workload
+) -> None:
+    only = ("nvidia-h100-sxm5-80gb",)
+    some = few(book, catalogue, large, only=only, deadline_days=3650).scaling[-2].option
+    between = (days(some) * days(some, "calendar_at_s")) ** 0.5
+    counts = [
+        few(book, catalogue, large, only=only, deadline_days=between, confidence=p).options[0].devices
+        for p in (0.5, 0.9)
+    ]
+    assert counts[0] <= some.devices < counts[1]
+
+
+def test_old_prices_and_no_prices_come_after_young_ones(everything: Plan) -> None:
+    kinds = [
+        2 if option.quantities["rent_usd"].value is None else int(option.price_old)
+        for option in everything.options
+    ]
+    assert kinds == sorted(kinds)
+    assert set(kinds) == {0, 1, 2}
+    assert not everything.best["cost"].price_old
+    without = [o for o in everything.options if o.quantities["rent_usd"].value is None]
+    assert all(o.price_note == "no public price" and o.quantities["calendar_s"].value for o in without)
+
+
+def test_a_price_is_old_after_180_days_or_without_a_date() -> None:
+    today = datetime.date(2026, 11, 21)
+    price = Price("a", "b", "on_demand", 1e-3, datetime.date(2026, 5, 25), "s", True)
+    assert not is_old(price, today)
+    assert is_old(replace(price, as_of=datetime.date(2026, 5, 24)), today)
+    assert is_old(replace(price, as_of=None), today)
+
+
+def test_the_front_is_what_nothing_else_beats(everything: Plan) -> None:
+    def figures(option: PlanOption) -> list[float]:
+        names = ("calendar_at_s", "rent_usd", "energy_j")
+        return [option.quantities[name].value or np.inf for name in names]
+
+    front = [figures(option) for option in everything.front]
+    assert len(front) > 3
+    for option in everything.options:
+        mine = figures(option)
+        if mine in front or np.isinf(mine).any():
+            continue
+        assert any(all(a <= b for a, b in zip(one, mine, strict=True)) for one in front), option.label
+    known = [np.array(one) for one in front if not np.isinf(one).any()]
+    for a, b in itertools.permutations(known, 2):
+        assert not (a <= b).all()
+
+
+def test_the_scaling_table_says_what_a_day_costs(everything: Plan) -> None:
+    steps = everything.scaling
+    assert len({step.option.accelerator_id for step in steps}) == 1
+    for before, after in itertools.pairwise(steps):
+        assert after.option.devices > before.option.devices
+        cost = [step.option.quantities["rent_usd"].value or 0.0 for step in (before, after)]
+        saved = days(before.option) - days(after.option)
+        assert after.usd_per_day_saved == pytest.approx((cost[1] - cost[0]) / saved)
+
+
+def test_the_knee_lies_farthest_below_the_line_between_the_ends() -> None:
+    time, cost = np.array([1.0, 2.0, 4.0, 16.0]), np.array([80.0, 12.0, 10.0, 9.0])
+    assert knee_of(time, cost) == 1
+    assert knee_of(time[:2], cost[:2]) is None
+
+
+def test_limits_that_contradict_each_other_are_named(
+    book: RuleBook, catalogue: Catalogue, large: Workload
+) -> None:
+    only = ("nvidia-h100-sxm5-80gb",)
+    quick = few(book, catalogue, large, only=only, deadline_days=25)
+    assert quick.options
+    found = few(book, catalogue, large, only=only, deadline_days=25, max_power_w=5e5)
+    assert not found.options
+    assert "--deadline and --max-power contradict each other" in found.miss
+    assert "--deadline" in found.relax or "--max-power" in found.relax
+
+
+def test_what_comes_nearest_would_do_with_what_is_said(
+    book: RuleBook, catalogue: Catalogue, large: Workload
+) -> None:
+    only = ("nvidia-h100-sxm5-80gb",)
+    found = few(book, catalogue, large, only=only, deadline_days=2)
+    assert not found.options
+    enough = float(found.relax.split("--deadline ")[1].split("d")[0])
+    assert few(book, catalogue, large, only=only, deadline_days=enough).options
+
+
+def test_a_budget_is_kept_with_the_probability_too(
+    book: RuleBook, catalogue: Catalogue, large: Workload
+) -> None:
+    only = ("nvidia-h100-sxm5-80gb",)
+    free = few(book, catalogue, large, only=only, deadline_days=365).options[0]
+    cost, late = (free.quantities[name].value or 0.0 for name in ("rent_usd", "rent_at_usd"))
+    assert cost < late
+    assert few(book, catalogue, large, only=only, deadline_days=365, budget_usd=late * 1.01).options
+    assert not few(book, catalogue, large, only=only, deadline_days=365, budget_usd=cost).options
+
+
+def test_wrong_names_and_numbers_are_user_errors(
+    book: RuleBook, catalogue: Catalogue, large: Workload
+) -> None:
+    cases: list[tuple[dict[str, object], str]] = [
+        ({"only": ("nvidia-h100-sxm9-80gb",)}, "unknown accelerator"),
+        ({"only": ("nvidia-h100",)}, "start of several"),
+        ({"vendors": ("nvdia",), "only": ()}, "unknown vendor"),
+        ({"vendors": ("amd",)}, "contradict each other"),
+        ({"budget_usd": -1.0}, "not above zero"),
+        ({"deadline_days": 0.0}, "not above zero"),
+        ({"confidence": 1.0}, "not between"),
+        ({"objective": "speed"}, "unknown objective"),
+    ]
+    for limits, said in cases:
+        with pytest.raises(UserError, match=said) as caught:
+            few(book, catalogue, large, **limits)
+        assert caught.value.hint
+
+
+def test_why_not_answers_for_options_left_out_and_not_asked_for(
+    everything: Plan, catalogue: Catalogue
+) -> None:
+    first = everything.options[0].accelerator_id
+    assert "best option" in why_not(everything, catalogue, first)
+    assert "after" in why_not(everything, catalogue, everything.options[1].accelerator_id)
+    assert "Short of memory by" in why_not(everything, catalogue, "nvidia-rtx-4090-24gb")
+    assert "is not known" in why_not(everything, catalogue, "cerebras-wse3")
+    with pytest.raises(UserError):
+        why_not(everything, catalogue, "nvidia-h999")
+    narrowed = everything.model_copy(update={"left_out": ()})
+    assert "not asked for" in why_not(narrowed, catalogue, "nvidia-rtx-4090-24gb")
+
+
+def test_quantiles_and_chances_agree() -> None:
+    calendar = Calendar(np.array([10.0]), np.array([8.0]), np.array([16.0]))
+    assert calendar.at(0.9)[0] == pytest.approx(16)
+    assert calendar.at(0.5)[0] == pytest.approx(10)
+    assert calendar.at(0.1)[0] == pytest.approx(8)
+    for p in (0.3, 0.8, 0.95):
+        assert calendar.chance(float(calendar.at(p)[0]))[0] == pytest.approx(p)

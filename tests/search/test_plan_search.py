@@ -1,0 +1,154 @@
+"""The search of a plan: as right as the plain evaluator, as good as trying everything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from advisor.data.catalogue import Catalogue, load_catalogue
+from advisor.data.files import shipped
+from advisor.estimate import evaluate
+from advisor.published import FILE, Published, load_published
+from advisor.rulebook import RuleBook, load_book
+from advisor.schema import Workload
+from advisor.search import workload_from_flags
+from advisor.search.nearby import with_neighbours
+from advisor.search.plan_search import fastest, group_of, inputs_of, search
+from advisor.search.plan_space import RECOMPUTES, Space
+
+FEW = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "aws-trainium2")
+
+
+@pytest.fixture(scope="module")
+def book() -> RuleBook:
+    return load_book([shipped("rules")])
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.fixture(scope="module")
+def published() -> Published:
+    return load_published(shipped("rules") / FILE)
+
+
+def job_of(catalogue: Catalogue, model: str, method: str = "pretrain", **flags: float) -> Workload:
+    return workload_from_flags(catalogue, model, tokens=1e10, method=method, **flags)  # type: ignore[arg-type]
+
+
+def space_of(book: RuleBook, catalogue: Catalogue, job: Workload, most: int, *names: str) -> Space:
+    return Space(book, job, [catalogue.accelerators[name] for name in names or FEW], most)
+
+
+@pytest.mark.parametrize(("model", "method"), [("llama-3-8b", "lora"), ("mixtral-8x7b", "full")])
+def test_what_is_computed_on_one_side_is_what_the_evaluator_says(
+    book: RuleBook, catalogue: Catalogue, model: str, method: str
+) -> None:
+    space = space_of(book, catalogue, job_of(catalogue, model, method), 16)
+    every = np.arange(0, len(space.device), 7)
+    device, set_up = space.device[every], space.set_up[every]
+    wanted = ("memory_bytes", "time_s")
+    plain = evaluate(book, inputs_of(space, device, set_up), wanted)
+    quick = space.product.evaluate(wanted, device, set_up)
+    for name in wanted:
+        np.testing.assert_allclose(quick[name], plain.columns[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("model", "method"), [("llama-3-8b", "lora"), ("mixtral-8x7b", "full")])
+def test_nothing_better_is_lost_than_one_per_cent(
+    book: RuleBook, catalogue: Catalogue, published: Published, model: str, method: str
+) -> None:
+    job = job_of(catalogue, model, method)
+    devices = [catalogue.accelerators[name] for name in FEW]
+    found = search(book, job, devices, published, 8)
+    got = evaluate(book, found.near.table, ("calendar_s",)).columns["calendar_s"]
+    space = found.space
+    everything = inputs_of(space, space.device, space.set_up)
+    fits = np.flatnonzero(evaluate(book, everything, ("fits",)).columns["fits"] == 1)
+    names = [space.devices[row].id for row in space.device[fits]]
+    near = with_neighbours(book, published, everything.take(fits), [job.model.id] * len(fits), names)
+    all_times = evaluate(book, near.table, ("calendar_s",)).columns["calendar_s"]
+    groups = group_of(space, space.device[fits], space.set_up[fits])
+    best = fastest(groups, all_times)
+    np.testing.assert_array_equal(group_of(space, found.device, found.set_up), groups[best])
+    assert (got >= all_times[best] * (1 - 1e-12)).all()
+    assert (got <= all_times[best] * 1.01).all()
+
+
+def test_more_devices_never_get_a_larger_batch(book: RuleBook, catalogue: Catalogue) -> None:
+    space = space_of(book, catalogue, job_of(catalogue, "llama-3-8b", batch=64), 4096)
+    found = space.set_ups
+    together = found.replicas * found["micro_batch"]
+    assert len(found) > 100
+    assert (64 % together == 0).all()
+    told = evaluate(book, inputs_of(space, space.device, space.set_up), ("step_batch",))
+    assert set(told.columns["step_batch"]) == {64.0}
+
+
+def test_counts_stay_within_published_scale_and_whole_packages(book: RuleBook, catalogue: Catalogue) -> None:
+    job = job_of(catalogue, "llama-3-8b")
+    names = ("nvidia-rtx-4090-24gb", "aws-trainium2", "nvidia-rtx-4090-laptop-16gb", "nvidia-h100-sxm5-80gb")
+    space = space_of(book, catalogue, job, 16384, *names)
+    found = space.set_ups
+    for row, name in enumerate(names):
+        mine = space.set_up[space.device == row]
+        counts = set(found["devices"][mine])
+        if name == "nvidia-rtx-4090-24gb":  # cards are not cut over, and no more than a server holds
+            assert counts == {1.0, 2.0, 4.0, 8.0}
+            assert set(found["tp"][mine] * found["pp"][mine]) == {1.0}
+        elif name == "aws-trainium2":
+            assert min(counts) == catalogue.accelerators[name].devices_per_package
+        elif "laptop" in name:
+            assert counts == {1.0}
+        else:
+            assert max(counts) == 8192
+            assert max(found["tp"][mine]) == 8
+
+
+def rank_of(  # noqa: PLR0917 - a layout's parts
+    book: RuleBook, catalogue: Catalogue, job: Workload, name: str, devices: int, tp: int, pp: int, micro: int
+) -> float:
+    """Share of the layouts of a published run's time that our own estimate puts before the published one.
+
+    Of its time: Megatron with full recomputation, no interleaving, states whole or cut over replicas.
+    """
+    space = Space(book, job, [catalogue.accelerators[name]], counts=[devices])
+    memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
+    found = {key: values[space.set_up] for key, values in space.set_ups.columns.items()}
+    of_its_time = (found["stack"] == 1) & (found["vpp"] == 1) & (found["sharding"] < 2)
+    of_its_time &= found["recompute"] == RECOMPUTES.index("full")
+    of_its_time &= memory <= space.product.on_device("memory_usable")[0]
+    time = space.product.evaluate(("time_s",), space.device, space.set_up)["time_s"]
+    mine = of_its_time & (found["tp"] == tp) & (found["pp"] == pp) & (found["micro_batch"] == micro)
+    assert mine.sum() == 1, "the published layout is among those tried, and fits"
+    assert of_its_time.sum() > 40
+    return float((time[of_its_time] < time[mine][0]).mean())
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "devices", "batch", "layout"),
+    [
+        # arXiv:2211.05100 section 3.4.1 and the topology search before it
+        ("bloom-176b", "nvidia-a100-sxm4-80gb", 384, 2048, (4, 12, 2)),
+        # arXiv:2205.05198 and arXiv:2104.04473: 175 B on 1,024 A100
+        ("gpt-3-175b", "nvidia-a100-sxm4-80gb", 1024, 1536, (8, 8, 1)),
+        # the two fastest of the sweep of VIA-Research/vTrain on 512 A100
+        ("gpt-3-175b", "nvidia-a100-sxm4-80gb", 512, 1536, (4, 32, 2)),
+        ("gpt-3-175b", "nvidia-a100-sxm4-80gb", 512, 1536, (4, 16, 2)),
+        # arXiv:2204.06745 section 2.3: 96 A100 40 GB
+        ("gpt-neox-20b", "nvidia-a100-sxm4-40gb", 96, 1536, (2, 4, 4)),
+    ],
+)
+def test_published_layouts_of_large_runs_rank_high(  # noqa: PLR0917 - a run's description
+    book: RuleBook,
+    catalogue: Catalogue,
+    model: str,
+    name: str,
+    devices: int,
+    batch: int,
+    layout: tuple[int, int, int],
+) -> None:
+    job = job_of(catalogue, model, precision="fp16_mixed", seq_len=2048, batch=batch)  # type: ignore[arg-type]
+    assert rank_of(book, catalogue, job, name, devices, *layout) <= 0.2

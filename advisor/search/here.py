@@ -247,7 +247,7 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
             "The pictures measured here were too small for their rate to carry over to this network."
         )
     if not measured:
-        notes += _contended(row)
+        notes += contended(row.inputs, workload)
     notes += input_notes(table, at, workload, "this machine")
     return Estimate(
         workload=workload.id,
@@ -263,12 +263,12 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
     )
 
 
-def _contended(row: _Row) -> list[str]:
+def contended(inputs: Inputs, workload: Workload) -> list[str]:
     """That a rate was measured beside other jobs, and is therefore not used."""
-    family = "cnn" if row.workload.model.family == "cnn" else "decoder"
+    family = "cnn" if workload.model.family == "cnn" else "decoder"
     reasons = [
         reason
-        for name, reason in row.inputs.reasons.items()
+        for name, reason in inputs.reasons.items()
         if name.startswith(f"cal_{family}_") and reason.startswith(RANGE_ONLY)
     ]
     told = (

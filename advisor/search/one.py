@@ -15,7 +15,7 @@ from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
 from advisor.search.grid import TEXT_FAMILIES, Grid, SetUp, Stated, check_stated, first_grid, wider_grid
-from advisor.search.here import Place, input_notes, words_of_choice
+from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
 from advisor.search.words import memory_sentence
@@ -224,6 +224,8 @@ def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tup
             f"A batch of {batch:g} does not part evenly into micro-batches of {chosen.micro_batch:g} on "
             f"{replicas:g} replicas; the estimate takes the mean."
         )
+    if table.value("measured_rate", 0) is None:
+        notes += contended(place.inputs, workload)
     where = "this machine" if place.target.here else "a host of these devices"
     return (*notes, *input_notes(table, 0, workload, where))
 

@@ -1,4 +1,4 @@
-"""Start-up bars: `--help` 0.25 s, `probe --json` 0.5 s and 80 MB, first verdict of `scan` 1.5 s.
+"""Start-up bars: `--help` 0.25 s, `probe --json` 0.5 s and 80 MB, `estimate` 0.4 s, first verdict of `scan` 1.5 s.
 
 Wall times of whole processes, median of several runs; the smallest is printed beside it, because a
 shared machine only ever adds time.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 HWADVISOR = [sys.executable, "-m", "advisor"]
 RUNS = 7
+ESTIMATE = ["estimate", "--model", "llama-3-8b", "--hardware", "8 x nvidia-h100-sxm5-80gb"]
 VERDICT_LINE = "What this machine can train"
 
 
@@ -62,12 +63,13 @@ def row(name: str, seconds: list[float], bar_s: float, extra: str = "") -> None:
 
 
 def main() -> None:
-    """Print the three bars."""
+    """Print the bars."""
     row("hwadvisor --help", [timed(["--help"])[0] for _ in range(RUNS)], 0.25)
     probes = [timed(["probe", "--json"]) for _ in range(RUNS)]
     memory = max(mb for _, mb in probes)
     note = f"  peak {memory:.0f} MB (bar 80: {'PASS' if memory <= 80 else 'MISS'})"
     row("hwadvisor probe --json", [s for s, _ in probes], 0.5, note)
+    row("hwadvisor estimate", [timed(ESTIMATE)[0] for _ in range(RUNS)], 0.4)
     row("first verdict of scan", [first_verdict() for _ in range(3)], 1.5)
 
 

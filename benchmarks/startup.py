@@ -1,4 +1,4 @@
-"""Start-up bars: `--help` 0.25 s, `probe --json` 0.5 s and 80 MB, `estimate` 0.4 s, first verdict of `scan` 1.5 s.
+"""Start-up bars: `--help` 0.25 s, `probe --json` 0.5 s and 80 MB, `estimate` 0.4 s, verdict of `scan` 1.5 s.
 
 Wall times of whole processes, median of several runs; the smallest is printed beside it, because a
 shared machine only ever adds time.

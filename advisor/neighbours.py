@@ -210,7 +210,9 @@ class Neighbours:
         own = _among(self.kernel, self.features, near)
         own[:, np.arange(count), np.arange(count)] += self.noise[near]
         weights = np.linalg.solve(own, to[:, :, None])[:, :, 0]
+        explained = np.clip((to * weights).sum(1), 0.0, self.kernel.variance)
+        out.deviation[rows] = np.sqrt(self.kernel.variance - explained + self.kernel.noise**2)
+        # Once more by the share that is explained: far from all runs the rules alone were right more often.
+        weights *= (explained / self.kernel.variance)[:, None]
         out.correction[rows] = (weights * self.residuals[near]).sum(1)
-        variance = np.maximum(self.kernel.variance - (to * weights).sum(1), 0.0) + self.kernel.noise**2
-        out.deviation[rows] = np.sqrt(variance)
         out.nearest[rows], out.weights[rows] = near, weights

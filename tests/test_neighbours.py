@@ -74,15 +74,18 @@ def test_covariances_can_be_those_of_a_process(seed: int, count: int) -> None:
 
 @pytest.mark.parametrize(("seed", "count"), [(1, 1), (2, 5), (3, 30)])
 def test_correction_and_deviation_are_those_of_the_exact_process(seed: int, count: int) -> None:
-    """With fewer runs than are asked, nothing is left out: the textbook's formula must come out."""
+    """With fewer runs than are asked, nothing is left out: the textbook's formula must come out, its mean
+    taken by the share of the variance that is explained."""
     rng = np.random.default_rng(seed)
     near, candidates = neighbours(rng, count), features(rng, 20)
     found = near.tell(candidates, count=64)
     own = covariance(KERNEL, near.features, near.features) + np.diag(near.noise)
     to = covariance(KERNEL, candidates, near.features)
     weights = np.linalg.solve(own, to.T).T
+    explained = (to * weights).sum(1)
+    weights *= (explained / KERNEL.variance)[:, None]
     assert found.correction == pytest.approx(weights @ near.residuals, abs=1e-10)
-    variance = KERNEL.variance - (to * weights).sum(1) + KERNEL.noise**2
+    variance = KERNEL.variance - explained + KERNEL.noise**2
     assert found.deviation == pytest.approx(np.sqrt(variance), rel=1e-8)
     for row in range(20):
         by_run = dict(zip(found.nearest[row].tolist(), found.weights[row].tolist(), strict=True))
@@ -119,7 +122,7 @@ def test_the_same_run_again_is_almost_its_residual() -> None:
 
 
 def test_more_runs_like_it_make_surer_and_pull_farther() -> None:
-    """Shrinkage by number: n equal runs with residual r give r x n / (n + noise / covariance)."""
+    """Shrinkage by number: n equal runs with residual r give r x (n / (n + noise / covariance)) ** 2."""
     one = features(np.random.default_rng(7), 1)
     noise = 0.3**2
     corrections, deviations = [], []
@@ -128,7 +131,7 @@ def test_more_runs_like_it_make_surer_and_pull_farther() -> None:
             KERNEL, one.take(np.zeros(count, dtype=int)), np.full(count, 0.5), np.full(count, noise)
         )
         found = near.tell(one)
-        expected = 0.5 * count / (count + noise / KERNEL.variance)
+        expected = 0.5 * (count / (count + noise / KERNEL.variance)) ** 2
         assert found.correction[0] == pytest.approx(expected, rel=1e-6)
         corrections.append(found.correction[0])
         deviations.append(found.deviation[0])

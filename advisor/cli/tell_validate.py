@@ -21,6 +21,7 @@ _SHOWN = {"vendor": "by vendor", "family": "by family", "devices": "by number of
           "source": "by source"}  # fmt: skip
 _LEAST_ROWS = 10  # of a source that gets a line of its own
 _MOST_REASONS = 8
+_LEAST_LABEL = 12
 _LEGEND = (
     "median, 90 %: half and nine tenths of |predicted / measured - 1| are below. signed: the median with "
     "its sign. held: share of the measured values that lie in their 80 % range. range: median half-width."
@@ -61,7 +62,8 @@ def _tell_fits(figures: Mapping[str, Any]) -> None:
 def _tell_table(figures: Mapping[str, Any]) -> None:
     lines = list(_lines(figures))
     numbers = sum(_HEADINGS.values())
-    width = min(max(len(label) for label, _ in lines) + 1, text_width() - numbers)
+    longest = max(len(label) for label, row in lines if row is not None)
+    width = max(_LEAST_LABEL, min(longest + 1, text_width() - numbers))
     say(" " * width + "".join(f"{heading:>{wide}}" for heading, wide in _HEADINGS.items()))
     for label, row in lines:
         if row is None:

@@ -19,6 +19,7 @@ from advisor.evidence.host import host_of
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
+from advisor.evidence.rows import Rows
 from advisor.evidence.wires import network_of_text
 from advisor.model import preset_of
 from advisor.schema import Kind
@@ -29,38 +30,12 @@ _MASKED = re.compile(r"pre-?train|mlm|masked|lm head|mlperf|\bph(ase)?[ -]?[12]\
 
 
 @dataclass(frozen=True, slots=True)
-class Exclusion:
-    """A written reason why figures of some runs are not those of plain training as the row states it."""
-
-    where: Mapping[str, re.Pattern[str]]  # field of the record -> what it says
-    seq_len: float | None
-    quantities: tuple[str, ...]
-    reason: str
-
-    def holds(self, record: Record) -> bool:
-        """Whether the record is one of them."""
-        length = self.seq_len is None or record.number("seq_len") == self.seq_len
-        return length and all(pattern.search(record.text(name)) for name, pattern in self.where.items())
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Exclusion:
-        """As an entry of reading.toml says it."""
-        fields = {
-            "notes": entry.get("pattern"),
-            "framework": entry.get("framework"),
-            "model": entry.get("model"),
-        }
-        where = {name: re.compile(text) for name, text in fields.items() if text}
-        return cls(where, entry.get("seq_len"), tuple(entry["quantities"]), entry["reason"])
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """How words of the sources are read (rules/evidence/reading.toml and map.toml)."""
 
     patterns: Mapping[str, Sequence[tuple[re.Pattern[str], str]]]
-    excluded: Sequence[Exclusion]
-    programs: Sequence[tuple[re.Pattern[str], Mapping[str, float], str]]
+    excluded: Sequence[tuple[Rows, Sequence[str]]]  # and the quantities that are
+    habits: Sequence[tuple[Rows, Mapping[str, float]]]  # and the columns that follow
     ordinary: frozenset[str]
     fp32_is_tf32: frozenset[str]
 
@@ -77,8 +52,8 @@ def shipped_reading() -> Reading:
     kinds = ("stacks", "precisions", "methods", "optimizers", "shardings")
     return Reading(
         {kind: [(re.compile(p, re.I), value) for p, value in raw[kind]] for kind in kinds},
-        [Exclusion.of(entry) for entry in raw["excluded"]],
-        [(re.compile(one["pattern"]), one["columns"], one["reason"]) for one in raw["programs"]],
+        [(Rows.of(entry), tuple(entry["quantities"])) for entry in raw["excluded"]],
+        [(Rows.of(entry), dict(entry["columns"])) for entry in raw["programs"]],
         frozenset(names["ordinary"]),
         frozenset(names["fp32_is_tf32"]),
     )
@@ -147,10 +122,10 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
         return refuse(problem)
     put_memory(found, record)
     refused = {
-        quantity: exclusion.reason
-        for exclusion in reading.excluded
-        if exclusion.holds(record)
-        for quantity in exclusion.quantities
+        quantity: rows.reason
+        for rows, quantities in reading.excluded
+        if rows.hold(record)
+        for quantity in quantities
     }
     return Run(record, entry, network, found, devices, named.preset or plain(record.text("model")), refused)
 
@@ -208,11 +183,10 @@ def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Networ
 
 def _put_habits(found: Inputs, record: Record, reading: Reading) -> None:
     """What the row's program does where the row does not say it."""
-    for pattern, columns, reason in reading.programs:
-        if pattern.search(record.text("framework")):
-            for column, value in columns.items():
-                if column not in found.values:
-                    found.put(column, float(value), Kind.assumed, reason)
+    for rows, columns in reading.habits:
+        for column, value in columns.items() if rows.hold(record) else ():
+            if column not in found.values:
+                found.put(column, float(value), Kind.assumed, rows.reason)
 
 
 def _put_sample(found: Inputs, network: Network) -> str:

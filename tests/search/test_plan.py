@@ -56,7 +56,7 @@ def everything(book: RuleBook, catalogue: Catalogue, published: Published, large
 def few(book: RuleBook, catalogue: Catalogue, job: Workload, **limits: object) -> Plan:
     """A plan over some servers, up to 2,048 devices."""
     given: dict[str, object] = {"only": SERVERS, "max_devices": 2048, "as_of": TODAY, **limits}
-    return plan(book, catalogue, job, PlanLimits(**given))  # type: ignore[arg-type]
+    return plan(book, catalogue, job, PlanLimits(**given))
 
 
 def days(option: PlanOption, name: str = "calendar_s") -> float:

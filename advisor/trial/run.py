@@ -144,18 +144,17 @@ class Trainer:
                     raise UserError(
                         f"the training process {why}", "Try a smaller --batch, or hwadvisor doctor."
                     )
-                listen(message)
                 event = message["event"]
+                if event in ("progress", "trained"):
+                    begun = begun if last is not None else time.monotonic()
+                    last = message
+                listen(message)
                 if event == "built":
                     built, limit = message, build_s + step_s  # the first step compiles
                 elif event == "step":
                     limit = WARM_STEPS * step_s
                 elif event in ("measuring", "progress"):
                     limit = step_s + SPARE_S
-                if event in ("progress", "trained"):
-                    if last is None:
-                        begun = time.monotonic()
-                    last = message
                 if event == "failure":
                     told = (str(message["status"]), str(message["reason"]), str(message.get("hint") or ""))
                     return Raw(last, built, failure=told, begun=begun)

@@ -136,7 +136,7 @@ def set_up(catalogue: Catalogue, model: str | Model, flags: Flags) -> SetUp:
     optimizer = flags.optimizer or recipe.optimizer
     if flags.optimizer is None and optimizer not in OPTIMIZERS:
         optimizer = "adamw"
-    numbers = dict(recipe.numbers)
+    numbers = {**recipe.numbers, "micro_batch": float(micro)}
     if family in _OF_PICTURES:
         native = workload.model.numbers.get("native_image_size")
         size = flags.image_size or numbers.get("image_size") or native

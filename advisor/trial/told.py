@@ -133,23 +133,28 @@ def does_not_fit(knows: Knows, place: Place, setup: SetUp, need: float, free: fl
 
 
 def _smaller(knows: Knows, place: Place, setup: SetUp, free: float) -> str:
-    """Which smaller micro-batch, and which depth, would fit."""
-    passes = [setup.with_micro_batch(m) for m in _halves(setup.micro_batch) if setup.batch % m == 0]
+    """Which smaller micro-batch, which depth, or which of both would fit."""
+    passes = [m for m in _halves(setup.micro_batch) if setup.batch % m == 0]
     half = 0 if setup.layers is None else setup.layers // 2
     depths = [half, *_halves(half)] if half else []
-    tried = [*passes, *(setup.with_layers(2 * k) for k in depths)]
-    if not tried:
-        return "Give a smaller --batch, or free some memory."
-    fits = [(upper(one.get("memory_bytes")) or 0.0) <= free for one in tell(knows, place, tried)]
-    offers = []
-    best = next((s for s, fit in zip(passes, fits, strict=False) if fit), None)
-    if best is not None:
-        offers.append(f"--micro-batch {best.micro_batch} would fit")
-    deep = next((k for k, fit in zip(depths, fits[len(passes) :], strict=False) if fit), None)
-    if deep is not None:
-        offers.append(f"--layers {deep} would fit (it trains {deep} and {2 * deep} layers and extrapolates)")
-    shorter = "--seq-len" if setup.in_tokens else "--image-size"
-    return "; ".join(offers) + "." if offers else f"Give a smaller --batch or {shorter}, or --recompute full."
+    least = min(passes, default=setup.micro_batch)
+    tried = {f"--micro-batch {m}": setup.with_micro_batch(m) for m in passes}
+    tried |= {f"--layers {k}": setup.with_layers(2 * k) for k in depths}
+    tried |= {
+        f"--micro-batch {least} --layers {k}": setup.with_layers(2 * k).with_micro_batch(least)
+        for k in depths
+    }
+    needs = (
+        [upper(one.get("memory_bytes")) for one in tell(knows, place, list(tried.values()))] if tried else []
+    )
+    fits = [flags for flags, need in zip(tried, needs, strict=True) if need is not None and need <= free]
+    alone = [next((f for f in fits if f.startswith(start)), "") for start in ("--micro", "--layers")]
+    offers = list(dict.fromkeys(offer for offer in alone if offer))
+    if not offers:
+        shorter = "--seq-len" if setup.in_tokens else "--image-size"
+        return f"Give a smaller --batch or {shorter}, or --recompute full."
+    more = " (--layers trains K and 2K layers and extrapolates)" if any("--l" in o for o in offers) else ""
+    return f"This would fit: {' or '.join(offers)}{more}."
 
 
 def _halves(most: int) -> list[int]:

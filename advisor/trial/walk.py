@@ -13,7 +13,7 @@ from advisor.calibrate.grade import DeviceNoise
 from advisor.calibrate.join import device_uuids, host_free
 from advisor.calibrate.plan import Seen
 from advisor.calibrate.sampler import Sampler
-from advisor.errors import UserError
+from advisor.errors import NothingFits, UserError
 from advisor.schema import Machine
 from advisor.trial.result import Depth, Trial, depth_of, figures_of
 from advisor.trial.run import BUILD_S, Raw, Trainer, deadline_of
@@ -151,9 +151,8 @@ class _Walk:
             status, reason, hint = raw.failure
             need, free = upper(told.get("memory_bytes")), place.free_bytes
             if status == "memory":
-                error = does_not_fit(self.knows, place, setup, need or 0.0, free or 0.0)
-                error.message = f"{setup.workload.model.title} on {place.name}: {reason}"
-                raise error
+                hint = does_not_fit(self.knows, place, setup, need or 0.0, free or 0.0).hint
+                raise NothingFits(f"{setup.workload.model.title} on {place.name}: {reason}", hint)
             raise UserError(f"{setup.workload.model.title} on {place.name}: {reason}", hint)
         if raw.steps is None:
             raise UserError("nothing was measured", "Try again, with more --steps.")

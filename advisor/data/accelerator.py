@@ -58,7 +58,8 @@ class Accelerator:
     prices: tuple[Price, ...] = ()
     rent: Price | None = None  # the on-demand price that is used
     spot: Price | None = None
-    msrp_usd: float | None = None
+    msrp_usd: float | None = None  # list price
+    msrp_as_of: datetime.date | None = None
     shown_factor: float | None = None  # memory of one device over its share of the vendor's figure
     shown_source: str = ""
     notes: str = ""

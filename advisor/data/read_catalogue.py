@@ -150,6 +150,7 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         network_bytes_per_s=_amount(path, network, "one_way", "B/s", "network."),
         prices=tuple(_price(path, at, item, known_clouds) for at, item in enumerate(raw.get("price", []))),
         msrp_usd=_number(path, raw.get("msrp", {}), "usd", "msrp."),
+        msrp_as_of=_date(path, raw.get("msrp", {}), "as_of", "msrp."),
         notes=text(path, raw, "notes", ""),
         cites=cites,
         sources=sources,

@@ -82,7 +82,8 @@ def test_text_of_errors_slices_reasons_and_the_worst_rows(tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     for words in (
         "Time of a step (step_time_s): 2 rows told, 1 refused, nothing left out",
-        "the row gives no precision", "Fits into the memory (fits): 1 rows told", "Predicted worst:", "made up on 8 x NVIDIA A100",
+        "the row gives no precision", "Fits into the memory (fits): 1 rows told", "Predicted worst:",
+        "made up on 8 x NVIDIA A100",
         "[rule step-time, rules/time/step.toml",
     ):  # fmt: skip
         assert words in done.output

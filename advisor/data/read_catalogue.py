@@ -81,14 +81,14 @@ def _number(path: Path, raw: Mapping[str, Any], key: str, where: str = "") -> fl
 
 
 def _date(path: Path, raw: Mapping[str, Any], key: str, where: str) -> datetime.date | None:
-    """A date; a month alone counts as its first day, an empty text as unknown."""
+    """A date; a month or year alone counts as its first day, an empty text as unknown."""
     value = raw.get(key, "")
     if isinstance(value, datetime.date):
         return value
     if value == "":
         return None
     try:
-        return datetime.date.fromisoformat(value if len(value) > 7 else f"{value}-01")
+        return datetime.date.fromisoformat(value + {7: "-01", 4: "-01-01"}.get(len(value), ""))
     except (TypeError, ValueError) as error:
         raise DataError.at(path, where + key, value, "is no date", 'Write it as "2026-09-17".') from error
 

@@ -422,13 +422,13 @@ def traces(advice: Advice, *, paged: bool) -> frozenset[str]:
 
 
 def steps(advice: Advice, key: str, *, paged: bool) -> tuple[TraceStep, ...]:
-    """The steps of a trace that tell something: no flags, no branches not taken; on paper two levels."""
+    """The steps of a trace that tell something: no flags, no branches not taken; on paper one level."""
     found = advice.trace[key]
     depth = _depths(found)
     return tuple(
         step
         for step in found
-        if depth.get(step.quantity, 0) <= (2 if paged else 99)
+        if depth.get(step.quantity, 0) <= (1 if paged else 99)
         and not (" is " in step.expr and not step.rule)
         and (step.value is not None or depth.get(step.quantity, 0) <= 1 or step.kind == Kind.assumed)
     )

@@ -5,9 +5,9 @@ advice.json keeps them in English, so that it reads the same everywhere. A langu
     [sentences]
     "Needs {need} of the {there} {where} has." = "需要 {need}，{where}有 {there}。"
 
-A placeholder named path, word, count, kept or share stands for one word, any other for words. What stands
-there is told the same way: a figure in the language's own units, a sentence within
-the sentence by its own pattern.
+A placeholder named path, word, count, kept or share stands for one word, need, there and total for a figure
+with its unit, any other for words. What stands there is told the same way: a figure in the language's own
+units, a sentence within the sentence by its own pattern.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SCALES = {"million": 1e6, "billion": 1e9, "trillion": 1e12}
 _TIME = re.compile(r"([\d.,]+) (years?|days?|h|min|s)(?: (\d+) (min|s))?")
 _SECONDS = {"year": YEAR_S, "day": DAY_S, "h": HOUR_S, "min": MINUTE_S, "s": 1.0}
 _WORDS = {"path", "word", "count", "kept", "share"}  # placeholders of one word, without a blank
-_ONE_WORD = r"\S+?"
+_FIGURES = {"need", "there", "total"}  # placeholders of a figure with its unit
 _WORDING = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # two plain words: a name or a figure has none
 
 
@@ -110,5 +110,6 @@ def pattern_of(english: str) -> re.Pattern[str]:
     for literal, name, _, _ in Formatter().parse(english):
         parts.append(re.escape(literal))
         if name:
-            parts.append(f"(?P<{name}>{_ONE_WORD if name in _WORDS else '.+?'})")
+            form = r"\S+?" if name in _WORDS else r"[\d.,]+ \S+?" if name in _FIGURES else ".+?"
+            parts.append(f"(?P<{name}>{form})")
     return re.compile("".join(parts), re.DOTALL)

@@ -397,7 +397,7 @@ def test_paper_has_the_best_devices_of_a_workload_with_memory_and_tightness():
                 "quantities": {
                     **like.quantities,
                     "memory_bytes": Quantity(value=10 * 2**30, high=30 * 2**30, unit="B"),
-                    "memory_usable": Quantity(value=(20 if number == 2 else 40) * 2**30, unit="B"),
+                    "memory_usable": Quantity(value=(20 if number == 1 else 40) * 2**30, unit="B"),
                 },
             }
         )

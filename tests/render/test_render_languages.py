@@ -1,0 +1,200 @@
+"""Chinese: complete, with glyphs for everything, and the advice's own sentences told from their sources."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import sample
+
+from advisor.data.files import shipped
+from advisor.errors import DataError
+from advisor.render import fonts
+from advisor.render.html import render_html
+from advisor.render.pdf import visible_text
+from advisor.render.sentences import Sentences
+from advisor.render.texts import collect, languages, load_texts
+from advisor.schema import NearRun, Quantity, Workload
+from advisor.search.words import late_sentence, memory_sentence
+from advisor.units import GIB
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+OTHERS = tuple(code for code in languages() if code != "en")
+
+
+def raw(code: str) -> dict:
+    return tomllib.loads((shipped("templates") / "lang" / f"{code}.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def english() -> dict[str, str]:
+    from list_texts import sources
+
+    return collect(sources())
+
+
+@lru_cache(maxsize=1)
+def said_in_code() -> str:
+    """Every string of the code and of the reference workloads, with \\0 between them."""
+    found = []
+    for path in sorted((ROOT / "advisor").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found += [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    for path in sorted((ROOT / "rules" / "workloads").glob("*.toml")):
+        found += [v for v in tomllib.loads(path.read_text(encoding="utf-8")).values() if isinstance(v, str)]
+    return "\0".join(found)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_text_is_missing(code):
+    assert set(raw(code)["texts"]) == set(english())
+
+
+OF_THE_SYSTEM = {"No such file or directory", "permission denied"}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_told_sentence_is_one_that_the_code_says(code):
+    """A wording that was changed in the code would no longer be found in a report; here it is missed."""
+    said = said_in_code().replace("_", " ")
+    for pattern in raw(code)["sentences"]:
+        for part in re.split(r"\{\w+\}", pattern):
+            words = part.strip(" .:;,()'`")
+            if len(words) >= 12 and words not in OF_THE_SYSTEM:
+                assert all(clause in said for clause in re.split(r"(?<=\.) ", words)), (pattern, words)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_sentences_take_the_same_values(code):
+    for pattern, told in raw(code)["sentences"].items():
+        names = set(re.findall(r"\{(\w+)\}", pattern))
+        assert names == set(re.findall(r"\{(\w+)\}", told)), pattern
+
+
+@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("advice", [sample.cpu_machine(), sample.gpu_machine()], ids=["cpu", "gpu"])
+def test_shipped_fonts_have_every_glyph_of_a_page(code, advice):
+    shown = visible_text(render_html(advice, load_texts(code), {}))
+    own = set("".join([*raw(code)["texts"].values(), *raw(code)["sentences"].values()]))
+    missing = (shown | own) - fonts.shipped_characters() - fonts.chinese_characters()
+    assert not {c for c in missing if not c.isspace()}
+
+
+def test_the_chinese_page_names_its_language_and_carries_its_faces():
+    page = render_html(sample.cpu_machine(), load_texts("zh"), {})
+    assert 'lang="zh-CN"' in page and "为什么要用 GPU" in page
+    assert page.count(f'font-family:"{fonts.CHINESE}"') == 2
+    assert fonts.CHINESE not in page.partition("</style>")[2]
+
+
+def test_a_chinese_name_in_an_english_report_brings_its_glyphs_along():
+    assert fonts.chinese_css(frozenset("plain"), marks=False) == ""
+    faces = fonts.chinese_css(frozenset("机"), marks=False)
+    assert faces.count("@font-face") == 2 and len(faces) < 20_000
+
+
+def test_the_fonts_stay_small():
+    sizes = [path.stat().st_size for path in fonts.shipped_faces(fonts.CHINESE_FACES).values()]
+    assert len(sizes) == 2 and sum(sizes) < 2_200_000
+
+
+def need(value: float, high: float) -> Quantity:
+    return Quantity(value=value, low=value, high=high, unit="B")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        (
+            memory_sentence(need(21 * GIB, 22 * GIB), need(24 * GIB, 0), "the device"),
+            "该设备有 24 GiB，需要 21 GiB。",
+        ),
+        (
+            memory_sentence(need(60 * GIB, 0), need(24 * GIB, 0), "each of 8 devices"),
+            "需要 60 GiB，而8 个设备每个只有 24 GiB：是它的 2.5 倍。",
+        ),
+        (
+            memory_sentence(need(30 * GIB, 0), need(24 * GIB, 0), "this machine"),
+            "需要 30 GiB，而本机只有 24 GiB：超出 25%。",
+        ),
+        (
+            memory_sentence(need(21 * GIB, 30 * GIB), need(24 * GIB, 0), "the device"),
+            "该设备有 24 GiB，需要 21 GiB。内存紧张：按估算范围的上限就装不下了。",
+        ),
+        (
+            memory_sentence(Quantity(reason="not installed", unit="B"), need(1, 1), "x"),
+            "需要多少内存未知：没有安装。",
+        ),
+    ],
+)
+def test_sentences_of_memory(sentence, told):
+    assert load_texts("zh").said(sentence) == told
+
+
+def test_sentences_of_time():
+    workload: Workload = sample.gpu_machine().workloads[0].model_copy(update={"deadline_days": 7.0})
+    texts = load_texts("zh")
+    late = late_sentence(Quantity(value=3.2 * 365.25 * 86400, unit="s"), workload)
+    assert texts.said(late) == "需要 3.2 年，而限定时间是 7 天。"
+    assert not texts.left
+
+
+def test_what_has_no_translation_stays_and_is_listed():
+    texts = load_texts("zh")
+    assert texts.said("some new words of a probe") == "some new words of a probe"
+    assert texts.said("no Slurm here") == "不在 Slurm 中"
+    assert texts.said("NVIDIA H200") == "NVIDIA H200"
+    assert list(texts.left) == ["some new words of a probe"]
+
+
+def test_a_known_sentence_beside_an_unknown_one():
+    texts = load_texts("zh")
+    told = texts.said("Calibrate again when it is quiet. The moon was full that night.")
+    assert told == "请在机器空闲时重新校准。The moon was full that night."
+    assert list(texts.left) == ["The moon was full that night."]
+
+
+def test_hostile_text_is_no_pattern():
+    told = Sentences({"no {what} here": "没有 {what}"}).tell("no {0.__class__} here")
+    assert told == "没有 {0.__class__}"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (12_300.0, "USD", "1.23 万美元"),
+        (3.5 * 86400, "s", "3.5 天"),
+        (12_000.0, "s", "3 小时 20 分钟"),
+        (1.5e13, "1", "150,000 亿"),
+        (9.89e14, "FLOP/s", "989 TFLOP/s"),
+        (24 * GIB, "B", "24 GiB"),
+    ],
+)
+def test_figures(value, unit, text):
+    assert load_texts("zh").number(value, unit) == text
+
+
+def test_numbers_of_a_language_are_checked(tmp_path):
+    (tmp_path / "de.toml").write_text('[numbers]\nweeks = "Wochen"\n')
+    with pytest.raises(DataError, match=r"numbers\.weeks"):
+        load_texts("de", tmp_path)
+
+
+def test_the_nearest_published_run_stands_in_the_method():
+    advice = sample.gpu_machine()
+    run = NearRun(
+        id="r", title="Some run", source="example.org/table", measured_s=2.0, rules_s=3.0, weight=0.5
+    )
+    advice = advice.model_copy(
+        update={"estimates": tuple(e.model_copy(update={"near": (run,)}) for e in advice.estimates)}
+    )
+    page = render_html(advice, load_texts("en"), {})
+    method = page[page.index("How a time is estimated") :]
+    assert method.count("example.org/table") == 1, "one run behind several estimates is told once"
+    assert "nearest published run: <bdi>Some run</bdi>, 2 s measured, 3 s by the rules" in page

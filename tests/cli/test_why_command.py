@@ -16,7 +16,7 @@ from advisor.schema import Advice
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
 
-import sample  # noqa: E402
+import sample
 
 
 @pytest.fixture

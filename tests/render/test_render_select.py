@@ -126,7 +126,7 @@ def test_traces_leave_out_flags_and_branches_not_taken():
     )
     advice = Advice(trace={"k": trace})
     assert [s.quantity for s in select.steps(advice, "k", paged=False)] == ["time_s", "rate", "peak", "deep"]
-    assert [s.quantity for s in select.steps(advice, "k", paged=True)] == ["time_s", "rate", "peak"]
+    assert [s.quantity for s in select.steps(advice, "k", paged=True)] == ["time_s", "rate"]
 
 
 def test_a_trace_that_runs_in_a_circle_ends():

@@ -55,8 +55,12 @@ def _loss(problem: Problem, folds: Mapping[str, Sequence[Fold]], features: Featu
         error, variance = np.zeros(len(noise)), np.zeros(len(noise))
         for fold in parts:
             block = np.linalg.inv(inverse[np.ix_(fold.part, fold.part)])
-            error[fold.part] = block @ (inverse[fold.part] @ (problem.target - fold.predicted))
-            variance[fold.part] = np.diag(block) - noise[fold.part] + kernel.noise**2
+            residual = problem.target - fold.predicted
+            left = block @ (inverse[fold.part] @ residual)
+            own = np.diag(block) - noise[fold.part]
+            explained = np.clip(1.0 - own / kernel.variance, 0.0, 1.0)  # as Neighbours.tell takes it
+            error[fold.part] = residual[fold.part] - (residual[fold.part] - left) * explained
+            variance[fold.part] = own + kernel.noise**2
         deviation = np.sqrt(np.maximum(variance, kernel.noise**2))
         unlikely = np.log(deviation) + 2.5 * np.log1p((error / deviation) ** 2 / 4)
         weights = np.ones(len(noise))

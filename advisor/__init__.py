@@ -15,6 +15,7 @@ _WHERE = {
     "AdvisorError": "advisor.errors",
     "Calibration": "advisor.schema",
     "Estimate": "advisor.schema",
+    "EstimateOptions": "advisor.app_estimate",
     "Machine": "advisor.schema",
     "ScanOptions": "advisor.app",
     "Workload": "advisor.schema",
@@ -22,6 +23,7 @@ _WHERE = {
     "load_advice": "advisor.data.advice",
     "render_report": "advisor.render",
     "run_calibration": "advisor.calibrate",
+    "run_estimate": "advisor.app_estimate",
     "scan": "advisor.app",
 }
 
@@ -30,6 +32,7 @@ __all__ = [
     "AdvisorError",
     "Calibration",
     "Estimate",
+    "EstimateOptions",
     "Machine",
     "ScanOptions",
     "Workload",
@@ -38,11 +41,13 @@ __all__ = [
     "load_advice",
     "render_report",
     "run_calibration",
+    "run_estimate",
     "scan",
 ]
 
 if TYPE_CHECKING:
     from advisor.app import ScanOptions, scan
+    from advisor.app_estimate import EstimateOptions, run_estimate
     from advisor.calibrate import run_calibration
     from advisor.data.advice import load_advice
     from advisor.errors import AdvisorError

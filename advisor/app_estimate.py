@@ -45,7 +45,7 @@ class EstimateResult:
     one: One
 
 
-def estimate(options: EstimateOptions) -> EstimateResult:
+def run_estimate(options: EstimateOptions) -> EstimateResult:
     """One workload on one set-up. Raises UserError for names, words and layouts that cannot be.
 
     What does not fit is an answer: an estimate with `fits` false, with what would help beside it.

@@ -117,8 +117,7 @@ def estimate(context: click.Context, /, as_json: bool, explain: str | None, dept
     it does not fit; the nearest is shown, and what would help.
     """
     from advisor.app import WorkloadFlags
-    from advisor.app_estimate import EstimateOptions
-    from advisor.app_estimate import estimate as run
+    from advisor.app_estimate import EstimateOptions, run_estimate
     from advisor.search.grid import Stated
 
     recipe = {name: flags[name] for name in _RECIPE}
@@ -133,7 +132,7 @@ def estimate(context: click.Context, /, as_json: bool, explain: str | None, dept
         traced=as_json or explain is not None,
         workdir=here(),
     )
-    result = run(options)
+    result = run_estimate(options)
     if as_json:
         from advisor.data.advice import dump_advice
 

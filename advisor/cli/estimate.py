@@ -74,7 +74,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     "by default this machine.",
 )
 @click.option("--tokens", metavar="N", callback=_count, help="Tokens or images of the run, e.g. 20B.")
-@click.option("--method", metavar="NAME", help="pretrain, full, lora or qlora.")
+@click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, fp8_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tokens", metavar="N", callback=lambda _c, _p, v: count(v), help="Tokens or images, e.g. 20B."
 )
-@click.option("--method", metavar="NAME", help="pretrain, full, lora or qlora.")
+@click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")

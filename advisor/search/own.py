@@ -35,6 +35,8 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     unknown model, method or precision, with the nearest names.
     """
     found = find_model(catalogue, model) if isinstance(model, str) else model
+    told = method
+    method, beside = _PREFERENCE.get((method or "").lower().replace("-", "_"), (method, {}))
     like = _pattern(catalogue, found, method)
     check_word(catalogue, "method", method)
     check_word(catalogue, "precision", precision)
@@ -63,14 +65,14 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     columns = {"tokens": "samples", "sequence length": "seq_len", "batch": "global_batch"}
     stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
     chosen = method or recipe.method
-    numbers = dict(recipe.numbers)
+    numbers = {**recipe.numbers, **beside}
     if like.model.family != found.family and "native_image_size" in found.numbers:
         numbers["image_size"] = found.numbers["native_image_size"]
     if chosen in ("lora", "qlora"):
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
     return Workload(
         id=OWN,
-        title=f"{found.title}, {chosen}" + (f", {show(tokens, _unit(found))}" if tokens is not None else ""),
+        title=f"{found.title}, {told or chosen}" + (f", {show(tokens, _unit(found))}" if tokens is not None else ""),
         model=found,
         recipe=Recipe(
             method=chosen,
@@ -117,6 +119,14 @@ def _kind(family: str) -> str:
 def _unit(model: Model) -> str:
     return "images" if _kind(model.family) == "cnn" else "tokens"
 
+
+_PREFERENCE = {
+    "dpo": ("full", {"reference_copies": 1.0, "reference_passes": 1.0}),
+    "dpo_lora": ("lora", {"reference_passes": 1.0}),
+    "dpo_qlora": ("qlora", {"reference_passes": 1.0}),
+}
+"""Preference tuning (arXiv:2305.18290): a frozen reference is run beside the network; with adapters it is the
+network itself without them. A sample is one sequence, so a pair of answers counts as two."""
 
 _WITH_ROLLOUTS = frozenset("grpo ppo rlhf rloo reinforce online-dpo rlvr dapo gspo".split())  # noqa: SIM905
 

@@ -503,3 +503,10 @@ def test_methods_with_rollouts_are_refused_by_name(catalogue: Catalogue, word: s
     with pytest.raises(UserError, match="not modelled") as error:
         workload_from_flags(catalogue, "llama-3-8b", method=word)
     assert "rollouts" in error.value.message and "--method" in error.value.hint
+
+
+def test_dpo_runs_a_frozen_reference_beside_the_network(catalogue: Catalogue) -> None:
+    full = workload_from_flags(catalogue, "llama-3-8b", method="dpo").recipe
+    assert (full.method, full.numbers["reference_copies"], full.numbers["reference_passes"]) == ("full", 1, 1)
+    adapters = workload_from_flags(catalogue, "llama-3-8b", method="dpo-lora").recipe
+    assert adapters.method == "lora" and "reference_copies" not in adapters.numbers

@@ -72,7 +72,9 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
     return Workload(
         id=OWN,
-        title=f"{found.title}, {told or chosen}" + (f", {show(tokens, _unit(found))}" if tokens is not None else ""),
+        title=", ".join(
+            [found.title, told or chosen, *([show(tokens, _unit(found))] if tokens is not None else [])]
+        ),
         model=found,
         recipe=Recipe(
             method=chosen,

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "estimate": ("advisor.cli.estimate", "Time, memory and cost of one workload on one set-up."),
     "plan": ("advisor.cli.plan", "What to get for a job: accelerators, how many, at what time and cost."),
     "trial": ("advisor.cli.trial", "Train for real, briefly: measured step time and memory beside estimated."),
+    "import": ("advisor.cli.import_log", "Turn a trainer's own log into a record that `validate` reads."),
     "report": ("advisor.cli.report", "Render advice.json again as HTML and PDF, with no probing."),
     "why": ("advisor.cli.why", "Why training wants a GPU, told with this machine's own figures."),
     "explain": ("advisor.cli.explain", "Where a figure in advice.json comes from, rule by rule."),

@@ -1,0 +1,128 @@
+"""A record from a trainer's log and the flags that say what the log does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from advisor.data.catalogue import Catalogue, find_model
+from advisor.data.resolve import entry_of, resolve_device
+from advisor.errors import UserError, did_you_mean
+from advisor.schema import Model
+from advisor.trial.logs import Log, read_log
+from advisor.trial.record import Fields, checked, network_fields, plain, slug
+
+SOURCE = "hwadvisor import"
+_FLAGS = {
+    "accelerator": "--accelerator NAME",
+    "num_accelerators": "--num-accelerators N",
+    "model": "--model NAME",
+    "precision": "--precision NAME",
+    "global_batch": "--batch N",
+    "seq_len": "--seq-len N",
+    "image_size": "--image-size N",
+}
+_OF_PICTURES = ("vit", "cnn", "diffusion")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What flags say. `fields` are those of a record; they win over the log."""
+
+    model: str | Model | None = None
+    fields: Mapping[str, Any] | None = None
+
+
+def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
+    """The record. Raises DataError for a file that is no known log, UserError naming the flags that lack."""
+    log = read_log(path)
+    model = find_model(catalogue, said.model) if isinstance(said.model, str) else said.model
+    found: Fields = dict(log.fields)
+    if model is not None:
+        # the preset's shape, unless the log prints a padded vocabulary or a depth of its own
+        found = {**network_fields(model), **found, "model": model.id}
+        found["family"] = network_fields(model)["family"]
+    found |= {name: value for name, value in (said.fields or {}).items() if value is not None}
+    found.setdefault("method", "full")
+    _sample(found, model)
+    _batch(found, log)
+    _require(found, log, model)
+    entry = _device(found, catalogue)
+    found["vendor"] = entry
+    _speed(found, log)
+    now = datetime.now(UTC)
+    date = found.pop("source_date", None) or f"{now:%Y-%m}"
+    kind = log.framework
+    name = found.get("model") or f"{found.get('layers')}l-{found.get('hidden')}h"
+    count = found["num_accelerators"]
+    head = {
+        "id": slug(
+            "import", kind, name, found["accelerator"], f"x{count:g}", f"b{found['global_batch']:g}", date
+        ),
+        "source": f"own log of {kind}",
+        "source_key": SOURCE,
+        "publisher": SOURCE,
+        "source_date": date,
+        "framework": kind,
+    }
+    notes = [f"Own log: {log.count} printed steps, the first tenth left out, median.", *log.notes]
+    if log.count == 1:
+        notes = ["Own log.", *log.notes]
+    found.setdefault("model", str(name))
+    return checked({**head, **found, "notes": " ".join(notes)})
+
+
+def _sample(found: Fields, model: Model | None) -> None:
+    """The size of a picture where neither log nor flags tell it."""
+    native = None if model is None else model.numbers.get("native_image_size")
+    if native and found.get("family") in _OF_PICTURES:
+        found.setdefault("image_size", plain(native))
+
+
+def _batch(found: Fields, log: Log) -> None:
+    """Samples of a step, from its tokens."""
+    length = found.get("seq_len")
+    if "global_batch" not in found and log.tokens_per_step and length:
+        found["global_batch"] = plain(log.tokens_per_step / length)
+
+
+def _require(found: Fields, log: Log, model: Model | None) -> None:
+    """Raises UserError that lists every flag that is still needed."""
+    needed = ["accelerator", "num_accelerators", "precision"]
+    if model is None and not (found.get("family") and found.get("layers") and found.get("hidden")):
+        needed.append("model")
+    needed.append("image_size" if found.get("family") in _OF_PICTURES else "seq_len")
+    if log.tokens_per_step is None or "seq_len" in found:
+        needed.append("global_batch")
+    lacking = [_FLAGS[name] for name in needed if name not in found]
+    if lacking:
+        raise UserError(
+            f"the {log.framework} log does not say all that a record needs", f"Give {', '.join(lacking)}."
+        )
+
+
+def _device(found: Fields, catalogue: Catalogue) -> str:
+    """The vendor of the accelerator. Raises UserError for one that the catalogue does not know."""
+    name = str(found["accelerator"])
+    match = resolve_device(None, name)
+    if match.id is None:
+        titles = [entry.title for entry in catalogue.accelerators.values()]
+        hint = did_you_mean(name, titles) or "hwadvisor hardware lists those that are known."
+        raise UserError(f"accelerator {name[:80]!r}: {match.why}", hint)
+    return entry_of(match.id, catalogue).vendor
+
+
+def _speed(found: Fields, log: Log) -> None:
+    """The figure as the log has it."""
+    for name, steps in (
+        ("step_time_s", log.step_s),
+        ("tokens_per_s_per_device", log.tokens_per_device),
+        ("samples_per_s_per_device", log.samples_per_device),
+    ):
+        value = steps.middle()
+        if value is not None:
+            found[name] = value
+            return

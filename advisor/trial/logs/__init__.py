@@ -1,0 +1,38 @@
+"""Trainers' own logs: each kind has a file with `looks_like` and `parse`, which take any text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from advisor.errors import DataError, UserError
+from advisor.trial.logs import csv_table, llmc, megatron, nanogpt, titan, trainer_state
+from advisor.trial.logs.log import Kind, Log, Steps
+
+KINDS: tuple[Kind, ...] = (trainer_state, csv_table, megatron, titan, llmc, nanogpt)
+MAX_BYTES = 256 << 20
+
+__all__ = ["KINDS", "Log", "Steps", "read_log"]
+
+
+def read_log(path: Path) -> Log:
+    """What a log says. Raises DataError for a file that is none of the known kinds or tells no speed."""
+    text = _read(path)
+    for kind in KINDS:
+        if not kind.looks_like(text):
+            continue
+        found = kind.parse(text)
+        if not found.tells_speed:
+            raise DataError.at(path, "", None, f"is a {found.framework} log that tells no speed", kind.WHERE)
+        return found
+    known = ", ".join(kind.TITLE for kind in KINDS)
+    raise DataError.at(path, "", None, "is no log that is known here", f"Known are: {known}.")
+
+
+def _read(path: Path) -> str:
+    """The text of a log; what is no UTF-8 in it (progress bars, cut lines) does no harm."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError.at(path, "", None, f"is larger than {MAX_BYTES >> 20} MiB", "Give its last part.")
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error

@@ -1,0 +1,65 @@
+"""torchtitan's text log: tokens a second and device, memory reserved, the batch where training starts.
+
+`step: 10  loss: 7.1  grad_norm: 0.8  memory: 30.93GiB(32.57%)  tps: 7,345  tflops: 423.1  mfu: 42.79%`
+(github:pytorch/torchtitan; `wps` before October 2024)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from advisor.trial.logs.log import Fields, Log, Steps, lines, number, put, whole
+
+TITLE = "torchtitan"
+WHERE = "The lines with 'tps:' tell it."
+_LINE = re.compile(r"step:\s*(\d+)\s.*?memory:\s*([\d.]+)GiB.*?\b[tw]ps:\s*([\d,.]+)")
+_LOCAL = re.compile(r"local batch size (\d+)")
+_GLOBAL = re.compile(r"global batch size (\d+)")
+_LENGTH = re.compile(r"sequence length (\d+)")
+_MESH = re.compile(r"Building \d+-D device mesh with .*?,\s*\[([\d, ]+)\]")
+_DEGREES = re.compile(r"Building device mesh with parallelism: ([\w=, ]+)")
+_DEVICE = re.compile(r"capacity: (.+?) with [\d.]+GiB memory")
+_PARAMS = re.compile(r"size: ([\d,]+) total parameters")
+_ALWAYS = ("dp_replicate", "dp_shard", "pp", "cp", "tp")
+
+
+def looks_like(text: str) -> bool:
+    """Whether it has a torchtitan step line."""
+    return any(_LINE.search(line) for line in lines(text))
+
+
+def parse(text: str) -> Log:
+    """Rates, memory and set-up."""
+    rates: list[float | None] = []
+    fields: Fields = {}
+    memory = 0.0
+    for line in lines(text):
+        if step := _LINE.search(line):
+            memory = max(memory, number(step[2]) or 0.0)
+            rates.append(number(step[3]))
+            continue
+        for name, pattern in (("micro_batch", _LOCAL), ("global_batch", _GLOBAL), ("seq_len", _LENGTH)):
+            if found := pattern.search(line):
+                put(fields, name, whole(found[1]))
+        if found := _DEVICE.search(line):
+            fields["accelerator"] = found[1].strip()[:200]
+        if found := _PARAMS.search(line):
+            put(fields, "params", whole(found[1]) or number(found[1]))
+        if count := _devices(line):
+            fields["num_accelerators"] = count
+    if memory:
+        fields |= {"peak_mem_gib": memory, "memory_kind": "reserved"}
+    return Log("torchtitan", fields, tokens_per_device=Steps.of(rates))
+
+
+def _devices(line: str) -> int | None:
+    """How many devices a mesh has."""
+    if mesh := _MESH.search(line):
+        sizes = [whole(part) for part in mesh[1].split(",")]
+        return None if None in sizes else math.prod(size for size in sizes if size)
+    if told := _DEGREES.search(line):
+        degrees = dict(part.strip().partition("=")[::2] for part in told[1].split(","))
+        known = [whole(degrees.get(name)) for name in _ALWAYS if name in degrees]
+        return math.prod(size for size in known if size) if known and None not in known else None
+    return None

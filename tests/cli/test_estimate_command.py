@@ -12,8 +12,18 @@ import pytest
 from advisor.cli import cli
 from advisor.cli.failures import run_guarded
 from advisor.cli.tree import Tree, tree_of
-from advisor.data.advice import load_advice
-from advisor.schema import TraceStep
+from advisor.data.advice import load_advice, save_advice
+from advisor.schema import (
+    Advice,
+    Calibration,
+    Device,
+    Fact,
+    Grade,
+    Machine,
+    Measurement,
+    Status,
+    TraceStep,
+)
 
 JOB = ("--model", "llama-3-8b", "--method", "full", "--tokens", "100M", "--batch", "64")
 HARDWARE = ("--hardware", "8 x nvidia-h100-sxm5-80gb")
@@ -219,3 +229,70 @@ def test_a_quantity_without_steps_is_an_error() -> None:
 
     with pytest.raises(UserError):
         tree_of([step("a", 1.0)], Estimate(workload="own", target=Target(label="x")), "b", 3)
+
+
+# ---- this machine as a file holds it --------------------------------------------------------------------
+
+
+def known(value: object) -> Fact:  # type: ignore[type-arg]
+    return Fact(value=value, status=Status.ok, source="test")
+
+
+def gpu(index: int) -> Device:
+    return Device(
+        vendor="nvidia", index=index, name=known("NVIDIA H200"), uuid=known(f"GPU-{index}"),
+        memory_total_bytes=known(143771 * 2**20), framework_name=known(f"cuda:{index}"),
+    )  # fmt: skip
+
+
+def scanned(folder: Path, count: int, rate: float | None) -> Path:
+    """An advice.json of a machine with H200s whose training rate was measured."""
+    measured = Measurement(
+        id="train_rate.decoder.bf16.cuda:0", bench="train_rate", device="cuda:0", unit="FLOP/s",
+        params={"family": "decoder", "dtype": "bf16", "hidden": 4096}, value=rate,
+        low=None if rate is None else rate * 0.95, high=None if rate is None else rate * 1.05,
+        grade=Grade.A if rate else Grade.C,
+    )  # fmt: skip
+    machine = Machine(probed_at="2026-01-01T00:00:00Z", devices=tuple(gpu(at) for at in range(count)))
+    calibration = Calibration(measurements=(measured,))
+    file = folder / "advice.json"
+    save_advice(Advice(stage="complete", machine=machine, calibration=calibration), file)
+    return file
+
+
+def test_measured_rates_of_a_file_set_the_time(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    times = []
+    for rate in (2e14, 4e14):
+        code, out, err = typed(
+            "estimate", *JOB, "--method", "lora", "--calibration", str(scanned(tmp_path, 1, rate)), "--json"
+        )
+        assert code == 0, err
+        (estimate,) = json.loads(out)["estimates"]
+        assert estimate["calibrated"] and estimate["target"]["here"]
+        assert estimate["near"] == []
+        times.append(estimate["quantities"]["time_s"]["value"])
+    assert times[0] / times[1] == pytest.approx(2, rel=0.05)
+
+
+def test_all_alike_devices_of_a_machine_train_together(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = scanned(tmp_path, 4, 4e14)
+    (estimate,) = json.loads(typed("estimate", *JOB, "--calibration", str(file), "--json")[1])["estimates"]
+    assert estimate["target"]["devices"] == 4
+    assert estimate["fits"] is True
+
+
+def test_a_file_without_measurements_is_refused(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "advice.json"
+    save_advice(Advice(machine=Machine(probed_at="2026-01-01T00:00:00Z")), file)
+    code, _, err = typed("estimate", *JOB, "--calibration", str(file))
+    assert code == 2
+    assert "no calibration" in err
+
+
+def test_a_report_is_made_of_an_estimate(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "advice.json"
+    file.write_text(typed("estimate", *JOB, *HARDWARE, "--json")[1], encoding="utf-8")
+    code, _, err = typed("report", str(file), "--format", "html")
+    assert code == 0
+    assert "left out" not in err
+    assert "nvidia-h100-sxm5-80gb" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -38,6 +38,8 @@ def unused_of(record: Record, measured: Mapping[str, float]) -> str:
     """Why a speed that a record gives is not among what it measured, or it measured nothing; '' else."""
     if "step_time_s" in measured:
         return ""
+    if record.number("step_time_s") is not None:
+        return "the row gives seconds of a step, but not how many samples it has"
     if any(record.number(name) is not None for name in _RATES):
         return "the row gives no sequence length, so its tokens a second are not the time of a step"
     if measured:
@@ -50,8 +52,8 @@ def unused_of(record: Record, measured: Mapping[str, float]) -> str:
 def _step_seconds(record: Record) -> float | None:
     batch, count = record.number("global_batch"), record.number("num_accelerators")
     step = record.number("step_time_s")
-    if step is not None:
-        return step
+    if step is not None and batch is not None:
+        return step  # seconds of a step of unknown size say nothing
     samples, tokens = record.number("samples_per_s_per_device"), record.number("tokens_per_s_per_device")
     length = record.number("seq_len")
     if samples is None and tokens is not None and length is not None:

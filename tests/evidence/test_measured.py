@@ -28,6 +28,9 @@ SET_UP = {"num_accelerators": 8, "global_batch": 64, "seq_len": 2048}
         ({**SET_UP, "seq_len": None, "tokens_per_s_per_device": 4096.0}, None),
         ({**SET_UP, "tflops_per_device": 100.0, "mfu": 0.4}, None),
         (SET_UP, None),
+        # a step of unknown size, and what else the row may tell
+        ({"num_accelerators": 8, "step_time_s": 4.0}, None),
+        ({"num_accelerators": 8, "step_time_s": 4.0, "samples_per_s_per_device": 2.0}, 0.5),
     ],
 )
 def test_time_of_a_step(record: Callable[..., Record], fields: dict[str, Any], seconds: float | None) -> None:
@@ -50,6 +53,7 @@ def test_other_quantities(record: Callable[..., Record]) -> None:
         ({"mfu": 0.4}, "FLOP/s"),
         ({"tflops_per_device": 100.0, "peak_mem_gib": 10.0}, ""),  # it has something to be asked about
         ({"total_tokens": 1e12}, "no measured time"),
+        ({"step_time_s": 1.0, "peak_mem_gib": 10.0}, "how many samples"),
     ],
 )
 def test_why_a_record_has_no_time_of_a_step(

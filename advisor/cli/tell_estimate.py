@@ -61,19 +61,21 @@ def tell_estimate(result: EstimateResult) -> None:
 
 def _figures(estimate: Estimate) -> None:
     say(f"{'':<24}{'estimate':>16}   {'80 % range':<22}from")
-    for group in (_TIMES, _MEMORY, _COSTS):
-        for name, label in group:
-            quantity = estimate.quantities.get(name)
-            if quantity is not None:
-                _line(name, label, quantity, estimate)
+    told: set[str] = set()
+    for name, label in (*_TIMES, *_MEMORY, *_COSTS):
+        quantity = estimate.quantities.get(name)
+        if quantity is None:
+            continue
+        if quantity.value is not None:
+            _line(name, label, quantity, estimate)
+        elif not label.startswith(" "):
+            reason = "for the same reason" if quantity.reason in told else quantity.reason
+            paragraph(reason, f"{label:<24}{'unknown':>16}   ")
+            told.add(quantity.reason)
     say()
 
 
 def _line(name: str, label: str, quantity: Quantity, estimate: Estimate) -> None:
-    if quantity.value is None:
-        if not label.startswith(" "):
-            paragraph(f"{quantity.reason}", f"{label:<24}{'unknown':>16}   ")
-        return
     if label.startswith(" ") and quantity.value == 0:
         return
     figure, spread = _shown(name, quantity)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from advisor.errors import UserError
 from advisor.schema import Advice, PlanLimits, Workload
 from advisor.search import estimates_here
 from advisor.search.own import workload_from_flags
-from advisor.search.plan import names_of, plan
+from advisor.search.plan import assumed, names_of, plan
 from advisor.search.plan_left import why_not
 
 
@@ -24,6 +25,7 @@ class PlanOptions:
     limits: PlanLimits
     owned: Path | None = None
     why_not: tuple[str, ...] = ()
+    assume: Mapping[str, str] = field(default_factory=dict)  # constants of the cost rules, as written
     rules: tuple[Path, ...] = ()
 
 
@@ -48,6 +50,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     limits = options.limits
     if not limits.as_of:
         limits = limits.model_copy(update={"as_of": now()[:10]})
+    limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
     owned = _owned(options.owned, knowledge, job)
     found = plan(knowledge.book, catalogue, job, limits, knowledge.published)
     advice = Advice(

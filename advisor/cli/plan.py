@@ -56,6 +56,16 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str | Non
     return tuple(dict.fromkeys(part.strip().lower() for part in (text or "").split(",") if part.strip()))
 
 
+def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+        found[name.strip()] = value.strip()
+    return found
+
+
 @click.command()
 @click.option(
     "--workload",
@@ -72,7 +82,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str | Non
 )
 @click.option("--params", metavar="N", callback=_count, help="Instead of --model: only its size, e.g. 7B.")
 @click.option("--tokens", metavar="N", callback=_count, help="Tokens or images of the run, e.g. 20B.")
-@click.option("--method", metavar="NAME", help="pretrain, full, lora or qlora.")
+@click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, fp8_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
@@ -94,6 +104,14 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str | Non
 @click.option(
     "--objective", default="cost", show_default=True, metavar="NAME", help="What is best: cost, time, energy."
 )
+@click.option(
+    "--acquire", default="rent", show_default=True, metavar="NAME",
+    help="Whose cost ranks and meets the budget: rent, or buy (this job's share of owning; the purchase).",
+)  # fmt: skip
+@click.option(
+    "--assume", multiple=True, metavar="NAME=VALUE", callback=_pairs,
+    help="Another value for a constant of the cost rules, e.g. electricity_price=0.25 (repeatable).",
+)  # fmt: skip
 @click.option(
     "--confidence", type=float, default=0.9, show_default=True,
     help="Probability with which deadline and budget are kept.",
@@ -127,7 +145,7 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
         budget_usd=flags["budget"],
         max_power_w=flags["max_power"],
         vendors=flags["vendor"],
-        **{name: flags[name] for name in ("max_devices", "only", "objective", "confidence")},
+        **{name: flags[name] for name in ("max_devices", "only", "objective", "acquire", "confidence")},
     )
     result = run_plan(
         PlanOptions(
@@ -135,6 +153,7 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
             limits=limits,
             owned=flags["owned"],
             why_not=flags["why_not"],
+            assume=flags["assume"],
             rules=flags["rules"],
         )
     )

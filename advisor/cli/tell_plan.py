@@ -61,7 +61,9 @@ def _limits(limits: PlanLimits) -> str:
     sure = f"{' and '.join(told)} with {limits.confidence:.0%} probability" if told else "without a deadline"
     if limits.max_power_w is not None:
         sure += f", on at most {show(limits.max_power_w, 'W')}"
-    return f"{sure[:1].upper()}{sure[1:]}; best by {limits.objective}."
+    assumed = ", ".join(f"{name} = {value.source}" for name, value in limits.assumed.items())
+    told_assumed = f" Assumed: {assumed}." if assumed else ""
+    return f"{sure[:1].upper()}{sure[1:]}; best by {limits.objective}.{told_assumed}"
 
 
 def _tell_best(plan: Plan) -> None:
@@ -71,17 +73,8 @@ def _tell_best(plan: Plan) -> None:
     late = show(q["calendar_at_s"].value, "s")
     days = f"{_told(q['calendar_s'])} as likely as not, {late} with {plan.limits.confidence:.0%} probability"
     paragraph(f"time    {days}" + _chance_told(best, plan.limits), "  ", " " * 10)
-    cost = q["rent_usd"]
-    if cost.value is None:
-        paragraph("cost    no public price: planned on time and energy", "  ", " " * 10)
-    else:
-        spot = f"; spot {_told(q['spot_usd'])}" if q["spot_usd"].value is not None else ""
-        late_cost = _told(q["rent_at_usd"])
-        paragraph(
-            f"rent    {_told(cost)}, {late_cost} if it takes that long{spot} ({best.price_note})",
-            "  ",
-            " " * 10,
-        )
+    for line in _costs(best, plan.limits):
+        paragraph(line, "  ", " " * 10)
     paragraph(f"energy  {_told(q['energy_j'])}; {_told(q['power_w'])} to be there", "  ", " " * 10)
     paragraph(f"layout  {_layout(best)}", "  ", " " * 10)
     if best.near:
@@ -90,14 +83,38 @@ def _tell_best(plan: Plan) -> None:
         other = plan.best.get(name)
         if other is not None and other.label != best.label:
             title = "front bends most at" if name == "knee" else f"best by {name}:"
-            paragraph(f"{title} {other.label}, {_brief(other)}", "  ", " " * 10)
+            paragraph(f"{title} {other.label}, {_brief(other, plan.limits)}", "  ", " " * 10)
     say()
 
 
-def _brief(option: PlanOption) -> str:
-    cost = option.quantities["rent_usd"]
-    price = "no public price" if cost.value is None else _told(cost)
-    return f"{_told(option.quantities['calendar_s'])}, {price}"
+def _costs(option: PlanOption, limits: PlanLimits) -> list[str]:
+    """Lines on renting and on owning."""
+    q, lines = option.quantities, []
+    note = f" ({option.price_note})"
+    if q["rent_usd"].value is None:
+        lines.append(
+            "rent    no public price" + ("" if limits.acquire == "buy" else ": planned on time and energy")
+        )
+    else:
+        spot = f"; spot {_told(q['spot_usd'])}" if q["spot_usd"].value is not None else ""
+        told = f"rent    {_told(q['rent_usd'])}, {_told(q['rent_at_usd'])} if it takes that long{spot}"
+        lines.append(told + (note if limits.acquire == "rent" else ""))
+    if q["own_usd"].value is None:
+        lines.append("own     no list price")
+    else:
+        told = f"own     {_told(q['own_usd'])} as this job's share of {_told(q['purchase_usd'])}"
+        even = q["break_even_s"].value
+        if even is not None:
+            told += f", even with renting after {show(even, 's')}"
+        elif q["rent_usd"].value is not None:
+            told += f"; {q['break_even_s'].reason}"
+        source = q["purchase_usd"].source.partition(":")[0]
+        lines.append(told + (note if limits.acquire == "buy" else f" ({source})"))
+    return lines
+
+
+def _brief(option: PlanOption, limits: PlanLimits) -> str:
+    return f"{_told(option.quantities['calendar_s'])}, {_price(option, limits)}"
 
 
 def _layout(option: PlanOption) -> str:
@@ -122,11 +139,11 @@ def _told(quantity: Quantity) -> str:
 
 def _tell_options(plan: Plan) -> None:
     shown = plan.options[:_MOST_OPTIONS]
-    rows = [("", "P50", _at(plan), "chance", "rent", "energy", "power")]
+    rows = [("", "P50", _at(plan), "chance", _cost_name(plan), "energy", "power")]
     rows += [
         (
             option.label, _told(option.quantities["calendar_s"]), _told(option.quantities["calendar_at_s"]),
-            _chance(option), _price(option), _told(option.quantities["energy_j"]),
+            _chance(option), _price(option, plan.limits), _told(option.quantities["energy_j"]),
             _told(option.quantities["power_w"]),
         )
         for option in shown
@@ -140,12 +157,16 @@ def _tell_options(plan: Plan) -> None:
     say()
 
 
+def _cost_name(plan: Plan) -> str:
+    return "own" if plan.limits.acquire == "buy" else "rent"
+
+
 def _at(plan: Plan) -> str:
     return f"P{100 * plan.limits.confidence:.3g}"
 
 
-def _price(option: PlanOption) -> str:
-    value = option.quantities["rent_usd"]
+def _price(option: PlanOption, limits: PlanLimits) -> str:
+    value = option.quantities["own_usd" if limits.acquire == "buy" else "rent_usd"]
     return "no price" if value.value is None else _told(value) + (" *" if option.price_old else "")
 
 
@@ -154,7 +175,7 @@ def _tell_scaling(plan: Plan) -> None:
         return
     name = plan.scaling[0].option.accelerator_id
     say(f"More or fewer {name}:")
-    rows = [("number", "P50", _at(plan), "chance", "rent", "each day saved", "")]
+    rows = [("number", "P50", _at(plan), "chance", _cost_name(plan), "each day saved", "")]
     for step in plan.scaling:
         option = step.option
         each = step.usd_per_day_saved
@@ -162,7 +183,8 @@ def _tell_scaling(plan: Plan) -> None:
         rows.append(
             (
                 f"{option.packages:g}", _told(option.quantities["calendar_s"]),
-                _told(option.quantities["calendar_at_s"]), _chance(option), _price(option), saved,
+                _told(option.quantities["calendar_at_s"]), _chance(option), _price(option, plan.limits),
+                saved,
                 ", ".join(option.breaks) and f"breaks {', '.join(option.breaks)}",
             )
         )  # fmt: skip

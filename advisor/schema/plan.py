@@ -17,6 +17,8 @@ class PlanLimits(Frozen):
     only: tuple[str, ...] = ()
     confidence: float = 0.9  # probability with which deadline and budget must be kept
     objective: str = "cost"  # cost, time, energy
+    acquire: str = "rent"  # whose cost ranks options and meets the budget: rent, buy
+    assumed: dict[str, Quantity] = {}  # constants of the cost and calendar rules set by the user
     as_of: str = ""  # date on which prices are judged old or not
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,16 +14,18 @@ from advisor.data.catalogue import Catalogue, find_accelerator
 from advisor.errors import UserError, did_you_mean
 from advisor.published import Published
 from advisor.rulebook import RuleBook
-from advisor.schema import Plan, PlanLimits, PlanOption, PlanStep, Workload
+from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantity, Workload
 from advisor.search.layouts import Index
 from advisor.search.plan_left import left_out, nearest_miss
 from advisor.search.plan_options import Options
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import search
 from advisor.search.plan_space import MAX_DEVICES
-from advisor.units import DAY_S
+from advisor.search.plan_time import constants_behind
+from advisor.units import DAY_S, parse_as
 
 OBJECTIVES = ("cost", "time", "energy")
+ACQUIRE = ("rent", "buy")
 
 
 def plan(
@@ -77,10 +79,46 @@ def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:
     if limits.objective not in OBJECTIVES:
         hint = did_you_mean(limits.objective, OBJECTIVES) or f"It is one of {', '.join(OBJECTIVES)}."
         raise UserError(f"unknown objective '{limits.objective}'", hint)
+    if limits.acquire not in ACQUIRE:
+        raise UserError(f"unknown way to acquire '{limits.acquire}'", f"It is one of {', '.join(ACQUIRE)}.")
     if limits.deadline_days is not None or job.deadline_days is None:
         return limits
     told = f"horizon of '{job.title}'" if job.id != "own" else "horizon of the reference workload like it"
     return limits.model_copy(update={"deadline_days": job.deadline_days, "deadline_assumed": told})
+
+
+def assumed(book: RuleBook, told: Mapping[str, str]) -> dict[str, Quantity]:
+    """Constants of the cost and calendar rules with the user's values.
+
+    Raises UserError for a name that is none of them, with the nearest, and for a value in another unit or
+    below zero.
+    """
+    named = ("own_usd", "break_even_s", "calendar_energy_j", "power_w")
+    known = set().union(*(constants_behind(book, name) for name in named if name in book.quantities))
+    known -= constants_behind(book, "time_s")
+    found = {}
+    for name, text in told.items():
+        if name not in known:
+            near = did_you_mean(name, known) or f"Known: {', '.join(sorted(known))}."
+            raise UserError(f"no assumption '{name}'", near)
+        unit = book.constants[name].unit
+        try:
+            value = parse_as(f"{text} {unit}" if _is_number(text) and unit != "1" else text, unit)
+        except UserError as error:
+            raise UserError(f"{name}={text}: {error.message}", f"It is in {unit}.") from error
+        if not value >= 0:
+            raise UserError(f"{name}={text} is below zero", "Give zero or more.")
+        found[name] = Quantity(
+            value=value, unit=book.unit_of(name), kind=Kind.stated, source=f"{text} ({unit})"
+        )
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
@@ -127,7 +165,7 @@ def front_of(options: Options) -> Index:
     rows whose energy is not known are left out.
     """
     rows = np.flatnonzero(options.kept & ~np.isnan(options.energy))
-    figures = np.stack([options.late[rows], options.rent[rows], options.energy[rows]])
+    figures = np.stack([options.late[rows], options.cost[rows], options.energy[rows]])
     keep = [not _beaten(figures, at) for at in range(len(rows))]
     rows = rows[np.array(keep, dtype=bool)]
     return np.asarray(rows[np.argsort(options.late[rows])])
@@ -156,15 +194,17 @@ def _best(options: Options) -> dict[str, PlanOption]:
     if not options.kept.any():
         return {}
     found = {}
+    # a budget that cannot be checked is no recommendation
+    unchecked = np.isnan(options.spent) & (options.limits.budget_usd is not None)
     for name in OBJECTIVES:
-        value = np.where(options.kept, options.objective(name), np.inf)
+        value = np.where(options.kept & ~unchecked, options.objective(name), np.inf)
         if name == "cost":  # not on an old price alone, and not without one
-            value = np.where(options.old | np.isnan(options.rent), np.inf, value)
+            value = np.where(options.old | np.isnan(options.cost), np.inf, value)
         if np.isfinite(value).any():
             found[name] = options.option(int(np.argmin(value)))
     front = front_of(options)
-    front = front[~np.isnan(options.rent[front]) & ~options.old[front]]
-    knee = knee_of(options.late[front], options.rent[front])
+    front = front[~np.isnan(options.cost[front]) & ~options.old[front]]
+    knee = knee_of(options.late[front], options.cost[front])
     if knee is not None:
         found["knee"] = options.option(int(front[knee]))
     return found
@@ -181,7 +221,7 @@ def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:
     steps = [PlanStep(option=options.option(int(rows[0])))]
     for before, after in itertools.pairwise(rows):
         days = (options.calendar.median[before] - options.calendar.median[after]) / DAY_S
-        more = options.rent[after] - options.rent[before]
+        more = options.cost[after] - options.cost[before]
         known = days > 0 and not math.isnan(more)
         each = float(more / days) if known else None
         steps.append(PlanStep(option=options.option(int(after)), usd_per_day_saved=each))

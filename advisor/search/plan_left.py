@@ -63,8 +63,9 @@ def _over(options: Options, row: int, name: str) -> str:
             f"{times} the deadline of {_days(limits.deadline_days)}"
         )
     if name == "budget":
-        cost = show(options.rent_late[row], "USD")
-        return f"it may cost {cost}, {times} the budget of {show(limits.budget_usd, 'USD')}"
+        cost = show(options.spent[row], "USD")
+        verb = "may cost" if limits.acquire == "rent" else "costs"
+        return f"it {verb} {cost}, {times} the budget of {show(limits.budget_usd, 'USD')}"
     power = show(options.told["power_w"][row], "W")
     return f"it needs {power}, {times} the {show(limits.max_power_w, 'W')} there are"
 
@@ -73,7 +74,7 @@ def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
     """'It would do with --deadline 12d.'"""
     enough = {
         "deadline": f"{np.ceil(options.late[row] / DAY_S * 10) / 10:g}d",
-        "budget": f"{np.ceil(options.rent_late[row]):.0f}" if options.rent_late[row] > 0 else "",
+        "budget": f"{np.ceil(options.spent[row]):.0f}" if options.spent[row] > 0 else "",
         "power": f"{np.ceil(options.told['power_w'][row] / 100) / 10:g}kW",
     }
     return f"It would do with {' and '.join(f'{_NAMES[name]} {enough[name]}' for name in broken)}."

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from advisor.data.accelerator import Accelerator, Price
+from advisor.data.accelerator import Accelerator
 from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
@@ -29,14 +29,13 @@ _FOLLOWING = {
     "spot_usd": "calendar_spot_usd",
     "energy_j": "calendar_energy_j",
 }
+_OWNED = ("purchase_usd", "own_usd", "break_even_s")
 _NO_PRICE = "no public price with a date"
 
 
-def is_old(price: Price | None, today: datetime.date) -> bool:
-    """Whether a price is too old to decide on; an undated one is."""
-    if price is None:
-        return False
-    return price.as_of is None or (today - price.as_of).days > OLD_DAYS
+def is_old(as_of: datetime.date | None, today: datetime.date) -> bool:
+    """Whether a price of this date is too old to decide on; an undated one is."""
+    return as_of is None or (today - as_of).days > OLD_DAYS
 
 
 class Options:
@@ -44,12 +43,12 @@ class Options:
 
     def __init__(self, book: RuleBook, found: Found, limits: PlanLimits, today: datetime.date) -> None:
         self.book, self.found, self.limits, self.today = book, found, limits, today
-        table = found.near.table
+        table = found.near.table.with_constants({name: told.value for name, told in limits.assumed.items()})
         self.calendar = calendar_of(book, table)
         self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
         self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
-        told = evaluate(book, table, ("packages", "power_w", "step_s", "memory_bytes"), keep_all=False)
-        self.told: Mapping[str, Array] = told.columns
+        wanted = ("packages", "power_w", "step_s", "memory_bytes", *_OWNED)
+        self.told: Mapping[str, Array] = evaluate(book, table, wanted, keep_all=False).columns
         self.device: Index = found.device
         self.counts = found.space.set_ups["devices"][found.set_up]
 
@@ -67,8 +66,15 @@ class Options:
         return self.following["calendar_rent_usd"].value
 
     @cached_property
-    def rent_late(self) -> Array:
-        """On-demand rent at the calendar time that is kept to."""
+    def cost(self) -> Array:
+        """What ranks: rent, or the job's share of owning, at the median of calendar time."""
+        return self.rent if self.limits.acquire == "rent" else self.told["own_usd"]
+
+    @cached_property
+    def spent(self) -> Array:
+        """What a budget must hold: rent for the calendar time that is kept to, or the purchase."""
+        if self.limits.acquire == "buy":
+            return self.told["purchase_usd"]
         return np.asarray(self.rent / self.calendar.median * self.late)
 
     @cached_property
@@ -78,8 +84,15 @@ class Options:
 
     @cached_property
     def old(self) -> Mask:
-        """Whether the row's price is too old."""
-        return np.array([is_old(self.entry(row).rent, self.today) for row in range(len(self))], dtype=bool)
+        """Whether the price behind the row's cost is too old; false where there is none."""
+        dates = [self._dated(self.entry(row)) for row in range(len(self))]
+        return np.array([known and is_old(as_of, self.today) for known, as_of in dates], dtype=bool)
+
+    def _dated(self, entry: Accelerator) -> tuple[bool, datetime.date | None]:
+        """Whether there is a price of the kind that ranks, and its date."""
+        if self.limits.acquire == "buy":
+            return entry.msrp_usd is not None, entry.msrp_as_of
+        return entry.rent is not None, entry.rent.as_of if entry.rent else None
 
     @cached_property
     def excess(self) -> dict[str, Array]:
@@ -91,7 +104,7 @@ class Options:
         if limits.deadline_days is not None:
             found["deadline"] = self.late / (limits.deadline_days * DAY_S)
         if limits.budget_usd is not None:
-            found["budget"] = np.nan_to_num(self.rent_late / limits.budget_usd, nan=0.0)
+            found["budget"] = np.nan_to_num(self.spent / limits.budget_usd, nan=0.0)
         if limits.max_power_w is not None:
             found["power"] = np.nan_to_num(self.told["power_w"] / limits.max_power_w, nan=0.0)
         return found
@@ -104,7 +117,7 @@ class Options:
     @property
     def nearest(self) -> int:
         """The row that comes nearest to keeping every limit; one whose cost is unknown counts as far."""
-        unknown = np.isnan(self.rent) & (self.limits.budget_usd is not None)
+        unknown = np.isnan(self.spent) & (self.limits.budget_usd is not None)
         return int(np.argmin(np.where(unknown, np.inf, self.worst)))
 
     @cached_property
@@ -121,9 +134,9 @@ class Options:
             return energy
         largest = 1e15  # US dollars, more than all there is: only the order of classes counts
         return np.where(
-            np.isnan(self.rent),
+            np.isnan(self.cost),
             2 * largest + np.minimum(energy / 1e9, largest),
-            self.rent + largest * self.old,
+            self.cost + largest * self.old,
         )
 
     def breaks(self, row: int) -> tuple[str, ...]:
@@ -170,20 +183,31 @@ class Options:
         for name, given in _FOLLOWING.items():
             reason = "no TDP is published" if name == "energy_j" else _NO_PRICE
             found[name] = _quantity(self.following[given], row, self.book.unit_of(given), reason)
-        found["rent_at_usd"] = _one(self.rent_late, row, "USD", _NO_PRICE)
+        late = self.rent / self.calendar.median * self.late
+        found["rent_at_usd"] = _one(late, row, "USD", _NO_PRICE)
+        for name in _OWNED:
+            reason = "no list price" if entry.msrp_usd is None else "no TDP is published"
+            if name == "break_even_s" and entry.msrp_usd is not None:
+                reason = _NO_PRICE if entry.rent is None else "renting stays cheaper"
+            found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
+        source = self.found.space.device_inputs[int(self.device[row])].sources["hw_purchase"][1]
+        found["purchase_usd"] = found["purchase_usd"].model_copy(update={"source": source})
         for name in ("power_w", "step_s", "memory_bytes"):
             reason = f"no TDP of the {entry.title} is published"
             found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
         if entry.rent is not None:
-            found["rent_usd"] = found["rent_usd"].model_copy(update={"source": self._price_note(entry)})
+            price = self.found.space.device_inputs[int(self.device[row])].sources["hw_price"][1]
+            found["rent_usd"] = found["rent_usd"].model_copy(update={"source": price})
         return found
 
     def _price_note(self, entry: Accelerator) -> str:
-        price = entry.rent
-        if price is None:
+        known, as_of = self._dated(entry)
+        if not known:
             return "no public price"
-        note = f"{price.provider} {price.instance}, {price.as_of or 'undated'}"
-        return f"{note}: older than {OLD_DAYS} days" if is_old(price, self.today) else note
+        note = f"list price, {as_of or 'undated'}"
+        if self.limits.acquire == "rent" and entry.rent is not None:
+            note = f"{entry.rent.provider} {entry.rent.instance}, {as_of or 'undated'}"
+        return f"{note}: older than {OLD_DAYS} days" if is_old(as_of, self.today) else note
 
 
 def _one(values: Array, row: int, unit: str, reason: str) -> Quantity:

@@ -136,6 +136,20 @@ def _sensible(columns: Mapping[str, Array], batch: float, *, adapters: bool) -> 
     return np.asarray(keep)
 
 
+def purchase_of(entry: Accelerator) -> Inputs:
+    """What a package costs when bought."""
+    found = Inputs()
+    as_of = entry.msrp_as_of or "undated"
+    found.put(
+        "hw_purchase",
+        entry.msrp_usd,
+        Kind.published,
+        f"list price, {as_of}: {entry.file.name}",
+        "no list price",
+    )
+    return found
+
+
 class Space:
     """The candidates of one workload: `devices` x `set_ups`, and the pairs of them that make sense.
 
@@ -152,7 +166,9 @@ class Space:
     ) -> None:
         self.book, self.job, self.devices = book, job, tuple(devices)
         self.job_inputs = known_only(book, of_workload(job))
-        self.device_inputs = [known_only(book, of_accelerator(device)) for device in devices]
+        self.device_inputs = [
+            known_only(book, of_accelerator(device).update(purchase_of(device))) for device in devices
+        ]
         product = Product(book, {}, self._device_table(), Table(0, {}))
         self.domains, self.limits = product.on_device("domain_devices"), product.on_device("scale_limit")
         # a laptop's chip is one to a computer, like chips that share the host's memory

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from advisor.estimate import Range, Table, evaluate, evaluate_ranges
+from advisor.estimate import SCENARIOS, Range, Table, evaluate, evaluate_ranges
 from advisor.rulebook import RuleBook
 from advisor.search.plan_product import Array
 
@@ -78,19 +78,18 @@ def _moved(book: RuleBook, timed: Table, constant: str, end: str) -> Array:
 
 def _own_constants(book: RuleBook) -> list[str]:
     """Constants with a range that calendar time rests on and the time of the steps does not."""
+    own = constants_behind(book, "calendar_s") - constants_behind(book, "time_s")
+    return sorted(name for name in own if len({book.constants[name].at(end) for end in SCENARIOS}) > 1)
 
-    def behind(name: str) -> set[str]:
-        seen, pending = {name}, [name]
-        while pending:
-            quantity = book.quantities.get(pending.pop())
-            if quantity is None:
-                continue
-            new = {used for rule in quantity.rules for used in rule.inputs} - seen
-            seen |= new
-            pending += new
-        return {one for one in seen if one in book.constants}
 
-    own = behind("calendar_s") - behind("time_s")
-    return sorted(
-        name for name in own if book.constants[name].at("pessimistic") != book.constants[name].at("middle")
-    )
+def constants_behind(book: RuleBook, name: str) -> set[str]:
+    """Constants that a quantity rests on."""
+    seen, pending = {name}, [name]
+    while pending:
+        quantity = book.quantities.get(pending.pop())
+        if quantity is None:
+            continue
+        new = {used for rule in quantity.rules for used in rule.inputs} - seen
+        seen |= new
+        pending += new
+    return {one for one in seen if one in book.constants}

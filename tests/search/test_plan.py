@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from advisor.data.accelerator import Price
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
 from advisor.errors import UserError
@@ -17,7 +15,7 @@ from advisor.published import FILE, Published, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Plan, PlanLimits, PlanOption, Workload
 from advisor.search import workload_from_flags
-from advisor.search.plan import knee_of, plan
+from advisor.search.plan import assumed, knee_of, plan
 from advisor.search.plan_left import why_not
 from advisor.search.plan_options import is_old
 from advisor.search.plan_time import Calendar
@@ -130,10 +128,9 @@ def test_old_prices_and_no_prices_come_after_young_ones(everything: Plan) -> Non
 
 def test_a_price_is_old_after_180_days_or_without_a_date() -> None:
     today = datetime.date(2026, 11, 21)
-    price = Price("a", "b", "on_demand", 1e-3, datetime.date(2026, 5, 25), "s", True)
-    assert not is_old(price, today)
-    assert is_old(replace(price, as_of=datetime.date(2026, 5, 24)), today)
-    assert is_old(replace(price, as_of=None), today)
+    assert not is_old(datetime.date(2026, 5, 25), today)
+    assert is_old(datetime.date(2026, 5, 24), today)
+    assert is_old(None, today)
 
 
 def test_the_front_is_what_nothing_else_beats(everything: Plan) -> None:
@@ -242,3 +239,51 @@ def test_quantiles_and_chances_agree() -> None:
     assert calendar.at(0.1)[0] == pytest.approx(8)
     for p in (0.3, 0.8, 0.95):
         assert calendar.chance(float(calendar.at(p)[0]))[0] == pytest.approx(p)
+
+
+def test_owning_follows_the_price_of_electricity_and_breaks_even(
+    book: RuleBook, catalogue: Catalogue, large: Workload
+) -> None:
+    only = ("nvidia-a100-sxm4-80gb", "nvidia-h100-sxm5-80gb", "nvidia-b200-sxm-180gb")
+
+    def own(*told: tuple[str, str]) -> dict[str, PlanOption]:
+        found = few(
+            book,
+            catalogue,
+            large,
+            only=only,
+            deadline_days=90,
+            acquire="buy",
+            assumed=assumed(book, dict(told)),
+        )
+        return {option.accelerator_id: option for option in found.options}
+
+    plain, dear = own(), own(("electricity_price", "0.50 USD/kWh"))
+    free = own(("electricity_price", "0"))
+    known = [name for name in only if catalogue.accelerators[name].msrp_usd is not None]
+    assert known
+    for name in known:
+        quantities = [one[name].quantities for one in (free, plain, dear)]
+        costs = [q["own_usd"].value or 0.0 for q in quantities]
+        energy_kwh = (plain[name].quantities["energy_j"].value or 0.0) / 3.6e6
+        assert costs[2] - costs[0] == pytest.approx(0.5 * energy_kwh)
+        assert costs[1] - costs[0] == pytest.approx(0.11 * energy_kwh)
+        assert (plain[name].quantities["purchase_usd"].value or 0.0) > 1e6
+        assert plain[name].price_note.startswith("list price")
+    for option in plain.values():
+        if option.accelerator_id not in known:
+            assert option.quantities["own_usd"].value is None
+            assert option.quantities["own_usd"].reason == "no list price"
+
+
+def test_assumptions_are_checked(book: RuleBook) -> None:
+    assert assumed(book, {"pue": "1.1"})["pue"].value == pytest.approx(1.1)
+    assert assumed(book, {"electricity_price": "0.36"})["electricity_price"].value == pytest.approx(1e-7)
+    for told, said in (
+        ({"electricty_price": "1"}, "no assumption"),
+        ({"electricity_price": "1 kg"}, "kg"),
+        ({"pue": "-1"}, "below zero"),
+        ({"launch_seconds": "1"}, "no assumption"),
+    ):
+        with pytest.raises(UserError, match=said):
+            assumed(book, told)

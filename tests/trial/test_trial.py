@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from advisor.app import load_knowledge
+from advisor.cli.trial import _document, _tell
 from advisor.errors import NothingFits, UserError
 from advisor.evidence.validate import judge
 from advisor.probe import detect
@@ -62,6 +64,7 @@ def setup_of(knows: Knows, model: Model, **flags: object) -> SetUp:
     return set_up(knows.catalogue, model, Flags(**{"precision": "fp32", "batch": 2, **flags}))
 
 
+@pytest.mark.slow
 @needs_torch
 def test_a_decoder_is_trained_and_measured_beside_its_estimate(
     knows: Knows, machine: Machine, tmp_path: Path
@@ -84,6 +87,14 @@ def test_a_decoder_is_trained_and_measured_beside_its_estimate(
         assert done.figures["tokens_per_s"].value == pytest.approx(16 / step.value)
     assert any("Tiny" in text for text in said)
 
+    document = json.loads(json.dumps(_document(done, records_of(done)), allow_nan=False))
+    assert document["figures"]["process_bytes"]["value"] == depth.memory["process"]
+    shown = Console(width=100, record=True, quiet=True)
+    _tell(done, shown)
+    text = shown.export_text()
+    assert "Peak memory of the process" in text
+    assert f"Grade {done.grade.value}" in text
+
     path = tmp_path / "own" / "r.jsonl"
     append(path, records_of(done))
     judged = {row.quantity: row for row in judge(knows.book, knows.published, [path])}
@@ -92,6 +103,7 @@ def test_a_decoder_is_trained_and_measured_beside_its_estimate(
     assert ("step_time_s" in judged) == (depth.step.value is not None)
 
 
+@pytest.mark.slow
 @needs_torch
 def test_a_cnn_is_trained(knows: Knows, machine: Machine) -> None:
     setup = setup_of(knows, CNN, image_size=32, recompute="full", optimizer="sgd")
@@ -101,6 +113,7 @@ def test_a_cnn_is_trained(knows: Knows, machine: Machine) -> None:
     assert records_of(done)[0]["image_size"] == 32
 
 
+@pytest.mark.slow
 @needs_torch
 def test_two_depths_are_trained_and_no_extrapolated_figure_becomes_a_record(
     knows: Knows, machine: Machine
@@ -121,6 +134,7 @@ def small(machine: Machine, free: int) -> Machine:
     return machine.model_copy(update={"memory": memory})
 
 
+@pytest.mark.slow
 @needs_torch
 def test_what_may_not_fit_is_not_begun_and_a_smaller_trial_is_offered(knows: Knows, machine: Machine) -> None:
     model = knows.catalogue.models["gpt2-1558m"]
@@ -133,6 +147,7 @@ def test_what_may_not_fit_is_not_begun_and_a_smaller_trial_is_offered(knows: Kno
     assert not said, "nothing was begun"
 
 
+@pytest.mark.slow
 @needs_torch
 def test_the_child_looks_at_the_memory_itself(knows: Knows, machine: Machine, monkeypatch) -> None:
     setup = setup_of(knows, DECODER, seq_len=8)
@@ -192,6 +207,7 @@ def test_bad_flags_on_the_command_line(tmp_path: Path) -> None:
     fails(run("--model", "gpt2-124m", "--python", str(bare)), "no torch")
 
 
+@pytest.mark.slow
 @needs_torch
 def test_a_device_that_torch_does_not_see_is_an_error_never_a_cpu_run() -> None:
     import torch

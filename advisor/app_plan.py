@@ -51,8 +51,9 @@ def run_plan(options: PlanOptions) -> PlanResult:
     if not limits.as_of:
         limits = limits.model_copy(update={"as_of": now()[:10]})
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
-    owned = _owned(options.owned, knowledge, job)
     found = plan(knowledge.book, catalogue, job, limits, knowledge.published)
+    horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
+    owned = _owned(options.owned, knowledge, horizon)
     advice = Advice(
         stage="complete",
         created_at=now(),

@@ -38,7 +38,7 @@ def tell_plan(advice: Advice) -> None:
         paragraph(plan.relax)
         say()
     _tell_scaling(plan)
-    _tell_owned(advice.estimates, plan.limits)
+    _tell_owned(advice.estimates)
     _tell_left_out(plan)
 
 
@@ -77,6 +77,8 @@ def _tell_best(plan: Plan) -> None:
         paragraph(line, "  ", " " * 10)
     paragraph(f"energy  {_told(q['energy_j'])}; {_told(q['power_w'])} to be there", "  ", " " * 10)
     paragraph(f"layout  {_layout(best)}", "  ", " " * 10)
+    if best.tight:
+        paragraph("memory  tight: the upper end of the estimate does not fit", "  ", " " * 10)
     if best.near:
         paragraph(f"near    {'; '.join(best.near)}", "  ", " " * 10)
     for name in ("cost", "time", "energy", "knee"):
@@ -205,22 +207,16 @@ def _table(rows: Sequence[tuple[str, ...]], always: int = 5) -> None:
         say("  " + "  ".join(cells).rstrip())
 
 
-def _tell_owned(estimates: Sequence[Estimate], limits: PlanLimits) -> None:
+def _tell_owned(estimates: Sequence[Estimate]) -> None:
     if not estimates:
         return
     say("What is there already:")
     for estimate in estimates:
         time = estimate.quantities.get("time_s")
-        told = f"{_told(time)} of training" if time is not None and time.value is not None else ""
-        late = (
-            limits.deadline_days is not None
-            and time is not None
-            and time.value is not None
-            and time.value > limits.deadline_days * DAY_S
+        takes = "" if time is None or time.value is None else f" Training takes {_told(time)}."
+        paragraph(
+            f"{estimate.target.label}: {estimate.why}{'' if 'would take' in estimate.why else takes}", "  "
         )
-        paragraph(f"{estimate.target.label}: {estimate.why}", "  ")
-        if told:
-            paragraph(told + (", more than the deadline." if late else "."), "    ")
     say()
 
 

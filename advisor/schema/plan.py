@@ -41,6 +41,7 @@ class PlanOption(Frozen):
     chance: float | None = None  # of meeting the deadline
     price_note: str = ""  # which price, and whether it is old; or that there is none
     price_old: bool = False
+    tight: bool = False  # the upper end of its memory's range does not fit
     breaks: tuple[str, ...] = ()
     near: tuple[str, ...] = ()  # published runs that correct the time
 

@@ -159,6 +159,7 @@ class Options:
             chance=chance,
             price_note=self._price_note(entry),
             price_old=bool(self.old[row]),
+            tight=bool(self.found.tight[row]),
             breaks=self.breaks(row),
             near=tuple(run.title for run in self.found.near.runs(row)),
         )

@@ -33,9 +33,16 @@ class Product:
     neither. They are computed on those small tables, and the evaluator takes them as already computed.
     """
 
-    def __init__(self, book: RuleBook, job: Mapping[str, Array], devices: Table, set_ups: Table) -> None:
+    def __init__(
+        self,
+        book: RuleBook,
+        job: Mapping[str, Array],
+        devices: Table,
+        set_ups: Table,
+        scenario: str = "middle",
+    ) -> None:
         self.book, self.devices, self.set_ups = book, devices, set_ups
-        self._job = job
+        self._job, self._scenario = job, scenario
         self._frontiers: dict[tuple[str, ...], _Frontier] = {}
 
     @cached_property
@@ -58,7 +65,7 @@ class Product:
 
     def on_device(self, name: str) -> Array:
         """A quantity that depends on no set-up, for each device."""
-        self.devices = evaluate(self.book, self.devices, (*self._kept(self.devices), name), keep_all=False)
+        self.devices = self._with(self.devices, (name,))
         return self.devices.columns[name]
 
     def evaluate(self, want: tuple[str, ...], device: Index, set_up: Index) -> dict[str, Array]:
@@ -74,9 +81,8 @@ class Product:
         out = {name: np.empty(len(first)) for name in want}
         for start in range(0, len(first), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
-            found = evaluate(
-                self.book, self._joined(frontier, device[part], set_up[part]), want, keep_all=False
-            )
+            joined = self._joined(frontier, device[part], set_up[part])
+            found = evaluate(self.book, joined, want, self._scenario, keep_all=False)
             for name in want:
                 out[name][part] = found.columns[name]
         return {name: values[back] for name, values in out.items()}
@@ -114,7 +120,7 @@ class Product:
 
     def _with(self, table: Table, names: Iterable[str]) -> Table:
         quantities = [name for name in names if name in self.book.quantities]
-        return evaluate(self.book, table, (*self._kept(table), *quantities), keep_all=False)
+        return evaluate(self.book, table, (*self._kept(table), *quantities), self._scenario, keep_all=False)
 
     def _joined(self, frontier: _Frontier, device: Index, set_up: Index) -> Table:
         columns: dict[str, Array] = {}
@@ -124,7 +130,9 @@ class Product:
         ):
             columns |= {name: table.columns[name][rows] for name in names}
         computed = frozenset(name for name in columns if name in self.book.quantities)
-        return Table(len(device), columns, computed=computed, scenario="middle", digest=self.book.digest)
+        return Table(
+            len(device), columns, computed=computed, scenario=self._scenario, digest=self.book.digest
+        )
 
 
 def _unique(pairs: Index) -> tuple[Index, Index]:

@@ -41,6 +41,7 @@ class Found:
     space: Space
     device: Index
     set_up: Index
+    tight: Mask  # the upper end of the memory's range does not fit, in no layout of this count
     near: Nearby
     least_need: Array
     least_at: Index
@@ -63,11 +64,14 @@ def search(
     least_need, least_at = _least(space, share)
     fits = share <= 1
     device, set_up = space.device[fits], space.set_up[fits]
+    sure = surely_fits(space, device, set_up)
+    kept = prefer(sure, group_of(space, device, set_up))
+    device, set_up, sure = device[kept], set_up[kept], sure[kept]
     time = space.product.evaluate(("time_s",), device, set_up)["time_s"]
     timed = np.zeros(len(space.devices), dtype=bool)
     timed[device[~np.isnan(time)]] = True
     kept = near_best(space, device, set_up, time)
-    device, set_up = device[kept], set_up[kept]
+    device, set_up, sure = device[kept], set_up[kept], sure[kept]
     near = with_neighbours(
         book, published, inputs_of(space, device, set_up),
         [job.model.id] * len(kept), [space.devices[row].id for row in device],
@@ -76,7 +80,7 @@ def search(
     best = fastest(group_of(space, device, set_up), corrected)
     near = Nearby(near.table.take(best), _told_of(near, best), near.published)
     return Found(
-        space, device[best], set_up[best], near, least_need, least_at, timed,
+        space, device[best], set_up[best], ~sure[best], near, least_need, least_at, timed,
         tried=len(fits), fitting=int(fits.sum()),
     )  # fmt: skip
 
@@ -86,6 +90,17 @@ def _told_of(near: Nearby, rows: Index) -> Told | None:
     if told is None:
         return None
     return Told(told.correction[rows], told.deviation[rows], told.nearest[rows], told.weights[rows])
+
+
+def surely_fits(space: Space, device: Index, set_up: Index) -> Mask:
+    """Whether the upper end of the memory's range fits too."""
+    needed = space.worst.evaluate(("memory_bytes",), device, set_up)["memory_bytes"]
+    return np.asarray(needed <= space.worst.on_device("memory_usable")[device])
+
+
+def prefer(sure: Mask, groups: Index) -> Mask:
+    """Where any layout of a group surely fits, those alone: running out of memory costs more than time."""
+    return np.asarray(sure | ~np.isin(groups, groups[sure]))
 
 
 def group_of(space: Space, device: Index, set_up: Index) -> Index:

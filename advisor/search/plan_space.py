@@ -179,9 +179,9 @@ class Space:
         self.counts_given = counts is not None
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
         self.set_ups = set_ups(job, tried, layers, heads)
-        self.product = Product(
-            book, self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups)
-        )
+        tables = (self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups))
+        self.product = Product(book, *tables)
+        self.worst = Product(book, *tables, scenario="pessimistic")
         self.device, self.set_up = self._pairs()
 
     def _job_columns(self, rows: int) -> dict[str, Array]:

@@ -151,9 +151,14 @@ _COARSE = {"family": 0.3, "generation": 0.3, "precision": 0.3, "method": 0.3}
 """How fast what a program has to itself is lost between kinds of runs."""
 
 
-def doubts(kernel: Kernel, features: Features, residuals: Vector, rounds: int = 3) -> Vector:
-    """Variance of the noise of each run: larger for runs that nothing like them agrees with. Shape (n,)."""
-    own = covariance(kernel, features, features)
+def doubts(
+    kernel: Kernel, features: Features, residuals: Vector, rounds: int = 3, own: Matrix | None = None
+) -> Vector:
+    """Variance of the noise of each run: larger for runs that nothing like them agrees with. Shape (n,).
+
+    `own`: their covariances, where they are known already.
+    """
+    own = covariance(kernel, features, features) if own is None else own
     noise = np.full(len(features), kernel.noise**2)
     for _ in range(rounds):
         weights = np.linalg.solve(own + np.diag(noise), residuals)

@@ -12,7 +12,7 @@ import click
 from advisor.cli.options import json_flag, print_json, quiet_flag, rules_option
 
 _TOLD_AFTER_S = 3.0  # until then a guess of the time left is worth nothing
-_TOLD_EVERY_S = 0.5
+_REDRAWN_S, _SAID_S = 0.5, 15.0  # on a terminal, and in a file or pipe
 
 
 @click.command()
@@ -73,7 +73,7 @@ def validate(
 
 
 class _Talk:
-    """What is done and how long it takes, on stderr: a line that counts down, or two lines."""
+    """What is done and how long it takes, on stderr: a line that counts down, or some lines."""
 
     def __init__(self, way: str, quiet: bool) -> None:
         self._way, self._quiet = way, quiet
@@ -93,14 +93,14 @@ class _Talk:
                 err=True,
             )
         gone = now - self._start
-        if done <= 0 or gone < _TOLD_AFTER_S or now - self._last < _TOLD_EVERY_S:
+        if done <= 0 or gone < _TOLD_AFTER_S or now - self._last < (_REDRAWN_S if self._live else _SAID_S):
             return
         left = gone / done - gone
         text = f"about {left:.0f} s left" if left < 100 else f"about {left / 60:.0f} min left"
         if self._live:
             click.echo(f"\r\x1b[K{done:4.0%} done, {text}", err=True, nl=False)
-        elif not self._guessed:
-            click.echo(text, err=True)
+        else:
+            click.echo(f"{done:.0%} done, {text}", err=True)
         self._last, self._guessed = now, True
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from advisor.evidence.fit import Fitter, Problem, predict
 from advisor.evidence.inputs import Run
-from advisor.neighbours import Features, Kernel, Neighbours, Told, doubts
+from advisor.neighbours import Features, Kernel, Neighbours, Told, covariance, doubts
 
 Vector = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -146,11 +146,13 @@ def left_out(
     """Every row of the folds by constants and neighbours that have not seen its part; the others are NaN."""
     size = len(problem.runs)
     rules, told, deviation = (np.full(size, math.nan) for _ in range(3))
+    every = covariance(kernel, features, features) if folds else np.zeros((0, 0))
     for number, fold in enumerate(folds):
         tell(number, len(folds))
         residuals = (problem.target - fold.predicted)[fold.kept]
         own = features.take(fold.kept)
-        near = Neighbours(kernel, own, residuals, doubts(kernel, own, residuals))
+        noise = doubts(kernel, own, residuals, own=every[np.ix_(fold.kept, fold.kept)])
+        near = Neighbours(kernel, own, residuals, noise)
         said: Told = near.tell(features.take(fold.part))
         rules[fold.part], told[fold.part] = fold.predicted[fold.part], said.correction
         deviation[fold.part] = said.deviation

@@ -51,6 +51,7 @@ MOST_LEFT_OUT = 20_000
 """Rows that can be predicted without their own kind: some minutes."""
 
 _LONG = 8192  # rows of a part from which on its runs are kept lighter
+_FITS = 0.35  # share of the time that fitting again takes; asking neighbours again takes the rest
 _GIB = 2.0**30
 _HOUR_S = 3600.0
 
@@ -247,11 +248,15 @@ def _told_without(
     words = words_of_runs(full, every)
     features = encode(words, sizes_of(full), vocabulary(words))
     folds = folds_of(
-        problem, theta, leave.way, asked=len(runs), tell=lambda done, all_: leave.tell(done / all_ / 2)
+        problem, theta, leave.way, asked=len(runs), tell=lambda done, all_: leave.tell(_FITS * done / all_)
     )
     kernel = published.neighbours.kernel
     found = left_out(
-        problem, folds, features, kernel, tell=lambda done, all_: leave.tell(0.5 + done / all_ / 2)
+        problem,
+        folds,
+        features,
+        kernel,
+        tell=lambda done, all_: leave.tell(_FITS + (1 - _FITS) * done / all_),
     )
     part = slice(0, len(runs))
     return _Steps(found.rules[part], found.told[part], widened(kernel, found.deviation, words)[part])

@@ -25,8 +25,13 @@ Builder = Callable[[np.ndarray], Problem]
 def problem(problem_with: Builder, runs: Sequence[Run]) -> Problem:
     """Runs some per cent off what the rules say, each source in its own way."""
     start = problem_with(np.zeros(len(runs)))
-    noise = np.random.default_rng(1).normal(scale=0.1, size=len(runs))
-    return problem_with(predict(start, start.prior) + noise)
+    believed = predict(start, start.prior)
+    for seed in range(100):
+        found = problem_with(believed + np.random.default_rng(seed).normal(scale=0.1, size=len(runs)))
+        parts = [parts_of(runs, way)[1] for way in ("group", "source")]
+        if not any(len(twins_of(found, part, 0.0)) for part in parts):
+            return found
+    raise AssertionError("no noise without twins")
 
 
 def told(problem: Problem, way: str, leak: bool = False) -> LeftOut:
@@ -71,6 +76,12 @@ def test_one_network_on_as_many_devices_leaves_whole(runs: Sequence[Run]) -> Non
     assert all(len(parts) == 1 for parts in where.values())
 
 
+def twins_of(problem: Problem, part: np.ndarray, change: float) -> np.ndarray:
+    target = problem.target.copy()
+    target[part] += change
+    return printed_again(problem.runs, target, part)
+
+
 @pytest.mark.parametrize("way", ["group", "source"])
 def test_what_a_part_measured_does_not_come_back(problem: Problem, way: str) -> None:
     """The planted leak: one part is made twice as slow. What is said of it must stay as it was.
@@ -79,11 +90,16 @@ def test_what_a_part_measured_does_not_come_back(problem: Problem, way: str) -> 
     Where nothing is left out, the same change is seen at once.
     """
     part = parts_of(problem.runs, way)[1]
+    # a factor at which no other row happens to be as fast: what looks like a twin leaves with the part
+    alone = [k for k in np.linspace(1.5, 3.0, 60) if not len(twins_of(problem, part, np.log(k)))]
+    assert not len(twins_of(problem, part, 0.0))
+    change = np.log(min(alone, key=lambda k: abs(k - 2.0)))
     slower = problem.target.copy()
-    slower[part] += np.log(2.0)
+    slower[part] += change
     other = replace(problem, target=slower)
     before, after = told(problem, way), told(other, way)
-    assert after.predicted[part] == pytest.approx(before.predicted[part], abs=0.03)
+    came_back = np.abs(after.predicted - before.predicted)[part] / change
+    assert came_back.max() < 0.05  # not nothing: refitting takes the derivatives of the fit that knew
     assert after.deviation[part] == pytest.approx(before.deviation[part], abs=0.02)
     leaked = told(other, way, leak=True).predicted - told(problem, way, leak=True).predicted
     assert np.median(leaked[part]) > 0.2

@@ -30,6 +30,7 @@ from advisor.schema import (
 DAY_S = 86400.0
 PRICE_OLD_DAYS = 180
 TABLES_PAGED = 2
+STEPS_PAGED, STEPS_SCREEN = 1, 4  # how far below a figure its steps are shown; all would be most of the page
 TRACES_PAGED = 1  # printed traces show how it is done; all of them are attached
 DTYPES = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8")
 TRAINING_DTYPES = ("bf16", "fp16", "tf32", "fp32")
@@ -428,7 +429,7 @@ def steps(advice: Advice, key: str, *, paged: bool) -> tuple[TraceStep, ...]:
     return tuple(
         step
         for step in found
-        if depth.get(step.quantity, 0) <= (1 if paged else 99)
+        if depth.get(step.quantity, 0) <= (STEPS_PAGED if paged else STEPS_SCREEN)
         and not (" is " in step.expr and not step.rule)
         and (step.value is not None or depth.get(step.quantity, 0) <= 1 or step.kind == Kind.assumed)
     )

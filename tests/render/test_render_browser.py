@@ -29,10 +29,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
+@pytest.fixture(scope="module", params=["en", "zh"])
+def page(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
-    render_report(sample.gpu_machine(), folder, formats=["html"])
+    render_report(sample.gpu_machine(), folder, formats=["html"], lang=request.param)
     return folder / "report.html"
 
 

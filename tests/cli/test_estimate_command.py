@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -296,3 +297,18 @@ def test_a_report_is_made_of_an_estimate(typed, tmp_path: Path) -> None:  # type
     assert code == 0
     assert "left out" not in err
     assert "nvidia-h100-sxm5-80gb" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_estimate_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['hwadvisor', 'estimate', '--model', 'gpt2', '--hardware', 'nvidia-a100-sxm4-80gb']\n"
+        "from advisor.cli.failures import run_guarded\n"
+        "from advisor.cli import cli\n"
+        "assert run_guarded(cli) == 0\n"
+        "heavy = {'torch', 'rich', 'weasyprint', 'altair', 'pynvml', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert 'advisor.probe' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

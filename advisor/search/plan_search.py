@@ -65,8 +65,8 @@ def search(
     fits = share <= 1
     device, set_up = space.device[fits], space.set_up[fits]
     sure = surely_fits(space, device, set_up)
-    kept = prefer(sure, group_of(space, device, set_up))
-    device, set_up, sure = device[kept], set_up[kept], sure[kept]
+    preferred = prefer(sure, group_of(space, device, set_up))
+    device, set_up, sure = device[preferred], set_up[preferred], sure[preferred]
     time = space.product.evaluate(("time_s",), device, set_up)["time_s"]
     timed = np.zeros(len(space.devices), dtype=bool)
     timed[device[~np.isnan(time)]] = True

@@ -178,11 +178,11 @@ def _document(done: Trial, records: list[dict[str, Any]]) -> dict[str, Any]:
 
 _NAMES = {
     "step_s": "Step time",
-    "samples_per_s": "Samples a second",
-    "tokens_per_s": "Tokens a second",
-    "allocated_bytes": "Peak memory, allocated",
-    "reserved_bytes": "Peak memory, reserved",
-    "process_bytes": "Peak memory of the process",
+    "samples_per_s": "Samples",
+    "tokens_per_s": "Tokens",
+    "allocated_bytes": "Peak, allocated",
+    "reserved_bytes": "Peak, reserved",
+    "process_bytes": "Peak, process",
 }
 
 
@@ -199,7 +199,9 @@ def _tell(done: Trial, out: Console) -> None:
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "measured", "10–90 %", "estimated", "80 % range", "error"):
-        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
+        table.add_column(
+            heading, justify="left" if not heading else "right", no_wrap=heading in ("", "error")
+        )
     for name, figure in done.figures.items():
         if figure.value is not None or figure.high is not None or figure.low is not None:
             table.add_row(_NAMES[name], *_row(figure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -89,10 +90,11 @@ def test_a_decoder_is_trained_and_measured_beside_its_estimate(
 
     document = json.loads(json.dumps(_document(done, records_of(done)), allow_nan=False))
     assert document["figures"]["process_bytes"]["value"] == depth.memory["process"]
-    shown = Console(width=100, record=True, quiet=True)
-    _tell(done, shown)
-    text = shown.export_text()
-    assert "Peak memory of the process" in text
+    out = io.StringIO()
+    _tell(done, Console(width=80, file=out))
+    text = out.getvalue()
+    assert "Peak, process" in text
+    assert "…" not in text, "nothing is cut off at 80 columns"
     assert f"Grade {done.grade.value}" in text
 
     path = tmp_path / "own" / "r.jsonl"

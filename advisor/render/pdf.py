@@ -212,7 +212,11 @@ def check() -> list[tuple[str, bool, str, str]]:
         )
     )
     faces, count = fonts.shipped_faces(), fonts.system_font_count()
-    shipped = f"{len(faces)} of {len(fonts.FACES)} faces of {FAMILY} shipped"
+    chinese = fonts.shipped_faces(fonts.CHINESE_FACES)
+    shipped = (
+        f"{len(faces)} of {len(fonts.FACES)} faces of {FAMILY} and "
+        f"{len(chinese)} of {len(fonts.CHINESE_FACES)} of {fonts.CHINESE} shipped"
+    )
     system = "no fontconfig" if count is None else f"{count} font files on this system"
     fine = len(faces) == len(fonts.FACES) or bool(count)
     rows.append(("Fonts", fine, f"{shipped}, {system}", "" if fine else "apt install fonts-noto-core"))

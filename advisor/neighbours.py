@@ -36,6 +36,7 @@ _SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
 NEAREST = 40
 """Runs that a correction is made from; more hardly change it."""
 
+_TIE = 1e-12  # a covariance that matters is larger, a rounding error smaller
 _TOLD_AT_ONCE = 16  # candidates whose matrices stay in the processor's cache
 
 
@@ -209,8 +210,10 @@ class Neighbours:
 
     def _tell_some(self, candidates: Features, rows: Codes, count: int, out: Told) -> None:
         cross = covariance(self.kernel, candidates, self.features)
-        near = np.argpartition(-cross, count - 1, axis=1)[:, :count]
-        near = np.take_along_axis(near, np.argsort(-np.take_along_axis(cross, near, 1), axis=1), 1)
+        # runs that are equally near are chosen in their order, whatever the last digit of a sum is
+        far = _TIE * np.arange(cross.shape[1]) - cross
+        near = np.argpartition(far, count - 1, axis=1)[:, :count]
+        near = np.take_along_axis(near, np.argsort(np.take_along_axis(far, near, 1), axis=1), 1)
         to = np.take_along_axis(cross, near, 1)
         own = _among(self.kernel, self.features, near)
         own[:, np.arange(count), np.arange(count)] += self.noise[near]

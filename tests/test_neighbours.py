@@ -162,6 +162,20 @@ def test_candidates_do_not_know_each_other() -> None:
         assert alone.deviation[0] == pytest.approx(together.deviation[row], rel=1e-9)
 
 
+def test_equally_near_runs_are_chosen_in_their_order() -> None:
+    """More equal runs than are asked: which of them count does not hang on how many are asked at once."""
+    rng = np.random.default_rng(11)
+    kinds = features(rng, 3)
+    runs = kinds.take(np.repeat(np.arange(3), 40))
+    near = Neighbours(KERNEL, runs, rng.normal(scale=0.2, size=120), np.full(120, 0.01))
+    candidates = features(rng, 50)
+    together = near.tell(candidates, count=50)
+    for row in (0, 1, 17, 49):
+        alone = near.tell(candidates.take(np.array([row])), count=50)
+        assert alone.nearest[0].tolist() == together.nearest[row].tolist()
+        assert alone.correction[0] == pytest.approx(together.correction[row], abs=1e-12)
+
+
 def test_no_runs_and_no_candidates() -> None:
     rng = np.random.default_rng(9)
     none = Neighbours(KERNEL, features(rng, 0), np.zeros(0), np.zeros(0))

@@ -25,6 +25,7 @@ from advisor.evidence.measured import MEMORY_KINDS
 from advisor.evidence.memory import memory_kind
 from advisor.evidence.memory_fit import spans_without
 from advisor.evidence.reasons import plain_reason
+from advisor.evidence.record import Record
 from advisor.evidence.table import (
     Asked,
     Evidence,
@@ -52,6 +53,7 @@ MOST_LEFT_OUT = 20_000
 
 _LONG = 8192  # rows of a part from which on its runs are kept lighter
 _FITS = 0.35  # share of the time that fitting again takes; asking neighbours again takes the rest
+_KEPT = ("source", "source_key", "publisher", "model", "num_accelerators")  # of their records
 _GIB = 2.0**30
 _HOUR_S = 3600.0
 
@@ -134,7 +136,9 @@ def _lighter(row: Judged) -> Judged:
         return row
     values = row.run.inputs.values
     kept = Inputs({name: values.get(name) for name in ("effort", "method")})
-    return replace(row, run=replace(row.run, inputs=kept, refused={}))
+    record = Record(row.id, {k: v for k, v in row.run.record.values.items() if k in _KEPT})
+    network = replace(row.run.network, numbers={})
+    return replace(row, run=replace(row.run, record=record, network=network, inputs=kept, refused={}))
 
 
 def _judged(book: RuleBook, published: Published, evidence: Evidence, leave: _LeaveOut) -> list[Judged]:

@@ -13,7 +13,7 @@ from advisor.errors import UserError
 from advisor.schema import Advice, PlanLimits, Workload
 from advisor.search import estimates_here
 from advisor.search.own import workload_from_flags
-from advisor.search.plan import assumed, names_of, plan
+from advisor.search.plan import assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
 
 
@@ -51,7 +51,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     if not limits.as_of:
         limits = limits.model_copy(update={"as_of": now()[:10]})
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
-    found = plan(knowledge.book, catalogue, job, limits, knowledge.published)
+    found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published)
     horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
     owned = _owned(options.owned, knowledge, horizon)
     advice = Advice(
@@ -61,10 +61,13 @@ def run_plan(options: PlanOptions) -> PlanResult:
         versions=knowledge.versions(),
         workloads=(job,),
         plan=found,
+        trace=trace,
         accelerators=tuple(figures_of(catalogue.accelerators[name]) for name in names_of(found)),
         notices=knowledge.notices(),
     )
     answers = tuple(why_not(found, catalogue, name) for name in options.why_not)
+    if owned:
+        owned["trace"] = {**trace, **owned["trace"]}
     return PlanResult(advice.model_copy(update=owned), answers)
 
 

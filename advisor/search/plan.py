@@ -22,6 +22,7 @@ from advisor.search.plan_product import Array
 from advisor.search.plan_search import search
 from advisor.search.plan_space import MAX_DEVICES
 from advisor.search.plan_time import constants_behind
+from advisor.search.plan_trace import Trace, traced
 from advisor.units import DAY_S, parse_as
 
 OBJECTIVES = ("cost", "time", "energy")
@@ -35,6 +36,17 @@ def plan(
     limits: PlanLimits,
     published: Published | None = None,
 ) -> Plan:
+    """`plan_traced` without the trace."""
+    return plan_traced(book, catalogue, job, limits, published)[0]
+
+
+def plan_traced(
+    book: RuleBook,
+    catalogue: Catalogue,
+    job: Workload,
+    limits: PlanLimits,
+    published: Published | None = None,
+) -> tuple[Plan, Trace]:
     """The options that keep all limits, best first, with front, scaling table, and why not the rest.
 
     Raises UserError for unknown ids and vendors, for limits that no plan can keep (not above zero), and for
@@ -49,10 +61,14 @@ def plan(
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else nearest_miss(options)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
-    return Plan(
+    told = [options.option(int(row)) for row in rows]
+    trace: Trace = {}
+    if told:
+        told[0], trace = traced(options, int(rows[0]))
+    found_plan = Plan(
         workload=job.id,
         limits=limits,
-        options=tuple(options.option(int(row)) for row in rows),
+        options=tuple(told),
         best=_best(options),
         front=tuple(options.option(int(row)) for row in front_of(options)),
         scaling=() if shown is None else scaling(options, shown),
@@ -62,6 +78,7 @@ def plan(
         tried=found.tried,
         fitting=found.fitting,
     )
+    return found_plan, trace
 
 
 def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:

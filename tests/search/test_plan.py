@@ -15,7 +15,7 @@ from advisor.published import FILE, Published, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Plan, PlanLimits, PlanOption, Workload
 from advisor.search import workload_from_flags
-from advisor.search.plan import assumed, knee_of, plan
+from advisor.search.plan import assumed, knee_of, plan, plan_traced
 from advisor.search.plan_left import why_not
 from advisor.search.plan_options import is_old
 from advisor.search.plan_time import Calendar
@@ -287,3 +287,18 @@ def test_assumptions_are_checked(book: RuleBook) -> None:
     ):
         with pytest.raises(UserError, match=said):
             assumed(book, told)
+
+
+def test_the_best_option_can_be_traced_to_its_sources(
+    book: RuleBook, catalogue: Catalogue, published: Published, large: Workload
+) -> None:
+    limits = PlanLimits(only=SERVERS, max_devices=2048, as_of=TODAY, deadline_days=60)
+    found, trace = plan_traced(book, catalogue, large, limits, published)
+    best = found.options[0].quantities
+    for name in ("calendar_s", "memory_bytes", "rent_usd", "energy_j"):
+        steps = {step.quantity: step for step in trace[best[name].trace]}
+        values = [step.value for step in steps.values() if step.value is not None]
+        assert any(value == pytest.approx(best[name].value) for value in values), name
+    told = {step.quantity: step for step in trace[best["calendar_s"].trace]}
+    assert told["neighbour_factor"].source
+    assert told["tp"].source == "found by the search"

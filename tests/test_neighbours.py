@@ -169,7 +169,7 @@ def test_equally_near_runs_are_chosen_in_their_order() -> None:
     how the sums are rounded, which changes with how many candidates are asked at once.
     """
     rng = np.random.default_rng(11)
-    sizes = rng.normal(size=len(SIZES))
+    sizes = rng.normal(scale=0.3, size=len(SIZES))
     same = {name: np.zeros(200, dtype=int) for name in WORDS}
     runs = Features(same, np.stack([rng.permutation(sizes) for _ in range(200)]))
     near = Neighbours(KERNEL, runs, rng.normal(scale=0.2, size=200), np.full(200, 0.01))

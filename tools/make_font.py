@@ -19,10 +19,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "templates" / "fonts"
 LATIN = {"report-regular.woff2": "Inter-Regular.otf", "report-semibold.woff2": "Inter-SemiBold.otf"}
-CHINESE = {
-    "report-sc-regular.woff2": "NotoSansCJK-Regular.ttc",
-    "report-sc-semibold.woff2": "NotoSansCJK-Bold.ttc",  # the package has no weight between
-}
 SC_FACE = 2  # of the collection: JP, KR, SC, TC, HK, then the monospaced ones
 
 NAME = "Report Sans"
@@ -50,17 +46,23 @@ def latin_codes() -> set[int]:
     return {code for first, last in RANGES for code in range(first, last + 1)} | {ord(c) for c in SINGLES}
 
 
-def chinese_codes() -> set[int]:
-    """Level 1 of GB 2312 (3,755 characters: 99.7 % of running text), punctuation, and all that our own
-    Chinese wording uses."""
-    level = bytes(byte for row in range(0xB0, 0xD8) for at in range(0xA1, 0xFF) for byte in (row, at))
-    common = level.decode("gb2312", "ignore")
+def own_chinese_codes() -> set[int]:
+    """Punctuation and all that our own Chinese wording uses."""
     own = (ROOT / "templates" / "lang" / "zh.toml").read_text(encoding="utf-8")
-    return (
-        {0x20, 0xA0}
-        | {ord(c) for c in common + CHINESE_PUNCTUATION}
-        | {ord(c) for c in own if ord(c) > 0x2E7F}
-    )
+    return {0x20, 0xA0, *map(ord, CHINESE_PUNCTUATION)} | {ord(c) for c in own if ord(c) > 0x2E7F}
+
+
+def chinese_codes() -> set[int]:
+    """Our own wording and level 1 of GB 2312: 3,755 characters, 99.7 % of running text."""
+    level = bytes(byte for row in range(0xB0, 0xD8) for at in range(0xA1, 0xFF) for byte in (row, at))
+    return own_chinese_codes() | set(map(ord, level.decode("gb2312", "ignore")))
+
+
+CHINESE = {
+    "report-sc-regular.woff2": ("NotoSansCJK-Regular.ttc", chinese_codes),
+    # Bold, for the package has no weight between; our own wording alone, headings of strangers are few.
+    "report-sc-semibold.woff2": ("NotoSansCJK-Bold.ttc", own_chinese_codes),
+}
 
 
 def _rename(font: Any, family: str, style: str) -> None:
@@ -118,7 +120,7 @@ def main(folder: str, which: str = "all") -> None:
     jobs = [(name, target, latin_codes(), FEATURES, -1) for target, name in LATIN.items()]
     if which == "sc":
         jobs = []
-    jobs += [(name, target, chinese_codes(), ["locl"], SC_FACE) for target, name in CHINESE.items()]
+    jobs += [(name, target, codes(), ["locl"], SC_FACE) for target, (name, codes) in CHINESE.items()]
     for name, target, wanted, features, face in jobs:
         found = sorted(Path(folder).rglob(name))
         if not found:

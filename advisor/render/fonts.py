@@ -24,6 +24,9 @@ FAMILY = "Report Sans"
 """The CSS name of the shipped font; not Inter's own name, so that an installed Inter does not mix in."""
 
 CHINESE = f"{FAMILY} SC"
+PLAIN = f"{CHINESE} Plain"
+"""The regular Chinese face for what the semibold one lacks: it holds our own wording alone."""
+
 MARKS = f"{FAMILY} Marks"
 """Quotes, dash and ellipsis as wide as Chinese sets them; before the Latin face, on Chinese pages alone."""
 
@@ -66,11 +69,16 @@ def chinese_css(characters: frozenset[str], *, marks: bool) -> str:
     wanted = (characters - shipped_characters()) & chinese_characters()
     if not wanted:
         return ""
-    rules = []
+    rules, rest = [], frozenset[str]()
     for weight, path in shipped_faces(CHINESE_FACES).items():
-        rules.append(_face(CHINESE, weight, _subset(path, wanted), "woff"))
+        held = wanted & _covered((path,))
+        rest |= wanted - held
+        rules.append(_face(CHINESE, weight, _subset(path, held), "woff"))
         if marks:
             rules.append(_face(MARKS, weight, _subset(path, _WIDE_MARKS), "woff"))
+    if rest:
+        regular = min(shipped_faces(CHINESE_FACES).items())[1]
+        rules.append(_face(PLAIN, 400, _subset(regular, rest), "woff"))
     return "\n".join(rules)
 
 
@@ -126,10 +134,12 @@ def shipped_characters() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def chinese_characters() -> frozenset[str]:
-    """Characters that every shipped Chinese face has. Empty when none is shipped."""
-    return _covered(tuple(shipped_faces(CHINESE_FACES).values()))
+    """Characters that the regular Chinese face has. Empty when none is shipped."""
+    faces = shipped_faces(CHINESE_FACES)
+    return _covered((min(faces.items())[1],)) if faces else frozenset()
 
 
+@lru_cache(maxsize=8)
 def _covered(paths: tuple[Path, ...]) -> frozenset[str]:
     from fontTools.ttLib import TTFont
 

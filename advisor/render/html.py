@@ -17,7 +17,7 @@ from advisor.data.files import shipped
 from advisor.render import describe, select, summary, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
-from advisor.render.fonts import CHINESE, FAMILY, MARKS, chinese_css, font_face_css
+from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
 from advisor.render.marks import LETTERS, Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice
@@ -159,7 +159,7 @@ def _style(t: Texts) -> Markup:
     """The style sheet with the shipped font in it."""
     css = (shipped("templates") / "style.css").read_text(encoding="utf-8")
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    families = f'{FAMILY}", "{CHINESE}'
+    families = f'{FAMILY}", "{CHINESE}", "{PLAIN}'
     if t.code == "zh":
         families = f'{MARKS}", "{families}'
     css = css.replace("REPORT_FONT", families)

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("advisor.cli.calibrate", "Measure this machine: arithmetic, memory, disk, training steps."),
     "estimate": ("advisor.cli.estimate", "Time, memory and cost of one workload on one set-up."),
     "plan": ("advisor.cli.plan", "What to get for a job: accelerators, how many, at what time and cost."),
-    "trial": ("advisor.cli.trial", "Train for real, briefly: measured step time and memory beside estimated."),
+    "trial": ("advisor.cli.trial", "Train briefly for real: measured step time and memory beside estimated."),
     "import": ("advisor.cli.import_log", "Turn a trainer's own log into a record that `validate` reads."),
     "report": ("advisor.cli.report", "Render advice.json again as HTML and PDF, with no probing."),
     "why": ("advisor.cli.why", "Why training wants a GPU, told with this machine's own figures."),

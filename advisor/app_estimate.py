@@ -13,6 +13,7 @@ from advisor.search import accelerator_figures
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.here import Place, places_here
+from advisor.search.largest import Largest, largest
 from advisor.search.one import One, estimate_one, place_of
 from advisor.search.own import check_word, workload_from_flags
 
@@ -34,6 +35,7 @@ class EstimateOptions:
     calibration: Path | None = None
     rules: tuple[Path, ...] = ()
     traced: bool = False
+    largest: bool = False  # also what would fit at most on one of the devices
     workdir: Path = field(default_factory=Path)
 
 
@@ -43,6 +45,7 @@ class EstimateResult:
 
     advice: Advice
     one: One
+    largest: tuple[Largest, ...] = ()
 
 
 def run_estimate(options: EstimateOptions) -> EstimateResult:
@@ -81,7 +84,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         trace=one.trace,
         notices=tuple(notices),
     )
-    return EstimateResult(advice, one)
+    most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
+    return EstimateResult(advice, one, most)
 
 
 def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:

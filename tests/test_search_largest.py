@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from advisor.app import load_knowledge
+from advisor.cli.tell_largest import tell_largest
 from advisor.estimate import evaluate_ranges
 from advisor.estimate.inputs import of_accelerator, table_of
 from advisor.search import largest as module
@@ -82,6 +89,28 @@ def test_less_than_the_device_has_and_memory_that_is_not_known() -> None:
     [unknown] = largest(KNOWN.book, workload, wafer, None, REMEDIES[:1])
     assert unknown.micro_batch is None
     assert unknown.reason
+
+
+def test_the_command_prints_the_table() -> None:
+    command = [sys.executable, "-m", "advisor", "estimate", "--model", "gpt2-124m", "--method", "full"]
+    done = subprocess.run(
+        [*command, "--hardware", "nvidia-t4-16gb", "--largest", "--json"], capture_output=True, text=True,
+        check=False, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = {row["remedy"]: row for row in json.loads(done.stdout)["largest"]}
+    assert rows["full recomputation"]["micro_batch"] > rows["as it is"]["micro_batch"] >= 1
+
+
+def test_the_table_fits_in_80_columns_and_says_what_is_not_known() -> None:
+    workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
+    out = io.StringIO()
+    tell_largest(largest(KNOWN.book, workload, H100), "one card", 1024.0, Console(file=out, width=80))
+    assert "full recomputation" in out.getvalue()
+    assert "…" not in out.getvalue()
+    out = io.StringIO()
+    tell_largest([Largest(REMEDIES[0], reason="memory is not known")], "one card", None, Console(file=out))
+    assert "memory is not known" in out.getvalue()
 
 
 @pytest.mark.parametrize("most", [1, 7, 8, 100, 4096])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,11 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     flag_value="time_s",
     help="Also print how a figure came about (time_s where none is named).",
 )
+@click.option(
+    "--largest",
+    is_flag=True,
+    help="Also the largest micro-batch and longest sequence that fit on one device, remedy by remedy.",
+)
 @click.option("--depth", type=click.IntRange(0, 99), default=4, show_default=True, help="Of that tree.")
 @rules_option
 @json_flag
@@ -141,10 +147,16 @@ def _estimate(
         calibration=flags["calibration"],
         rules=flags["rules"],
         traced=as_json or explain is not None,
+        largest=flags["largest"],
         workdir=here(),
     )
     result = run_estimate(options)
-    if as_json:
+    if as_json and options.largest:
+        from advisor.cli.tell_largest import as_json as largest_json
+
+        document = {"workload": result.one.estimate.workload, "largest": largest_json(result.largest)}
+        print_json(json.dumps(document, ensure_ascii=False) + "\n")
+    elif as_json:
         from advisor.data.advice import dump_advice
 
         print_json(dump_advice(result.advice))
@@ -152,6 +164,13 @@ def _estimate(
         from advisor.cli.tell_estimate import tell_estimate
 
         tell_estimate(result)
+        if options.largest:
+            from advisor.cli.screen import console
+            from advisor.cli.tell_largest import tell_largest
+
+            target, own = result.one.estimate.target, result.advice.workloads[0].recipe
+            device = target.accelerator_id or target.label
+            tell_largest(result.largest, f"one {device}", own.seq_len, console())
         if explain is not None:
             from advisor.cli.explain import show_tree
 

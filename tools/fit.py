@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from kernel_search import search_kernel, widen_to_truth
-from time_constants import write_constants
+from time_constants import Fitted, write_constants, write_rows
 
 from advisor.data.files import shipped
 from advisor.estimate import evaluate
@@ -131,7 +131,10 @@ def score_frozen(problem: Problem, frozen: npt.NDArray[np.bool_], theta: Vector,
 def write(problem: Problem, theta: Vector, kernel: Kernel) -> None:
     """Constants and residuals into the shipped files."""
     constants = dict(zip(problem.names, np.exp(theta).tolist(), strict=True))
-    write_constants(RULES / "constants" / "time.toml", constants, problem)
+    spreads, moved_by = Fitter(problem).spreads(theta, np.arange(len(problem.runs)))
+    fitted = Fitted(problem, constants, dict(zip(problem.names, spreads.tolist(), strict=True)), moved_by)
+    write_constants(RULES / "constants" / "time.toml", fitted)
+    write_rows(RULES / "evidence" / "constants.json", fitted)
     problem = replace(problem, book=load_book([RULES]))  # figures as the file rounds them
     theta = np.log([problem.book.constants[name].value for name in problem.names])
     features, words, sizes = features_of_problem(problem, theta)

@@ -56,14 +56,8 @@ def read_by_category(raw: Raw, columns: Mapping[str, Column], problems: list[Pro
         found = keys.convert(
             "values", lambda given: {word: parse_as(one, unit) for word, one in given.items()}, found
         )
-    priors = keys.raw_value("priors") if keys.has("priors") else {}
-    if not isinstance(priors, dict) or not set(priors) <= set(column.values if column else ()):
-        keys.wrong("priors", f"must be a table of values of {by} and numbers")
-    believed: dict[str, float] = {}
-    if priors and not keys.failed:
-        believed = keys.convert(
-            "priors", lambda given: {word: parse_as(one, unit) for word, one in given.items()}, believed
-        )
+    believed = _numbers(keys, "priors", unit, column)
+    spreads = _numbers(keys, "spreads", "1", column)
     keys.no_more()
     if keys.failed or column is None:
         return None
@@ -76,9 +70,22 @@ def read_by_category(raw: Raw, columns: Mapping[str, Column], problems: list[Pro
             id=id_, file=raw.file, line=raw.line, folder=raw.folder, text=f"{text} ({by} {word})",
             value=value, low=value, high=value, better="none", unit=unit, dimension=dimension,
             source=source, fitted_from=fitted, fit=fit, prior=believed.get(word, other),
-            prior_spread=prior_spread,
+            prior_spread=prior_spread, spread=spreads.get(word, math.nan),
         )  # fmt: skip
     return ByCategory(constants, _rule(raw, column, constants, (unit, text, source), dimension))
+
+
+def _numbers(keys: Keys, key: str, unit: str, column: Column | None) -> dict[str, float]:
+    """A table of the category's values and numbers in SI; empty where it is not there or wrong."""
+    given = keys.raw_value(key) if keys.has(key) else {}
+    found: dict[str, float] = {}
+    if not isinstance(given, dict) or not set(given) <= set(column.values if column else ()):
+        keys.wrong(key, "must be a table of the category's values and numbers")
+    elif given and not keys.failed:
+        found = keys.convert(
+            key, lambda table: {word: parse_as(one, unit) for word, one in table.items()}, found
+        )
+    return found
 
 
 def _rule(

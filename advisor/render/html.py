@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import describe, select, summary, why
+from advisor.render import describe, select, steps, summary, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
@@ -44,7 +44,7 @@ def charts(advice: Advice, t: Texts) -> dict[str, Chart]:
 
 def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: bool = False) -> str:
     """The whole document as text; the same text for the same advice and version."""
-    marks = Marks(advice, t, traces_shown=select.traces(advice, paged=paged))
+    marks = Marks(advice, t, traces_shown=steps.traces(advice, paged=paged))
     sections: list[Section] = []
     environment = _environment()
     context = _context(advice, marks, drawn, sections, paged=paged)
@@ -122,6 +122,7 @@ def _context(
         "chart": lambda name: _figure(drawn.get(name), t),
         "section": section,
         "select": select,
+        "steps": steps,
         "describe": describe,
         "summary": summary,
         "why": why,

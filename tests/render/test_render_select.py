@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 import sample
 
-from advisor.render import select, summary, why
+from advisor.render import select, steps, summary, why
 from advisor.render.texts import Texts
 from advisor.schema import Accelerator, Advice, Calibration, Estimate, Grade, Quantity, Target, TraceStep
 
@@ -125,14 +125,14 @@ def test_traces_leave_out_flags_and_branches_not_taken():
         step("deep", rule="deep"),
     )
     advice = Advice(trace={"k": trace})
-    assert [s.quantity for s in select.steps(advice, "k", paged=False)] == ["time_s", "rate", "peak", "deep"]
-    assert [s.quantity for s in select.steps(advice, "k", paged=True)] == ["time_s", "rate"]
+    assert [s.quantity for s in steps.steps(advice, "k", paged=False)] == ["time_s", "rate", "peak", "deep"]
+    assert [s.quantity for s in steps.steps(advice, "k", paged=True)] == ["time_s", "rate"]
 
 
 def test_a_trace_that_runs_in_a_circle_ends():
     advice = Advice(trace={"k": (step("a", ("b",), rule="a"), step("b", ("a",), rule="b"))})
-    assert len(select.steps(advice, "k", paged=True)) == 2
-    assert select.steps(Advice(trace={"k": ()}), "k", paged=False) == ()
+    assert len(steps.steps(advice, "k", paged=True)) == 2
+    assert steps.steps(Advice(trace={"k": ()}), "k", paged=False) == ()
 
 
 def test_a_place_where_nothing_ran_has_no_column():

@@ -80,6 +80,8 @@ def _tell_best(plan: Plan) -> None:
     paragraph(f"time    {days}" + _chance_told(best, plan.limits), "  ", " " * 10)
     for line in _costs(best, plan.limits):
         paragraph(line, "  ", " " * 10)
+    if plan.lead is not None:
+        paragraph(f"lead    stays the cheapest until its price rises by {plan.lead:.0%}", "  ", " " * 10)
     paragraph(f"energy  {_told(q['energy_j'])}; {_told(q['power_w'])} to be there", "  ", " " * 10)
     paragraph(f"layout  {_layout(best)}", "  ", " " * 10)
     if best.tight:

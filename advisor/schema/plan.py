@@ -72,6 +72,7 @@ class Plan(Frozen):
     workload: str
     limits: PlanLimits
     options: tuple[PlanOption, ...] = ()
+    lead: float | None = None  # by how much the first option's cost may rise until the second's is lower
     best: dict[str, PlanOption] = {}  # by cost, time, energy, and "knee" of the front of time and cost
     front: tuple[PlanOption, ...] = ()  # no other option is better in time, cost and energy at once
     scaling: tuple[PlanStep, ...] = ()

@@ -69,6 +69,7 @@ def plan_traced(
         workload=job.id,
         limits=limits,
         options=tuple(told),
+        lead=_lead(options, rows),
         best=_best(options),
         front=tuple(options.option(int(row)) for row in front_of(options)),
         scaling=() if shown is None else scaling(options, shown),
@@ -205,6 +206,14 @@ def knee_of(time: Array, cost: Array) -> int | None:
         return None
     below = 1 - (x - x[0]) / (x[-1] - x[0]) - (y - y[-1]) / (y[0] - y[-1])
     return int(order[np.argmax(below)])
+
+
+def _lead(options: Options, rows: Index) -> float | None:
+    """How much dearer the first may get and stay the cheapest; None where cost does not rank or is old."""
+    if options.limits.objective != "cost" or len(rows) < 2 or options.old[rows[:2]].any():
+        return None
+    first, second = options.cost[rows[:2]]
+    return None if math.isnan(second) else float(second / first - 1)
 
 
 def _best(options: Options) -> dict[str, PlanOption]:

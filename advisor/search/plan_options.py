@@ -161,7 +161,7 @@ class Options:
             price_old=bool(self.old[row]),
             tight=bool(self.found.tight[row]),
             breaks=self.breaks(row),
-            near=tuple(run.title for run in self.found.near.runs(row)),
+            near=tuple(dict.fromkeys(run.title for run in self.found.near.runs(row))),
         )
 
     def _choices(self, row: int) -> dict[str, str]:

@@ -302,3 +302,10 @@ def test_the_best_option_can_be_traced_to_its_sources(
     told = {step.quantity: step for step in trace[best["calendar_s"].trace]}
     assert told["neighbour_factor"].source
     assert told["tp"].source == "found by the search"
+
+
+def test_the_lead_is_what_the_price_may_rise(everything: Plan) -> None:
+    first, second = (option.quantities["rent_usd"].value or 0.0 for option in everything.options[:2])
+    assert everything.lead == pytest.approx(second / first - 1)
+    assert everything.lead is not None
+    assert everything.lead >= 0

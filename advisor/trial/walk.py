@@ -129,10 +129,10 @@ class _Walk:
         return place_of(self.knows, self.machine, name, uuid, title)
 
     def _announce(self, setup: SetUp, place: Place, need: float | None) -> None:
-        depth = "" if setup.layers is None else f", {setup.layers} layers"
+        depth = "" if setup.layers is None else f", {_counted(setup.layers, 'layer')}"
         self.say(
             f"Training {setup.workload.model.title}{depth} on {place.name} ({place.title}), "
-            f"{self.options.steps} steps of {setup.batch} samples."
+            f"{self.options.steps} steps of {_counted(setup.batch, 'sample')}."
         )
         if need is None:
             self.say("The rules do not know what memory it takes: it ends by itself before none is left.")
@@ -156,6 +156,10 @@ class _Walk:
             raise UserError(f"{setup.workload.model.title} on {place.name}: {reason}", hint)
         if raw.steps is None:
             raise UserError("nothing was measured", "Try again, with more --steps.")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _seen(entry: dict[str, Any]) -> Seen:

@@ -340,7 +340,13 @@ def warnings(m: Measurement, t: Texts, *, short: bool = False) -> Markup:
 def recipe(workload: Workload, t: Texts) -> Markup:
     """Method, precision, optimizer, and the sizes of batch and sequence."""
     of = workload.recipe
-    parts = [t.said(of.method), t.said(of.precision.replace("_", " ")), of.optimizer]
+    methods = {
+        "pretrain": t.plain("recipe.pretrain", "pretrain"),
+        "full": t.plain("recipe.full", "full"),
+        "lora": t.plain("recipe.lora", "lora"),
+        "qlora": t.plain("recipe.qlora", "qlora"),
+    }
+    parts = [methods.get(of.method, of.method), t.said(of.precision.replace("_", " ")), of.optimizer]
     if of.samples:
         parts.append(t.plain("recipe.samples", "{count} samples", count=t.number(of.samples, "1")))
     if of.seq_len:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sample
 
+from advisor.calibrate.warn import WARNINGS
 from advisor.data.files import shipped
 from advisor.errors import DataError
 from advisor.render import fonts
@@ -104,6 +105,14 @@ def test_a_chinese_name_in_an_english_report_brings_its_glyphs_along():
 def test_the_fonts_stay_small():
     sizes = [path.stat().st_size for path in fonts.shipped_faces(fonts.CHINESE_FACES).values()]
     assert len(sizes) == 2 and sum(sizes) < 1_500_000
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_warning_of_a_measurement_is_told(code):
+    told = raw(code)["sentences"]
+    for name, words in WARNINGS.items():
+        assert name.replace("_", " ") in told, name
+        assert not [sentence for sentence in words if sentence not in told], name
 
 
 def need(value: float, high: float) -> Quantity:

@@ -2,7 +2,7 @@
 
 Reads rules/ and rules/evidence. Prints the errors in-sample and with groups and sources left out (refitted
 without them). `--write` puts the constants into rules/constants/time.toml and the residuals into
-rules/evidence/residuals.json, from all rows; without it nothing is changed. `--frozen` scores the rows of
+rules/evidence/residuals.json, from all rows; without it nothing is changed. `--all` puts no row aside; `--frozen` scores the rows of
 rules/evidence/frozen.toml by a fit that has not seen them. `--kernel` also tunes how alike runs are taken to
 be, on left-out rows of both ways at once (a quarter of an hour); how far ranges are widened is found anew
 whenever the file is written.
@@ -176,10 +176,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for flag in ("--write", "--kernel", "--frozen", "--quick"):
+    for flag in ("--write", "--kernel", "--frozen", "--quick", "--all"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
     problem, frozen = the_problem()
+    if options.all:
+        frozen[:] = False
     path = shipped("rules") / FILE
     kernel = load_published(path).neighbours.kernel if path.is_file() else Kernel()
     open_rows = subset(problem, np.flatnonzero(~frozen))

@@ -405,7 +405,8 @@ class TestHere:
         measured = Calibration(torch_version="2.13.0", devices=seen)
         lora = [w for w in catalogue.workloads if w.id == "8b-lora-100m"]
         (before,), _ = estimates_here(book, catalogue, lora, there, None)
-        (after,), _ = estimates_here(book, catalogue, lora, there, measured)
+        (after, *instead), _ = estimates_here(book, catalogue, lora, there, measured)
+        assert [e.target.device for e in instead] == (["cpu"] if limit else []), "the processors are left"
         assert before.fits is True
         assert (after.limit == "framework") is limit
         assert after.fits is not limit
@@ -428,8 +429,17 @@ class TestHere:
     def test_lost_device(self, book: RuleBook, catalogue: Catalogue) -> None:
         lost = H200.model_copy(update={"status": Status.lost})
         found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(lost))
-        assert all(e.fits is not True for e in found)
+        assert all(e.fits is not True for e in found if e.target.device != "cpu")
         assert "lost" in found[0].why
+        assert any(e.target.device == "cpu" and e.fits for e in found), "the processors are left"
+
+    def test_a_display_chip_leaves_the_work_to_the_processors(
+        self, book: RuleBook, catalogue: Catalogue
+    ) -> None:
+        chip = gpu("Intel UHD Graphics 770", 512, framework_name="").model_copy(update={"vendor": "intel"})
+        found, _ = first_verdict(book, catalogue, catalogue.workloads, machine(chip))
+        timed = [e for e in found if e.target.device == "cpu" and e.quantities["time_s"].value]
+        assert len(timed) == len(catalogue.workloads)
 
     def test_others_hold_the_memory(self, book: RuleBook, catalogue: Catalogue) -> None:
         busy = gpu("NVIDIA H200", 143771, memory_free_bytes=2**30)

@@ -2,10 +2,10 @@
 
 Reads rules/ and rules/evidence. Prints the errors in-sample and with groups and sources left out (refitted
 without them). `--write` puts the constants into rules/constants/time.toml and the residuals into
-rules/evidence/residuals.json, from all rows; without it nothing is changed. `--all` puts no row aside; `--frozen` scores the rows of
-rules/evidence/frozen.toml by a fit that has not seen them. `--kernel` also tunes how alike runs are taken to
-be, on left-out rows of both ways at once (a quarter of an hour); how far ranges are widened is found anew
-whenever the file is written.
+rules/evidence/residuals.json, from all rows; without it nothing is changed. `--frozen` scores the rows of
+rules/evidence/frozen.toml by a fit that has not seen them; `--all` puts no row aside. `--kernel` also tunes
+how alike runs are, on left-out rows of both ways at once (a quarter of an hour); how far ranges are
+widened is found anew whenever the files are written.
 """
 
 from __future__ import annotations

@@ -127,11 +127,25 @@ def places_here(catalogue: Catalogue, machine: Machine, calibration: Calibration
         usable = [device for device in group if device.status is Status.ok]
         if len(usable) > 1 and usable[0].name.value:
             found.append(_place(catalogue, machine, usable[0], len(usable), calibration))
-    if not machine.devices:
+    if not any(_trains(place, calibration) for place in found):
         name = machine.cpu.model.value or "processors"
         target = Target(label=f"this machine's processors ({name})", here=True, device="cpu")
         found.append(Place(target, of_cpu(machine, calibration)))
     return found
+
+
+def _trains(place: Place, calibration: Calibration | None) -> bool:
+    """Whether anything can train there: a framework sees it, and its rate is known or measured.
+
+    A display chip, a device no framework sees, or one that has been lost leaves the work to the processors;
+    so does a calibration that measured these alone.
+    """
+    if place.problem:
+        return False
+    measured = {rate.device for rate in calibration.find("train_rate")} if calibration else set()
+    if measured:
+        return measured != {"cpu"}
+    return bool(place.target.accelerator_id)
 
 
 def _place(

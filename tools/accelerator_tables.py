@@ -11,7 +11,7 @@ LEFT_OUT = {
 }
 
 # Corrections of collected facts: field -> (value, what the notes of the entry say of it).
-CORRECTIONS: dict[str, dict[str, Any]] = {
+CORRECTIONS: dict[str, Any] = {
     "google-tpu-v2": {
         "devices_per_package": (2, "jax sees 2 devices (cores) of 8 GB a chip; price per chip")
     },

@@ -57,7 +57,7 @@ def probe(
     if save_raw:
         from advisor.data.files import write_atomic
 
-        write_atomic(save_raw, json.dumps(kept[-1], indent=1, ensure_ascii=False) + "\n")
+        write_atomic(save_raw, json.dumps(kept[-1], indent=1, ensure_ascii=False) + "\n", "--save-raw")
     if as_json:
         from advisor.app import advice_of_machine
         from advisor.data.advice import dump_advice

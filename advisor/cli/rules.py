@@ -60,7 +60,7 @@ def check(folder: Path) -> None:
         raise UserError(f"{folder} holds no TOML file", "See docs/rules.md for what a rule folder holds.")
     problems = [str(problem) for problem in check_dirs((shipped("rules"), folder))]
     if not problems:
-        problems = [*_wrong_data(folder), *_wrong_cases(folder)]
+        problems = _wrong_data(folder) or _wrong_cases(folder)
     for problem in problems:
         click.echo(plain(problem), err=True)
     if problems:
@@ -76,7 +76,7 @@ def _wrong_data(folder: Path) -> list[str]:
     try:
         load_catalogue((shipped("rules"), folder))
     except AdvisorError as error:
-        return [error.message]
+        return [f"{error.message}. {error.hint}" if error.hint else error.message]
     return []
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from advisor import units
 from advisor.data.accelerator import Accelerator, Price
 from advisor.data.files import read_toml, shipped
-from advisor.data.read_catalogue import read_accelerator, read_model, read_workload, text, texts
+from advisor.data.read_catalogue import entry_id, read_accelerator, read_model, read_workload, texts
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.schema import Accelerator as AcceleratorSummary
 from advisor.schema import Kind, Model, Quantity, Workload
@@ -62,7 +62,7 @@ def _load(folders: Sequence[Path]) -> Catalogue:
             seen: dict[str, Path] = {}
             for path in sorted((folder / part).glob("*.toml")):
                 raw = read_toml(path)
-                key = text(path, raw, "id")
+                key = entry_id(path, raw)
                 if key in seen:
                     raise DataError.at(
                         path, "id", key, f"is used by {seen[key].name} too", "Give it its own id."

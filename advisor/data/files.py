@@ -68,10 +68,11 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes, option: str = "--output") -> None:
     """Write a whole file or nothing: into a temporary neighbour, fsync, then rename over the target.
 
-    Raises UserError (full disk, no permission, missing folder) and leaves no half-written file.
+    Raises UserError (full disk, no permission, missing folder) and leaves no half-written file; its hint
+    names the `option` that gave the place.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary: str | None = None
@@ -85,20 +86,20 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         Path(temporary).replace(path)
         temporary = None
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable(path, error, option) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError) -> UserError:
+def unwritable(path: Path, error: OSError, option: str = "--output") -> UserError:
     """The one-line error for a file or folder that cannot be written, and what to do."""
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return UserError(
             f"cannot write {path}: no space left on the disk",
-            "Free some space, or give another folder with --output.",
+            f"Free some space, or give another folder with {option}.",
         )
     return UserError(
         f"cannot write {path}: {error.strerror or error}",
-        "Give another folder with --output.",
+        f"Give another folder with {option}.",
     )

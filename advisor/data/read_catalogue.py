@@ -37,8 +37,23 @@ def _check_keys(path: Path, raw: Mapping[str, Any], allowed: frozenset[str], whe
 def text(path: Path, raw: Mapping[str, Any], key: str, default: str | None = None) -> str:
     value = raw.get(key, default)
     if not isinstance(value, str) or (default is None and not value):
-        raise DataError.at(path, key, value, "is missing" if value is None else "is no text", "")
+        hint = f'Write {key} = "…".'
+        raise DataError.at(path, key, value, "is missing" if value is None else "is no text", hint)
     return value
+
+
+def entry_id(path: Path, raw: Mapping[str, Any]) -> str:
+    """The id of a file's one entry; keys under a header such as [[accelerator]] are told as that."""
+    headers = [key for key in ("accelerator", "model", "workload") if isinstance(raw.get(key), (list, dict))]
+    if "id" not in raw and headers:
+        raise DataError.at(
+            path,
+            f"[[{headers[0]}]]" if isinstance(raw[headers[0]], list) else f"[{headers[0]}]",
+            None,
+            "is no header of this file: it holds one entry, its keys without a header",
+            "Take the header away; write each further entry into a file of its own.",
+        )
+    return text(path, raw, "id")
 
 
 def texts(path: Path, raw: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ def check_python(path: str) -> str:
     if how == "timeout" or (how == "ended" and pipes.end(until) is None):
         raise UserError(
             f"--python {path}: gave no answer within {CHECK_TIMEOUT_S:.0f} s",
-            "Does it wait for input, or lie on a file system that hangs?",
+            f"Try {path} --version by hand: it must be Python, on a file system that answers.",
         )
     match = re.search(r"^hwadvisor (\d+) (\d+)\s*$", pipes.out.decode("utf-8", "replace"), re.MULTILINE)
     if not match:

@@ -52,9 +52,17 @@ def load_book(dirs: Sequence[Path]) -> RuleBook:
         more = len(problems) - 1
         if more:
             noun = "problem" if more == 1 else "problems"
-            first = DataError(f"{first.message} (and {more} more {noun})", first.hint)
+            listed = f"`hwadvisor rules check {_folder_of(problems[0], dirs)}` lists all of them."
+            message = f"{first.message} (and {more} more {noun})"
+            first = DataError(message, f"{first.hint} {listed}".strip())
         raise first
     return book
+
+
+def _folder_of(problem: Problem, dirs: Sequence[Path]) -> Path:
+    """The folder as given whose file has the problem: messages name files by its last part alone."""
+    title = problem.file.partition("/")[0]
+    return next((path for path in reversed(dirs) if path.resolve().name == title), dirs[-1])
 
 
 def check_dirs(dirs: Sequence[Path]) -> list[Problem]:

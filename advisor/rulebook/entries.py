@@ -118,7 +118,7 @@ def read_constant(raw: Raw, problems: list[Problem]) -> Constant | None:
     named_well(keys)
     unit, dimension = unit_dimension(keys)
     if not keys.has("value"):
-        keys.wrong("value", "is missing")
+        keys.wrong("value", "is missing", "Add value = NUMBER to the entry.")
     if keys.failed:  # without a unit no value can be read
         return None
     nan = math.nan

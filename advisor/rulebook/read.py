@@ -238,11 +238,11 @@ class Keys:
         self._asked.add(key)
         value = self.raw.keys.get(key, default)
         if value is None:
-            self.wrong(key, "is missing")
+            self.wrong(key, "is missing", f'Add {key} = "…" to the entry.')
         elif not isinstance(value, str):
-            self.wrong(key, "must be text in quotes")
+            self.wrong(key, "must be text in quotes", f'Write {key} = "…".')
         elif not value.strip() and default is None:
-            self.wrong(key, "is empty")
+            self.wrong(key, "is empty", f'Write {key} = "…" with a text in it.')
         else:
             return value
         return ""

@@ -143,5 +143,7 @@ def check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
             f"method {word!r} is not modelled: most of its time goes into generating text (rollouts)",
             "Estimate its training steps alone with --method full or lora.",
         )
+    if column == "method":
+        values = (*values, *(name.replace("_", "-") for name in _PREFERENCE))
     hint = did_you_mean(word, values) or f"It is one of {', '.join(values)}."
     raise UserError(f"unknown {column} {word!r}", hint)

@@ -243,6 +243,16 @@ class TestOverlay:
             load_catalogue([shipped("rules"), tmp_path])
         assert "gpt2-124m" in caught.value.hint
 
+    @pytest.mark.parametrize("header", ["[[accelerator]]", "[accelerator]"])
+    def test_a_header_in_a_file_of_one_entry(self, tmp_path: Path, header: str) -> None:
+        text = (shipped("rules") / "accelerators" / "nvidia-t4-16gb.toml").read_text("utf-8")
+        (tmp_path / "accelerators").mkdir()
+        (tmp_path / "accelerators" / "x.toml").write_text(f"{header}\n{text}", "utf-8")
+        with pytest.raises(DataError) as caught:
+            load_catalogue([shipped("rules"), tmp_path])
+        assert f"x.toml: {header}: is no header" in caught.value.message
+        assert "Take the header away" in caught.value.hint
+
     def test_an_id_used_twice(self, tmp_path: Path) -> None:
         (tmp_path / "models").mkdir()
         for name in ("a.toml", "b.toml"):

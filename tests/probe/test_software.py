@@ -433,6 +433,8 @@ def test_check_python_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Mon
         assert word in caught.value.message
         assert path in caught.value.message
         assert caught.value.hint
+        if word == "no answer":
+            assert "by hand" in caught.value.hint
     with pytest.raises(UserError) as caught:
         software.check_python(str(env))
     assert str(env / "bin/python") in caught.value.hint

@@ -243,8 +243,18 @@ def test_all_problems_are_told_not_the_first_alone(tmp_path: Path) -> None:
     own = folder(tmp_path / "own", mine=text, other="[[x]]\na = 1\n")
     problems = check_dirs([base(tmp_path), own])
     assert len(problems) >= 4
-    with pytest.raises(DataError, match=r"and \d+ more problems"):
+    with pytest.raises(DataError, match=r"and \d+ more problems") as caught:
         load_book([base(tmp_path), own])
+    assert f"`hwadvisor rules check {own}` lists all" in caught.value.hint
+
+
+def test_the_hint_of_many_problems_names_the_folder_that_has_them(tmp_path: Path) -> None:
+    own = folder(tmp_path / "own", mine="[[constant]]\nid = 'k'\n")
+    fine = folder(tmp_path / "fine", mine=rule("a", "x", "1"))
+    with pytest.raises(DataError) as caught:
+        load_book([base(tmp_path), own, fine])
+    assert f"rules check {own}`" in caught.value.hint
+    assert "Add unit" in caught.value.hint
 
 
 def test_a_broken_declaration_is_told_once(tmp_path: Path) -> None:

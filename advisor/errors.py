@@ -4,7 +4,8 @@ AdvisorError                    anything that ends a command with one line and a
 ├── UserError                   exit 2: a flag, a file or a name is wrong
 │   └── DataError               exit 2: a data or rule file is wrong (says file, key, value)
 ├── NothingFits                 exit 1: asked for something that no candidate can do
-└── MissingLibrary              exit 2: a system or Python library is missing (says how to get it)
+├── MissingLibrary              exit 2: a system or Python library is missing (says how to get it)
+└── Interrupted                 exit 130: stopped by Ctrl-C or SIGTERM (says where the results are)
 
 Anything else that reaches the command line is a bug: exit 3, with a file to send.
 """
@@ -18,6 +19,7 @@ EXIT_DONE = 0
 EXIT_NOTHING_FITS = 1
 EXIT_USER = 2
 EXIT_INTERNAL = 3
+EXIT_INTERRUPTED = 130  # the shell's convention for Ctrl-C
 
 
 class AdvisorError(Exception):
@@ -55,10 +57,16 @@ class MissingLibrary(AdvisorError):
     """A library is missing; `hint` is the command that installs it."""
 
 
+class Interrupted(AdvisorError):
+    """A stop by Ctrl-C or SIGTERM after which something is left; `hint` is how to go on from it."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
 def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
     """The `count` choices most like `name`, best first; empty when nothing is near."""
     pool = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(name.lower(), list(pool), n=count, cutoff=0.5)
+    found = difflib.get_close_matches(name.lower(), list(pool), n=count, cutoff=0.6)
     inside = [key for key in pool if name.lower() in key and key not in found]
     return [pool[key] for key in (found + inside)[:count]]
 

@@ -16,6 +16,11 @@ def test_nearest_finds_misspellings_and_parts() -> None:
     assert did_you_mean("resnet50", known) == "Did you mean resnet-50?"
 
 
+def test_half_alike_is_not_near() -> None:
+    assert nearest("int3", ["fp32", "tf32", "bf16"]) == []
+    assert nearest("fp16", ["fp32", "tf32", "bf16"]) == ["bf16"]
+
+
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=20), max_size=8))
 def test_nearest_offers_only_known_names(name: str, choices: list[str]) -> None:
     assert set(nearest(name, choices)) <= set(choices)

@@ -315,7 +315,19 @@ def test_rules_check_looks_at_data_and_cases_too(tmp_path: Path) -> None:
     (bad / "mine.toml").write_text('id = "mine"\nfamily = "decodr"\n')
     done = run("rules", "check", str(tmp_path / "bad"))
     assert done.returncode == 2
-    assert "mine.toml" in done.stderr
+    assert 'mine.toml: title: is missing. Write title = "…".' in done.stderr
+    assert "1 problem in" in done.stderr
+
+
+def test_words_that_are_near_none_are_answered_with_the_list() -> None:
+    fails(run("estimate", "--model", "bert-base", "--precision", "int3"), "It is one of fp32, tf32,")
+    fails(run("estimate", "--model", "bert-base", "--method", "foo"), "lora, qlora, dpo, dpo-lora")
+
+
+def test_raw_answers_that_cannot_be_kept_name_their_own_option(tmp_path: Path) -> None:
+    done = run("probe", "--quiet", "--no-frameworks", "--save-raw", str(tmp_path / "none" / "raw.json"))
+    fails(done, "with --save-raw.")
+    assert "--output" not in done.stderr
 
 
 def test_escape_sequences_of_a_stranger_stay_text() -> None:

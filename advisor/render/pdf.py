@@ -6,6 +6,7 @@ import contextlib
 import ctypes.util
 import io
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -49,8 +50,7 @@ def load_weasyprint() -> Any:
             f"WeasyPrint is not installed ({error})", "pip install 'weasyprint>=70'"
         ) from error
     except OSError as error:
-        reason = str(error).partition("\n")[0][:160]
-        raise MissingLibrary(f"WeasyPrint cannot load Pango ({reason})", install_hint()) from error
+        raise MissingLibrary(f"WeasyPrint cannot load {_library_in(error)}", install_hint()) from error
     major = int(weasyprint.__version__.partition(".")[0])
     if major < LEAST_WEASYPRINT:
         raise MissingLibrary(
@@ -58,6 +58,12 @@ def load_weasyprint() -> Any:
             "pip install 'weasyprint>=70'",
         )
     return weasyprint
+
+
+def _library_in(error: OSError) -> str:
+    """The library that a loader's error is about: all else in it is the loader's search, of no use here."""
+    named = re.search(r"library '([^']{1,80})'|(\blib[\w.+-]{1,80}?\.(?:so|dylib|dll)\b)", str(error))
+    return "the system library " + clean(named[1] or named[2], 80) if named else "Pango or what it needs"
 
 
 @dataclass(frozen=True)

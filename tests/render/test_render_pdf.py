@@ -188,10 +188,19 @@ class _Refuse(importlib.abc.MetaPathFinder):
     ("error", "reason", "hint"),
     [
         (
-            OSError("cannot load library 'libpango-1.0-0': no such file\nmore"),
-            "cannot load Pango",
+            OSError(
+                "cannot load library 'libgobject-2.0-0': libgobject-2.0-0: cannot open shared object file: "
+                "No such file or directory.  Additionally, ctypes.util.find_library() did not manage to …"
+            ),
+            "WeasyPrint cannot load the system library libgobject-2.0-0",
             "libpango-1.0-0",
         ),
+        (
+            OSError("libpango-1.0.so.0: invalid ELF header\nmore"),
+            "WeasyPrint cannot load the system library libpango-1.0.so",
+            "libpango-1.0-0",
+        ),
+        (OSError("no more memory"), "WeasyPrint cannot load Pango or what it needs", "libpango-1.0-0"),
         (ModuleNotFoundError("No module named 'weasyprint'"), "not installed", "pip install"),
     ],
 )
@@ -206,6 +215,8 @@ def test_without_weasyprint_the_html_is_still_written(  # noqa: PLR0917
     assert [path.name for path in result.written] == ["report.html"]
     [(name, why, how)] = result.skipped
     assert name == "pdf" and reason in why and "\n" not in why and hint in how
+    if isinstance(error, OSError):
+        assert why == reason, "the name alone, not the loader's search"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html"]
     assert capsys.readouterr().out == ""  # stdout may be carrying JSON
     rows = {row[0]: row for row in check_pdf_support()}

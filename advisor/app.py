@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from advisor import __version__
 from advisor.data.advice import Keeper, save_advice
 from advisor.data.files import make_folder, shipped, unwritable
-from advisor.errors import AdvisorError
+from advisor.errors import AdvisorError, Interrupted
 from advisor.schema import Advice, Calibration, Machine, Model, Notice, Versions, Workload
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from advisor.published import Published
     from advisor.render import RenderResult
     from advisor.rulebook import RuleBook
+
+
+KEPT = "Interrupted: what was measured is kept."
 
 
 @dataclass(frozen=True)
@@ -149,19 +152,68 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
     folder = new_folder(options.output, machine)
     with _no_empty_folder(folder):
         advice = _first_verdict(knowledge, workloads, machine, folder)
+    keeper = Keeper(folder / "advice.json", listen.say)
+    advice = _as_far_as_it_gets(_steps(options, knowledge, advice, raw, keeper, listen), advice, listen)
+    try:
+        keeper.snapshot(advice)  # an interrupt may have come before the newest figure was saved
+        advice = with_estimates(knowledge, advice)
+        advice = advice.model_copy(update={"stage": "complete"})
+        keeper.finish(advice)
+        from advisor.render import render_report
+
+        listen.say("Writing the report.")
+        rendered = render_report(advice, folder, formats=options.formats, lang=options.lang)
+    except KeyboardInterrupt as stopped:
+        raise Interrupted(
+            f"interrupted before the report was written; the results are in {keeper.path}",
+            f"hwadvisor report {keeper.path}",
+        ) from stopped
+    return ScanResult(advice=advice, folder=folder, rendered=rendered)
+
+
+def _steps(  # noqa: PLR0913, PLR0917 - what a scan holds
+    options: ScanOptions,
+    knowledge: Knowledge,
+    advice: Advice,
+    raw: dict[str, Any],
+    keeper: Keeper,
+    listen: Listener,
+) -> Generator[Advice, None, None]:
+    """Everything after the first verdict that may take long, each newer advice as soon as there is one."""
     listen.verdict(advice)
     advice = _ask_frameworks(options, knowledge, advice, raw, listen)
-    keeper = Keeper(folder / "advice.json", listen.say)
+    yield advice
     keeper.snapshot(advice)
-    advice = _calibrate(options, knowledge, advice, keeper, listen)
-    advice = with_estimates(knowledge, advice)
-    advice = advice.model_copy(update={"stage": "complete"})
-    keeper.finish(advice)
-    from advisor.render import render_report
+    yield from _calibrate(options, knowledge, advice, keeper, listen)
 
-    listen.say("Writing the report.")
-    rendered = render_report(advice, folder, formats=options.formats, lang=options.lang)
-    return ScanResult(advice=advice, folder=folder, rendered=rendered)
+
+def _as_far_as_it_gets(steps: Generator[Advice, None, None], advice: Advice, listen: Listener) -> Advice:
+    """The newest advice of the steps. Ctrl-C, whatever they are at, ends them, and what there is is kept."""
+    try:
+        with closing(steps):
+            for newer in steps:
+                advice = newer
+    except KeyboardInterrupt:
+        return _interrupted(advice, listen)
+    return advice
+
+
+def _interrupted(advice: Advice, listen: Listener) -> Advice:
+    """The same advice, marked as cut short."""
+    calibration = advice.calibration
+    if calibration is None:
+        listen.say("Interrupted before anything was measured: the report goes without figures.")
+        told = Notice(
+            code="not_calibrated",
+            message="Interrupted before anything was measured.",
+            hint="Measure with: hwadvisor scan",
+        )
+        return advice.model_copy(update={"notices": (*advice.notices, told)})
+    listen.say(KEPT)
+    if calibration.complete:
+        return advice
+    stopped = calibration.model_copy(update={"complete": False, "stopped": "interrupted"})
+    return advice.model_copy(update={"calibration": stopped})
 
 
 def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]:
@@ -305,7 +357,9 @@ def advice_to_explain() -> Advice:
     return advice_of_machine(detect(), "why").model_copy(update={"accelerators": accelerators})
 
 
-def measure(advice: Advice, options: CalibrateOptions, listen: MeasureListener) -> Iterator[Advice]:
+def measure(
+    advice: Advice, options: CalibrateOptions, listen: MeasureListener
+) -> Generator[Advice, None, None]:
     """Calibrate, yielding the advice after every figure so that the caller can save it.
 
     Ctrl-C ends it with what was measured so far, marked as interrupted. Raises UserError when the
@@ -322,15 +376,18 @@ def measure(advice: Advice, options: CalibrateOptions, listen: MeasureListener) 
             yield advice
         yield advice.model_copy(update={"stage": "calibrated"})
     except KeyboardInterrupt:
-        listen.say("Interrupted: what was measured is kept.")
+        listen.say(KEPT)
         stopped = last.model_copy(update={"complete": False, "stopped": "interrupted"})
         yield advice.model_copy(update={"calibration": stopped})
 
 
 def _calibrate(
     options: ScanOptions, knowledge: Knowledge, advice: Advice, keeper: Keeper, listen: Listener
-) -> Advice:
-    """Measure if it is right to measure here; the verdict is refined after each training rate."""
+) -> Generator[Advice, None, None]:
+    """Measure if it is right to measure here; the verdict is refined after each training rate.
+
+    Each figure is yielded before anything is done with it, so that an interrupt cannot cost it.
+    """
     from advisor.calibrate import CalibrateOptions
 
     choice = CalibrateOptions(
@@ -338,29 +395,35 @@ def _calibrate(
     )
     earlier = _reused(options, choice, advice, listen)
     if earlier is not None:
-        return earlier
+        yield earlier
+        return
     reason = _why_not_measure(options, advice)
     if reason is not None:
+        yield advice.model_copy(update={"notices": (*advice.notices, reason)})
         listen.say(reason.message)
-        return advice.model_copy(update={"notices": (*advice.notices, reason)})
+        return
     refined = advice
-    measuring = measure(advice, choice, listen)
-    while True:
-        try:
-            snapshot = next(measuring)
-        except StopIteration:
-            return advice
-        except AdvisorError as error:  # what can be told without figures is worth a report all the same
-            listen.say(f"Not measured: {error.message}")
-            lost = Notice(code="not_calibrated", message=f"Not measured: {error.message}.", hint=error.hint)
-            return advice.model_copy(update={"notices": (*advice.notices, lost)})
-        done = snapshot.calibration.measurements if snapshot.calibration else ()
-        if done and done[-1].bench == "train_rate":
-            refined = with_estimates(knowledge, snapshot, catalogue=False)
-            listen.verdict(refined)
-        # the generator goes on from its own copy, which knows nothing of what has been refined
-        advice = snapshot.model_copy(update={"estimates": refined.estimates, "trace": refined.trace})
-        keeper.snapshot(advice)
+    with closing(measure(advice, choice, listen)) as measuring:
+        while True:
+            try:
+                snapshot = next(measuring)
+            except StopIteration:
+                return
+            except AdvisorError as error:  # what can be told without figures is worth a report all the same
+                listen.say(f"Not measured: {error.message}")
+                lost = Notice(
+                    code="not_calibrated", message=f"Not measured: {error.message}.", hint=error.hint
+                )
+                yield advice.model_copy(update={"notices": (*advice.notices, lost)})
+                return
+            # the generator goes on from its own copy, which knows nothing of what has been refined
+            advice = snapshot.model_copy(update={"estimates": refined.estimates, "trace": refined.trace})
+            yield advice
+            done = snapshot.calibration.measurements if snapshot.calibration else ()
+            if done and done[-1].bench == "train_rate":
+                refined = advice = with_estimates(knowledge, advice, catalogue=False)
+                listen.verdict(refined)
+            keeper.snapshot(advice)
 
 
 def _reused(

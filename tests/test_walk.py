@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from advisor import app
 from advisor.app import ScanOptions, scan
 from advisor.data import advice as kept
 from advisor.data.advice import Keeper, load_advice
 from advisor.data.files import unwritable, write_atomic
-from advisor.errors import UserError
+from advisor.errors import Interrupted, UserError
 from advisor.schema import Advice, Calibration, Measurement
 
 
@@ -143,3 +145,96 @@ def test_figures_of_an_earlier_scan_are_used_again_when_asked_for(
     assert "calibration_reused" in {notice.code for notice in again.notices}
     scan(replace(options, reuse=False), _Silent())
     assert len(runs) == 2
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt in the n-th call for which `when` holds; else does what it stands for."""
+
+    def __init__(self, call: Callable[..., Any], when: Callable[..., bool], at: int = 1) -> None:
+        self.call, self.when, self.left = call, when, at
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if self.when(*args, **named):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self.call(*args, **named)
+
+
+def has_figures(*args: Any, **_: object) -> bool:
+    return any(isinstance(a, Advice) and a.calibration and a.calibration.measurements for a in args)
+
+
+class Measuring:
+    """A calibration of four figures, the third a training rate; knows whether it was ended."""
+
+    ended = False
+
+    def __call__(self, *_: object) -> Iterator[Calibration]:
+        try:
+            for count in range(1, 5):
+                done = list(calibrated(count).measurements)
+                done[2:3] = [m.model_copy(update={"bench": "train_rate"}) for m in done[2:3]]
+                yield Calibration(measurements=tuple(done), stopped="running")
+        finally:
+            self.ended = True
+
+
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch) -> Measuring:
+    it = Measuring()
+    monkeypatch.setattr("advisor.calibrate.run_calibration", it)
+    return it
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "at", "kept_figures"),
+    [(kept, "save_advice", 2, 2), (app, "with_estimates", 1, 3)],
+    ids=["while a figure is saved", "while estimates are refined"],
+)
+def test_an_interrupt_between_two_figures_ends_with_a_report_of_what_there_is(  # noqa: PLR0917
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    measuring: Measuring,
+    module: Any,
+    name: str,
+    at: int,
+    kept_figures: int,
+) -> None:
+    monkeypatch.setattr(module, name, Interrupter(getattr(module, name), has_figures, at))
+    listen = _Silent()
+    result = scan(ScanOptions(output=tmp_path, formats=("html",)), listen)
+    assert measuring.ended
+    saved = load_advice(result.folder)
+    assert saved.calibration is not None
+    assert (saved.stage, len(saved.calibration.measurements)) == ("complete", kept_figures)
+    assert (saved.calibration.complete, saved.calibration.stopped) == (False, "interrupted")
+    assert (result.folder / "report.html").exists()
+    assert [line for line in listen.said if line.startswith("Interrupted")] == [app.KEPT]
+
+
+@pytest.mark.parametrize("where", ["advisor.probe.add_frameworks", "advisor.calibrate.find_earlier"])
+def test_an_interrupt_before_the_first_figure_still_ends_with_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(where, Interrupter(len, lambda *_, **__: True))
+    result = scan(ScanOptions(output=tmp_path, formats=("html",), reuse=True), _Silent())
+    assert result.advice.calibration is None
+    assert "Interrupted before anything was measured." in {n.message for n in result.advice.notices}
+    assert any(e.target.here for e in result.advice.estimates)
+    assert (result.folder / "report.html").exists()
+
+
+def test_an_interrupt_of_the_report_tells_where_the_results_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measuring: Measuring
+) -> None:
+    monkeypatch.setattr("advisor.render.render_report", Interrupter(len, lambda *_, **__: True))
+    with pytest.raises(Interrupted) as error:
+        scan(ScanOptions(output=tmp_path, formats=("html",)), _Silent())
+    [path] = tmp_path.glob("*/advice.json")
+    assert error.value.message.endswith(f"the results are in {path}")
+    assert (error.value.hint, error.value.exit_code) == (f"hwadvisor report {path}", 130)
+    saved = load_advice(path).calibration
+    assert measuring.ended
+    assert saved is not None
+    assert len(saved.measurements) == 4

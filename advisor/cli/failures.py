@@ -13,9 +13,7 @@ from pathlib import Path
 import click
 
 from advisor import __version__
-from advisor.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_USER, AdvisorError
-
-EXIT_INTERRUPTED = 130  # the shell's convention for Ctrl-C
+from advisor.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USER, AdvisorError
 
 
 def run_guarded(command: click.Command) -> int:

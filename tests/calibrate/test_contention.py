@@ -9,17 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from advisor.bench.timing import Block, Samples
 from advisor.calibrate import run
+from advisor.calibrate.grade import DeviceNoise, measurement
 from advisor.calibrate.options import CalibrateOptions
 from advisor.calibrate.plan import PACES, Test
 from advisor.calibrate.run import run_calibration
-from advisor.schema import Cpu, Fact, Grade, Machine, Status
+from advisor.schema import Cpu, Fact, Grade, Machine, Measurement, Status
 
-pytest.importorskip("torch", reason="measuring needs torch")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel tells no run delay"),
-]
 SPIN = "while True: pass"
 
 
@@ -58,8 +55,11 @@ def measured(monkeypatch, threads: int):
     return figure
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel tells no run delay")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_beside_two_spinners_a_figure_is_a_range(spinners, monkeypatch, threads):
+    pytest.importorskip("torch", reason="measuring needs torch")
     figure = measured(monkeypatch, threads)
     assert figure.grade is Grade.C
     assert figure.value is None
@@ -70,7 +70,37 @@ def test_beside_two_spinners_a_figure_is_a_range(spinners, monkeypatch, threads)
     assert figure.noise.run_delay_fraction is not None
 
 
-def test_without_them_the_same_code_gives_a_value_or_says_why_not(two_cores, monkeypatch):
-    figure = measured(monkeypatch, 1)
-    assert (figure.value is None) == (figure.grade is Grade.C)
-    assert figure.value is not None or figure.reason
+TRUE_S = 1e-3  # what one call of the made-up work takes on a core of its own
+
+
+def among_others(share: float, slower: float = 3.0, blocks: int = 100) -> Measurement:
+    """Blocks of that work as the child tells them, `share` of them `slower` by waiting for a core."""
+    step = round(share * 10)  # of every ten in a row, so that what is calm is not all at one end
+    made = [
+        Block(slower * TRUE_S, 1 - 1 / slower) if n % 10 < step else Block(TRUE_S, 0.0) for n in range(blocks)
+    ]
+    for number, block in enumerate(made):  # a true measurement is never exact: +-0.5 %
+        made[number] = Block(block.seconds * (1 + 0.005 * (number % 3 - 1)), block.delay)
+    seconds = [block.seconds for block in made]
+    delay_s = sum(block.seconds * (block.delay or 0.0) for block in made)
+    samples = Samples(made, wall_s=sum(seconds), delay_s=delay_s)
+    line = {"unit": "FLOP/s", "work": 1.0, "suffix": "", "params": {}, "warnings": [], "refused": ""}
+    test = Test("matmul", "cpu", {"dtype": "fp32", "n": 512}, "Multiplying", "1t")
+    return measurement(test, {**line, "busy_before": False, **samples.summary()}, DeviceNoise(), "")
+
+
+@pytest.mark.parametrize(("share", "slower", "grade"), [(0.0, 1.0, Grade.A), (0.2, 1.5, Grade.B)])
+def test_what_is_undisturbed_or_nearly_gives_the_true_figure(share, slower, grade):
+    figure = among_others(share, slower)
+    assert figure.grade is grade
+    assert figure.value == pytest.approx(1 / TRUE_S, rel=0.01)
+    assert "contended" not in figure.warnings
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
+def test_what_is_disturbed_gives_no_figure_but_a_range_that_the_true_one_is_in(share):
+    figure = among_others(share)
+    assert (figure.grade, figure.value) == (Grade.C, None)
+    assert "contended" in figure.warnings
+    assert 0 < figure.low <= 1 / TRUE_S
+    assert figure.high is None

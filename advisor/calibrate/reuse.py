@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from advisor.calibrate.environment import wanted
 from advisor.calibrate.guard import BENCH_FOLDER
 from advisor.calibrate.options import CalibrateOptions
 from advisor.data.advice import load_advice
 from advisor.errors import AdvisorError
-from advisor.schema import Advice, Calibration, Machine
+from advisor.schema import Advice, BenchFailure, Calibration, Machine, Measurement
 
 EXPIRES = timedelta(days=30)
 MODES = ("quick", "default", "thorough")  # each has the figures of those before it
@@ -92,6 +93,9 @@ def why_not(advice: Advice, machine: Machine, options: CalibrateOptions, now: da
     missing = set(figures.devices) - measured - {"cpu"}
     if (options.device is not None and options.device not in kinds) or (missing and options.device is None):
         return f"{options.device or ', '.join(sorted(missing))} is not measured in it"
+    disturbed = _disturbed(figures, options.device)
+    if disturbed:
+        return disturbed
     try:
         age = now - datetime.fromisoformat(figures.finished_at)
     except (ValueError, TypeError):
@@ -105,6 +109,25 @@ def why_not(advice: Advice, machine: Machine, options: CalibrateOptions, now: da
     if figures.code != code_digest():
         return "it was measured by another version of hwadvisor"
     return ""
+
+
+def _disturbed(figures: Calibration, device: str | None) -> str:
+    """What of the figures of `device` ("cuda": of all its kind; None: of all) is missing for noise alone.
+
+    Without a rate an estimate falls back on what is published, which is worth another try. A step that
+    the device cannot do at all would fail again, so only rates count whose steps were measured.
+    """
+    if all(m.value is None for m in figures.measurements):
+        return "every figure in it was disturbed (grade C), so none has a value"
+    every: list[Measurement | BenchFailure] = [*figures.measurements, *figures.failures]
+    rates = [
+        (one.id.removeprefix("train_rate.").partition(".")[0], one.device, getattr(one, "value", None))
+        for one in every
+        if one.bench == "train_rate" and (device is None or wanted(device, one.device))
+    ]
+    good = {(family, where) for family, where, value in rates if value is not None}
+    lost = sorted({f"{family} on {where}" for family, where, _ in rates if (family, where) not in good})
+    return f"its training rate was disturbed and has no value: {', '.join(lost)}" if lost else ""
 
 
 def _depends_on(machine: Machine) -> dict[str, object]:

@@ -13,6 +13,7 @@ from advisor.calibrate.options import CalibrateOptions
 from advisor.data.advice import save_advice
 from advisor.schema import (
     Advice,
+    BenchFailure,
     Calibration,
     Cpu,
     Device,
@@ -97,6 +98,56 @@ def test_whatever_figures_depend_on_must_be_the_same(changed, said):
 )
 def test_figures_that_are_not_whole_old_or_of_other_code_are_not_used(changed, options, said):
     assert said in verdict(advice(**changed), **options)
+
+
+def disturbed(name: str, device: str) -> Measurement:
+    return figure(device).model_copy(update={"id": f"{name}.{device}", "value": None, "grade": "C"})
+
+
+def rate(family: str, device: str, value: float | None) -> Measurement:
+    name = f"train_rate.{family}.fp32.{device}"
+    return figure(device).model_copy(update={"id": name, "bench": "train_rate", "value": value})
+
+
+def refused(device: str) -> BenchFailure:
+    name = f"train_rate.decoder.fp32.{device}"
+    return BenchFailure(id=name, bench="train_rate", device=device, status=Status.failed, reason="noise")
+
+
+BOTH = (figure("cpu"), figure("cuda:0"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "said"),
+    [
+        ({"measurements": (disturbed("matmul", "cpu"), disturbed("matmul", "cuda:0"))}, {}, "every figure"),
+        ({"measurements": (*BOTH, rate("decoder", "cpu", None))}, {}, "no value: decoder on cpu"),
+        (
+            {"measurements": (*BOTH, rate("cnn", "cpu", 1.0)), "failures": (refused("cuda:0"),)},
+            {},
+            "no value: decoder on cuda:0",
+        ),
+        ({"measurements": BOTH, "failures": (refused("cuda:0"),)}, {"device": "cuda"}, "decoder on cuda:0"),
+    ],
+)
+def test_figures_that_were_disturbed_are_measured_again(changed, options, said):
+    assert said in verdict(advice(**changed), **options)
+
+
+@pytest.mark.parametrize(
+    ("changed", "options"),
+    [
+        ({"measurements": (*BOTH, disturbed("disk_read", "disk"), rate("decoder", "cpu", 1.0))}, {}),
+        # one precision of a family is enough; and what is not asked about may lack anything
+        (
+            {"measurements": (*BOTH, rate("decoder", "cuda:0", 1.0)), "failures": (refused("cuda:0"),)},
+            {},
+        ),
+        ({"measurements": BOTH, "failures": (refused("cuda:0"),)}, {"device": "cpu"}),
+    ],
+)
+def test_one_disturbed_figure_among_good_ones_is_no_reason_to_measure_again(changed, options):
+    assert verdict(advice(**changed), **options) == ""
 
 
 def put(reports: Path, name: str, earlier: Advice, at: float) -> Path:

@@ -8,6 +8,8 @@ from advisor.schema import Model, Recipe, Workload
 from advisor.units import show
 
 OWN = "own"
+_PRETRAINED_FROM = 2e9
+"""Tokens from which a run without a stated method is pre-training: fine-tuning sets are far smaller."""
 
 # A family without a reference workload of its own takes the recipe of one like it.
 _LIKE = {
@@ -37,6 +39,8 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     found = find_model(catalogue, model) if isinstance(model, str) else model
     told = method
     method, beside = _PREFERENCE.get((method or "").lower().replace("-", "_"), (method, {}))
+    if method is None and tokens is not None and tokens >= _PRETRAINED_FROM and _unit(found) == "tokens":
+        method = "pretrain"
     like = _pattern(catalogue, found, method)
     check_word(catalogue, "method", method)
     check_word(catalogue, "precision", precision)
@@ -54,7 +58,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         samples = samples * recipe.seq_len / length
     flags = {
         "tokens": tokens,
-        "method": method,
+        "method": told,
         "precision": precision,
         "sequence length": seq_len,
         "batch": batch,

@@ -107,6 +107,7 @@ def _pdf() -> Iterator[Check]:
 
 
 def _drivers() -> Iterator[Check]:
+    from advisor.cli.tell_machine import unanswered_probes
     from advisor.probe import detect
 
     machine = detect(ask_frameworks=False, workdir=here())
@@ -118,7 +119,13 @@ def _drivers() -> Iterator[Check]:
             continue
         yield Check(f"probe of {skipped.probe}", False, skipped.reason, skipped.hint)
     if not machine.devices:
-        yield Check("Accelerators", True, "none found; a CPU-only machine is fine")
+        unanswered = unanswered_probes(machine)
+        told = (
+            f"not known: no answer from {unanswered}"
+            if unanswered
+            else "none found; a CPU-only machine is fine"
+        )
+        yield Check("Accelerators", not unanswered, told)
     for device in machine.devices:
         name = device.name.value or device.name.reason or "unknown"
         yield Check(f"{device.vendor} {device.kind} {device.index}", device.status.value == "ok", name[:80])

@@ -10,6 +10,7 @@ from rich.table import Table
 from advisor.schema import Cpu, Device, Fact, Machine
 from advisor.units import show
 
+ACCELERATOR_PROBES = frozenset({"amd", "apple", "ascend", "intel", "nvidia", "other", "tpu"})
 NAME_LIMIT = 80  # names come from drivers and hosts: a 10 kB name must not flood a terminal
 
 
@@ -63,7 +64,8 @@ def _machine_lines(machine: Machine) -> Iterable[tuple[str, str]]:
         if extra:
             yield "", ", ".join(extra)
     if not machine.devices:
-        yield "Accelerator", "none found"
+        unanswered = unanswered_probes(machine)
+        yield "Accelerator", f"not known: no answer from {unanswered}" if unanswered else "none found"
     for framework in machine.software.frameworks:
         sees = framework.sees
         if sees.known:
@@ -72,6 +74,13 @@ def _machine_lines(machine: Machine) -> Iterable[tuple[str, str]]:
             seen = f"what it sees is unknown: {sees.reason}"
         if framework.version.known:
             yield framework.name, f"{clean(framework.version)} (built for {clean(framework.build)}); {seen}"
+
+
+def unanswered_probes(machine: Machine) -> str:
+    """Accelerator probes that could not tell whether there is a device ("nvidia, amd"), or ""."""
+    untold = ("timeout", "failed", "lost", "no_permission", "version_mismatch")
+    names = (one.probe.partition(" ")[0] for one in machine.skipped if one.status.value in untold)
+    return ", ".join(name for name in dict.fromkeys(names) if name in ACCELERATOR_PROBES)
 
 
 def _device_line(device: Device) -> str:

@@ -27,6 +27,9 @@ HINTS = {
 }
 
 
+BINDING = ("nvmlInit", "nvmlShutdown", "NVMLError")  # what every release of NVIDIA's binding has
+
+
 class Unavailable(Exception):
     """NVML as a whole cannot be used: `answer` says how and why."""
 
@@ -96,6 +99,11 @@ def opened(begin: Begin = lambda _call, _needed: None) -> Iterator[Library]:
     except Exception as error:
         reason = f"module pynvml: {type(error).__name__}: {error}"
         raise Unavailable(Answer(None, "lib_missing", "import pynvml", reason)) from error
+    lacking = [name for name in BINDING if not hasattr(binding, name)]
+    if lacking:
+        where = getattr(binding, "__file__", None) or "no file"
+        reason = f"the module pynvml here ({where}) is another package's, not NVIDIA's: no {lacking[0]} in it"
+        raise Unavailable(Answer(None, "lib_missing", "import pynvml", reason))
     _initialise(binding, begin)
     try:
         yield Library(binding, begin)

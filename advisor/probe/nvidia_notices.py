@@ -100,6 +100,8 @@ def _system(raw: dict[str, Any]) -> list[dict[str, str]]:
 def _init_hint(init: FactDict, raw: dict[str, Any]) -> str:
     """What to do about an NVML that did not start."""
     if init["source"] == "nvml:import pynvml":
+        if "another package's" in init["reason"]:
+            return "Remove the wrong package named pynvml, then: pip install nvidia-ml-py."
         return "pip install nvidia-ml-py"
     if said_code(init["reason"], DRIVER_NOT_LOADED) and raw.get("kernel_module"):
         return NO_DEVICE_FILES

@@ -165,6 +165,18 @@ def test_without_the_binding(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pynvml" in caught.value.answer.reason
 
 
+@pytest.mark.parametrize("lacking", ["nvmlInit", "NVMLError"])
+def test_a_module_of_that_name_that_is_no_binding(monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
+    wrong = binding(nvmlInit=lambda: None, nvmlShutdown=lambda: None)
+    delattr(wrong, lacking)
+    monkeypatch.setitem(sys.modules, "pynvml", wrong)
+    with pytest.raises(nvml.Unavailable) as caught, nvml.opened():
+        pass
+    answer = caught.value.answer
+    assert (answer.status, answer.call) == ("lib_missing", "import pynvml")
+    assert f"another package's, not NVIDIA's: no {lacking}" in answer.reason
+
+
 def test_wsl_folder_is_tried_after_the_loaders(
     nvml_builds: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

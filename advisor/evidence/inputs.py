@@ -234,9 +234,15 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
     sharding = reading.word("shardings", record.text("sharding")) if record.text("sharding") else None
     if sharding is not None:
         found.put("sharding", sharding, Kind.published, row)
+    elif record.text("sharding"):
+        return f"sharding '{record.text('sharding')[:40]}' is not modelled"
     recompute = record.text("recompute")
     if recompute in ("none", "selective", "full"):
         found.put("recompute", recompute, Kind.published, row)
+    elif recompute:
+        return f"recompute '{recompute[:40]}' is not one of none, selective, full"
+    if (degrees["ep"] or 1.0) > 1 and found.values["family"] not in ("moe", "size_only", "stated"):
+        return f"it spreads experts over {degrees['ep']:g} devices, but its network has none"
     offload = record.text("offload") or "none"
     if offload not in ("none", "optimizer", "params"):
         return f"offload '{offload[:40]}' is not modelled"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from advisor.app import Knowledge
 from advisor.estimate import evaluate
 from advisor.evidence.inputs import Run, run_of
-from advisor.evidence.record import Record, Refusal
+from advisor.evidence.record import Record, Refusal, record_of
 from advisor.evidence.table import table_of_runs
 
 
@@ -114,3 +115,24 @@ def test_a_run_is_predicted_by_the_rules(
     seconds = evaluate(knowledge.book, table_of_runs(knowledge.book, runs), ["step_s"]).columns["step_s"]
     assert 1.8 * seconds[0] < seconds[1] < 3 * seconds[0]
     assert seconds[2] < seconds[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"recompute": "sometimes"}, "recompute 'sometimes'"),
+        ({"sharding": "shattered"}, "sharding 'shattered'"),
+        ({"ep": 8}, "network has none"),
+    ],
+)
+def test_words_and_degrees_that_cannot_be_are_refused(more: dict[str, object], told: str) -> None:
+    row = {
+        "id": "made-up", "vendor": "nvidia", "accelerator": "A100-SXM4-80GB", "num_accelerators": 8,
+        "family": "decoder", "model": "Llama-2-7B", "layers": 32, "hidden": 4096, "heads": 32,
+        "ffn_hidden": 11008, "vocab": 32000, "seq_len": 4096, "global_batch": 64, "precision": "bf16",
+        "step_time_s": 3.0,
+    }  # fmt: skip
+    assert not isinstance(run_of(cast(Record, record_of(json.dumps(row), "x"))), Refusal)
+    found = run_of(cast(Record, record_of(json.dumps({**row, **more}), "x")))
+    assert isinstance(found, Refusal)
+    assert told in found.reason

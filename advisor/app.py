@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -156,7 +157,7 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
     advice = _as_far_as_it_gets(_steps(options, knowledge, advice, raw, keeper, listen), advice, listen)
     try:
         keeper.snapshot(advice)  # an interrupt may have come before the newest figure was saved
-        advice = with_estimates(knowledge, advice)
+        advice = with_estimates(knowledge, _with_sight(advice))
         advice = advice.model_copy(update={"stage": "complete"})
         keeper.finish(advice)
         from advisor.render import render_report
@@ -196,6 +197,15 @@ def _as_far_as_it_gets(steps: Generator[Advice, None, None], advice: Advice, lis
     except KeyboardInterrupt:
         return _interrupted(advice, listen)
     return advice
+
+
+def _with_sight(advice: Advice) -> Advice:
+    """The advice with what torch saw when it was imported for measuring."""
+    from advisor.calibrate.sight import as_measured
+
+    if advice.machine is None or advice.calibration is None:
+        return advice
+    return advice.model_copy(update={"machine": as_measured(advice.machine, advice.calibration)})
 
 
 def _interrupted(advice: Advice, listen: Listener) -> Advice:
@@ -297,7 +307,10 @@ def _ask_frameworks(
     assert before is not None  # noqa: S101 - the first verdict is on a machine
     machine = add_frameworks(before, raw, python=options.python, workdir=options.workdir)
     if machine is before:
-        return advice
+        from advisor.calibrate.sight import LEFT_OUT, NOTHING_TO_SEE, never_asked
+
+        reason = LEFT_OUT if os.environ.get("HWADVISOR_PROBE_ASK") == "0" else NOTHING_TO_SEE
+        return advice.model_copy(update={"machine": never_asked(before, reason)})
     advice = with_estimates(knowledge, advice.model_copy(update={"machine": machine}), catalogue=False)
     listen.verdict(advice)
     for notice in machine.notices:

@@ -13,11 +13,13 @@ import pytest
 
 from advisor import app
 from advisor.app import ScanOptions, scan
+from advisor.calibrate.sight import NOTHING_TO_SEE
 from advisor.data import advice as kept
 from advisor.data.advice import Keeper, load_advice
 from advisor.data.files import unwritable, write_atomic
 from advisor.errors import Interrupted, UserError
-from advisor.schema import Advice, Calibration, Measurement
+from advisor.probe import detect
+from advisor.schema import Advice, Calibration, Fact, Framework, Measurement, Software, Status
 
 
 class _Silent:
@@ -159,6 +161,24 @@ class Interrupter:
             if self.left == 0:
                 raise KeyboardInterrupt
         return self.call(*args, **named)
+
+
+@pytest.mark.parametrize("torch", ["", "2.13.0"])
+def test_the_report_does_not_end_with_a_framework_that_is_still_to_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch: str
+) -> None:
+    found: Fact[str] = Fact(value="2.13.0", status=Status.ok, source="test")
+    later: Fact[Any] = Fact(status=Status.not_asked, source="test", reason="not asked yet")
+    software = Software(frameworks=(Framework(name="torch", version=found, sees=later),))
+    real = detect(ask_frameworks=False).model_copy(update={"software": software, "devices": ()})
+    figures = calibrated(1).model_copy(update={"torch_version": torch, "complete": True})
+    monkeypatch.setattr("advisor.probe.detect", lambda **_: real)
+    monkeypatch.setattr("advisor.probe.add_frameworks", lambda before, *_, **__: before)
+    monkeypatch.setattr("advisor.calibrate.run_calibration", lambda *_: iter([figures]))
+    machine = scan(ScanOptions(output=tmp_path, formats=("html",)), _Silent()).advice.machine
+    assert machine is not None
+    sees = machine.software.frameworks[0].sees
+    assert (sees.value, sees.reason) == (((), "") if torch else (None, NOTHING_TO_SEE))
 
 
 def has_figures(*args: Any, **_: object) -> bool:

@@ -7,7 +7,6 @@ import re
 from markupsafe import Markup
 
 from advisor.render import select
-from advisor.render.clean import slug
 from advisor.render.marks import Marks, foreign, number
 from advisor.render.texts import Texts
 from advisor.schema import (
@@ -17,13 +16,11 @@ from advisor.schema import (
     Estimate,
     Fact,
     FrameworkDevice,
-    Kind,
     Machine,
     Measurement,
     NetworkInterface,
     NvLink,
     Skipped,
-    TraceStep,
     Workload,
 )
 from advisor.units import GIB
@@ -375,33 +372,6 @@ def command(text: str) -> Markup:
 def code_text(text: str) -> Markup:
     """A digest or an expression, as it stands."""
     return Markup('<span class="code">{}</span>').format(foreign(text, 200))
-
-
-def step_mark(step: TraceStep, advice: Advice, marks: Marks) -> Markup:
-    """The mark of a step of a trace: to the measurement it names, if it names one."""
-    kind = step.kind if step.kind in set(Kind) else Kind.rule
-    measured = {m.id for m in advice.calibration.measurements} if advice.calibration else set()
-    return marks.mark(kind, slug("m", step.source) if step.source in measured else "", step.source)
-
-
-def step_origin(step: TraceStep) -> Markup:
-    """Rule, file and source of a step."""
-    parts = [part for part in (step.rule, step.file, step.source) if part]
-    return foreign(" · ".join(parts), 240) if parts else Markup()
-
-
-def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
-    """Whose trace it is: the workload and the target of the first estimate that rests on it."""
-    titles = {workload.id: workload.title for workload in advice.workloads}
-    for estimate in advice.estimates:
-        for name, quantity in estimate.quantities.items():
-            if quantity.trace == key:
-                several = len({q.trace for q in estimate.quantities.values()}) > 1
-                what = said(t, titles.get(estimate.workload, estimate.workload), 90)
-                where = said(t, estimate.target.label, 80)
-                title = t("trace.title", "{workload} on {target}", workload=what, target=where)
-                return Markup("{}: {}").format(title, quantity_name(t, name)) if several else title
-    return foreign(key, 120)
 
 
 def quantity_name(t: Texts, name: str) -> Markup:

@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import describe, select, steps, summary, why
+from advisor.render import describe, select, steps, summary, todo, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
@@ -125,6 +125,7 @@ def _context(
         "steps": steps,
         "describe": describe,
         "summary": summary,
+        "todo": todo,
         "why": why,
         "kinds": tuple(LETTERS),
         "paged": paged,

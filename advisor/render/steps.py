@@ -1,8 +1,14 @@
-"""Which traces a report prints, and which of their steps: those that tell something."""
+"""Which traces a report prints, under which title, and which of their steps: those that tell something."""
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
+from advisor.render import describe
+from advisor.render.clean import slug
+from advisor.render.marks import Marks, foreign
 from advisor.render.select import best_here, cheapest
+from advisor.render.texts import Texts
 from advisor.schema import Advice, Kind, TraceStep
 
 TRACES_PAGED = 1  # printed traces show how it is done; all of them are attached
@@ -52,3 +58,30 @@ def _depths(found: tuple[TraceStep, ...]) -> dict[str, int]:
                 depth[below] = depth[name] + 1
                 waiting.append(below)
     return depth
+
+
+def step_mark(step: TraceStep, advice: Advice, marks: Marks) -> Markup:
+    """The mark of a step of a trace: to the measurement it names, if it names one."""
+    kind = step.kind if step.kind in set(Kind) else Kind.rule
+    measured = {m.id for m in advice.calibration.measurements} if advice.calibration else set()
+    return marks.mark(kind, slug("m", step.source) if step.source in measured else "", step.source)
+
+
+def step_origin(step: TraceStep) -> Markup:
+    """Rule, file and source of a step."""
+    parts = [part for part in (step.rule, step.file, step.source) if part]
+    return foreign(" · ".join(parts), 240) if parts else Markup()
+
+
+def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
+    """Whose trace it is: the workload and the target of the first estimate that rests on it."""
+    titles = {workload.id: workload.title for workload in advice.workloads}
+    for estimate in advice.estimates:
+        for name, quantity in estimate.quantities.items():
+            if quantity.trace == key:
+                several = len({q.trace for q in estimate.quantities.values()}) > 1
+                what = describe.said(t, titles.get(estimate.workload, estimate.workload), 90)
+                where = describe.said(t, estimate.target.label, 80)
+                title = t("trace.title", "{workload} on {target}", workload=what, target=where)
+                return Markup("{}: {}").format(title, describe.quantity_name(t, name)) if several else title
+    return foreign(key, 120)

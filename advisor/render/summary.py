@@ -1,4 +1,4 @@
-"""The first page: the answer in a sentence, the figures that carry it, and what to do next."""
+"""The first page: the answer in a sentence and the figures that carry it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from advisor.render import describe, select
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Estimate, Grade, Workload
+from advisor.schema import Advice, Estimate, Workload
 
 NOTHING = Markup()
 
@@ -22,14 +22,6 @@ class KeyFigure:
     label: Markup
     figure: Markup
     note: Markup = NOTHING
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something to do next, and why."""
-
-    do: Markup
-    why: Markup = NOTHING
 
 
 def title(advice: Advice, t: Texts) -> Markup:
@@ -61,7 +53,7 @@ def subtitle(advice: Advice, t: Texts) -> Markup:
 
 def answer(advice: Advice, t: Texts) -> Markup:
     """What this machine can do with the workloads, in one or two sentences."""
-    states = _states(advice)
+    states = states_here(advice)
     if not states:
         return _no_estimates(advice, t)
     total = len(states)
@@ -109,7 +101,7 @@ def answer(advice: Advice, t: Texts) -> Markup:
 
 def _refused(advice: Advice, t: Texts, total: int) -> Markup:
     """Why nothing runs here: memory, software and not knowing are three different answers."""
-    counts = _refusals(advice)
+    counts = refusals(advice)
     if counts.get("memory") == total:
         return t("answer.none", "None of {total} workloads fits into this machine's memory.", total=total)
     if counts.get("unknown") == total:
@@ -137,7 +129,7 @@ def _refused(advice: Advice, t: Texts, total: int) -> Markup:
     )
 
 
-def _refusals(advice: Advice) -> dict[str, int]:
+def refusals(advice: Advice) -> dict[str, int]:
     """Reason -> how many workloads cannot run here for it."""
     counts: dict[str, int] = {}
     for workload in advice.workloads:
@@ -213,7 +205,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
             else NOTHING,
         )
     )
-    states = _states(advice)
+    states = states_here(advice)
     if states:
         done = sum(s in ("in_time", "fits") for _, s in states)
         fits = done + sum(s == "slow" for _, s in states)
@@ -232,7 +224,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
 
 def _fit_note(advice: Advice, t: Texts, fits: int) -> Markup:
     """How many could run at all, and how many only software keeps from it."""
-    counts = _refusals(advice)
+    counts = refusals(advice)
     if blocked := counts.get("framework"):
         return t(
             "key.workloads.blocked",
@@ -279,106 +271,6 @@ def _memory(advice: Advice, marks: Marks) -> KeyFigure:
     )
 
 
-def next_steps(advice: Advice, marks: Marks) -> list[Step]:
-    """What to do next, the most useful first; at most four."""
-    t = marks.t
-    steps = [
-        *_measure_again(advice, t),
-        *_unseen(advice, t),
-        *_get_instead(advice, marks),
-        *_quiet(advice, t),
-    ]
-    return steps[:4]
-
-
-def _measure_again(advice: Advice, t: Texts) -> list[Step]:
-    if advice.calibration is None:
-        return [
-            Step(
-                t("next.scan", "Run hwadvisor scan to measure this machine."),
-                t("next.scan.why", "Estimates from probe and catalogue alone have far wider ranges."),
-            )
-        ]
-    if not advice.calibration.complete:
-        return [
-            Step(
-                t("next.finish", "Run hwadvisor scan again and let it finish."),
-                t("next.finish.why", "The measuring was cut short; what was measured is in this report."),
-            )
-        ]
-    return []
-
-
-def _unseen(advice: Advice, t: Texts) -> list[Step]:
-    seen = select.unseen_devices(advice)
-    if not seen and _refusals(advice).get("framework"):
-        return [_install(advice, t)]
-    return [
-        Step(
-            t(
-                "next.framework",
-                "Install a framework build that can use {device}.",
-                device=describe.device_title(t, device),
-            ),
-            device_reason(device.framework_name.reason, t),
-        )
-        for device in seen[:1]
-    ]
-
-
-def _install(advice: Advice, t: Texts) -> Step:
-    """What to install when an estimate says that no framework can use the device."""
-    blocked = next(
-        e
-        for w in advice.workloads
-        if (e := select.refusal(advice, w)) is not None and select.refused_by(e) == "framework"
-    )
-    names = [describe.device_title(t, d) for d in select.usable_devices(advice)[:1]]
-    return Step(
-        t(
-            "next.install",
-            "Install PyTorch in a build that can use {device}, then run hwadvisor scan again.",
-            device=names[0] if names else describe.said(t, blocked.target.label, 80),
-        ),
-        describe.said(t, describe.first_sentence(blocked.why)),
-    )
-
-
-def device_reason(reason: str, t: Texts) -> Markup:
-    """Why the framework does not see a device."""
-    return (
-        describe.said(t, reason)
-        if reason
-        else t("next.framework.why", "The driver lists it, but no framework here sees it.")
-    )
-
-
-def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
-    """The cheapest choice for the first workload that does not finish in time here."""
-    t = marks.t
-    beyond = [w for w, s in _states(advice) if s in ("slow", "no")]
-    choices = [(w, e) for w in beyond if (e := select.cheapest(advice, w)) is not None]
-    if not choices:
-        return []
-    workload, choice = choices[0]  # the user's own workload stands first
-    age = select.old_rent(advice, choice)
-    why = t(
-        "next.get.why",
-        "This machine does not finish that job in time; of all listed choices this one costs least.",
-    )
-    if age is not None:
-        why += Markup(" ") + t("next.get.old", "The price is {days} days old.", days=age)
-    do = t(
-        "next.get",
-        "For {workload}, rent {label}: about {time} for {rent}.",
-        workload=describe.said(t, workload.title),
-        label=target_label(advice, choice, t),
-        time=marks.quantity(choice.quantities.get("time_s")),
-        rent=marks.quantity(choice.quantities.get("rent_usd")),
-    )
-    return [Step(do, why)]
-
-
 def devices_within(estimate: Estimate, t: Texts) -> Markup:
     """ "devices in them: 64" where the packages that one rents are several devices each; else nothing."""
     if estimate.target.devices == estimate.target.packages:
@@ -397,21 +289,7 @@ def target_label(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
     return Markup("{} ({})").format(label, within) if within else label
 
 
-def _quiet(advice: Advice, t: Texts) -> list[Step]:
-    if advice.calibration is None:
-        return []
-    noisy = sum(m.grade == Grade.C for m in advice.calibration.measurements)
-    if not noisy:
-        return []
-    return [
-        Step(
-            t("next.quiet", "Measure again when nothing else runs here."),
-            t("next.quiet.why", "Figures that could only be given as a range: {count}.", count=noisy),
-        )
-    ]
-
-
-def _states(advice: Advice) -> list[tuple[Workload, str]]:
+def states_here(advice: Advice) -> list[tuple[Workload, str]]:
     """Each workload that was estimated here with its state."""
     return [
         (w, select.state(best, w))

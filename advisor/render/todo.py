@@ -1,0 +1,135 @@
+"""What to do next, as the end of the first page tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from advisor.render import describe, select
+from advisor.render.marks import Marks
+from advisor.render.summary import NOTHING, refusals, states_here, target_label
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Grade
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do next, and why."""
+
+    do: Markup
+    why: Markup = NOTHING
+
+
+def next_steps(advice: Advice, marks: Marks) -> list[Step]:
+    """What to do next, the most useful first; at most four."""
+    t = marks.t
+    steps = [
+        *_measure_again(advice, t),
+        *_unseen(advice, t),
+        *_get_instead(advice, marks),
+        *_quiet(advice, t),
+    ]
+    return steps[:4]
+
+
+def _measure_again(advice: Advice, t: Texts) -> list[Step]:
+    if advice.calibration is None:
+        return [
+            Step(
+                t("next.scan", "Run hwadvisor scan to measure this machine."),
+                t("next.scan.why", "Estimates from probe and catalogue alone have far wider ranges."),
+            )
+        ]
+    if not advice.calibration.complete:
+        return [
+            Step(
+                t("next.finish", "Run hwadvisor scan again and let it finish."),
+                t("next.finish.why", "The measuring was cut short; what was measured is in this report."),
+            )
+        ]
+    return []
+
+
+def _unseen(advice: Advice, t: Texts) -> list[Step]:
+    seen = select.unseen_devices(advice)
+    if not seen and refusals(advice).get("framework"):
+        return [_install(advice, t)]
+    return [
+        Step(
+            t(
+                "next.framework",
+                "Install a framework build that can use {device}.",
+                device=describe.device_title(t, device),
+            ),
+            device_reason(device.framework_name.reason, t),
+        )
+        for device in seen[:1]
+    ]
+
+
+def _install(advice: Advice, t: Texts) -> Step:
+    """What to install when an estimate says that no framework can use the device."""
+    blocked = next(
+        e
+        for w in advice.workloads
+        if (e := select.refusal(advice, w)) is not None and select.refused_by(e) == "framework"
+    )
+    names = [describe.device_title(t, d) for d in select.usable_devices(advice)[:1]]
+    return Step(
+        t(
+            "next.install",
+            "Install PyTorch in a build that can use {device}, then run hwadvisor scan again.",
+            device=names[0] if names else describe.said(t, blocked.target.label, 80),
+        ),
+        describe.said(t, describe.first_sentence(blocked.why)),
+    )
+
+
+def device_reason(reason: str, t: Texts) -> Markup:
+    """Why the framework does not see a device."""
+    return (
+        describe.said(t, reason)
+        if reason
+        else t("next.framework.why", "The driver lists it, but no framework here sees it.")
+    )
+
+
+def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
+    """The cheapest choice for the first workload that does not finish in time here."""
+    t = marks.t
+    beyond = [w for w, s in states_here(advice) if s in ("slow", "no")]
+    choices = [(w, e) for w in beyond if (e := select.cheapest(advice, w)) is not None]
+    if not choices:
+        return []
+    workload, choice = choices[0]  # the user's own workload stands first
+    age = select.old_rent(advice, choice)
+    why = t(
+        "next.get.why",
+        "This machine does not finish that job in time; of all listed choices this one costs least.",
+    )
+    if age is not None:
+        why += Markup(" ") + t("next.get.old", "The price is {days} days old.", days=age)
+    do = t(
+        "next.get",
+        "For {workload}, rent {label}: about {time} for {rent}.",
+        workload=describe.said(t, workload.title),
+        label=target_label(advice, choice, t),
+        time=marks.quantity(choice.quantities.get("time_s")),
+        rent=marks.quantity(choice.quantities.get("rent_usd")),
+    )
+    return [Step(do, why)]
+
+
+def _quiet(advice: Advice, t: Texts) -> list[Step]:
+    if advice.calibration is None:
+        return []
+    noisy = sum(m.grade == Grade.C for m in advice.calibration.measurements)
+    if not noisy:
+        return []
+    return [
+        Step(
+            t("next.quiet", "Measure again when nothing else runs here."),
+            t("next.quiet.why", "Figures that could only be given as a range: {count}.", count=noisy),
+        )
+    ]

@@ -64,15 +64,16 @@ class Pipes:
             self._stop("failed")
             raise
 
-    def listen(self, until: float, take: Callable[[bytes], bool] | None = None) -> str:
+    def listen(self, until: float | Callable[[], float], take: Callable[[bytes], bool] | None = None) -> str:
         """ "ended" when stdout has, "timeout" at `until` (monotonic), "flood"; killed in the last two cases.
 
+        `until` may be asked again after each line, where the time left depends on what was said.
         `take` is told each line of stdout, and says whether it was the last: what a process leaves behind may
         hold its stdout open. Without it all of stdout is kept in `out`.
         """
         said, rest = 0, b""
         while "out" in self._open:
-            name, data = self._next(until)
+            name, data = self._next(until() if callable(until) else until)
             if not name:
                 return self._stop("timeout")
             if name == "err" or not data:

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.probe import amd, apple, ascend, software_seen, tpu
+from advisor.probe import amd, apple, ascend, nvidia, software_seen, tpu
 from advisor.probe.facts import none, ok
 from advisor.probe.reading import children, clean, may_ask, pci_functions, section
 from advisor.probe.software_ask import ask, check_python
@@ -29,6 +29,7 @@ NAME = "software"
 GROUP = "software"
 VERSIONS_TIMEOUT_S = 10.0
 ASK_TIMEOUT_S = 60.0  # importing torch takes 2.5 s from a warm disk and half a minute from a cold network one
+DRIVER_S = 5.0  # for one call of a driver once torch is imported, and its patience where many GPUs start
 # torch is asked alone (others would hold memory on the device), the rest after it
 DEADLINE_S = VERSIONS_TIMEOUT_S + 2 * ASK_TIMEOUT_S + 5.0
 
@@ -103,12 +104,16 @@ def read(root: Path, say: Say) -> None:
     for name in FRAMEWORKS:
         here = f"build:{name}" in said["answers"]
         if here and may_ask(say, f"ask:{name}", f"{python} (import {name})"):
-            say(f"ask:{name}", _asked(python, name))
+            say(f"ask:{name}", _asked(python, name, root, hints))
 
 
-def _asked(python: str, name: str) -> dict[str, Any]:
+def _asked(python: str, name: str, root: Path, hints: dict[str, str]) -> dict[str, Any]:
     """One framework's answers. Only torch gets all of ASK_TIMEOUT_S: the three others share as much."""
-    return ask(python, name, ASK_TIMEOUT_S if name == "torch" else ASK_TIMEOUT_S / 3)
+    if name != "torch":
+        return ask(python, name, ASK_TIMEOUT_S / 3)
+    # nobody tells how long AMD's driver takes to start its GPUs: as long as NVIDIA's for eight
+    patience_s = nvidia.MAX_PATIENCE_S if "amd" in hints else nvidia.patience_s(root)
+    return ask(python, name, ASK_TIMEOUT_S, driver_s=DRIVER_S + patience_s)
 
 
 def _wanted(wish: str, hints: dict[str, str], answers: dict[str, Any]) -> bool:

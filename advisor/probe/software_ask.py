@@ -25,6 +25,9 @@ CHECK_TIMEOUT_S = 10.0
 LINGER_S = 2.0  # for a child to end after its last answer
 MAX_SAID_BYTES = 4 * 1024 * 1024  # an honest answer is some kB: every package and device
 MAX_VERSION_BYTES = 64 * 1024  # a start-up file of the user's may print as well
+# calls that do no more than ask the driver. Not the first kernel, which loads code for the device from disk,
+# and not the other stacks, whose start reads libraries as an import does
+DRIVER_CALLS = ("torch.cuda.", "torch._C._cuda", "mem_get_info(cuda")
 OLDEST = (3, 8)  # what software_child.py is written for
 
 # Order of devices as the drivers list them, and no framework that takes all memory for itself. What the
@@ -43,10 +46,12 @@ def ask(
     question: str,
     timeout_s: float,
     heard: Callable[[str, Any], None] | None = None,
+    driver_s: float | None = None,
 ) -> dict[str, Any]:
     """Run software_child.py: {"answers": {key: value}, "devices": […], "status", "reason", "seconds"}.
 
-    `heard` is told every line at once. Never waits longer than `timeout_s`.
+    `heard` is told every line at once. Never waits longer than `timeout_s`, nor longer than `driver_s` for
+    a call of the driver that the child has named.
     """
     started = time.monotonic()
     state: dict[str, Any] = {"answers": {}, "devices": [], "status": "ok", "reason": "", "began": ""}
@@ -61,7 +66,8 @@ def ask(
         pipes = Pipes(process, MAX_SAID_BYTES)
     except OSError as error:
         return state | {"status": unstarted(error), "reason": f"{python}: {error.strerror}", "seconds": 0.0}
-    how = pipes.listen(started + timeout_s, lambda line: _take(line, state, heard))
+    wait = _Wait(state, timeout_s, driver_s)
+    how = pipes.listen(lambda: wait.limit()[0], lambda line: wait.heard(_take(line, state, heard)))
     if how == "ended":
         _conclude(pipes, state)
     elif how == "flood":
@@ -69,9 +75,29 @@ def ask(
         state["reason"] = f"said more than {MAX_SAID_BYTES // 2**20} MiB and was stopped{_last(state)}"
     else:
         state["status"] = "timeout"
-        state["reason"] = f"no answer within {timeout_s:.3g} s{_last(state)}"
+        state["reason"] = f"no answer within {wait.limit()[1]:.3g} s{_last(state)}"
     state["seconds"] = round(time.monotonic() - started, 3)
     return state
+
+
+class _Wait:
+    """How long the child is waited for: `timeout_s` in all, or `driver_s` for a driver call it began."""
+
+    def __init__(self, state: dict[str, Any], timeout_s: float, driver_s: float | None) -> None:
+        self._state, self._timeout_s, self._driver_s = state, timeout_s, driver_s
+        self._heard_at = time.monotonic()
+        self._end = self._heard_at + timeout_s
+
+    def heard(self, last: bool) -> bool:
+        """Note that a line came."""
+        self._heard_at = time.monotonic()
+        return last
+
+    def limit(self) -> tuple[float, float]:
+        """When the time is up (monotonic), and the seconds that were given."""
+        if self._driver_s is not None and self._state["began"].startswith(DRIVER_CALLS):
+            return min((self._end, self._timeout_s), (self._heard_at + self._driver_s, self._driver_s))
+        return self._end, self._timeout_s
 
 
 def _environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from vendor_fakes import MODULES, asked, machine, pci, tool, tree
 
 from advisor.errors import UserError
-from advisor.probe import software, software_ask, software_seen
+from advisor.probe import nvidia, software, software_ask, software_seen
 from advisor.schema import Framework, Machine
 
 GIB = 2**30
@@ -153,6 +153,28 @@ def test_a_hang_keeps_the_devices_before_it_and_names_the_call(lab: Lab) -> None
     assert [d.uuid for d in torch.sees.value or ()] == [SLOW["uuid"]]
     assert "mem_get_info(cuda:1)" in torch.sees.reason
     assert "1.5 s" in torch.sees.reason
+
+
+@pytest.mark.parametrize(
+    ("at", "call"),
+    [("device_count", "torch.cuda.device_count()"), ("init", "torch.cuda.init()")],
+)
+def test_a_driver_that_hangs_costs_its_own_deadline_not_that_of_the_import(
+    lab: Lab, at: str, call: str
+) -> None:
+    lab.torch({"devices": [SLOW, FAST], "hang_at": at})
+    lab.patch.setattr(software, "DRIVER_S", 0.5)
+    sees = lab.framework().sees
+    assert (sees.value, sees.status) == (None, "timeout")
+    assert sees.reason == f"no answer within 0.5 s in {call}"
+
+
+def test_a_driver_that_starts_many_gpus_is_given_its_patience(lab: Lab) -> None:
+    lab.torch({"devices": [SLOW], "hang_at": "init"})
+    tree(lab.root, {"dev/nvidia0": "", "dev/nvidia1": ""})
+    lab.patch.setattr(software, "DRIVER_S", 0.2)
+    lab.patch.setattr(nvidia, "START_S_PER_GPU", 0.5)
+    assert "no answer within 0.7 s in torch.cuda.init()" in lab.framework().sees.reason
 
 
 def test_an_import_that_hangs_is_a_timeout(lab: Lab) -> None:

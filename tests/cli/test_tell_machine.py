@@ -9,6 +9,7 @@ import pytest
 from conftest import FakeNvml
 from rich.console import Console
 
+from advisor.cli import doctor
 from advisor.cli.tell_machine import tell_machine, unanswered_probes
 from advisor.probe import nvidia
 from advisor.schema import Machine, Skipped, Status
@@ -59,3 +60,13 @@ def test_a_wrong_module_is_told_with_what_to_install_instead() -> None:
     assert entry["hint"] == "Remove the wrong package named pynvml, then: pip install nvidia-ml-py."
     (entry,) = nvidia.parse({"init": {**init, "reason": "module pynvml: not there"}})["skipped"]
     assert entry["hint"] == "pip install nvidia-ml-py"
+
+
+@pytest.mark.parametrize(("status", "ok"), [("timeout", False), ("lib_missing", True)])
+def test_doctor_calls_accelerators_fine_only_where_it_knows(
+    monkeypatch: pytest.MonkeyPatch, status: str, ok: bool
+) -> None:
+    monkeypatch.setattr("advisor.probe.detect", lambda **_: without("nvidia", status))
+    (row,) = [check for check in doctor._drivers() if check.name == "Accelerators"]
+    assert row.ok is ok
+    assert ("none found" in row.detail) is ok

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-from typing import Any
+from typing import Any, Callable
 
 from .timing import Clock, EventClock, WallClock
 
@@ -152,13 +152,17 @@ def _uuid(raw: Any) -> str:
     return text if text.startswith(("GPU-", "MIG-")) else f"GPU-{text}"
 
 
-def accelerators(torch: Any, lost: dict[str, str] | None = None) -> list[str]:
+def accelerators(
+    torch: Any, lost: dict[str, str] | None = None, begin: Callable[[str], object] = str
+) -> list[str]:
     """torch's names of all accelerators this process may use.
 
-    A kind whose stack raises when asked is left out; its reason goes into `lost`.
+    A kind whose stack raises when asked is left out; its reason goes into `lost`. `begin` is told each kind
+    before its driver is called, which may never return.
     """
     names: list[str] = []
     for kind in KINDS:
+        begin(kind)
         try:
             names += _of_kind(torch, kind)
         except Exception as error:  # vendor stacks raise anything; one must not cost the others

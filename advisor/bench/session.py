@@ -72,7 +72,7 @@ class Session:
             if self.threads:
                 self.torch.set_num_threads(self.threads)
             self.threads = self.threads or int(self.torch.get_num_threads())
-            names = [] if hide else accelerators(self.torch, lost)
+            names = [] if hide else accelerators(self.torch, lost, self._asking)
             seen = [Device(self.torch, name).describe() for name in names]
         except ModuleNotFoundError as error:
             self.trouble = f"No module named {error.name}"
@@ -92,6 +92,11 @@ class Session:
                 "seconds": time.perf_counter() - begun,
             }
         )
+
+    def _asking(self, kind: str) -> None:
+        """Name the driver about to be called, to a parent that wants to know."""
+        if self.settings.get("name_calls"):
+            self.send({"event": "asking", "kind": kind})
 
     def run(self, tests: list[dict[str, Any]], ready: Callable[[], object] = bool) -> int:
         """All tests in order; a test that fails costs itself alone.

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from advisor.calibrate.guard import Child, bench_command
+from advisor.calibrate.guard import Child, Deadline, Message, bench_command
 from advisor.errors import MissingLibrary, UserError, nearest
 
 KINDS = ("cpu", "cuda", "xpu", "mps", "npu")
@@ -16,6 +16,11 @@ ALIASES = {"rocm": "cuda", "hip": "cuda", "gpu": "cuda", "nvidia": "cuda", "amd"
 OLDEST = (3, 9)
 ANSWER_S = 20.0
 HELLO_S = 60.0  # importing torch from a cold network disk takes this long
+DRIVER_S = 5.0  # for a driver to answer once torch is imported
+# "1-3 second startup cost per GPU" where nothing keeps the GPUs initialised: NVIDIA, Driver Persistence,
+# Overview (docs.nvidia.com/deploy/driver-persistence/overview.html); DRIVER_S itself covers the first
+START_S_PER_GPU = 3.0
+MOST_GPUS = 8  # more of them hang rather than start
 ASK = (
     "import sys, json, importlib.util as u;"
     "print('hwadvisor:' + json.dumps([sys.version_info[:3], u.find_spec('torch') is not None]))"
@@ -114,12 +119,12 @@ def _sees(python: str, device: str) -> None:
     """Raises UserError unless torch there sees the device. Costs one import of torch."""
     child = Child(bench_command(python))
     try:
-        child.send({"threads": 1})
-        hello = child.receive(HELLO_S)
+        child.send({"threads": 1, "name_calls": True})
+        hello = hello_of(child, HELLO_S, driver_s(MOST_GPUS))
         ended = child.how_it_ended() if hello is None else ""
     except TimeoutError as error:
         raise UserError(
-            f"--device {device}: torch did not answer within {HELLO_S:.0f} s",
+            f"--device {device}: the process that imports torch {error}",
             "Look whether the driver hangs: hwadvisor probe",
         ) from error
     finally:
@@ -129,6 +134,33 @@ def _sees(python: str, device: str) -> None:
     if hello.get("trouble"):
         raise UserError(f"--device {device}: torch cannot be used: {hello['trouble']}", "hwadvisor doctor")
     require_device(device, [str(entry["name"]) for entry in hello["devices"]], str(hello["torch"]))
+
+
+def driver_s(gpus: int) -> float:
+    """How long the driver of so many GPUs may take to answer."""
+    return DRIVER_S + START_S_PER_GPU * (min(max(gpus, 1), MOST_GPUS) - 1)
+
+
+def hello_of(child: Child, hello_s: float, cuda_s: float) -> Message | None:
+    """The child's hello, or None when it has ended. Raises TimeoutError that says what took too long.
+
+    All of it may take `hello_s`. The child names each driver before it calls it: CUDA's and ROCm's gets
+    `cuda_s` then. The others' stacks still load libraries, which takes as long as an import.
+    """
+    end = Deadline(hello_s)
+    left_s, asked = end.left_s(), ""
+    while True:
+        try:
+            said = child.receive(left_s)
+        except TimeoutError:
+            late = f"did not import torch within {hello_s:.0f} s"
+            if asked == "cuda":
+                late = f"got no answer from the GPU's driver within {cuda_s:.3g} s"
+            raise TimeoutError(late) from None
+        if said is None or said["event"] != "asking":
+            return said
+        asked = str(said["kind"])
+        left_s = min(end.left_s(), cuda_s) if asked == "cuda" else end.left_s()
 
 
 def require_device(device: str, seen: list[str], torch_version: str) -> None:

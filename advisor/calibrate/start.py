@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from advisor.calibrate.environment import HELLO_S
+from advisor.calibrate.environment import HELLO_S, driver_s, hello_of
 from advisor.calibrate.guard import Child, Message, bench_command
 from advisor.calibrate.join import host_free
 from advisor.calibrate.options import CalibrateOptions
 from advisor.calibrate.plan import PACES
-from advisor.schema import Machine, Notice
+from advisor.schema import Machine, Notice, Status
 
 HIDDEN = {  # no runtime finds a device then, so that no driver is asked
     "CUDA_VISIBLE_DEVICES": "",
@@ -19,6 +19,16 @@ HIDDEN = {  # no runtime finds a device then, so that no driver is asked
     "ASCEND_RT_VISIBLE_DEVICES": "",
     "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
 }
+
+
+def _hung_in_probe(machine: Machine) -> str:
+    """What the probe says of a driver that gave torch no answer; "" where none hung."""
+    for framework in machine.software.frameworks:
+        reason = framework.sees.reason
+        late = framework.sees.status is Status.timeout or "no answer within" in reason
+        if framework.name == "torch" and late and " in import " not in reason:
+            return reason
+    return ""
 
 
 class Starter:
@@ -32,6 +42,11 @@ class Starter:
         self._machine, self._options = machine, options
         self._ran = False  # whether the last process could be started at all
         self._accelerator_trouble_told = False
+        hung = _hung_in_probe(machine)
+        if hung:
+            self.trouble = f"would wait for the driver as the probe did ({hung})"
+            if options.device is None or options.device.partition(":")[0] == "cpu":
+                self._hide_more()
 
     def start(self, threads: int | None, gate_wait_s: float | None = None) -> tuple[Child, Message] | None:
         """A new child and its hello; None when there is none to be had, and `trouble` says why.
@@ -71,6 +86,7 @@ class Starter:
             {
                 "hide": self.hide,
                 "hide_reason": self.trouble,
+                "name_calls": True,
                 "threads": threads,
                 "gate_wait_s": PACES[self._options.mode].gate_wait_s if gate_wait_s is None else gate_wait_s,
                 "workdir": str(self._options.workdir.resolve()),
@@ -89,9 +105,9 @@ class Starter:
 
     def _hello(self, child: Child) -> Message | None:
         try:
-            hello = child.receive(HELLO_S)
-        except TimeoutError:
-            self.trouble = f"did not import torch within {HELLO_S:.0f} s"
+            hello = hello_of(child, HELLO_S, driver_s(len(self._machine.devices)))
+        except TimeoutError as error:
+            self.trouble = str(error)
             return None
         except BaseException:  # Ctrl-C while torch is imported: nobody else knows of this child yet
             child.kill()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from advisor.calibrate import environment
-from advisor.calibrate.environment import check_device_name, check_environment, require_device, wanted
+from advisor.calibrate.environment import (
+    Environment,
+    check_device_name,
+    check_environment,
+    require_device,
+    wanted,
+)
 from advisor.errors import MissingLibrary, UserError
 
 
@@ -79,6 +86,18 @@ def test_cuda_without_cuda_is_an_error():
     with pytest.raises(UserError, match="sees no such device") as error:
         check_environment(None, "cuda")
     assert "CPU build of torch" in error.value.hint
+
+
+def test_a_driver_that_hangs_under_torch_is_named_after_its_own_deadline(monkeypatch):
+    monkeypatch.setattr(environment, "driver_s", lambda _gpus: 0.3)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "fakes/gpu"))
+    monkeypatch.setenv("FAKE_GPU", '{"hang_at": "is_available"}')
+    monkeypatch.setattr(environment, "_ours", lambda: Environment(sys.executable, "3.11"))
+    with pytest.raises(UserError, match=r"got no answer from the GPU's driver within 0\.3 s"):
+        check_environment(None, "cuda")
+    monkeypatch.setenv("FAKE_GPU", "{}")
+    monkeypatch.setattr(environment, "driver_s", lambda _gpus: 30.0)
+    assert check_environment(None, "cuda").python == sys.executable
 
 
 def test_cuda_means_all_of_them():

@@ -441,7 +441,7 @@ def _properties(index):
 
 
 cuda = SimpleNamespace(
-    is_available=lambda: CASE.get("devices", 1) > 0,
+    is_available=lambda: _at("is_available") or CASE.get("devices", 1) > 0,
     device_count=lambda: CASE.get("devices", 1),
     synchronize=lambda: _at("synchronize"),
     set_device=_place,

@@ -218,7 +218,12 @@ def _interrupted(advice: Advice, listen: Listener) -> Advice:
             message="Interrupted before anything was measured.",
             hint="Measure with: hwadvisor scan",
         )
-        return advice.model_copy(update={"notices": (*advice.notices, told)})
+        changed: dict[str, object] = {"notices": (*advice.notices, told)}
+        if advice.machine is not None:
+            from advisor.calibrate.sight import INTERRUPTED, never_asked
+
+            changed["machine"] = never_asked(advice.machine, INTERRUPTED)
+        return advice.model_copy(update=changed)
     listen.say(KEPT)
     if calibration.complete:
         return advice

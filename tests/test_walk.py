@@ -242,6 +242,8 @@ def test_an_interrupt_before_the_first_figure_still_ends_with_a_report(
     assert result.advice.calibration is None
     assert "Interrupted before anything was measured." in {n.message for n in result.advice.notices}
     assert any(e.target.here for e in result.advice.estimates)
+    assert result.advice.machine is not None
+    assert not [f for f in result.advice.machine.software.frameworks if "asked yet" in f.sees.reason]
     assert (result.folder / "report.html").exists()
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from advisor.schema import Calibration, Fact, Framework, FrameworkDevice, Machine, Status
 
 NOTHING_TO_SEE = "no sign of an accelerator, so the framework was not imported"
+LATER = "not asked yet"  # how the probe's reason begins where frameworks are to be asked in a second step
+INTERRUPTED = "not asked: the scan was interrupted before"
 LEFT_OUT = "not asked: HWADVISOR_PROBE_ASK=0"
 
 
@@ -14,6 +16,8 @@ def never_asked(machine: Machine, reason: str) -> Machine:
     """The same machine where frameworks that were to be asked later will not be, and why."""
 
     def told(framework: Framework) -> Framework:
+        if not framework.sees.reason.startswith(LATER):
+            return framework
         return _seeing(framework, framework.sees.model_copy(update={"reason": reason}))
 
     return _changed(machine, told)

@@ -181,7 +181,9 @@ def _steps(  # noqa: PLR0913, PLR0917 - what a scan holds
     listen: Listener,
 ) -> Generator[Advice, None, None]:
     """Everything after the first verdict that may take long, each newer advice as soon as there is one."""
-    listen.verdict(advice)
+    listen.verdict(advice)  # of this machine: what else there is takes as long again, and nobody waits for it
+    advice = with_estimates(knowledge, advice)
+    yield advice
     advice = _ask_frameworks(options, knowledge, advice, raw, listen)
     yield advice
     keeper.snapshot(advice)
@@ -297,7 +299,7 @@ def _first_verdict(
             "notices": knowledge.notices(),
         }
     )
-    advice = with_estimates(knowledge, advice)
+    advice = with_estimates(knowledge, advice, catalogue=False)
     save_advice(advice, folder / "advice.json")
     return advice
 

@@ -137,9 +137,10 @@ class _Space:
         columns["devices"] = counts
         columns["micro_batch"] = numbers([layout.micro_batch for layout in self.layouts])[self.layout]
         several = (counts > 1).astype(np.float64)
-        columns |= {"sharding_fsdp": several, "sharding_none": 1.0 - several}
+        words = ["none", "fsdp"]
+        columns |= flags("sharding", self.book.columns["sharding"].values, words, several.astype(np.int64))
         words = [layout.recompute for layout in self.layouts]
-        columns |= flags("recompute", ("none", "full"), words, self.layout)
+        columns |= flags("recompute", self.book.columns["recompute"].values, words, self.layout)
         return Table.from_columns(self.book, columns, rows=len(self.job))
 
     def _check_words(self, name: str, values: Sequence[str], listed: Sequence[Any]) -> None:

@@ -200,7 +200,10 @@ def _tell(done: Trial, out: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "measured", "10–90 %", "estimated", "80 % range", "error"):
         table.add_column(
-            heading, justify="left" if not heading else "right", no_wrap=heading in ("", "error")
+            heading,
+            justify="left" if not heading else "right",
+            no_wrap=heading in ("", "error"),
+            overflow="fold",
         )
     for name, figure in done.figures.items():
         if figure.value is not None or figure.high is not None or figure.low is not None:

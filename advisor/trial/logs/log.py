@@ -17,6 +17,9 @@ COUNT = (1.0, 1e9)
 LONGEST = 4000
 
 
+LARGEST = 1e18  # of anything that a log counts: tokens a second, milliseconds of a step
+
+
 @dataclass(frozen=True)
 class Steps:
     """Figures of one kind, one a printed step, in the log's order."""
@@ -25,8 +28,8 @@ class Steps:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> Steps:
-        """Those that are plausible: finite and above zero."""
-        return cls(tuple(v for v in values if v is not None and math.isfinite(v) and v > 0))
+        """Those that are plausible: above zero and no larger than any figure of a log can be."""
+        return cls(tuple(v for v in values if v is not None and 0 < v < LARGEST))
 
     def middle(self) -> float | None:
         """The median without the first steps; None where there is nothing."""

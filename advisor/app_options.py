@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from advisor.calibrate import Event
@@ -27,6 +28,7 @@ class WorkloadFlags:
     precision: str | None = None
     seq_len: int | None = None
     batch: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)  # advisor/search/recipe.py
 
 
 @dataclass(frozen=True)

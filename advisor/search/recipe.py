@@ -154,9 +154,8 @@ _ENCODERS = {"cached_latents": ("latent_encoder_flops", "autoencoder"),
 def _check_about(workload: Workload, name: str, value: Any, told: Mapping[str, Any]) -> None:
     problem = _ABOUT[name](workload) if name in _ABOUT else ""
     if problem:
-        raise UserError(
-            f"{flag_of(name)} says nothing of {workload.model.title} ({workload.recipe.method})", problem
-        )
+        said = flag_of(name) if isinstance(value, bool) else f"{flag_of(name)} {str(value)[:40]}"
+        raise UserError(f"{said} says nothing of {workload.model.title} ({workload.recipe.method})", problem)
     if name == "frozen" and "train_only" not in told:
         raise UserError(f"--frozen {value} needs --train-only", "Say how many weights are trained.")
     if name == "fp8_weights" and value and not workload.recipe.precision.startswith(("fp8", "mxfp8")):

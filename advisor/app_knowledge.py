@@ -53,11 +53,31 @@ class Knowledge:
 
 
 def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
-    """Load rules and catalogue, the user's folders on top. Raises DataError naming file and key."""
+    """Load rules and catalogue, the user's folders on top. Raises DataError naming file and key.
+
+    The shipped ones alone are kept, once read and checked, for the next process.
+    """
+    folders = (shipped("rules"), *user_rules)
+    if user_rules:
+        return _read(folders)
+    from advisor import store
+
+    try:
+        key = store.key_of(folders[0])
+    except OSError:  # a file that cannot be read: reading them one by one says which
+        return _read(folders)
+    known = store.load(key)
+    if known is None:
+        read = _read(folders)
+        store.save(key, store.Known(read.book, read.catalogue, read.published))
+        return read
+    return Knowledge(known.book, known.catalogue, folders, known.published)
+
+
+def _read(folders: tuple[Path, ...]) -> Knowledge:
     from advisor.data.catalogue import load_catalogue
     from advisor.rulebook import load_book
 
-    folders = (shipped("rules"), *user_rules)
     return Knowledge(load_book(folders), load_catalogue(folders), folders, load_neighbours())
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.app import Knowledge, WorkloadFlags, load_knowledge, network_of, now
+from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
+from advisor.app_options import WorkloadFlags
 from advisor.errors import UserError
 from advisor.schema import Advice, Calibration, Machine, Notice, Workload
 from advisor.search import accelerator_figures

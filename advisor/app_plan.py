@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advisor.app import Knowledge, WorkloadFlags, load_knowledge, network_of, now
+from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
+from advisor.app_options import WorkloadFlags
 from advisor.data.catalogue import figures_of, find_accelerator
 from advisor.errors import UserError
 from advisor.schema import Advice, PlanLimits, Workload

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from advisor import app
+from advisor import app, app_measure
 from advisor.app import ScanOptions, scan
 from advisor.calibrate.sight import NOTHING_TO_SEE
 from advisor.data import advice as kept
@@ -209,7 +209,7 @@ def measuring(monkeypatch: pytest.MonkeyPatch) -> Measuring:
 
 @pytest.mark.parametrize(
     ("module", "name", "at", "kept_figures"),
-    [(kept, "save_advice", 2, 2), (app, "with_estimates", 1, 3)],
+    [(kept, "save_advice", 2, 2), (app_measure, "with_estimates", 1, 3)],
     ids=["while a figure is saved", "while estimates are refined"],
 )
 def test_an_interrupt_between_two_figures_ends_with_a_report_of_what_there_is(  # noqa: PLR0917

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from advisor.cli.options import count, here, hub_cache, json_flag, print_json, rules_option
+from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS, DataError, did_you_mean
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
@@ -83,6 +84,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--micro-batch", type=click.IntRange(1), help="Of them in one pass on one device.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
 @click.option("--lora-rank", type=click.IntRange(1, 65536), help="Rank of the adapters.")
+@recipe_options
 @click.option("--recompute", metavar="NAME", help="none, selective or full.")
 @click.option("--tp", type=_Degree, help="Tensor-parallel degree.")
 @click.option("--pp", type=_Degree, help="Pipeline stages.")
@@ -139,7 +141,7 @@ def _estimate(
 
     recipe = {name: flags[name] for name in _RECIPE}
     options = EstimateOptions(
-        workload=WorkloadFlags(hub=hub_cache(), **recipe),
+        workload=WorkloadFlags(hub=hub_cache(), details=details_of(flags, "optimizer"), **recipe),
         hardware=flags["hardware"],
         stated=Stated(**{name: flags[name] for name in _SET_UP}),
         optimizer=flags["optimizer"],

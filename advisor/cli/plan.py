@@ -10,6 +10,7 @@ import click
 
 from advisor.cli.estimate import from_file
 from advisor.cli.options import count, hub_cache, json_flag, print_json, quiet_flag, rules_option
+from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
@@ -86,6 +87,9 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, fp8_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
+@click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
+@recipe_options
+@click.option("--compile/--no-compile", "compiled", default=None, help="A compiled step, or eager.")
 @click.option(
     "--deadline", metavar="TIME", callback=amount("s", "day", "7d"),
     help="From start to last step, e.g. 7d or '2 weeks'; by default the horizon of a reference workload.",
@@ -149,7 +153,11 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
     )
     result = run_plan(
         PlanOptions(
-            workload=WorkloadFlags(hub=hub_cache(), **{name: flags[name] for name in _RECIPE}),
+            workload=WorkloadFlags(
+                hub=hub_cache(),
+                details=details_of(flags, "optimizer", "compiled"),
+                **{name: flags[name] for name in _RECIPE},
+            ),
             limits=limits,
             owned=flags["owned"],
             why_not=flags["why_not"],

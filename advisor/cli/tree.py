@@ -12,7 +12,8 @@ import numpy as np
 from advisor.cli.text import paragraph, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
-from advisor.rulebook.grammar import Expr, parse_expr
+from advisor.rulebook.expr import Expr
+from advisor.rulebook.grammar import parse_expr
 from advisor.schema import Estimate, NearRun, Quantity, TraceStep
 from advisor.units import show, show_range
 

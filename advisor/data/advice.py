@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from advisor.data.files import read_text, write_atomic
+from advisor.data.whole import whole
 from advisor.errors import DataError, UserError
 from advisor.schema import SCHEMA_VERSION, Advice
 
@@ -22,8 +23,9 @@ def dump_advice(advice: Advice) -> str:
 
 
 def save_advice(advice: Advice, path: Path) -> None:
-    """Write advice.json whole or not at all."""
-    write_atomic(path, dump_advice(advice))
+    """Write advice.json whole or not at all, whatever signal comes meanwhile."""
+    with whole():
+        write_atomic(path, dump_advice(advice))
 
 
 class Keeper:

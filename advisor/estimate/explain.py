@@ -13,7 +13,7 @@ from advisor.estimate.evaluate import curve_function, evaluate, leaf
 from advisor.estimate.table import Array, Table
 from advisor.rulebook import Rule, RuleBook
 from advisor.rulebook.compile import PICK, TOTALS, Frame, compile_expr
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 from advisor.rulebook.op_entries import HOLDS
 from advisor.rulebook.parts import SEPARATOR
 from advisor.schema import TraceStep

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from advisor.errors import did_you_mean
 from advisor.rulebook.compile import PICK, later
 from advisor.rulebook.entries import FIT_GROUPS, named_well, read_spread, unit_dimension
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 from advisor.rulebook.parts import SEPARATOR, TWO_UNDERSCORES, Column, Constant, Problem, Rule
 from advisor.rulebook.read import Keys, Raw
 from advisor.units import Dimension, parse_as

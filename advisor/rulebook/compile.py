@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 
 Array: TypeAlias = npt.NDArray[np.float64]
 CurveFunction: TypeAlias = Callable[[Array], Array]

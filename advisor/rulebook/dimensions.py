@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from advisor.errors import DataError
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 from advisor.units import ONE, Dimension
 
 Curves = Mapping[str, tuple[Dimension, Dimension]]

@@ -11,7 +11,8 @@ from typing import Any
 from advisor.errors import DataError, UserError
 from advisor.rulebook.compile import later
 from advisor.rulebook.dimensions import dimension_of
-from advisor.rulebook.grammar import FUNCTIONS, NAME, Expr, parse_expr
+from advisor.rulebook.expr import Expr
+from advisor.rulebook.grammar import FUNCTIONS, NAME, parse_expr
 from advisor.rulebook.parts import (
     SEPARATOR,
     TWO_UNDERSCORES,

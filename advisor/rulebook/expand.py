@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from advisor.rulebook.compile import later
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 from advisor.rulebook.op_entries import HOLDS
 from advisor.rulebook.parts import SEPARATOR, OpColumn, Operator, OpTotal, Problem, Rule, Term
 from advisor.units import ONE

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from advisor.errors import UserError, did_you_mean
 from advisor.rulebook.compile import later
 from advisor.rulebook.entries import RuleReader, read_cases, unit_dimension
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 from advisor.rulebook.parts import (
     SEPARATOR,
     TWO_UNDERSCORES,

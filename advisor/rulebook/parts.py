@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.errors import DataError
 from advisor.rulebook.compile import Closure
-from advisor.rulebook.grammar import Expr
+from advisor.rulebook.expr import Expr
 from advisor.units import ONE, Dimension, parse_unit
 
 SEPARATOR = "__"

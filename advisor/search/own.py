@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from advisor.data.catalogue import Catalogue, find_model
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Model, Recipe, Workload
+from advisor.search.recipe import with_details
 from advisor.units import show
 
 OWN = "own"
@@ -29,11 +33,13 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     precision: str | None = None,
     seq_len: float | None = None,
     batch: float | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Workload:
     """The workload that flags describe; what they leave open is taken from a reference workload, and said.
 
     `model` is a preset's id or alias, or a network read elsewhere. `tokens` counts tokens over the whole run
-    (images for families that see pictures), `batch` samples per optimizer step. Raises UserError for an
+    (images for families that see pictures), `batch` samples per optimizer step, `details` what else flags
+    say of the recipe (advisor/search/recipe.py). Raises UserError for an
     unknown model, method or precision, with the nearest names.
     """
     found = find_model(catalogue, model) if isinstance(model, str) else model
@@ -44,6 +50,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     like = _pattern(catalogue, found, method)
     check_word(catalogue, "method", method)
     check_word(catalogue, "precision", precision)
+    check_word(catalogue, "optimizer", (details or {}).get("optimizer"))
     for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
         if value is not None and not value > 0:
             raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
@@ -64,7 +71,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         "batch": batch,
     }
     open_ = [name for name, value in flags.items() if value is None]
-    open_ += ["optimizer", "horizon"]  # no flag gives these
+    open_ += [*(["optimizer"] if not (details or {}).get("optimizer") else []), "horizon"]
     source = f"{', '.join(open_)} as in '{like.title}'; the rest stated by flags"
     columns = {"tokens": "samples", "sequence length": "seq_len", "batch": "global_batch"}
     stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
@@ -74,7 +81,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         numbers["image_size"] = found.numbers["native_image_size"]
     if chosen in ("lora", "qlora"):
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
-    return Workload(
+    own = Workload(
         id=OWN,
         title=", ".join(
             [found.title, told or chosen, *([show(tokens, _unit(found))] if tokens is not None else [])]
@@ -94,6 +101,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         deadline_days=like.deadline_days,
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",
     )
+    return with_details(own, details)
 
 
 def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:

@@ -10,7 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from advisor.calibrate.environment import HELLO_S, check_device_name, require_device, wanted
+from advisor.calibrate.environment import (
+    HELLO_S,
+    check_device_name,
+    driver_s,
+    hello_of,
+    require_device,
+    wanted,
+)
 from advisor.calibrate.guard import Child, Deadline, Message
 from advisor.calibrate.start import HIDDEN
 from advisor.errors import AdvisorError, MissingLibrary, UserError
@@ -67,6 +74,7 @@ class Trainer:
                 "gate_wait_s": GATE_S,
                 "host_free_bytes": free,
                 "hide": "accelerators" if on_cpu else "",
+                "name_calls": True,
             }
         )
 
@@ -80,13 +88,17 @@ class Trainer:
     ) -> None:
         self._child.kill()
 
-    def greet(self) -> Message:
-        """Wait for the child's hello. Raises UserError or MissingLibrary where torch cannot be used."""
+    def greet(self, gpus: int = 1) -> Message:
+        """Wait for the child's hello: for an import of torch, or for the driver of so many GPUs to answer.
+
+        Raises UserError or MissingLibrary where torch cannot be used.
+        """
         try:
-            hello = self._child.receive(HELLO_S)
+            hello = hello_of(self._child, HELLO_S, driver_s(gpus))
         except TimeoutError as error:
             raise UserError(
-                f"torch under {self.python} did not answer within {HELLO_S:.0f} s", "hwadvisor doctor"
+                f"the training process ({self.python}) {error}",
+                "hwadvisor probe tells the state of the driver; --device cpu trains on the processors.",
             ) from error
         if hello is None:
             why = self._child.how_it_ended()

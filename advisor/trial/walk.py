@@ -105,7 +105,7 @@ class _Walk:
         options, free = self.options, host_free(self.machine)
         threads = self.machine.cpu.budget_threads.value
         with Trainer(options.python, options.device, threads, free) as trainer:
-            hello = trainer.greet()
+            hello = trainer.greet(len(self.machine.devices))
             self.torch = str(hello["torch"])
             name = trainer.choose(options.device, bool(self.machine.devices))
             place = self.place = self._place(hello, name)

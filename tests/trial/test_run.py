@@ -14,7 +14,10 @@ from advisor.trial.run import Trainer
 FAKE = """
 import json, os, signal, sys, time
 say = lambda **message: print(json.dumps(message), flush=True)
-json.loads(sys.stdin.readline())
+settings = json.loads(sys.stdin.readline())
+if TORCH.startswith("hung"):
+    if settings["name_calls"]: say(event="asking", kind="cuda")
+    time.sleep(60)
 say(event="hello", torch=TORCH, trouble="No module named torch", devices=DEVICES, threads=1)
 how = json.loads(sys.stdin.readline())["how"]
 say(event="start")
@@ -102,6 +105,20 @@ def test_ctrl_c_keeps_what_was_measured_and_without_anything_it_goes_on_up(fake)
     assert raw.steps["steps"] == 1
     with pytest.raises(KeyboardInterrupt):
         train(fake(), "well", listen=at("built"))
+
+
+def test_a_hung_driver_costs_its_deadline_not_that_of_an_import(
+    fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "HELLO_S", 30.0)
+    monkeypatch.setattr(run, "driver_s", lambda gpus: 0.2 * gpus)
+    with (
+        fake(torch="hung", device=None) as trainer,
+        pytest.raises(UserError, match=r"within 0\.4 s") as caught,
+    ):
+        trainer.greet(2)
+    assert "driver" in caught.value.message
+    assert "--device cpu" in caught.value.hint
 
 
 def test_no_torch(fake) -> None:

@@ -1,0 +1,64 @@
+"""The envelope and what is filled into it: the machine, then the estimates from what is known so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from advisor import __version__
+from advisor.app_knowledge import now
+from advisor.data.files import shipped
+from advisor.schema import Advice, Machine, Versions
+
+if TYPE_CHECKING:
+    from advisor.app_knowledge import Knowledge
+
+
+def advice_of_machine(machine: Machine, command: str = "probe") -> Advice:
+    """The envelope with a machine in it and nothing else yet."""
+    return Advice(
+        stage="probed",
+        created_at=now(),
+        command=command,
+        versions=Versions(tool=__version__),
+        machine=machine,
+    )
+
+
+def advice_to_explain() -> Advice:
+    """This machine as probed beside known devices of each kind: enough to tell why training wants a GPU."""
+    from advisor.data.catalogue import figures_of, load_catalogue
+    from advisor.probe import detect
+    from advisor.render.why import KINDS
+
+    catalogue = load_catalogue((shipped("rules"),))
+    wanted = [name for _, names in KINDS for name in names if name in catalogue.accelerators]
+    accelerators = tuple(figures_of(catalogue.accelerators[name]) for name in wanted)
+    return advice_of_machine(detect(), "why").model_copy(update={"accelerators": accelerators})
+
+
+def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = True) -> Advice:
+    """The same advice with its estimates computed from what it holds so far.
+
+    `catalogue` false: only those of this machine, which is what a new measurement changes.
+    """
+    from advisor.search import accelerator_figures, estimates_catalogue, estimates_here
+
+    if advice.machine is None:
+        return advice
+    book, known = knowledge.book, knowledge.catalogue
+    here, trace_here = estimates_here(
+        book, known, advice.workloads, advice.machine, advice.calibration, knowledge.published
+    )
+    if not catalogue:
+        there = [estimate for estimate in advice.estimates if not estimate.target.here]
+        return advice.model_copy(
+            update={"estimates": (*here, *there), "trace": {**advice.trace, **trace_here}}
+        )
+    there, trace_there = estimates_catalogue(book, known, advice.workloads, knowledge.published)
+    return advice.model_copy(
+        update={
+            "estimates": (*here, *there),
+            "trace": {**trace_here, **trace_there},
+            "accelerators": accelerator_figures(known, (*here, *there)),
+        }
+    )

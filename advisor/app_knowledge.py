@@ -1,0 +1,106 @@
+"""What every command stands on: rules, catalogue and published runs, loaded and checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor import __version__
+from advisor.data.files import shipped
+from advisor.schema import Model, Notice, Versions
+
+if TYPE_CHECKING:
+    from advisor.app_options import WorkloadFlags
+    from advisor.data.catalogue import Catalogue
+    from advisor.published import Published
+    from advisor.rulebook import RuleBook
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """The shipped and the user's rules and catalogue, loaded and checked once."""
+
+    book: RuleBook
+    catalogue: Catalogue
+    folders: tuple[Path, ...]
+    published: Published
+
+    def versions(self) -> Versions:
+        """What an advice made with this knowledge is stamped with."""
+        return Versions(
+            tool=__version__,
+            rules_digest=self.book.digest,
+            rules_dirs=tuple(folder.name for folder in self.folders[1:]),
+            prices_as_of=self.catalogue.prices_as_of,
+        )
+
+    def notices(self) -> tuple[Notice, ...]:
+        """What of the shipped knowledge the user's own folders replaced: the report must say so."""
+        replaced = [f"{o.kind} {o.id}" for o in self.book.overrides]
+        replaced += [f"entry {key}" for key in self.catalogue.overridden]
+        if not replaced:
+            return ()
+        shown = ", ".join(replaced[:8]) + (f" and {len(replaced) - 8} more" if len(replaced) > 8 else "")
+        return (
+            Notice(
+                code="rules_overridden",
+                message=f"Shipped knowledge replaced by folders given with --rules: {shown}.",
+                hint="Run without --rules to compare.",
+            ),
+        )
+
+
+def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:
+    """Load rules and catalogue, the user's folders on top. Raises DataError naming file and key.
+
+    The shipped ones alone are kept, once read and checked, for the next process.
+    """
+    folders = (shipped("rules"), *user_rules)
+    if user_rules:
+        return _read(folders)
+    from advisor import store
+
+    try:
+        key = store.key_of(folders[0])
+    except OSError:  # a file that cannot be read: reading them one by one says which
+        return _read(folders)
+    known = store.load(key)
+    if known is None:
+        read = _read(folders)
+        store.save(key, store.Known(read.book, read.catalogue, read.published))
+        return read
+    return Knowledge(known.book, known.catalogue, folders, known.published)
+
+
+def _read(folders: tuple[Path, ...]) -> Knowledge:
+    from advisor.data.catalogue import load_catalogue
+    from advisor.rulebook import load_book
+
+    return Knowledge(load_book(folders), load_catalogue(folders), folders, load_neighbours())
+
+
+def load_neighbours() -> Published:
+    """The shipped published runs with their residuals. Raises DataError when the file is broken."""
+    from advisor.published import FILE, load_published
+
+    return load_published(shipped("rules") / FILE)
+
+
+def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
+    """What --model or --params means. Raises UserError when nothing of that name is known here."""
+    from advisor.model import find_config, model_of_size, read_hf_config
+
+    if flags.params is not None:
+        return model_of_size(flags.params)
+    name = flags.model or ""
+    if name.strip().casefold() in {key.casefold() for key in (*catalogue.models, *catalogue.model_aliases)}:
+        return name
+    config = find_config(name, flags.hub)
+    return name if config is None else read_hf_config(config)
+
+
+def now() -> str:
+    """The time in UTC, to the second, as stored in files."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

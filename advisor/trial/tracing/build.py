@@ -1,0 +1,163 @@
+"""The network: from a factory of the user's own, or from a config.json by transformers or diffusers."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+from torch import nn
+
+from .batch import Batch, of_example
+from .failure import Failure
+
+_NO_CUDA = re.compile(r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|not linked with support for|CUDA error|HIP")
+_CUDA_HINT = "Leave the network on the CPU: it is traced with tensors that hold nothing, on no device at all."
+
+
+class Built:
+    """A network, the pattern of its batch where it is known, a loss where the factory has one."""
+
+    def __init__(self, module: Any, batch: Batch | None, loss: Any, notes: list[str]) -> None:
+        self.module, self.batch, self.loss, self.notes = module, batch, loss, notes
+
+
+def factory_of(name: str, folder: str) -> Callable[[], Any]:
+    """What `file.py:factory` or `package.module:factory` names."""
+    where, _, attribute = name.rpartition(":")
+    module = _from_file(Path(folder, where)) if where.endswith(".py") else _from_package(where, folder)
+    found: Any = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+            raise Failure(
+                "no_factory", f"{where} has no {attribute!r}", f"It has {', '.join(names[:12]) or 'nothing to call'}."
+            ) from None
+    if isinstance(found, nn.Module):
+        return lambda: found
+    if not callable(found):
+        raise Failure("no_factory", f"{name} is a {type(found).__name__}, nothing to call", _contract())
+    return found  # type: ignore[no-any-return]
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise Failure("no_factory", f"there is no file {path}", "Give the path of a Python file, then :factory.")
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None  # noqa: S101 - a file ending in .py has both
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    _running(f"importing {path.name}", lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    return module
+
+
+def _from_package(name: str, folder: str) -> Any:
+    sys.path.insert(0, folder)
+    return _running(f"importing {name}", lambda: importlib.import_module(name))
+
+
+def _running(doing: str, act: Callable[[], Any]) -> Any:
+    """Run the user's code; what it raises is told with the line it was raised at."""
+    try:
+        return act()
+    except Failure:
+        raise
+    except BaseException as error:
+        raise failure_of(doing, error) from error
+
+
+def failure_of(doing: str, error: BaseException) -> Failure:
+    """An exception of the user's code in one line, with what to change where that is known."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return Failure(
+            "missing", f"{doing}: no module named {error.name!r} under {sys.executable}",
+            f"pip install {package} there, or name a Python that has it with --python.",
+        )  # fmt: skip
+    said = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {said[0][:300]}" if said and said[0] else type(error).__name__
+    if _NO_CUDA.search(str(error)):
+        return Failure("cuda", f"{doing} wants an accelerator: {text}{_place(error)}", _CUDA_HINT)
+    if isinstance(error, SystemExit):
+        return Failure("raised", f"{doing} ended the program: {text}{_place(error)}", _contract())
+    return Failure("raised", f"{doing} raised {text}{_place(error)}", "Run it by itself first.")
+
+
+def _place(error: BaseException) -> str:
+    """Where in the user's code: the innermost frame outside of torch and of this tracer."""
+    ours, at = (str(Path(__file__).parent), str(Path(torch.__file__).parent), "<"), ""
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(ours):
+            at = f" ({Path(file).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return at
+
+
+def _contract() -> str:
+    return "A factory takes no arguments and returns a torch.nn.Module, or (module, example batch[, loss])."
+
+
+def call(factory: Callable[[], Any], name: str) -> Built:
+    """Call the factory and look at what it returns."""
+    found = _running(name, factory)
+    batch, loss = None, None
+    if isinstance(found, (tuple, list)) and found and isinstance(found[0], nn.Module):
+        batch = of_example(found[1]) if len(found) > 1 and found[1] is not None else None
+        loss = found[2] if len(found) > 2 else None
+        found = found[0]
+    if not isinstance(found, nn.Module):
+        raise Failure("not_module", f"{name} returned a {type(found).__name__}, no torch.nn.Module", _contract())
+    if loss is not None and not callable(loss):
+        raise Failure("not_module", f"the third of what {name} returned is no function", _contract())
+    for weight in (*found.parameters(), *found.buffers()):
+        if weight.device.type not in ("cpu", "meta"):
+            raise Failure("cuda", f"{name} puts weights on {weight.device}", _CUDA_HINT)
+    return Built(found, batch, loss, [])
+
+
+def replace(module: Any, floats: Any = None) -> None:
+    """Every weight and buffer by one of its shape (in the format `floats`) as the current mode makes them.
+
+    Module.to() does not work on fake tensors; shared weights stay shared.
+    """
+    made: dict[int, Any] = {}
+
+    def new(tensor: Any) -> Any:
+        if id(tensor) not in made:
+            dtype = floats if floats is not None and tensor.is_floating_point() else tensor.dtype
+            empty = torch.empty(tensor.shape, dtype=dtype, device="cpu")
+            made[id(tensor)] = (
+                nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+            )
+        return made[id(tensor)]
+
+    for part in module.modules():
+        for store in (part._parameters, part._buffers):
+            for key, tensor in list(store.items()):
+                if tensor is not None:
+                    store[key] = new(tensor)
+
+
+# ---- config.json -----------------------------------------------------------------------------------------
+
+
+def of_config(path: str, seq_len: int, image_size: int) -> Callable[[], Built]:
+    """The network a config.json describes, as a factory with its batch."""
+    raw = json.loads(Path(path).read_text("utf-8"))
+    if "_class_name" in raw:
+        from .diffusion import of_diffusers
+
+        return of_diffusers(raw, image_size)
+    from .hub import of_transformers
+
+    return of_transformers(raw, seq_len, image_size)

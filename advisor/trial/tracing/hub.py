@@ -1,0 +1,94 @@
+"""Networks of the transformers library from a config.json, with random weights and a batch that fits them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Callable
+
+import torch
+
+from .batch import Batch, Input
+from .build import Built
+from .failure import Failure
+
+_PIXELS = 224
+_CHANNELS = 3
+
+
+def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Callable[[], Built]:
+    """A factory of the architecture that the config names."""
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        raise Failure(
+            "missing", "--trace of a config.json needs the transformers library",
+            "pip install 'hwadvisor[hf]' transformers, or leave --trace away: most are known in closed form.",
+        ) from None  # fmt: skip
+    kind, names = raw.get("model_type"), raw.get("architectures") or []
+    if not kind or not names:
+        raise Failure("input", "the config.json names no model_type or no architectures", "Check the file.")
+    made = getattr(transformers, str(names[0]), None)
+    if made is None:
+        raise Failure(
+            "missing", f"transformers {transformers.__version__} has no {names[0]}", "pip install -U transformers"
+        )
+    config = transformers.AutoConfig.for_model(**raw)
+    config.use_cache = False
+
+    def factory() -> Built:
+        module = made._from_config(config, attn_implementation=_attention(made))
+        batch, notes = _batch(module, config, seq_len, image_size)
+        return Built(module, batch, None, notes)
+
+    return factory
+
+
+def _attention(made: Any) -> str:
+    return "sdpa" if getattr(made, "_supports_sdpa", True) else "eager"
+
+
+def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Batch, list[str]]:
+    """Inputs by the names that the network's forward takes."""
+    takes = inspect.signature(module.forward).parameters
+    name, text = module.main_input_name, getattr(config, "text_config", config)
+    words = Input([None, seq_len], torch.int64)
+    given: dict[str, Any] = {}
+    if "pixel_values" in takes and name == "pixel_values" or {"pixel_values", "return_loss"} <= set(takes):
+        vision = getattr(config, "vision_config", config)
+        edge = image_size or _edge(vision)
+        channels = getattr(vision, "num_channels", _CHANNELS)
+        given["pixel_values"] = Input([None, channels, edge, edge], torch.float32)
+    if "input_ids" in takes and name != "pixel_values":
+        places = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or seq_len
+        if {"return_loss", "pixel_values"} <= set(takes):
+            words = Input([None, min(seq_len, places)], torch.int64)
+        given["input_ids"] = words
+    if name == "input_values":
+        given["input_values"] = Input([None, 160 * seq_len], torch.float32)
+    if not given:
+        raise Failure("input", f"{type(module).__name__} takes {name}", "Give its shape with --input.")
+    notes = []
+    if "return_loss" in takes:
+        given["return_loss"] = True
+    if "labels" in takes:
+        labels = _labels(type(module).__name__, given, words)
+        if labels is not None:
+            given["labels"] = labels
+    if "labels" not in given and getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in takes:
+        given["decoder_input_ids"] = words
+    if "pixel_values" in takes and "pixel_values" not in given:
+        notes.append("Only the text part was run: images need --input.")
+    return Batch([], given), notes
+
+
+def _labels(architecture: str, given: dict[str, Any], words: Input) -> Input | None:
+    if "Classification" in architecture and "Token" not in architecture:
+        return Input([None], torch.int64)
+    if "input_ids" in given and any(w in architecture for w in ("LM", "Generation", "Token")):
+        return words
+    return None
+
+
+def _edge(config: Any) -> int:
+    size = getattr(config, "image_size", None) or _PIXELS
+    return int(size[0] if isinstance(size, (list, tuple)) else size)

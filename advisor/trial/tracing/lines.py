@@ -1,0 +1,125 @@
+"""Two traces of one step at two batch sizes -> what a step of any batch size does, as fixed + per sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Line = list  # [fixed, per sample]
+MEMORY = ("other", "saved_live", "gradients")
+_HULL = 4  # straight pieces that the highest memory over the batch size is told by
+
+
+def line(first: float, second: float, batches: tuple[int, int]) -> Line:
+    """The straight line through two points."""
+    slope = (second - first) / (batches[1] - batches[0])
+    return [first - slope * batches[0], slope]
+
+
+def alike(first: list[Any], second: list[Any]) -> bool:
+    """Whether both traces ran the same operators in the same order."""
+    return len(first) == len(second) and all(
+        a.name == b.name and a.phase == b.phase for a, b in zip(first, second)
+    )
+
+
+def table(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list[dict[str, Any]]:
+    """Operators alike in all that is told of them, added up: each figure fixed + per sample."""
+    if not alike(first, second):
+        return _unlike(first, second, batches)
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for a, b in zip(first, second):
+        shape = tuple((x, (y - x) / (batches[1] - batches[0])) for x, y in zip(a.shape, b.shape))
+        key = (a.phase, a.kind, a.name, a.dtype, shape)
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = {
+                "phase": a.phase, "kind": a.kind, "operator": a.name, "dtype": a.dtype, "count": 0,
+                "shape": [line(x, y, batches) for x, y in zip(a.shape, b.shape)] if any(a.shape) else None,
+                "sums": [[0.0, 0.0] for _ in range(3)],
+            }  # fmt: skip
+        row["count"] += 1
+        for at, name in enumerate(("flops", "bytes", "saved")):
+            row["sums"][at][0] += getattr(a, name)
+            row["sums"][at][1] += getattr(b, name)
+    return [_row(row, batches) for row in rows.values()]
+
+
+def _row(row: dict[str, Any], batches: tuple[int, int]) -> dict[str, Any]:
+    sums = row.pop("sums")
+    for name, (x, y) in zip(("flops", "bytes", "saved"), sums):
+        row[name] = line(x, y, batches)
+    return row
+
+
+def _unlike(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list[dict[str, Any]]:
+    """The same for traces whose operators differ with the batch: matched by name and format alone."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for side, events in enumerate((first, second)):
+        for event in events:
+            key = (event.phase, event.kind, event.name, event.dtype)
+            row = rows.setdefault(
+                key,
+                {
+                    "phase": event.phase, "kind": event.kind, "operator": event.name, "dtype": event.dtype,
+                    "count": 0, "shape": None, "sums": [[0.0, 0.0] for _ in range(3)],
+                },
+            )  # fmt: skip
+            row["count"] += 1 - side
+            for at, name in enumerate(("flops", "bytes", "saved")):
+                row["sums"][at][side] += getattr(event, name)
+    return [_row(row, batches) for row in rows.values()]
+
+
+def phases(first: list[Any], second: list[Any], batches: tuple[int, int]) -> dict[str, list[Line]]:
+    """What lives at most in each phase beside the weights: the upper edge of one line for each operator."""
+    found = {}
+    for phase in ("forward", "backward", "optimizer"):
+        a, b = ([e for e in events if e.phase == phase] for events in (first, second))
+        if not a or not b:
+            continue
+        lines = (
+            [line(_stands(x), _stands(y), batches) for x, y in zip(a, b)]
+            if alike(a, b)
+            else [line(max(map(_stands, a)), max(map(_stands, b)), batches)]
+        )
+        found[phase] = hull(lines)
+    return found
+
+
+def _stands(event: Any) -> float:
+    return float(event.other + event.gradients)
+
+
+def hull(lines: list[Line], pieces: int = _HULL) -> list[Line]:
+    """The few lines of which the largest is the largest of all, for every batch from one up."""
+    best: list[Line] = []
+    batch = 1.0
+    while len(best) < pieces:
+        top = max(lines, key=lambda l: (l[0] + l[1] * batch, l[1]))
+        best.append(top)
+        later = [(_meet(top, other), other) for other in lines if other[1] > top[1] * (1 + 1e-9)]
+        if not later:
+            break
+        batch = max(min(at for at, _ in later), batch) * (1 + 1e-9)
+    steepest = max(lines, key=lambda l: (l[1], l[0]))
+    if best[-1][1] < steepest[1]:
+        best[-1] = steepest
+    return best
+
+
+def _meet(low: Line, high: Line) -> float:
+    """The batch from which the steeper line is the higher one."""
+    return (low[0] - high[0]) / (high[1] - low[1])
+
+
+def working(first: list[Any], second: list[Any], batches: tuple[int, int]) -> dict[str, Line]:
+    """What a step needs beside what was saved: outside of all blocks (the loss), and within one of them."""
+    found = {}
+    for name, inside in (("outside", False), ("inside", True)):
+        peaks = [
+            max((e.other - e.saved_live for e in events if e.phase != "optimizer" and (e.block >= 0) == inside),
+                default=0)
+            for events in (first, second)
+        ]  # fmt: skip
+        found[name] = line(peaks[0], peaks[1], batches)
+    return found

@@ -1,0 +1,191 @@
+"""What one training step does: its operators with work and traffic, and which storages live when."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .costs import cost, moved, operator
+
+OWN, CAST, GRADIENT, OTHER = 0, 1, 2, 3  # whose storage: weights, their copies in 16 bit, gradients, the rest
+PHASES = ("forward", "backward", "optimizer")
+
+
+class NotOnCpu(RuntimeError):
+    """The network put a tensor on another device."""
+
+
+class Event:
+    """One operator that ran: what it is, what it costs, what of its results is kept, what lives after it."""
+
+    __slots__ = (
+        "block", "bytes", "dtype", "flops", "gradients", "kind", "name", "other", "phase", "saved",
+        "saved_live", "shape",
+    )  # fmt: skip
+
+    def __init__(self, phase: str, name: str, block: int) -> None:
+        self.phase, self.name, self.block = phase, name, block
+        self.kind, self.dtype, self.shape = "", "", (0, 0, 0)
+        self.flops, self.bytes, self.saved = 0.0, 0, 0
+        self.other = self.saved_live = self.gradients = 0  # bytes that live when it has run
+
+
+class Store:
+    """A storage that lives: whose it is, where it was made, whether it was saved for the backward pass."""
+
+    __slots__ = ("block", "event", "kind", "nbytes", "saved")
+
+    def __init__(self, kind: int, nbytes: int, event: Event | None, block: int) -> None:
+        self.kind, self.nbytes, self.event, self.block, self.saved = kind, nbytes, event, block, False
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[misc]
+    """Sees every operator of a step. `phase`, `block`: where the step is (block -1: outside of all)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phase, self.block = "forward", -1
+        self.stores: dict[int, Store] = {}
+        self.live = [0, 0, 0, 0]
+        self.saved_live = 0
+        self.casts_peak = 0
+        self.events: list[Event] = []
+        self.kept = 0  # saved for the backward pass, each storage once
+        self.kept_inside: dict[int, int] = {}  # of it: made within each block
+        self.inputs_of_blocks: set[int] = set()
+        self.block_inputs = 0
+        self._watched: dict[int, Any] = {}
+
+    # ---- storages --------------------------------------------------------------------------------------
+
+    def own(self, tensors: Iterator[Any]) -> None:
+        """Weights and buffers: there before the step and after it."""
+        for tensor in tensors:
+            self._enter(tensor.untyped_storage(), OWN, None)
+
+    def given(self, tensors: list[Any]) -> None:
+        """The batch."""
+        for tensor in tensors:
+            self._enter(tensor.untyped_storage(), OTHER, None)
+
+    def _enter(self, storage: Any, kind: int, event: Event | None) -> Store | None:
+        key = storage._cdata
+        known = self.stores.get(key)
+        if known is not None:
+            return None
+        nbytes = storage.nbytes()
+        store = self.stores[key] = Store(kind, nbytes, event, self.block)
+        self.live[kind] += nbytes
+
+        def gone(_: Any, key: int = key, store: Store = store) -> None:
+            self._leave(key, store)
+
+        self._watched[key] = weakref.ref(storage, gone)
+        return store
+
+    def _leave(self, key: int, store: Store) -> None:
+        if self.stores.get(key) is store:
+            del self.stores[key]
+            self._watched.pop(key, None)
+        self.live[store.kind] -= store.nbytes
+        if store.saved:
+            self.saved_live -= store.nbytes
+
+    def gradient(self, weight: Any) -> None:
+        """The gradient of a weight is complete: from now on it stands until it is used."""
+        if weight.grad is None:
+            return
+        store = self.stores.get(weight.grad.untyped_storage()._cdata)
+        if store is not None and store.kind == OTHER:
+            self.live[OTHER] -= store.nbytes
+            self.live[GRADIENT] += store.nbytes
+            store.kind = GRADIENT
+            for event in reversed(self.events):  # it was one from when it was made
+                event.other -= store.nbytes
+                event.gradients += store.nbytes
+                if event is store.event or event.phase != "backward":
+                    break
+
+    def pack(self, tensor: Any) -> Any:
+        """Called for every tensor that autograd saves."""
+        key = tensor.untyped_storage()._cdata
+        store = self.stores.get(key)
+        if store is None:
+            store = self._enter(tensor.untyped_storage(), OTHER, None)
+        if store is not None and not store.saved and store.kind == OTHER:
+            store.saved = True
+            self.kept += store.nbytes
+            self.saved_live += store.nbytes
+            if store.event is not None:
+                store.event.saved += store.nbytes
+            if store.block >= 0:
+                self.kept_inside[store.block] = self.kept_inside.get(store.block, 0) + store.nbytes
+        return tensor
+
+    def enters_block(self, block: int, tensors: list[Any]) -> None:
+        """A repeated block begins: what comes into it would be kept if it were recomputed."""
+        self.block = block
+        for tensor in tensors:
+            key = tensor.untyped_storage()._cdata
+            store = self.stores.get(key)
+            if store is not None and store.kind == OTHER and key not in self.inputs_of_blocks:
+                self.inputs_of_blocks.add(key)
+                if store.block >= 0 or not store.saved:
+                    self.block_inputs += store.nbytes
+
+    # ---- operators -------------------------------------------------------------------------------------
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        op = operator(func)
+        outputs = _tensors(out)
+        if not op.skip:
+            self._count(op, args, kwargs, out, outputs)
+        else:
+            for tensor in outputs:
+                self._enter(tensor.untyped_storage(), OTHER, None)
+        return out
+
+    def _count(self, op: Any, args: Any, kwargs: Any, out: Any, outputs: list[Any]) -> None:
+        tensors = _tensors(args)
+        event = Event(self.phase, op.name, self.block)
+        event.kind, event.flops, event.shape = cost(op, args, kwargs, out)
+        told = tensors[0] if event.flops and tensors else outputs[0] if outputs else None
+        if told is not None:
+            if told.device.type not in ("cpu", "meta"):
+                raise NotOnCpu(str(told.device))
+            event.dtype = str(told.dtype)[6:]
+        event.bytes = moved(tensors, outputs)
+        cast = op.name == "_to_copy" and tensors and self._kind_of(tensors[0]) == OWN
+        for tensor in outputs:
+            self._enter(tensor.untyped_storage(), CAST if cast else OTHER, event)
+        live = self.live
+        self.casts_peak = max(self.casts_peak, live[CAST])
+        event.other, event.saved_live, event.gradients = live[OTHER], self.saved_live, live[GRADIENT]
+        self.events.append(event)
+
+    def _kind_of(self, tensor: Any) -> int:
+        store = self.stores.get(tensor.untyped_storage()._cdata)
+        return OTHER if store is None else store.kind
+
+
+def _tensors(found: Any) -> list[Any]:
+    """The tensors of an operator's arguments or results (which nest one deep at most)."""
+    if isinstance(found, torch.Tensor):
+        return [found]
+    if not isinstance(found, (tuple, list)):
+        return []
+    tensors = []
+    for item in found:
+        if isinstance(item, torch.Tensor):
+            tensors.append(item)
+        elif isinstance(item, (tuple, list)):
+            tensors += [one for one in item if isinstance(one, torch.Tensor)]
+    return tensors

@@ -1,0 +1,206 @@
+"""From a name to the document of a trace: under fake tensors where that goes, else on a small real run."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Iterator
+from typing import Any, Callable
+
+import torch
+
+from . import lines
+from .adapting import adapt
+from .batch import Batch, of_flags
+from .build import Built, call, factory_of, failure_of, of_config, replace
+from .failure import Failure
+from .record import NotOnCpu, Recorder
+from .step import MIXED, blocks_of, run
+
+FAKE_BATCHES = (2, 4)  # normalising over a batch needs more than one
+REAL_BATCHES = (2, 3)
+_LARGEST_REAL = 4 << 30  # bytes of weights that a real run may take
+_DATA = ("DataDependent", "DynamicOutputShape", "GuardOnDataDependent", "UnsupportedFakeTensor")
+Send = Callable[[dict[str, object]], None]
+
+
+def trace(spec: dict[str, Any], send: Send) -> None:
+    """All of it; a failure is an event too."""
+    try:
+        send({"event": "traced", **_trace(spec, send)})
+    except Failure as failure:
+        send(
+            {"event": "failure", "status": failure.status, "reason": str(failure), "hint": failure.hint}
+        )  # fmt: skip
+
+
+def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
+    def stage(name: str) -> None:
+        send({"event": "stage", "stage": name})
+
+    began = time.perf_counter()
+    stage("import")
+    with torch.random.fork_rng(devices=[]):
+        make = _maker(spec)
+        notes: list[str] = []
+        try:
+            stage("factory")
+            with _fake():
+                built = _prepared(_build_fake(make, notes), spec)
+                stage("trace")
+                traces, told = _both(built, spec, FAKE_BATCHES)
+            mode, batches = "fake", FAKE_BATCHES
+        except (Failure, MemoryError):
+            raise
+        except Exception as error:  # whatever a module cannot do with tensors that hold nothing
+            why = _why_not(error)
+            stage("factory")
+            built = _prepared(make(), spec)
+            _check_size(built, why)
+            stage("real run")
+            notes.append(f"Not traceable ({why}): hooks on a small real run of {REAL_BATCHES} samples instead.")
+            try:
+                traces, told = _both(built, spec, REAL_BATCHES)
+            except Failure:
+                raise
+            except Exception as real:
+                failed = failure_of("its training step", real)
+                reason = f"neither traceable ({why}) nor run for real: {failed}"
+                raise Failure(failed.status, reason, failed.hint) from real
+            mode, batches = "real", REAL_BATCHES
+    found = _document(built, traces, batches)
+    found["notes"] = [*notes, *built.notes]
+    found.update(mode=mode, loss=told, torch=str(torch.__version__), seconds=time.perf_counter() - began)
+    return found
+
+
+def _maker(spec: dict[str, Any]) -> Callable[[], Built]:
+    name = str(spec["name"])
+    if spec["kind"] == "config":
+        make = of_config(name, int(spec["seq_len"]), int(spec["image_size"]))
+        return lambda: make()
+    factory = factory_of(name, str(spec["folder"]))
+    return lambda: call(factory, name)
+
+
+@contextlib.contextmanager
+def _fake() -> Iterator[None]:
+    from torch._subclasses import FakeTensorMode
+
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cpu"):
+        yield
+
+
+def _build_fake(make: Callable[[], Built], notes: list[str]) -> Built:
+    """With weights that hold nothing; where the factory wants real ones, with those, and then replaced."""
+    try:
+        return make()
+    except Failure as failure:
+        if failure.status not in ("raised",):
+            raise
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    with _disable_current_modes(), torch.device("cpu"):
+        built = make()
+    notes.append("The factory looks at its weights: it was run with real ones.")
+    return built
+
+
+def _prepared(built: Built, spec: dict[str, Any]) -> Built:
+    """With the batch of --input, adapters, and the weights' format of the recipe."""
+    if spec["inputs"]:
+        built.batch = of_flags([str(text) for text in spec["inputs"]])
+    if built.batch is None:
+        raise Failure(
+            "input", "the network's batch is not known",
+            "Give --input SHAPE (e.g. --input 8x3x224x224), or let the factory return (module, example batch).",
+        )  # fmt: skip
+    built.module.train()
+    precision = str(spec["precision"])
+    if spec["method"] in ("lora", "qlora") and all(w.requires_grad for w in built.module.parameters()):
+        replace(built.module, torch.bfloat16 if precision in ("bf16", *MIXED) else None)
+        before = torch.__future__.get_overwrite_module_params_on_conversion()
+        torch.__future__.set_overwrite_module_params_on_conversion(True)
+        try:
+            built.module, told = adapt(built.module, blocks_of(built.module), int(spec["lora_rank"]))
+        finally:
+            torch.__future__.set_overwrite_module_params_on_conversion(before)
+        built.notes.append(told[0].upper() + told[1:] + ".")
+    else:
+        replace(built.module, torch.bfloat16 if precision == "bf16" else None)
+    return built
+
+
+def _check_size(built: Built, why: str) -> None:
+    held = sum(w.numel() * w.element_size() for w in built.module.parameters())
+    if held > _LARGEST_REAL:
+        raise Failure(
+            "too_large",
+            f"not traceable ({why}), and with {held / 2**30:.1f} GiB of weights too large for a small real run",
+            "Let the factory take fewer layers, or make its forward pass free of what hangs on the data.",
+        )
+
+
+def _both(
+    built: Built, spec: dict[str, Any], batches: tuple[int, int]
+) -> tuple[tuple[Recorder, Recorder], str]:
+    blocks = blocks_of(built.module)
+    assert built.batch is not None  # noqa: S101 - _prepared sees to it
+    found, told = [], ""
+    precision, optimizer = str(spec["precision"]), str(spec["optimizer"])
+    for samples in batches:
+        try:
+            recorder, told = run(
+                built.module, blocks, built.batch, samples, precision, optimizer, built.loss
+            )  # fmt: skip
+        except NotOnCpu as error:
+            hint = "Leave tensors on the device of its inputs (x.device), not on a named one."
+            raise Failure("cuda", f"its forward pass puts tensors on {error}", hint) from error
+        except AssertionError as error:
+            failure = failure_of("its training step", error)
+            if failure.status == "cuda":
+                raise failure from error
+            raise
+        found.append(recorder)
+        gc.collect()
+    return (found[0], found[1]), told
+
+
+def _why_not(error: Exception) -> str:
+    name = type(error).__name__
+    if name.startswith(_DATA) or "meta tensors" in str(error):
+        return f"control flow or shapes hang on the data: {name}"
+    return f"{name}: {str(error).strip().partition(chr(10))[0][:200]}"
+
+
+def _document(
+    built: Built, traces: tuple[Recorder, Recorder], batches: tuple[int, int]
+) -> dict[str, Any]:
+    first, second = (t.events for t in traces)
+    weights = list(built.module.parameters())
+    assert built.batch is not None  # noqa: S101
+
+    def of(figure: Callable[[Recorder], float]) -> list[float]:
+        return lines.line(figure(traces[0]), figure(traces[1]), batches)
+
+    return {
+        "batches": list(batches),
+        "inputs": built.batch.told(),
+        "alike": lines.alike(first, second),
+        "parameters": sum(w.numel() for w in weights),
+        "trainable": sum(w.numel() for w in weights if w.requires_grad),
+        "weight_bytes": sum(w.numel() * w.element_size() for w in weights),
+        "buffer_bytes": sum(b.numel() * b.element_size() for b in built.module.buffers()),
+        "blocks": len(blocks_of(built.module)),
+        "operators": lines.table(first, second, batches),
+        "phases": lines.phases(first, second, batches),
+        "memory": {
+            "kept": of(lambda t: t.kept),
+            "kept_inside": of(lambda t: sum(t.kept_inside.values())),
+            "block": of(lambda t: max(t.kept_inside.values(), default=0)),
+            "block_inputs": of(lambda t: t.block_inputs),
+            "casts": of(lambda t: t.casts_peak),
+            **{f"working_{k}": v for k, v in lines.working(first, second, batches).items()},
+        },
+    }

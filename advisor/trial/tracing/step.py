@@ -1,0 +1,190 @@
+"""One training step under the recorder: forward, loss, backward, optimizer."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from .attention import fused_attention
+from .failure import Failure
+from .record import Recorder
+
+MIXED = ("bf16_mixed", "fp16_mixed", "fp8_mixed", "mxfp8_mixed", "nvfp4_mixed")
+_IN_FP32 = (
+    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "cumprod",
+    "cumsum", "dist", "exp", "expm1", "group_norm", "kl_div", "l1_loss", "layer_norm", "log", "log_softmax",
+    "log10", "log1p", "log2", "mse_loss", "nll_loss", "norm", "normalize", "pow", "prod", "reciprocal", "rsqrt",
+    "smooth_l1_loss", "softmax", "softmin", "softplus", "sum", "__pow__", "__rpow__", "__rdiv__", "__rtruediv__",
+)  # fmt: skip
+"""What torch.autocast computes in fp32 on accelerators; the list of processors is another (PyTorch documentation,
+automatic mixed precision, ops that autocast to float32)."""
+
+
+class AsAccelerators(TorchFunctionMode):  # type: ignore[misc]
+    """Under autocast on the processor: what an accelerator's autocast computes in fp32 is computed in fp32."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in _IN_FP32 and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):
+                return func(*(_wide(a) for a in args), **{key: _wide(value) for key, value in kwargs.items()})
+        return func(*args, **kwargs)
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.bfloat16, torch.float16):
+        return value.float()
+    return value
+
+
+def blocks_of(module: Any) -> list[Any]:
+    """The repeated blocks: of every outermost list of modules of one class with weights, its members."""
+    found: list[Any] = []
+
+    def look(parent: Any) -> None:
+        members = list(parent.children())
+        if isinstance(parent, (nn.ModuleList, nn.Sequential)) and len(members) > 1:
+            like = [m for m in members if type(m) is type(members[0])]
+            inner = any(True for _ in members[0].children())
+            if len(like) == len(members) and inner and next(members[0].parameters(), None) is not None:
+                found.extend(members)
+                return
+        for member in members:
+            look(member)
+
+    look(module)
+    return found
+
+
+class Watch:
+    """Hooks that tell the recorder which block is run, forward and back. A context manager."""
+
+    def __init__(self, recorder: Recorder, module: Any, blocks: list[Any]) -> None:
+        self._handles: list[Any] = []
+        for number, block in enumerate(blocks):
+            self._handles += [
+                block.register_forward_pre_hook(self._enter(recorder, number), with_kwargs=True),
+                block.register_forward_hook(self._leave(recorder, number)),
+            ]
+        for weight in module.parameters():
+            if weight.requires_grad:
+                self._handles.append(weight.register_post_accumulate_grad_hook(recorder.gradient))
+
+    @staticmethod
+    def _enter(recorder: Recorder, number: int) -> Any:
+        def hook(_: Any, args: Any, kwargs: Any) -> None:
+            if recorder.phase == "forward":
+                recorder.enters_block(number, _differentiable((args, list(kwargs.values()))))
+
+        return hook
+
+    @staticmethod
+    def _leave(recorder: Recorder, number: int) -> Any:
+        def back(grad: Any) -> None:  # noqa: ARG001 - the gradient of the output exists: the block begins
+            recorder.block = number
+
+        def hook(_: Any, __: Any, out: Any) -> None:
+            if recorder.phase == "forward":
+                recorder.block = -1
+                for tensor in _differentiable(out):
+                    tensor.register_hook(back)
+
+        return hook
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+
+def _differentiable(found: Any) -> list[Any]:
+    if isinstance(found, torch.Tensor):
+        return [found] if found.requires_grad else []
+    if isinstance(found, dict):
+        found = list(found.values())
+    if isinstance(found, (list, tuple)):
+        return [tensor for item in found for tensor in _differentiable(item)]
+    return []
+
+
+def loss_of(out: Any, given: Any, loss: Any) -> tuple[Any, str]:
+    """The number to differentiate, and how it was got."""
+    if loss is not None:
+        return loss(out, given), "the factory's loss"
+    told = out.get("loss") if isinstance(out, dict) else getattr(out, "loss", None)
+    if isinstance(told, torch.Tensor) and told.requires_grad:
+        return told.sum() if told.dim() else told, "the loss in its output"
+    tensors = _differentiable(list(out.values()) if isinstance(out, dict) else out)
+    if not tensors and hasattr(out, "__dict__"):
+        tensors = _differentiable(list(vars(out).values()))
+    tensors = [t for t in tensors if t.is_floating_point()]
+    if len(tensors) >= 1 and tensors[0].dim() == 0:
+        return tensors[0], "its output, a single number"
+    if not tensors:
+        raise Failure(
+            "no_gradient",
+            "nothing that the network returns hangs on a weight that is trained",
+            "Return the loss, or the outputs it is computed from; check requires_grad.",
+        )
+    total = tensors[0].sum()
+    for tensor in tensors[1:]:
+        total = total + tensor.sum()
+    return total, "the sum of its outputs, as it returns no loss"
+
+
+def optimizer_of(name: str, module: Any) -> Any:
+    """The optimizer, as far as torch has it; else None."""
+    weights = [w for w in module.parameters() if w.requires_grad]
+    if name == "adamw":
+        return torch.optim.AdamW(weights, foreach=True)
+    if name == "sgd":
+        return torch.optim.SGD(weights, lr=0.1, momentum=0.9, foreach=True)
+    return None
+
+
+def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
+    module: Any, blocks: list[Any], batch: Any, samples: int, precision: str, optimizer: str, loss: Any
+) -> tuple[Recorder, str]:
+    """A step of `samples` samples. The second value says what was differentiated."""
+    recorder = Recorder()
+    recorder.own(iter([*module.parameters(), *module.buffers()]))
+    args, kwargs = batch.made(samples, torch.bfloat16 if precision == "bf16" else None)
+    mixed = precision in MIXED
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(Watch(recorder, module, blocks))
+        stack.enter_context(fused_attention())
+        stack.enter_context(torch.autograd.graph.saved_tensors_hooks(recorder.pack, lambda tensor: tensor))
+        if mixed:
+            stack.enter_context(AsAccelerators())
+        stack.enter_context(recorder)
+        recorder.given([t for t in _tensors([args, kwargs])])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            out = module(*args, **kwargs)
+            number, told = loss_of(out, kwargs or args, loss)
+        recorder.phase, recorder.block = "backward", -1
+        number.backward()
+        del number
+        recorder.phase, recorder.block = "optimizer", -1
+        chosen = optimizer_of(optimizer, module)
+        if chosen is not None:
+            del out, args, kwargs
+            chosen.step()
+    for weight in module.parameters():
+        weight.grad = None
+    return recorder, told
+
+
+def _tensors(found: Any) -> list[Any]:
+    if isinstance(found, torch.Tensor):
+        return [found]
+    if isinstance(found, dict):
+        found = list(found.values())
+    if isinstance(found, (list, tuple)):
+        return [tensor for item in found for tensor in _tensors(item)]
+    return []

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from advisor.cli.options import count, here, hub_cache, json_flag, print_json, rules_option
+from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS, DataError, did_you_mean
 
@@ -37,6 +36,8 @@ def from_file(context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
+    import tomllib
+
     from advisor.data.files import read_text
 
     try:
@@ -82,6 +83,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
 @click.option("--micro-batch", type=click.IntRange(1), help="Of them in one pass on one device.")
+@click.option("--accumulate", type=click.IntRange(1, 1_000_000), help="Micro-batches of a step, one after another.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
 @click.option("--lora-rank", type=click.IntRange(1, 65536), help="Rank of the adapters.")
 @recipe_options
@@ -125,18 +127,15 @@ def estimate(context: click.Context, /, as_json: bool, explain: str | None, dept
     What of the layout is not given is found: first what fits into memory, then the fastest. Exit code 1:
     it does not fit; the nearest is shown, and what would help.
     """
-    gc.disable()  # reading rules makes no garbage to speak of, and looking for it takes a twelfth of the time
-    try:
+    with quick():
         _estimate(context, as_json, explain, depth, flags)
-    finally:
-        gc.enable()
 
 
 def _estimate(
     context: click.Context, as_json: bool, explain: str | None, depth: int, flags: dict[str, Any]
 ) -> None:
-    from advisor.app import WorkloadFlags
     from advisor.app_estimate import EstimateOptions, run_estimate
+    from advisor.app_options import WorkloadFlags
     from advisor.search.grid import Stated
 
     recipe = {name: flags[name] for name in _RECIPE}
@@ -146,6 +145,7 @@ def _estimate(
         stated=Stated(**{name: flags[name] for name in _SET_UP}),
         optimizer=flags["optimizer"],
         lora_rank=flags["lora_rank"],
+        accumulate=flags["accumulate"],
         calibration=flags["calibration"],
         rules=flags["rules"],
         traced=as_json or explain is not None,

@@ -83,7 +83,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
 @click.option("--micro-batch", type=click.IntRange(1), help="Of them in one pass on one device.")
-@click.option("--accumulate", type=click.IntRange(1, 1_000_000), help="Micro-batches of a step, one after another.")
+@click.option("--accumulate", type=click.IntRange(1, 1_000_000), help="Micro-batches of one step.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
 @click.option("--lora-rank", type=click.IntRange(1, 65536), help="Rank of the adapters.")
 @recipe_options

@@ -162,7 +162,7 @@ def test_attention_stored_or_not() -> None:
 
 
 def test_sequence_parallelism_cuts_what_tensor_parallelism_leaves_whole() -> None:
-    layout = {"tp": 8, "stack": "megatron"}
+    layout: dict[str, Any] = {"tp": 8, "stack": "megatron"}
     on, off = of(sequence_parallel=True, **layout), of(sequence_parallel=False, **layout)
     assert known(off, "layer_activation_bytes") > 2 * known(on, "layer_activation_bytes")
     assert known(off, "step_s") > known(on, "step_s")

@@ -46,5 +46,5 @@ def with_accumulation(
     told = tuple(dict.fromkeys((*recipe.stated, "global_batch")))
     recipe = recipe.model_copy(update={"global_batch": float(batch), "stated": told})
     return workload.model_copy(update={"recipe": recipe}), replace(
-        stated, micro_batch=float(micro), **degrees
+        stated, micro_batch=float(micro), tp=tp, pp=pp, cp=cp
     )

@@ -90,6 +90,8 @@ def load_neighbours() -> Published:
 
 def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
     """What --model or --params means. Raises UserError when nothing of that name is known here."""
+    if isinstance(flags.model, Model):
+        return flags.model
     name = flags.model or ""
     known = {key.casefold() for key in (*catalogue.models, *catalogue.model_aliases)}
     if flags.params is None and name.strip().casefold() in known:

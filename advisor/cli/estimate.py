@@ -11,6 +11,7 @@ import click
 from advisor.cli.options import count, here, hub_cache, json_flag, print_json, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
+from advisor.cli.trace import trace_options, traced
 from advisor.errors import EXIT_NOTHING_FITS, DataError, did_you_mean
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
@@ -18,7 +19,7 @@ _SET_UP = (
     "micro_batch", "recompute", "sharding", "offload", "tp", "pp", "vpp", "cp", "ep", "flash", "compiled",
     "stack", "effort",
 )  # fmt: skip
-_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not")
+_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not", "inputs")
 _LARGEST_FILE = 100_000  # bytes of a workload's flags
 _Degree = click.IntRange(1, 1_000_000)
 
@@ -68,7 +69,8 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option(
     "--model",
     metavar="NAME",
-    help="A model that `hwadvisor models` lists, a config.json, or an id in the local Hugging Face cache.",
+    help="A model that `hwadvisor models` lists, a config.json, an id in the local Hugging Face cache, or "
+    "code: file.py:factory or package.module:factory, which is RUN to trace the network it returns.",
 )
 @click.option("--params", metavar="N", callback=_count, help="Instead of --model: only its size, e.g. 7B.")
 @click.option(
@@ -86,6 +88,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--accumulate", type=click.IntRange(1, 1_000_000), help="Micro-batches of one step.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
 @click.option("--lora-rank", type=click.IntRange(1, 65536), help="Rank of the adapters.")
+@trace_options
 @recipe_options
 @click.option("--recompute", metavar="NAME", help="none, selective or full.")
 @click.option("--tp", type=_Degree, help="Tensor-parallel degree.")
@@ -138,7 +141,7 @@ def _estimate(
     from advisor.app_options import WorkloadFlags
     from advisor.search.grid import Stated
 
-    recipe = {name: flags[name] for name in _RECIPE}
+    recipe = traced(flags, {name: flags[name] for name in _RECIPE})
     options = EstimateOptions(
         workload=WorkloadFlags(hub=hub_cache(), details=details_of(flags, "optimizer"), **recipe),
         hardware=flags["hardware"],

@@ -11,6 +11,7 @@ from advisor.app_options import WorkloadFlags
 from advisor.errors import UserError
 from advisor.schema import Advice, Calibration, Machine, Notice, Workload
 from advisor.search import accelerator_figures
+from advisor.search.accumulate import with_accumulation
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.here import Place, places_here
@@ -33,6 +34,7 @@ class EstimateOptions:
     stated: Stated = field(default_factory=Stated)
     optimizer: str | None = None
     lora_rank: int | None = None
+    accumulate: int | None = None  # micro-batches of a step on each device
     calibration: Path | None = None
     rules: tuple[Path, ...] = ()
     traced: bool = False
@@ -69,8 +71,9 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         place = place_of(found.entry, found.packages, found.nodes)
         if found.told:
             notices.append(Notice(code="hardware_resolved", message=found.told))
+    workload, stated = with_accumulation(workload, options.stated, place.target.devices, options.accumulate)
     one = estimate_one(
-        knowledge.book, workload, place, options.stated, knowledge.published, traced=options.traced
+        knowledge.book, workload, place, stated, knowledge.published, traced=options.traced
     )
     advice = Advice(
         stage="complete",

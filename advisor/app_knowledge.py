@@ -90,13 +90,16 @@ def load_neighbours() -> Published:
 
 def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
     """What --model or --params means. Raises UserError when nothing of that name is known here."""
+    if isinstance(flags.model, Model):
+        return flags.model
+    name = flags.model or ""
+    known = {key.casefold() for key in (*catalogue.models, *catalogue.model_aliases)}
+    if flags.params is None and name.strip().casefold() in known:
+        return name
     from advisor.model import find_config, model_of_size, read_hf_config
 
     if flags.params is not None:
         return model_of_size(flags.params)
-    name = flags.model or ""
-    if name.strip().casefold() in {key.casefold() for key in (*catalogue.models, *catalogue.model_aliases)}:
-        return name
     config = find_config(name, flags.hub)
     return name if config is None else read_hf_config(config)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from advisor.calibrate import Event
-    from advisor.schema import Advice
+    from advisor.schema import Advice, Model
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class WorkloadFlags:
     """A workload of the user's own, as told by flags. None: the preset or recipe says.
 
     `model` is a preset's id or alias, the path of a config.json or of its folder, or an id in the hub's
-    cache `hub`; or else `params` gives the number of parameters and nothing more is known.
+    cache `hub`, or a network read (traced) already; or else `params` gives the number of parameters and nothing more is known.
     """
 
-    model: str | None = None
+    model: str | Model | None = None
     params: float | None = None
     hub: Path | None = None
     tokens: float | None = None

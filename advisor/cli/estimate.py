@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from advisor.cli.options import count, here, hub_cache, json_flag, print_json, rules_option
+from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
+from advisor.cli.trace import trace_options, traced
 from advisor.errors import EXIT_NOTHING_FITS, DataError, did_you_mean
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
@@ -19,7 +19,7 @@ _SET_UP = (
     "micro_batch", "recompute", "sharding", "offload", "tp", "pp", "vpp", "cp", "ep", "flash", "compiled",
     "stack", "effort",
 )  # fmt: skip
-_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not")
+_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not", "inputs")
 _LARGEST_FILE = 100_000  # bytes of a workload's flags
 _Degree = click.IntRange(1, 1_000_000)
 
@@ -37,6 +37,8 @@ def from_file(context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
+    import tomllib
+
     from advisor.data.files import read_text
 
     try:
@@ -67,7 +69,8 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option(
     "--model",
     metavar="NAME",
-    help="A model that `hwadvisor models` lists, a config.json, or an id in the local Hugging Face cache.",
+    help="A model that `hwadvisor models` lists, a config.json, an id in the local Hugging Face cache, or "
+    "code: file.py:factory or package.module:factory, which is RUN to trace the network it returns.",
 )
 @click.option("--params", metavar="N", callback=_count, help="Instead of --model: only its size, e.g. 7B.")
 @click.option(
@@ -82,8 +85,10 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
 @click.option("--micro-batch", type=click.IntRange(1), help="Of them in one pass on one device.")
+@click.option("--accumulate", type=click.IntRange(1, 1_000_000), help="Micro-batches of one step.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
 @click.option("--lora-rank", type=click.IntRange(1, 65536), help="Rank of the adapters.")
+@trace_options
 @recipe_options
 @click.option("--recompute", metavar="NAME", help="none, selective or full.")
 @click.option("--tp", type=_Degree, help="Tensor-parallel degree.")
@@ -125,27 +130,25 @@ def estimate(context: click.Context, /, as_json: bool, explain: str | None, dept
     What of the layout is not given is found: first what fits into memory, then the fastest. Exit code 1:
     it does not fit; the nearest is shown, and what would help.
     """
-    gc.disable()  # reading rules makes no garbage to speak of, and looking for it takes a twelfth of the time
-    try:
+    with quick():
         _estimate(context, as_json, explain, depth, flags)
-    finally:
-        gc.enable()
 
 
 def _estimate(
     context: click.Context, as_json: bool, explain: str | None, depth: int, flags: dict[str, Any]
 ) -> None:
-    from advisor.app import WorkloadFlags
     from advisor.app_estimate import EstimateOptions, run_estimate
+    from advisor.app_options import WorkloadFlags
     from advisor.search.grid import Stated
 
-    recipe = {name: flags[name] for name in _RECIPE}
+    recipe = traced(flags, {name: flags[name] for name in _RECIPE})
     options = EstimateOptions(
         workload=WorkloadFlags(hub=hub_cache(), details=details_of(flags, "optimizer"), **recipe),
         hardware=flags["hardware"],
         stated=Stated(**{name: flags[name] for name in _SET_UP}),
         optimizer=flags["optimizer"],
         lora_rank=flags["lora_rank"],
+        accumulate=flags["accumulate"],
         calibration=flags["calibration"],
         rules=flags["rules"],
         traced=as_json or explain is not None,

@@ -10,6 +10,7 @@ import click
 
 from advisor.cli.estimate import from_file
 from advisor.cli.options import count, hub_cache, json_flag, print_json, quiet_flag, rules_option
+from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS
 
@@ -137,7 +138,12 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
     Every accelerator of the catalogue with every count and layout. Exit code 1: nothing keeps the limits;
     what comes nearest is shown, and what to relax.
     """
-    from advisor.app import WorkloadFlags
+    with quick():
+        _plan(context, as_json, quiet, flags)
+
+
+def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, Any]) -> None:
+    from advisor.app_options import WorkloadFlags
     from advisor.app_plan import PlanOptions, run_plan
     from advisor.cli.tell_plan import tell_answers, tell_plan
     from advisor.schema import PlanLimits

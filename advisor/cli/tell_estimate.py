@@ -33,7 +33,11 @@ _MEMORY = (
     ("peak_bytes", "  at once, at most"),
     ("reserved_bytes", "  with the allocator"),
 )
-_COSTS = (("rent_usd", "rent"), ("spot_usd", "rent, spot"), ("energy_j", "energy"))
+_COSTS = (
+    ("calendar_rent_usd", "rent of the whole run"),
+    ("calendar_spot_usd", "  on spot"),
+    ("calendar_energy_j", "energy"),
+)
 
 
 def tell_estimate(result: EstimateResult) -> None:

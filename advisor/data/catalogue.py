@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from advisor import units
 from advisor.data.accelerator import Accelerator, Price
 from advisor.data.files import read_toml, shipped
-from advisor.data.read_catalogue import entry_id, read_accelerator, read_model, read_workload, texts
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.schema import Accelerator as AcceleratorSummary
 from advisor.schema import Kind, Model, Quantity, Workload
@@ -51,6 +50,8 @@ def _shipped_catalogue(folder: Path) -> Catalogue:
 
 
 def _load(folders: Sequence[Path]) -> Catalogue:
+    from advisor.data.read_catalogue import entry_id, read_accelerator, read_model, read_workload, texts
+
     offers = _offers(folders)
     overridden: list[str] = []
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from advisor.data.flat import flat_toml
 from advisor.errors import DataError, UserError
 
 MAX_TOML_BYTES = 256 * 1024  # a rule or data file larger than this is a mistake or an attack
@@ -45,6 +43,10 @@ def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises DataError naming file and line when it is not TOML."""
+    import tomllib
+
+    from advisor.data.flat import flat_toml
+
     text = read_text(path, limit_bytes=MAX_TOML_BYTES)
     plain = flat_toml(text)
     if plain is not None:

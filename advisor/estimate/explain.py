@@ -14,8 +14,7 @@ from advisor.estimate.table import Array, Table
 from advisor.rulebook import Rule, RuleBook
 from advisor.rulebook.compile import PICK, TOTALS, Frame, compile_expr
 from advisor.rulebook.expr import Expr
-from advisor.rulebook.op_entries import HOLDS
-from advisor.rulebook.parts import SEPARATOR
+from advisor.rulebook.parts import HOLDS, SEPARATOR
 from advisor.schema import TraceStep
 from advisor.units import show, show_range
 

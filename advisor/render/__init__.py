@@ -13,6 +13,9 @@ from advisor.render.clean import clean
 from advisor.schema import Advice, Notice
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from advisor.render.pdf import Data
     from advisor.render.plain import Block
     from advisor.render.texts import Texts
 
@@ -101,15 +104,23 @@ def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
     from advisor.data.advice import dump_advice
     from advisor.render import pdf, select
     from advisor.render.attach import candidates_csv
-    from advisor.render.texts import own_text
 
-    pdf.load_weasyprint()  # before the work of looking at fonts
-    page = pdf.printable(html, own_text(lang))
+    pdf.load_weasyprint()  # before the work of writing the data out
     data = (
         pdf.Data("advice.json", "The figures of this report", dump_advice(advice)),
         pdf.Data("candidates.csv", "Every estimate of this report, one a line", candidates_csv(advice)),
     )
-    content, complaints = pdf.write_pdf(page.html, data, select.created(advice))
+    return printed(html, lang, data, select.created(advice))
+
+
+def printed(html: str, lang: str, data: Iterable[Data], when: datetime | None) -> tuple[bytes, list[Notice]]:
+    """A document as PDF with its data attached, and remarks. Raises MissingLibrary where none can be made."""
+    from advisor.render import pdf
+    from advisor.render.texts import own_text
+
+    pdf.load_weasyprint()  # before the work of looking at fonts
+    page = pdf.printable(html, own_text(lang))
+    content, complaints = pdf.write_pdf(page.html, data, when)
     remarks = [
         Notice(code="pdf_incomplete", message=f"Something was left out of the PDF: {complaint}.")
         for complaint in complaints

@@ -52,10 +52,19 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
         html = Markup(environment.get_template(f"sections/{path.name}").render(context))  # noqa: S704 - escaped there
         if sections:
             sections[-1].html += html
-    page = environment.get_template("report.html").render(
-        context, sections=sections, style=_style(t), csp=CSP, lang=t.tag or t.code
-    )
+    return render_page("report.html", {**context, "sections": sections}, t)
+
+
+def render_page(name: str, context: dict[str, Any], t: Texts) -> str:
+    """A whole document of one template, with the style sheet and the glyphs it needs."""
+    page = _environment().get_template(name).render(context, style=_style(t), csp=CSP, lang=t.tag or t.code)
     return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
+
+
+def page_context(advice: Advice, t: Texts, *, paged: bool) -> tuple[dict[str, Any], Marks]:
+    """What a document of its own sees: that of a section, without charts and traces."""
+    marks = Marks(advice, t, traces_shown=frozenset())
+    return _context(advice, marks, {}, [], paged=paged), marks
 
 
 def _with_glyphs(page: str, t: Texts) -> str:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from advisor.rulebook.compile import later
 from advisor.rulebook.expr import Expr
-from advisor.rulebook.op_entries import HOLDS
-from advisor.rulebook.parts import SEPARATOR, OpColumn, Operator, OpTotal, Problem, Rule, Term
+from advisor.rulebook.parts import HOLDS, SEPARATOR, OpColumn, Operator, OpTotal, Problem, Rule, Term
 from advisor.units import ONE
 
 

@@ -15,6 +15,7 @@ from advisor.rulebook.compile import later
 from advisor.rulebook.entries import RuleReader, read_cases, unit_dimension
 from advisor.rulebook.expr import Expr
 from advisor.rulebook.parts import (
+    HOLDS,
     SEPARATOR,
     TWO_UNDERSCORES,
     Case,
@@ -29,8 +30,6 @@ from advisor.rulebook.read import Keys, Raw
 from advisor.units import ONE, Dimension, parse_as, parse_unit
 
 PREFIX = "op_"
-HOLDS = "op_holds"
-"""1 where an operator's `when` holds; each operator with a `when` has it."""
 
 LIMITS = {"op_column": 64, "operator": 64, "op_rule": 64, "op_total": 64}
 """How many there may be, so that a book never holds more than some ten thousand rules."""

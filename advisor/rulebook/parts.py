@@ -15,6 +15,9 @@ from advisor.units import ONE, Dimension, parse_unit
 SEPARATOR = "__"
 """Stands between an operator and what is said of it, as in qkv__op_flops."""
 
+HOLDS = "op_holds"
+"""1 where an operator's `when` holds; each operator with a `when` has it."""
+
 TWO_UNDERSCORES = "has two underscores together, which only names of an operator's quantities have"
 
 

@@ -10,6 +10,20 @@ from advisor.estimate.inputs import PEAKS, VENDORS, Inputs, of_accelerator
 from advisor.schema import Calibration, Cpu, Device, Kind, Machine, Workload
 from advisor.search.layouts import Layout
 
+PLAIN_STACK = "torch"
+_OWN_STACKS = {
+    "google_tpu": "jax", "aws_trainium": "neuron", "huawei_910": "torch_npu", "huawei_910b": "torch_npu",
+    "intel_gaudi": "habana", "graphcore_ipu": "poplar", "cerebras_wse": "cerebras",
+}  # fmt: skip
+"""Programs of devices that neither PyTorch's own build nor Megatron-LM drives: nearly all published runs on
+them are of these (rules/evidence), and the rates of these devices are fitted beside them."""
+
+
+def usual_stack(inputs: Inputs) -> str:
+    """The program family that trains on such a device, where nobody says another."""
+    return _OWN_STACKS.get(str(inputs.values.get("generation")), PLAIN_STACK)
+
+
 CALIBRATED = (
     *(f"cal_{family}_{dtype}" for family in ("decoder", "cnn") for dtype in ("fp32", "bf16", "fp16")),
     "cal_hidden",

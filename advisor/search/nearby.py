@@ -49,22 +49,23 @@ class Nearby:
         return tuple(found)
 
 
-def with_neighbours(
+def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
     book: RuleBook,
     published: Published | None,
     table: Table,
     networks: Sequence[str],
     devices: Sequence[str],
+    program: str = "",
 ) -> Nearby:
     """The table with the column `neighbour_factor` and its 80 % range; as it is without `published`.
 
-    `networks` are preset ids, `devices` catalogue ids, one for each row. Rules that do not know the column
-    (a user's own) get no correction.
+    `networks` are preset ids, `devices` catalogue ids, one for each row; `program` is who trains, as
+    published runs name it. Rules that do not know the column (a user's own) get no correction.
     """
     if published is None or FACTOR not in book.columns or not table.rows:
         return Nearby(table)
     known = evaluate(book, table, QUANTITIES, keep_all=False)
-    words = words_of(known, [""] * table.rows, networks, devices)
+    words = words_of(known, [program] * table.rows, networks, devices)
     told = published.tell(words, sizes_of(known))
     low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
     inputs = {name: values for name, values in table.columns.items() if name not in table.computed}

@@ -14,10 +14,15 @@ from advisor.estimate.inputs import Inputs, known_only, of_accelerator
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
-from advisor.search.grid import TEXT_FAMILIES, Grid, SetUp, Stated, check_stated, first_grid, wider_grid
+from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, check_stated, joined, no_layout
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
+from advisor.search.plan_search import TASTE, TUNED, Found, best_of
+from advisor.search.plan_set_ups import CUT_STACK
+from advisor.search.plan_site import Site
+from advisor.search.plan_space import Space
+from advisor.search.plan_time import calendar_of, priced
 from advisor.search.words import memory_sentence
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
@@ -28,10 +33,18 @@ PARTS = (
 )  # fmt: skip
 """Parts of the memory, not all of which stand at the same moment; then what stands at the highest one."""
 COSTS = ("rent_usd", "spot_usd", "energy_j")
+FOLLOWING = ("calendar_rent_usd", "calendar_spot_usd", "calendar_energy_j")
+"""What the whole run costs, not its steps alone."""
+
 SIZES = ("params", "total_flops", "memory_bytes", "memory_usable")
 
-_SLACK = 1.03
-"""Layouts no slower than this beside the fastest are as fast: the simplest of them is taken."""
+_PRICES = {
+    "rent_usd": "hw_price", "calendar_rent_usd": "hw_price", "spot_usd": "hw_spot_price",
+    "calendar_spot_usd": "hw_spot_price",
+}  # fmt: skip
+
+NEAR_ENOUGH = 0.05
+"""Differences between layouts up to this are not worth a sentence."""
 _MOST_TRIED = 1024  # devices, when nothing fits and more are tried
 
 
@@ -88,17 +101,18 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
     `helps` says what would.
     """
-    inputs = of_workload(workload).update(place.inputs)
-    check_stated(workload, inputs, place.target.devices, stated)
-    chosen = _choose(book, workload, inputs, place.target.devices, stated)
-    row = known_only(book, inputs.update(chosen.inputs(stated)))
+    check_stated(workload, place.target.devices, stated)
+    chosen, beside = _choose(book, workload, place, stated, published)
+    inputs = of_workload(workload)
+    row = known_only(book, joined(inputs, place.inputs, chosen, stated))
     near = with_neighbours(
-        book, published, _table(book, row), [workload.model.id], [place.target.accelerator_id]
+        book, published, _table(book, row), [workload.model.id], [place.target.accelerator_id], stated.program
     )
     table = evaluate(book, near.table)
     wanted = _wanted(book, workload)
-    ranges = evaluate_ranges(book, table, wanted)
+    ranges = evaluate_ranges(book, table, wanted) | _on_the_calendar(book, near.table)
     estimate = _estimate(book, table, ranges, workload, place, chosen, near)
+    estimate = estimate.model_copy(update={"notes": (*beside, *estimate.notes)})
     helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}
     if traced:
@@ -106,9 +120,18 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     return One(estimate, traces, _assumed(row, workload), helps)
 
 
+def _on_the_calendar(book: RuleBook, table: Table) -> dict[str, Range]:
+    """Calendar time and what follows from it, with errors added as a plan adds them."""
+    if "calendar_s" not in book.quantities:
+        return {}
+    calendar = calendar_of(book, table)
+    following = priced(book, table, calendar, tuple(name for name in FOLLOWING if name in book.quantities))
+    return {"calendar_s": Range(calendar.median, calendar.low, calendar.high), **following}
+
+
 def _wanted(book: RuleBook, workload: Workload) -> list[str]:
     text = workload.model.family in TEXT_FAMILIES
-    names = (*TIMES, *(TOKENS if text else ()), *SIZES, *PARTS, *COSTS)
+    names = (*TIMES, *(TOKENS if text else ()), *SIZES, *PARTS, *COSTS, *FOLLOWING)
     return [name for name in names if name in book.quantities]
 
 
@@ -122,40 +145,60 @@ def _table(book: RuleBook, row: Inputs) -> Table:
 # ---- the choice ---------------------------------------------------------------------------------------
 
 
-def _choose(book: RuleBook, workload: Workload, inputs: Inputs, devices: int, stated: Stated) -> SetUp:
-    """The set-up taken: of those that fit the fastest, else the one that needs the least memory."""
+def _choose(
+    book: RuleBook, workload: Workload, place: Place, stated: Stated, published: Published | None
+) -> tuple[SetUp, tuple[str, ...]]:
+    """The set-up taken, as a plan takes it, and what is said of the other kind of layout.
+
+    Where no usual layout fits, the unusual are tried too; where none of them does, the one that needs the
+    least memory is taken.
+    """
+    site = Site(place.target.accelerator_id, place.inputs)
+    taste = TUNED if stated.effort == "tuned" or stated.stack is not None else TASTE
     nearest: SetUp | None = None
-    for build in (first_grid, wider_grid):
-        grid = build(workload, inputs, devices, stated)
-        if not grid.rows:
+    for wide in (False, True):
+        space = Space(
+            book, workload, (site,), counts=(place.target.devices,), stated=stated, wide=wide
+        )  # fmt: skip
+        if not len(space.set_up):
             continue
-        nearest, fits = _best(book, inputs, grid, stated)
-        if fits:
-            break
-    assert nearest is not None  # noqa: S101 - check_stated refuses what leaves no set-up at all
-    return nearest
+        found = best_of(space, published, taste)
+        if len(found.set_up):
+            return space.set_ups.row(int(found.set_up[0])), _beside(found)
+        if found.fitting or np.isnan(found.least_need[0]):
+            return _plainest(space), ()  # time or memory is not known
+        nearest = space.set_ups.row(int(found.least_at[0]))
+    if nearest is None:
+        raise no_layout(workload, place.target.devices, stated)
+    return nearest, ()
 
 
-def _best(book: RuleBook, inputs: Inputs, grid: Grid, stated: Stated) -> tuple[SetUp, bool]:
-    """The best set-up of a grid, and whether it fits (True too where nobody knows)."""
-    base = known_only(book, inputs.update(grid.rows[0].inputs(stated)))
-    columns = {**base.values, **{k: v for k, v in grid.columns().items() if k in book.columns}}
-    table = Table.from_columns(book, columns, rows=len(grid.rows))
-    need = ("memory_bytes", "memory_usable")
-    middle = evaluate(book, table, (*need, "time_s"), keep_all=False).columns
-    if np.isnan(middle["memory_bytes"]).all() or np.isnan(middle["memory_usable"]).all():
-        return grid.simplest(), True
-    worst = evaluate(book, table, need, "pessimistic", keep_all=False).columns
-    pool = np.flatnonzero(worst["memory_bytes"] <= worst["memory_usable"])
-    if not len(pool):
-        pool = np.flatnonzero(middle["memory_bytes"] <= middle["memory_usable"])
-    if not len(pool):
-        return grid.rows[int(np.nanargmin(middle["memory_bytes"]))], False
-    time = middle["time_s"][pool]
-    if np.isnan(time).all():
-        return grid.simplest([int(at) for at in pool]), True
-    near = pool[time <= _SLACK * np.nanmin(time)]
-    return grid.simplest([int(at) for at in near]), True
+def _plainest(space: Space) -> SetUp:
+    """The plainest that fits, or of all where nobody knows what fits."""
+    memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
+    over = memory > space.product.on_device("memory_usable")[0]
+    rows = space.set_up[~over]
+    found = space.set_ups
+    names = ("micro_batch", "offload", "sharding", "recompute", "vpp")
+    order = np.lexsort([*(found[name][rows] for name in names), found.parts[rows]])
+    return found.row(int(rows[order[0]]))
+
+
+def _beside(found: Found) -> tuple[str, ...]:
+    """How the best layout of the other kind compares, where it is near and differs."""
+    row, ratio = int(found.other[0]), float(found.other_time[0])
+    if row < 0 or abs(ratio - 1) < NEAR_ENOUGH:
+        return ()
+    other = found.space.set_ups.row(row)
+    stock = bool(found.space.set_ups.stock[row])
+    words = ", ".join(f"{name.replace('_', '-')} {word}" for name, word in other.words().items())
+    slower = f"{ratio - 1:.0%} slower" if ratio > 1 else f"{1 - ratio:.0%} quicker"
+    kind = "a stock trainer" if stock else "Megatron" if other.stack == CUT_STACK else "model parallelism"
+    return (
+        f"The best with {kind} alone ({words}) would be {slower}."
+        if stock
+        else f"The best with {kind} ({words}) would be {slower}.",
+    )
 
 
 # ---- the estimate -------------------------------------------------------------------------------------
@@ -195,7 +238,7 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         fits=fits,
         why=" ".join(why),
         limit=limit,
-        choices={**words_of_choice(table, 0, workload), **chosen.words(count)},
+        choices={**words_of_choice(table, 0, workload), **chosen.words()},
         quantities=quantities,
         calibrated=table.value("measured_rate", 0) is not None,
         near=() if from_here or time.value is None else near.runs(0),
@@ -205,7 +248,7 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
 
 def _with_source(name: str, quantity: Quantity, inputs: Inputs) -> Quantity:
     """Rents name the provider and date of the price."""
-    price = {"rent_usd": "hw_price", "spot_usd": "hw_spot_price"}.get(name)
+    price = _PRICES.get(name)
     if price is None or quantity.value is None:
         return quantity
     return quantity.model_copy(update={"source": inputs.sources[price][1]})
@@ -266,7 +309,7 @@ def _helps(  # noqa: PLR0913, PLR0917 - the question and its answer
     tries: list[tuple[str, Inputs]] = []
 
     def attempt(text: str, set_up: SetUp = chosen, **words: str) -> None:
-        row = inputs.update(set_up.inputs(stated))
+        row = joined(inputs, place.inputs, set_up, stated)
         for name, word in words.items():
             row.put(name, word, Kind.assumed, "tried")
         if words.get("method") in ("lora", "qlora") and row.values.get("lora_rank") is None:

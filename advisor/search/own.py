@@ -60,7 +60,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     in_tokens = _unit(found) == "tokens"
     if tokens is not None:
         samples = tokens / length if in_tokens and length else tokens
-    elif samples is not None and recipe.seq_len and length and _kind(found.family) == "decoder":
+    elif samples is not None and recipe.seq_len and length and _kind(found) == "decoder":
         # a decoder's recipe counts tokens, an encoder's sentences, however long they are padded
         samples = samples * recipe.seq_len / length
     flags = {
@@ -110,7 +110,7 @@ def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload
     def likeness(workload: Workload) -> tuple[bool, ...]:
         return (
             workload.model.family == model.family,
-            _kind(workload.model.family) == _kind(model.family),
+            _kind(workload.model) == _kind(model),
             workload.model.id == model.id,
             method is not None and workload.recipe.method == method,
         )
@@ -126,12 +126,15 @@ def _lora_rank(catalogue: Catalogue) -> float:
     )
 
 
-def _kind(family: str) -> str:
-    return _LIKE.get(family, family)
+def _kind(model: Model) -> str:
+    """The kind of family; a traced network says by its inputs whether it reads or sees."""
+    if model.family == "traced":
+        return "decoder" if "native_seq_len" in model.numbers else "cnn"
+    return _LIKE.get(model.family, model.family)
 
 
 def _unit(model: Model) -> str:
-    return "images" if _kind(model.family) == "cnn" else "tokens"
+    return "images" if _kind(model) == "cnn" else "tokens"
 
 
 _PREFERENCE = {

@@ -110,8 +110,7 @@ def _lean(space: Space, at: int) -> str:
     parts += [f"{name} {found[name][at]:g}" for name in ("tp", "pp", "cp", "ep") if found[name][at] > 1]
     if found.word("sharding", at) != "none":
         parts.append(found.word("sharding", at))
-    if found.word("recompute", at) != "none":
-        parts.append(f"recompute {found.word('recompute', at)}")
+    parts += [f"{name} {found.word(name, at)}" for name in ("recompute", "offload") if found[name][at] > 0]
     return ", ".join(parts)
 
 
@@ -120,9 +119,8 @@ def _unknown(options: Options, numbers: list[int]) -> list[LeftOut]:
     space = options.found.space
     if not numbers or not len(space.set_ups):
         return []
-    of_job = [space.job_inputs.update(space.device_inputs[number]) for number in numbers]
     first = int(np.argmin(space.set_ups["devices"]))
-    table = table_of(space.book, [one.update(space.set_ups.inputs(first)) for one in of_job])
+    table = table_of(space.book, [space.inputs(number, first) for number in numbers])
     out = []
     for row, number in enumerate(numbers):
         entry = space.devices[number]

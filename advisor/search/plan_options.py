@@ -17,7 +17,6 @@ from advisor.search.elsewhere import _label
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
-from advisor.search.plan_space import NUMBERS
 from advisor.search.plan_time import calendar_of, priced
 from advisor.units import DAY_S
 
@@ -154,7 +153,7 @@ class Options:
             label=_label(entry, count, packages),
             devices=count,
             packages=packages,
-            choices=self._choices(row),
+            choices=self.found.space.set_ups.row(int(self.found.set_up[row])).words(),
             quantities=self._quantities(row),
             chance=chance,
             price_note=self._price_note(entry),
@@ -163,16 +162,6 @@ class Options:
             breaks=self.breaks(row),
             near=tuple(dict.fromkeys(run.title for run in self.found.near.runs(row))),
         )
-
-    def _choices(self, row: int) -> dict[str, str]:
-        set_ups, at = self.found.space.set_ups, int(self.found.set_up[row])
-        chosen = {"dp": f"{set_ups.replicas[at]:g}"}
-        chosen |= {
-            name: f"{set_ups[name][at]:g}"
-            for name in NUMBERS
-            if name != "devices" and (set_ups[name][at] > 1 or name in ("tp", "pp", "micro_batch"))
-        }
-        return chosen | {name: set_ups.word(name, at) for name in ("sharding", "recompute", "stack")}
 
     def _quantities(self, row: int) -> dict[str, Quantity]:
         entry = self.entry(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,23 @@ AS_GOOD = 1.03
 """Of every layout that neighbours can tell apart: those up to this much slower. Corrections of one count
 differ by up to a tenth; with both bounds what is found is within 1 % of the exhaustive optimum (a test)."""
 
+LEAN = 1.1
+"""Where no layout of a count surely fits: those compete that need up to this much more than the leanest."""
+
 TOLD_APART = ("stack", "recompute", "tp", "pp", "cp", "ep", "micro_batch")
 """What of a set-up its neighbours look at (advisor/estimate/features.py)."""
+
+
+class Taste(NamedTuple):
+    """How much slower a plainer layout may be and is taken all the same."""
+
+    simpler: float = 1.03  # less parallelism, interleaving, recomputation, cutting: no estimate is that sure
+    uncut: float = 1.10  # one that a stock trainer does, over one that takes another program
+
+
+TASTE = Taste()
+TUNED = Taste(uncut=1.03)
+"""Who tunes takes another program for what it gains."""
 
 
 @dataclass(frozen=True)
@@ -48,40 +64,53 @@ class Found:
     timed: Mask  # devices with a time for a layout that fits
     tried: int  # candidates whose memory was computed
     fitting: int  # of those, whose memory suffices
+    other: Index  # of each row the best set-up of the other kind, stock or not; -1: none near
+    other_time: Array  # its time over that of the row
 
 
-def search(
+def search(  # noqa: PLR0913, PLR0917 - what is asked
     book: RuleBook,
     job: Workload,
     devices: Sequence[Accelerator],
     published: Published | None = None,
     most: int = MAX_DEVICES,
+    taste: Taste = TASTE,
 ) -> Found:
-    """The fastest layout of each accelerator and count, corrected by published runs near it, with ranges."""
-    space = Space(book, job, devices, most)
+    """The best layout of each accelerator and count, corrected by published runs near it, with ranges."""
+    return best_of(Space(book, job, devices, most), published, taste)
+
+
+def best_of(space: Space, published: Published | None = None, taste: Taste = TASTE) -> Found:
+    """The best layout of each site and count: of those that fit the fastest, or a plainer one as good."""
+    book = space.book
     memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
     share = memory / space.product.on_device("memory_usable")[space.device]
     least_need, least_at = _least(space, share)
     fits = share <= 1
     device, set_up = space.device[fits], space.set_up[fits]
     sure = surely_fits(space, device, set_up)
-    preferred = prefer(sure, group_of(space, device, set_up))
+    groups, offloads = group_of(space, device, set_up), space.set_ups["offload"][set_up] > 0
+    # running out of memory costs more than time, and of the host's nobody knows how much there is
+    lean = share[fits] <= LEAN * _least_of(2 * groups + offloads, share[fits])
+    preferred = prefer(np.where(sure, 0.0, np.where(lean, 1.0, 2.0)) + 3.0 * offloads, groups)
     device, set_up, sure = device[preferred], set_up[preferred], sure[preferred]
     time = space.product.evaluate(("time_s",), device, set_up)["time_s"]
-    timed = np.zeros(len(space.devices), dtype=bool)
+    timed = np.zeros(len(space.sites), dtype=bool)
     timed[device[~np.isnan(time)]] = True
-    kept = near_best(space, device, set_up, time)
+    kept = near_best(space, device, set_up, time, taste)
     device, set_up, sure = device[kept], set_up[kept], sure[kept]
     near = with_neighbours(
         book, published, inputs_of(space, device, set_up),
-        [job.model.id] * len(kept), [space.devices[row].id for row in device],
+        [space.job.model.id] * len(kept), [space.sites[row].id for row in device], space.stated.program,
     )  # fmt: skip
     corrected = evaluate(book, near.table, ("calendar_s",), keep_all=False).columns["calendar_s"]
-    best = fastest(group_of(space, device, set_up), corrected)
+    groups = group_of(space, device, set_up)
+    best = plainest(space, set_up, groups, corrected, taste)
+    other, other_time = _others(space, set_up, groups, corrected, best)
     near = Nearby(near.table.take(best), _told_of(near, best), near.published)
     return Found(
         space, device[best], set_up[best], ~sure[best], near, least_need, least_at, timed,
-        tried=len(fits), fitting=int(fits.sum()),
+        tried=len(fits), fitting=int(fits.sum()), other=other, other_time=other_time,
     )  # fmt: skip
 
 
@@ -98,9 +127,9 @@ def surely_fits(space: Space, device: Index, set_up: Index) -> Mask:
     return np.asarray(needed <= space.worst.on_device("memory_usable")[device])
 
 
-def prefer(sure: Mask, groups: Index) -> Mask:
-    """Where any layout of a group surely fits, those alone: running out of memory costs more than time."""
-    return np.asarray(sure | ~np.isin(groups, groups[sure]))
+def prefer(rank: Array, groups: Index) -> Mask:
+    """Of each group the rows of the lowest rank."""
+    return np.asarray(rank == _least_of(groups, rank))
 
 
 def group_of(space: Space, device: Index, set_up: Index) -> Index:
@@ -118,16 +147,66 @@ def fastest(groups: Index, time: Array) -> Index:
     return rows[~np.isnan(time[rows])]
 
 
-def near_best(space: Space, device: Index, set_up: Index, time: Array) -> Index:
-    """Of each accelerator and count what its neighbours may make the fastest."""
-    groups = group_of(space, device, set_up)
-    least = fastest(groups, time)
+def plainest(space: Space, set_up: Index, groups: Index, time: Array, taste: Taste) -> Index:
+    """The row of each group that is the plainest of those as good as the fastest, groups in rising order."""
+    uncut = space.set_ups.stock[set_up]
+    least, least_uncut = _least_of(groups, time), _least_of(groups, np.where(uncut, time, np.nan))
+    takes_uncut = least_uncut <= taste.uncut * least
+    bound = taste.simpler * np.where(takes_uncut, least_uncut, least)
+    good = np.flatnonzero((time <= bound) & (uncut | ~takes_uncut))
+    return good[_first_plainest(space, set_up[good], groups[good], time[good])]
+
+
+def _first_plainest(space: Space, set_up: Index, groups: Index, time: Array) -> Index:
+    """The plainest row of each group, in rising order of groups."""
+    found = space.set_ups
+    plain = [found[name][set_up] for name in ("micro_batch", "offload", "sharding", "recompute", "vpp")]
+    order = np.lexsort((time, *plain, found.parts[set_up], groups))
+    _, first = np.unique(groups[order], return_index=True)
+    return np.asarray(order[first])
+
+
+def _least_of(groups: Index, time: Array) -> Array:
+    """For each row the least time of its group."""
+    rows = fastest(groups, time)
+    place = _place(groups[rows], groups)
+    return np.where(place >= 0, time[rows][place] if len(rows) else np.nan, np.nan)
+
+
+def _place(sorted_groups: Index, groups: Index) -> Index:
+    """Where each of the groups is among the sorted ones, or -1."""
+    if not len(sorted_groups):
+        return np.full(len(groups), -1, dtype=np.int64)
+    place = np.minimum(np.searchsorted(sorted_groups, groups), len(sorted_groups) - 1)
+    return np.where(sorted_groups[place] == groups, place, -1)
+
+
+def _others(space: Space, set_up: Index, groups: Index, time: Array, best: Index) -> tuple[Index, Array]:
+    """Beside each row taken the fastest of the other kind, stock or not, and its time over that row's."""
+    other, ratio = np.full(len(best), -1, dtype=np.int64), np.full(len(best), np.nan)
+    if not len(best):
+        return other, ratio
+    stock, place = space.set_ups.stock[set_up], _place(groups[best], groups)
+    rows = fastest(groups, np.where((place >= 0) & (stock != stock[best][place]), time, np.nan))
+    at = place[rows]
+    other[at], ratio[at] = set_up[rows], time[rows] / time[best][at]
+    return other, ratio
+
+
+def near_best(space: Space, device: Index, set_up: Index, time: Array, taste: Taste = TASTE) -> Index:
+    """Of each accelerator and count what its neighbours may make the fastest, or the plainest as good."""
+    groups, found = group_of(space, device, set_up), space.set_ups
+    least = _least_of(groups, time)
     kept = []
     for names, bound in ((TOLD_APART, AS_GOOD), (("stack", "recompute"), NEAR_BEST)):
-        kind = kinds([space.set_ups[name] for name in names])
-        rows = fastest(groups * (int(kind.max(initial=0)) + 1) + kind[set_up], time)
-        of_group = np.searchsorted(groups[least], groups[rows])  # `least` is in rising order of groups
-        kept.append(rows[time[rows] <= bound * time[least][of_group]])
+        near = np.flatnonzero(time <= bound * least)
+        kind = kinds([found[name] for name in names])
+        alike = groups[near] * (int(kind.max(initial=0)) + 1) + kind[set_up[near]]
+        kept.append(near[fastest(alike, time[near])])
+        # neighbours tell these from the fastest no more than the rules do
+        good = time[near] <= taste.simpler * _least_of(alike, time[near])
+        near, alike = near[good], alike[good]
+        kept.append(near[_first_plainest(space, set_up[near], alike, time[near])])
     return np.asarray(np.unique(np.concatenate(kept)))
 
 
@@ -144,8 +223,8 @@ def inputs_of(space: Space, device: Index, set_up: Index) -> Table:
 def _least(space: Space, share: Array) -> tuple[Array, Index]:
     """For each device the least share of its memory that a layout takes, and which."""
     rows = fastest(space.device, share)
-    need = np.full(len(space.devices), np.nan)
-    at = np.full(len(space.devices), -1, dtype=np.int64)
+    need = np.full(len(space.sites), np.nan)
+    at = np.full(len(space.sites), -1, dtype=np.int64)
     need[space.device[rows]] = share[rows]
     at[space.device[rows]] = space.set_up[rows]
     return need, at

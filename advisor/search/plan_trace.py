@@ -23,10 +23,7 @@ def traced(options: Options, row: int) -> tuple[PlanOption, Trace]:
     """A row as an option whose quantities name their traces, and these."""
     option, found = options.option(row), options.found
     space, at = found.space, int(found.device[row])
-    inputs = space.job_inputs.update(space.device_inputs[at]).update(
-        space.set_ups.inputs(int(found.set_up[row]))
-    )
-    table = table_of(options.book, [inputs])
+    table = table_of(options.book, [space.inputs(at, int(found.set_up[row]))])
     corrected = found.near.table.take([row])
     if FACTOR in corrected.columns:
         table = replace(

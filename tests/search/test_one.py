@@ -11,10 +11,10 @@ from advisor.data.files import shipped
 from advisor.errors import UserError
 from advisor.schema import Kind, Workload
 from advisor.search import workload_from_flags
-from advisor.search.grid import Stated, first_grid, wider_grid
+from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
-from advisor.search.inputs import of_workload
 from advisor.search.one import One, estimate_one, place_of
+from advisor.search.plan_set_ups import set_ups
 
 H100 = "nvidia-h100-sxm5-80gb"
 
@@ -157,13 +157,13 @@ def test_a_server_with_fewer_devices_has_the_smaller_domain(knowledge: Knowledge
 @pytest.mark.parametrize("devices", [1, 6, 8, 72])
 def test_every_set_up_tried_can_be(knowledge: Knowledge, model: str, devices: int) -> None:
     workload = job(knowledge, model, batch=96)
-    place = place_of(knowledge.catalogue.accelerators[H100], devices)
-    inputs = of_workload(workload).update(place.inputs)
-    for build in (first_grid, wider_grid):
-        for row in build(workload, inputs, devices, Stated()).rows:
-            replicas = devices / (row.tp * row.pp * row.cp)
-            assert replicas == int(replicas) >= 1
-            assert row.micro_batch * replicas <= 96
+    for wide in (False, True):
+        found = set_ups(workload, (devices,), wide=wide)
+        assert len(found) or (not wide and 96 % devices)
+        assert (found.replicas % 1 == 0).all()
+        assert (found.replicas >= 1).all()
+        assert (found["micro_batch"] * found.replicas <= 96).all()
+        assert wide or (96 % (found["micro_batch"] * found.replicas) == 0).all()
 
 
 # ---- what cannot be -----------------------------------------------------------------------------------
@@ -181,8 +181,8 @@ def test_every_set_up_tried_can_be(knowledge: Knowledge, model: str, devices: in
         ("llama-3-8b", 8, 64, {"ep": 2}, "no experts"),
         ("mixtral-8x7b", 8, 64, {"ep": 3}, "does not go with 8 experts"),
         ("resnet-50", 8, 64, {"tp": 2}, "family cnn"),
-        ("llama-3-8b", 8, 4, {"tp": 1}, "batch of 4 is smaller"),
-        ("llama-3-8b", 8, 16, {"micro_batch": 4}, "batch of 16 is smaller"),
+        ("llama-3-8b", 8, 4, {"tp": 1, "pp": 1, "cp": 1}, "batch of 4 is smaller"),
+        ("llama-3-8b", 8, 16, {"micro_batch": 4, "tp": 1, "pp": 1, "cp": 1}, "batch of 16 is smaller"),
         ("resnet-50", 64, 32, {}, "batch of 32 is smaller"),
     ],
 )

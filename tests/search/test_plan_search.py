@@ -12,9 +12,12 @@ from advisor.published import FILE, Published, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Workload
 from advisor.search import workload_from_flags
+from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import with_neighbours
-from advisor.search.plan_search import fastest, group_of, inputs_of, search
-from advisor.search.plan_space import RECOMPUTES, Space
+from advisor.search.plan_product import Array
+from advisor.search.plan_search import LEAN, Taste, fastest, group_of, inputs_of, search
+from advisor.search.plan_set_ups import CODES
+from advisor.search.plan_space import Space
 
 FEW = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "aws-trainium2")
 
@@ -56,22 +59,39 @@ def test_what_is_computed_on_one_side_is_what_the_evaluator_says(
         np.testing.assert_allclose(quick[name], plain.columns[name], rtol=1e-12)
 
 
+def taken(need: Array, sure: Mask, offloads: Mask, groups: Index) -> Mask:
+    """What may compete of each group: what surely fits, else the leaner; offloading only where all must."""
+    out = np.zeros(len(need), dtype=bool)
+    for group in np.unique(groups):
+        rows = np.flatnonzero((groups == group) & (need <= 1))
+        rows = rows[~offloads[rows]] if (~offloads[rows]).any() else rows
+        if sure[rows].any():
+            rows = rows[sure[rows]]
+        elif len(rows):
+            rows = rows[need[rows] <= LEAN * need[rows].min()]
+        out[rows] = True
+    return out
+
+
 @pytest.mark.parametrize(("model", "method"), [("llama-3-8b", "lora"), ("mixtral-8x7b", "full")])
 def test_nothing_better_is_lost_than_one_per_cent(
     book: RuleBook, catalogue: Catalogue, published: Published, model: str, method: str
 ) -> None:
     job = job_of(catalogue, model, method)
     devices = [catalogue.accelerators[name] for name in FEW]
-    found = search(book, job, devices, published, 8)
+    found = search(book, job, devices, published, 8, Taste(1.0, 1.0))
     got = evaluate(book, found.near.table, ("calendar_s",)).columns["calendar_s"]
     space = found.space
     everything = inputs_of(space, space.device, space.set_up)
-    middle, worst = (
-        evaluate(book, everything, ("fits",), scenario).columns["fits"] == 1
+    share, worst = (
+        evaluate(book, everything, ("memory_bytes", "memory_usable"), scenario).columns
         for scenario in ("middle", "pessimistic")
     )
+    need = share["memory_bytes"] / share["memory_usable"]
+    sure = worst["memory_bytes"] <= worst["memory_usable"]
     every_group = group_of(space, space.device, space.set_up)
-    fits = np.flatnonzero(middle & (worst | ~np.isin(every_group, every_group[middle & worst])))
+    offloads = space.set_ups["offload"][space.set_up] > 0
+    fits = np.flatnonzero(taken(need, sure, offloads, every_group))
     names = [space.devices[row].id for row in space.device[fits]]
     near = with_neighbours(book, published, everything.take(fits), [job.model.id] * len(fits), names)
     all_times = evaluate(book, near.table, ("calendar_s",)).columns["calendar_s"]
@@ -123,7 +143,7 @@ def rank_of(  # noqa: PLR0917 - a layout's parts
     memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
     found = {key: values[space.set_up] for key, values in space.set_ups.columns.items()}
     of_its_time = (found["stack"] == 1) & (found["vpp"] == 1) & (found["sharding"] < 2)
-    of_its_time &= found["recompute"] == RECOMPUTES.index("full")
+    of_its_time &= found["recompute"] == CODES["recompute"].index("full")
     of_its_time &= memory <= space.product.on_device("memory_usable")[0]
     time = space.product.evaluate(("time_s",), space.device, space.set_up)["time_s"]
     mine = of_its_time & (found["tp"] == tp) & (found["pp"] == pp) & (found["micro_batch"] == micro)

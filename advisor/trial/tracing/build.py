@@ -25,6 +25,7 @@ class Built:
 
     def __init__(self, module: Any, batch: Batch | None, loss: Any, notes: list[str]) -> None:
         self.module, self.batch, self.loss, self.notes = module, batch, loss, notes
+        self.adapted = False  # whether adapters were put beside its layers here
 
 
 def factory_of(name: str, folder: str) -> Callable[[], Any]:

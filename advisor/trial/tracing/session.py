@@ -126,6 +126,7 @@ def _prepared(built: Built, spec: dict[str, Any]) -> Built:
             built.module, told = adapt(built.module, blocks_of(built.module), int(spec["lora_rank"]))
         finally:
             torch.__future__.set_overwrite_module_params_on_conversion(before)
+        built.adapted = True
         built.notes.append(told[0].upper() + told[1:] + ".")
     else:
         replace(built.module, torch.bfloat16 if precision == "bf16" else None)
@@ -190,6 +191,8 @@ def _document(
         "alike": lines.alike(first, second),
         "parameters": sum(w.numel() for w in weights),
         "trainable": sum(w.numel() for w in weights if w.requires_grad),
+        "gradient_bytes": sum(w.numel() * w.element_size() for w in weights if w.requires_grad),
+        "adapted": built.adapted,
         "weight_bytes": sum(w.numel() * w.element_size() for w in weights),
         "buffer_bytes": sum(b.numel() * b.element_size() for b in built.module.buffers()),
         "blocks": len(blocks_of(built.module)),

@@ -1,0 +1,308 @@
+"""What a job needs, from what the advice estimates: every figure with its kind, why, and whence.
+
+The only arithmetic is rounding up, sums and shares; what the figures rest on stands beside each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from advisor.errors import NothingFits, UserError
+from advisor.request.defaults import Defaults, DeviceNames, load_defaults
+from advisor.request.pick import Choice
+from advisor.request.quote import job_name
+from advisor.request.site import Node, Partition, Site
+from advisor.schema import Calibration, Kind, Quantity
+from advisor.units import GIB
+
+IMAGES = ("cnn", "vit", "diffusion")
+_MOST_SEGMENTS = 1000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user says beside the advice."""
+
+    name: str = ""
+    command: tuple[str, ...] = ("train.py",)
+    folder: str = ""
+    headroom: float | None = None
+    image: str = ""
+    gpus_per_node: int | None = None
+
+
+@dataclass(frozen=True)
+class Need:
+    """A figure of the request with where it comes from."""
+
+    value: float | None
+    unit: str
+    kind: Kind
+    why: str
+    source: str = ""
+
+    def quantity(self) -> Quantity:
+        """The same as the report shows figures."""
+        reason = self.why if self.value is None else ""
+        source = f"{self.why}; {self.source}" if self.source else self.why
+        return Quantity(value=self.value, unit=self.unit, kind=self.kind, source=source, reason=reason)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request before it is written down for a scheduler."""
+
+    name: str
+    choice: Choice
+    options: Options
+    site: Site
+    names: DeviceNames | None
+    node: Node | None
+    partition: Partition | None
+    nodes: int
+    gpus_per_node: int
+    cpus_per_gpu: int
+    needs: dict[str, Need]
+    wall_s: float  # of the whole run, headroom included
+    segment_s: float  # of one job
+    segments: int
+    lead_s: float  # from the signal to the end of a job
+    notes: tuple[str, ...] = ()
+
+    @property
+    def memory_gib(self) -> int:
+        """Main memory of one node, whole GiB."""
+        return math.ceil((self.needs["memory"].value or 0.0) / GIB)
+
+    @property
+    def disk_gib(self) -> int | None:
+        """Room for checkpoints, whole GiB; None: not known."""
+        size = self.needs["disk"].value
+        return None if size is None else max(1, math.ceil(size / GIB))
+
+    @property
+    def folder(self) -> str:
+        """Where checkpoints go."""
+        base = self.options.folder or self.site.folder
+        return f"{base.rstrip('/')}/{self.name}" if base else f"checkpoints/{self.name}"
+
+
+def build(
+    choice: Choice,
+    site: Site,
+    options: Options,
+    calibration: Calibration | None = None,
+    *,
+    wall_limit_s: float | None = None,
+) -> Job:
+    """The job. `wall_limit_s` is a limit that no partition states.
+
+    Raises NothingFits for what the site cannot give, UserError for options that cannot be.
+    """
+    known = load_defaults()
+    names = known.names_of(choice.accelerator_id)
+    node = site.node_of(choice.accelerator_id)
+    per_node, nodes, notes = _shape(choice, node, options, names)
+    needs = {"gpus": Need(choice.devices, "1", Kind.rule, "devices of the estimate", choice.label)}
+    needs["cpus"], cores = _cores(choice, calibration, known)
+    cpus, more = _within(cores, node, per_node)
+    notes += more
+    needs["checkpoint"] = _checkpoint(choice, known)
+    size = needs["checkpoint"].value
+    needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
+    needs["memory"] = _memory(choice, known, per_node, nodes, cpus, size)
+    notes += _room(needs["memory"], node)
+    headroom = known["headroom"] if options.headroom is None else options.headroom
+    wall_s = choice.upper_s * (1 + headroom)
+    partition = site.partition_for(node, nodes, wall_s)
+    limit = partition.max_wall_s if partition else wall_limit_s
+    lead = max(known["signal_lead_s"], 2 * (size or 0.0) / (known["checkpoint_rate"] * nodes))
+    segments, segment = _segments(wall_s, limit, known["startup_s"], lead)
+    kind = Kind.assumed if options.headroom is None else Kind.stated
+    needs["wall"] = Need(wall_s, "s", kind, f"{choice.upper_why}, and {headroom:.0%} more")
+    total = segments * segment if segments > 1 else wall_s
+    needs["gpu_seconds"] = Need(
+        choice.devices * total, "s", Kind.rule, "devices x time asked for: an upper bound of what is billed"
+    )
+    if segments > 1:
+        notes.append(
+            f"The run is longer than the limit of {_hours(limit)} for one job: {segments} jobs, each going "
+            "on from the last checkpoint."
+        )
+    if size is None:
+        notes.append("The size of a checkpoint is not known, so the disk asked for is not either.")
+    degree = max(_degree(choice, "tp"), 1)
+    if degree > per_node:
+        notes.append(
+            f"Tensor parallelism over {degree} devices spans nodes of {per_node}: expect it to be slower."
+        )
+    return Job(
+        name=job_name(
+            options.name
+            or f"{choice.workload.model.id or choice.workload.id}-{choice.workload.recipe.method}"
+        ),
+        choice=choice,
+        options=options,
+        site=site,
+        names=names,
+        node=node,
+        partition=partition,
+        nodes=nodes,
+        gpus_per_node=per_node,
+        cpus_per_gpu=cpus,
+        needs=needs,
+        wall_s=wall_s,
+        segment_s=segment,
+        segments=segments,
+        lead_s=lead,
+        notes=tuple(notes),
+    )
+
+
+def _shape(
+    choice: Choice, node: Node | None, options: Options, names: DeviceNames | None
+) -> tuple[int, int, list[str]]:
+    """Devices of a node, nodes, and remarks: full nodes where the count divides, else as even as it goes."""
+    most = options.gpus_per_node or (node.gpus if node else names.gpus_per_node if names else 8)
+    least = max(1, math.ceil(choice.devices / most))
+    nodes = next(n for n in range(least, choice.devices + 1) if choice.devices % n == 0)
+    per_node = choice.devices // nodes
+    notes = []
+    if node is None and options.gpus_per_node is None and nodes > 1:
+        notes.append(f"Nodes of {most} devices are assumed; give --site or --gpus-per-node if yours differ.")
+    if nodes > least:
+        notes.append(
+            f"{choice.devices} devices do not fill nodes of {most} evenly: asked for are {nodes} nodes of "
+            f"{per_node}."
+        )
+    return per_node, nodes, notes
+
+
+def _cores(choice: Choice, calibration: Calibration | None, known: Defaults) -> tuple[Need, int]:
+    """Cores for each device: what its process takes, and what feeds it."""
+    base = known["process_cores"]
+    rate = choice.quantities.get("samples_per_s_per_device")
+    fastest = None if rate is None else rate.high if rate.high is not None else rate.value
+    if choice.workload.model.family not in IMAGES or not fastest:
+        cores = math.ceil(base + known["loader_cores"])
+        why = "process and communication, and workers that read tokens"
+        return Need(cores, "1", Kind.assumed, why, known.values["loader_cores"].source), cores
+    measured = [m for m in calibration.find("image_decode") if m.value] if calibration else []
+    each = measured[-1].value if measured else None
+    kind, source = (
+        (Kind.measured, measured[-1].id) if each else (Kind.assumed, known.values["image_decode_rate"].source)
+    )
+    pace = each or known["image_decode_rate"]
+    cores = math.ceil(base + fastest / pace)
+    why = (
+        f"{fastest:.3g} pictures a second for each device at {pace:.3g} a core, and {base:g} for its process"
+    )
+    return Need(cores, "1", kind, why, source), cores
+
+
+def _within(cores: int, node: Node | None, per_node: int) -> tuple[int, list[str]]:
+    """As many cores for a device as its node has; its share of a node taken whole."""
+    if node is None or node.cpus is None:
+        return cores, []
+    share = max(1, node.cpus // max(per_node, 1)) if per_node == node.gpus else max(1, node.cpus // node.gpus)
+    if cores > share:
+        return share, [
+            f"{cores} cores for each device would feed it, the node has {share}: expect it to wait for data."
+        ]
+    return (share if per_node == node.gpus else cores), []
+
+
+def _checkpoint(choice: Choice, known: Defaults) -> Need:
+    """Bytes of one checkpoint from which training goes on."""
+    recipe = choice.workload.recipe
+    params = choice.sizes.get("params")
+    adapters = recipe.method in ("lora", "qlora", "dpo-lora")
+    trained = choice.sizes.get("trainable_params", None if adapters else params)
+    if trained is None:
+        return Need(None, "B", Kind.rule, "the number of trained parameters is not in the file")
+    weights = "bytes_weights_fp32" if recipe.precision in ("fp32", "tf32") else "bytes_weights"
+    states = known.states.get(recipe.optimizer, known.states["other"])
+    each = known[weights] + states
+    what = "adapters" if adapters else "weights"
+    held = known.values[weights].why
+    why = f"{trained:.4g} trained {what} x {each:g} B: {held}, and states of {recipe.optimizer}"
+    return Need(trained * each, "B", Kind.rule, why, known.values[weights].source)
+
+
+def _times(one: Need, known: Defaults, name: str) -> Need:
+    if one.value is None:
+        return one
+    times = known[name]
+    return replace(one, value=one.value * times, why=f"{times:g} checkpoints: {known.values[name].why}")
+
+
+def _memory(  # noqa: PLR0913, PLR0917 - what it is the sum of
+    choice: Choice, known: Defaults, per_node: int, nodes: int, cpus: int, checkpoint: float | None
+) -> Need:
+    """Main memory of a node: processes, workers, shared memory, its part of a checkpoint on its way out."""
+    workers = max(0.0, cpus - known["process_cores"])
+    parts = {
+        "processes": per_node * known["process_bytes"],
+        "data workers": per_node * workers * known["worker_bytes"],
+        "shared memory": known["shared_bytes"],
+        "a checkpoint being written": (checkpoint or 0.0) / nodes,
+    }
+    if choice.layout.get("offload", "none") != "none":
+        parts["states kept in main memory"] = (checkpoint or 0.0) / nodes
+    why = " + ".join(f"{value / GIB:.3g} GiB {name}" for name, value in parts.items() if value > 0)
+    return Need(sum(parts.values()), "B", Kind.assumed, why, "templates/request/defaults.toml")
+
+
+def _room(memory: Need, node: Node | None) -> list[str]:
+    if node is None or node.memory_bytes is None or (memory.value or 0.0) <= node.memory_bytes:
+        return []
+    raise NothingFits(
+        f"a node needs {(memory.value or 0) / GIB:.0f} GiB of main memory, and {node.name} has "
+        f"{node.memory_bytes / GIB:.0f} GiB",
+        "Take more nodes, or another layout.",
+    )
+
+
+def _segments(wall_s: float, limit: float | None, startup_s: float, lead_s: float) -> tuple[int, float]:
+    """How many jobs one after the other, and the wall time of each.
+
+    Each but the first starts again, and each but the last stops early to write a checkpoint.
+    """
+    if limit is None or wall_s <= limit:
+        return 1, wall_s
+    useful = limit - startup_s - lead_s
+    if useful <= 0:
+        raise NothingFits(
+            f"a job of {_hours(limit)} is over before it has started and written a checkpoint "
+            f"({_hours(startup_s + lead_s)})",
+            "Ask for a queue with a longer limit.",
+        )
+    count = math.ceil((wall_s - startup_s) / useful)
+    if count > _MOST_SEGMENTS:
+        raise NothingFits(f"{count} jobs of {_hours(limit)} would be needed", "Take more devices.")
+    return max(2, count), limit
+
+
+def _degree(choice: Choice, name: str) -> int:
+    text = choice.layout.get(name, "1")
+    return int(text) if text.isdigit() else 1
+
+
+def _hours(seconds: float | None) -> str:
+    return f"{(seconds or 0) / 3600:.3g} h"
+
+
+def checked(options: Options) -> Options:
+    """The options, or a UserError for what cannot be."""
+    if options.headroom is not None and not 0 <= options.headroom <= 10:
+        raise UserError(f"a headroom of {options.headroom:g} cannot be", "Give a share: 0.1 is 10 % more.")
+    for name, text in (("--folder", options.folder), ("--image", options.image), ("--name", options.name)):
+        if any(not c.isprintable() for c in text):
+            raise UserError(f"{name} holds characters that do not print", "Write plain text.")
+    return options
+
+
+Writer = Callable[[Job], dict[str, str]]
+"""A job as files: name -> text."""

@@ -1,0 +1,190 @@
+"""Which of an advice's estimates or options is asked for, in one shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from advisor.errors import NothingFits, UserError, did_you_mean
+from advisor.schema import Accelerator, Advice, Estimate, PlanOption, Quantity, Workload
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A workload on so many devices, as the advice estimates it."""
+
+    workload: Workload
+    accelerator_id: str
+    label: str
+    devices: int
+    packages: float
+    layout: dict[str, str]
+    time: Quantity  # from the start of the job to its end
+    upper_s: float
+    upper_why: str
+    quantities: dict[str, Quantity] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)  # params, trainable_params where they are known
+    accelerator: Accelerator | None = None
+    estimate: Estimate | None = None  # None: an option of a plan
+
+    @property
+    def title(self) -> str:
+        """The accelerator's name for people."""
+        return self.accelerator.title if self.accelerator else self.accelerator_id or self.label
+
+
+def pick(advice: Advice, workload: str | None = None, target: str | None = None) -> Choice:
+    """The plan's best option, the only estimate, or the one that `workload` and `target` name.
+
+    `target` is part of a label ("8 x nvidia-h100"). Raises UserError when nothing or too much is meant,
+    NothingFits when what is meant does not fit or its time is not known.
+    """
+    if advice.plan is not None and advice.plan.options and not advice.estimates:
+        return _of_option(advice, _option(advice, target))
+    if advice.plan is not None and not advice.plan.options and not advice.estimates:
+        raise NothingFits(
+            "this plan found nothing that keeps its limits", advice.plan.relax or advice.plan.miss
+        )
+    if not advice.estimates:
+        raise UserError(
+            "this file holds no estimate", "Write one with `hwadvisor estimate --json` or `plan --json`."
+        )
+    if advice.plan is not None and advice.plan.options and target is None:
+        return _of_option(advice, advice.plan.options[0])
+    return of_estimate(advice, _estimate(advice, workload, target))
+
+
+def _option(advice: Advice, target: str | None) -> PlanOption:
+    assert advice.plan is not None  # noqa: S101 - the caller looked
+    plan = advice.plan
+    if target is None:
+        return plan.options[0]
+    told = [*plan.options, *(step.option for step in plan.scaling), *plan.front]
+    return _one(told, target, [option.label for option in told])
+
+
+def _one(options: Iterable[PlanOption], target: str, labels: list[str]) -> PlanOption:
+    for option in options:
+        if target.casefold() in option.label.casefold() or target == option.accelerator_id:
+            return option
+    raise UserError(
+        f"no option '{target[:80]}' in this plan", did_you_mean(target, labels) or f"There is {labels[0]}."
+    )
+
+
+def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estimate:
+    known = {estimate.workload for estimate in advice.estimates}
+    if workload is not None and workload not in known:
+        hint = did_you_mean(workload, known) or ", ".join(sorted(known))
+        raise UserError(f"no workload '{workload[:80]}' here", hint)
+    wanted = workload or (advice.workloads[0].id if advice.workloads else "")
+    found = [e for e in advice.estimates if e.workload == wanted]
+    if target is not None:
+        named = [e for e in found if target.casefold() in e.target.label.casefold()]
+        if not named:
+            near = did_you_mean(target, {e.target.label for e in found})
+            raise UserError(f"no estimate on '{target[:80]}' for {wanted}", near or "See `hwadvisor report`.")
+        return next((e for e in named if e.fits), named[0])
+    if len(found) == 1:
+        return found[0]
+    answered = [e for e in found if e.fits and e.purpose == "deadline" and _rent(e) < math.inf]
+    if not answered:
+        raise UserError(
+            f"{len(found)} set-ups are estimated for {wanted}, and none is the cheapest in time",
+            "Name one with --target, for example: --target '8 x nvidia-h100-sxm5-80gb'.",
+        )
+    return min(answered, key=lambda e: (_rent(e), e.target.label))
+
+
+def _rent(estimate: Estimate) -> float:
+    rent = estimate.quantities.get("rent_usd")
+    return math.inf if rent is None or rent.value is None else rent.value
+
+
+def of_estimate(advice: Advice, estimate: Estimate) -> Choice:
+    """An estimate in the shape of a choice. Raises NothingFits where it cannot be asked for."""
+    if estimate.fits is False:
+        raise NothingFits(
+            f"{estimate.target.label} cannot do it: {estimate.why}", "Take another with --target."
+        )
+    workload = _workload(advice, estimate.workload)
+    time = estimate.quantities.get("calendar_s") or estimate.quantities.get("time_s") or Quantity()
+    target = estimate.target
+    return Choice(
+        workload=workload,
+        accelerator_id=target.accelerator_id,
+        label=target.label,
+        devices=target.devices,
+        packages=target.packages,
+        layout=dict(estimate.choices),
+        time=time,
+        upper_s=_upper(time, estimate.target.label),
+        upper_why="upper end of the time's 80 % range",
+        quantities=dict(estimate.quantities),
+        sizes=_sizes(advice, estimate.quantities),
+        accelerator=_accelerator(advice, target.accelerator_id),
+        estimate=estimate,
+    )
+
+
+def _of_option(advice: Advice, option: PlanOption) -> Choice:
+    assert advice.plan is not None  # noqa: S101 - the caller looked
+    time = option.quantities.get("calendar_s") or Quantity()
+    upper, why = _upper(time, option.label), "upper end of the time's 80 % range"
+    kept = option.quantities.get("calendar_at_s")
+    if kept is not None and kept.value is not None and kept.value > upper:
+        upper, why = kept.value, f"kept to with {advice.plan.limits.confidence:.0%} probability"
+    return Choice(
+        workload=_workload(advice, advice.plan.workload),
+        accelerator_id=option.accelerator_id,
+        label=option.label,
+        devices=option.devices,
+        packages=option.packages,
+        layout=dict(option.choices),
+        time=time,
+        upper_s=upper,
+        upper_why=why,
+        quantities=dict(option.quantities),
+        sizes=_sizes(advice, option.quantities),
+        accelerator=_accelerator(advice, option.accelerator_id),
+    )
+
+
+def _upper(time: Quantity, label: str) -> float:
+    upper = time.high if time.high is not None else time.value
+    if upper is None or not 0 < upper < math.inf:
+        why = time.reason or "nothing is known of it"
+        raise NothingFits(
+            f"the time on {label} is not known: {why}", "Without it no wall time can be asked for."
+        )
+    return upper
+
+
+def _workload(advice: Advice, name: str) -> Workload:
+    for workload in advice.workloads:
+        if workload.id == name:
+            return workload
+    raise UserError(
+        f"this file lacks the workload '{name[:80]}' it speaks of", "It was edited; write it again."
+    )
+
+
+def _accelerator(advice: Advice, name: str) -> Accelerator | None:
+    return next((a for a in advice.accelerators if a.id == name), None)
+
+
+def _sizes(advice: Advice, quantities: dict[str, Quantity]) -> dict[str, float]:
+    """Parameters, all and trained: of the figures, else of any trace, for all are of one network."""
+    found: dict[str, float] = {}
+    for name in ("params", "trainable_params"):
+        quantity = quantities.get(name)
+        if quantity is not None and quantity.value is not None:
+            found[name] = quantity.value
+            continue
+        for steps in advice.trace.values() if len(advice.workloads) == 1 else ():
+            value = next((s.value for s in steps if s.quantity == name and s.value is not None), None)
+            if value is not None:
+                found[name] = value
+                break
+    return found

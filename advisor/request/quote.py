@@ -1,0 +1,53 @@
+"""Names from files, drivers and flags made safe for shells, batch scripts and YAML."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+import unicodedata
+
+from advisor.errors import UserError
+
+
+def job_name(text: str, limit: int = 48) -> str:
+    """A name that Slurm, Kubernetes and SkyPilot all take: small letters, digits and hyphens, or "train"."""
+    plain = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:limit].strip("-")
+    if not name or not name[0].isalpha():
+        name = f"train-{name}".strip("-")[:limit]
+    return name
+
+
+def remark(text: str, limit: int = 200) -> str:
+    """One line for a comment: nothing that ends the line, hides or reorders text."""
+    shown = " ".join(text[: limit * 2].split())
+    shown = "".join(c if c.isprintable() and unicodedata.category(c) != "Cf" else "?" for c in shown)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def shell(text: str) -> str:
+    """One word for a shell. Raises UserError for what no shell can be given."""
+    if "\0" in text:
+        raise UserError(f"{text[:40]!r} holds a NUL character", "Take it out.")
+    return shlex.quote(text)
+
+
+def words(command: str) -> tuple[str, ...]:
+    """A command as typed, split as a shell would; raises UserError where quotes do not match."""
+    if "\0" in command or "\n" in command:
+        raise UserError("--command holds a line end or a NUL character", "Write it on one line.")
+    try:
+        found = tuple(shlex.split(command))
+    except ValueError as error:
+        raise UserError(f"--command cannot be read: {error}", "Close its quotes.") from error
+    if not found:
+        raise UserError("--command is empty", "Leave it away, or give for example 'train.py --lr 3e-4'.")
+    return found
+
+
+def clock(seconds: float) -> str:
+    """Slurm's D-HH:MM:SS, rounded up to the minute."""
+    minutes = max(1, math.ceil(seconds / 60 - 1e-9))
+    days, rest = divmod(minutes, 24 * 60)
+    return f"{days}-{rest // 60:02d}:{rest % 60:02d}:00"

@@ -1,0 +1,246 @@
+"""A site's policy (`site.toml`): its node shapes, partitions, names and limits; see docs/request.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from advisor.data.files import read_toml
+from advisor.errors import DataError, NothingFits, UserError, did_you_mean
+from advisor.units import parse_as
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@/-]{0,62}")
+_GRES = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(:[\w.-]{1,62})?")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One shape of node."""
+
+    name: str
+    accelerator: str = ""
+    gpus: int = 8
+    cpus: int | None = None
+    memory_bytes: float | None = None
+    gres: str = ""  # "gpu:h100"
+    constraint: str = ""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A queue: which node shapes it has and for how long one may have them."""
+
+    name: str
+    nodes: tuple[str, ...] = ()
+    max_wall_s: float | None = None
+    max_nodes: int | None = None
+    qos: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that a site says; an empty one where nobody was asked."""
+
+    name: str = ""
+    account: str = ""
+    qos: str = ""
+    folder: str = ""  # shared storage for checkpoints
+    chain: str = "array"  # or dependency
+    setup: tuple[str, ...] = ()  # lines of shell before the launch: modules, environments
+    nodes: tuple[Node, ...] = ()
+    partitions: tuple[Partition, ...] = ()
+    kubernetes: dict[str, Any] = field(default_factory=dict)
+    skypilot: dict[str, Any] = field(default_factory=dict)
+
+    def node_of(self, accelerator_id: str) -> Node | None:
+        """The shape that holds an accelerator; None where the site tells of no nodes at all."""
+        if not self.nodes:
+            return None
+        for node in self.nodes:
+            if node.accelerator == accelerator_id or not node.accelerator:
+                return node
+        there = ", ".join(sorted({node.accelerator for node in self.nodes})[:6])
+        raise NothingFits(
+            f"{self.name or 'the site'} has no {accelerator_id}", f"It has {there}; plan with --only."
+        )
+
+    def partition_for(self, node: Node | None, nodes: int, wall_s: float) -> Partition | None:
+        """The partition with the shortest limit that is long enough, else the longest; None: none named."""
+        fit = [p for p in self.partitions if node is None or not p.nodes or node.name in p.nodes]
+        if not self.partitions:
+            return None
+        if not fit:
+            what = node.name if node else "such nodes"
+            raise NothingFits(
+                f"no partition of {self.name or 'the site'} has {what}", "Name its nodes in site.toml."
+            )
+        wide = [p for p in fit if p.max_nodes is None or p.max_nodes >= nodes]
+        if not wide:
+            most = max(p.max_nodes or 0 for p in fit)
+            raise NothingFits(
+                f"{nodes} nodes are more than {self.name or 'the site'} gives one job ({most})",
+                "Plan again with --max-devices.",
+            )
+        endless = float("inf")
+        enough = [p for p in wide if (p.max_wall_s or endless) >= wall_s]
+        if enough:
+            return min(enough, key=lambda p: p.max_wall_s or endless)
+        return max(wide, key=lambda p: p.max_wall_s or endless)
+
+
+_TOP = {"name", "account", "qos", "folder", "chain", "setup", "node", "partition", "kubernetes", "skypilot"}
+_KUBERNETES = {
+    "namespace": str,
+    "resource": str,
+    "node_selector": dict,
+    "storage_class": str,
+    "claim": str,
+    "image": str,
+    "max_wall": str,
+    "kind": str,
+    "priority_class": str,
+    "queue": str,
+}
+_SKYPILOT = {"accelerator": str, "infra": str, "use_spot": bool, "bucket": str, "image": str}
+
+
+def load_site(path: Path) -> Site:
+    """Read a site's file. Raises DataError that names file, key and value."""
+    raw = read_toml(path)
+    _known(path, "", raw, _TOP)
+    chain = raw.get("chain", "array")
+    if chain not in ("array", "dependency"):
+        raise DataError.at(path, "chain", chain, "is neither array nor dependency")
+    setup = raw.get("setup", [])
+    if not isinstance(setup, list) or not all(
+        isinstance(s, str) and "\n" not in s and "\0" not in s for s in setup
+    ):
+        raise DataError.at(
+            path, "setup", setup, "is no list of one-line commands", 'setup = ["module load cuda"]'
+        )
+    nodes = tuple(_node(path, entry) for entry in _tables(path, "node", raw))
+    partitions = tuple(_partition(path, entry) for entry in _tables(path, "partition", raw))
+    known = {node.name for node in nodes}
+    for partition in partitions:
+        for name in partition.nodes:
+            if name not in known:
+                hint = did_you_mean(name, known) or "Describe it in a [[node]]."
+                raise DataError.at(
+                    path, f"partition {partition.name}: nodes", name, "is no [[node]] here", hint
+                )
+    return Site(
+        name=_text(path, "name", raw.get("name", "")),
+        account=_named(path, "account", raw),
+        qos=_named(path, "qos", raw),
+        folder=_text(path, "folder", raw.get("folder", "")),
+        chain=chain,
+        setup=tuple(setup),
+        nodes=nodes,
+        partitions=partitions,
+        kubernetes=_typed(path, "kubernetes", raw, _KUBERNETES),
+        skypilot=_typed(path, "skypilot", raw, _SKYPILOT),
+    )
+
+
+def _node(path: Path, raw: dict[str, Any]) -> Node:
+    _known(path, "node.", raw, {"name", "accelerator", "gpus", "cpus", "memory", "gres", "constraint"})
+    gres = _text(path, "node.gres", raw.get("gres", ""))
+    if gres and not _GRES.fullmatch(gres):
+        raise DataError.at(path, "node.gres", gres, "is no GRES name", 'Write for example "gpu:h100".')
+    memory = raw.get("memory")
+    return Node(
+        name=_named(path, "name", raw, "node.", needed=True),
+        accelerator=_named(path, "accelerator", raw, "node."),
+        gpus=_count(path, "node.gpus", raw.get("gpus", 8)) or 8,
+        cpus=_count(path, "node.cpus", raw.get("cpus")),
+        memory_bytes=None if memory is None else _amount(path, "node.memory", memory, "B"),
+        gres=gres,
+        constraint=_named(path, "constraint", raw, "node."),
+    )
+
+
+def _partition(path: Path, raw: dict[str, Any]) -> Partition:
+    _known(path, "partition.", raw, {"name", "nodes", "max_wall", "max_nodes", "qos", "account"})
+    nodes = raw.get("nodes", [])
+    if not isinstance(nodes, list) or not all(isinstance(name, str) for name in nodes):
+        raise DataError.at(path, "partition.nodes", nodes, "is no list of names of [[node]]")
+    wall = raw.get("max_wall")
+    return Partition(
+        name=_named(path, "name", raw, "partition.", needed=True),
+        nodes=tuple(nodes),
+        max_wall_s=None if wall is None else _amount(path, "partition.max_wall", wall, "s"),
+        max_nodes=_count(path, "partition.max_nodes", raw.get("max_nodes")),
+        qos=_named(path, "qos", raw, "partition."),
+        account=_named(path, "account", raw, "partition."),
+    )
+
+
+def _known(path: Path, where: str, raw: dict[str, Any], keys: set[str]) -> None:
+    for key in raw:
+        if key not in keys:
+            hint = did_you_mean(key, keys) or f"Known are {', '.join(sorted(keys))}."
+            raise DataError.at(path, where + key, None, "is not known here", hint)
+
+
+def _tables(path: Path, key: str, raw: dict[str, Any]) -> list[dict[str, Any]]:
+    found = raw.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise DataError.at(path, key, None, f"must be written as [[{key}]]")
+    return found
+
+
+def _text(path: Path, key: str, value: object) -> str:
+    if not isinstance(value, str) or any(not c.isprintable() for c in value):
+        raise DataError.at(path, key, value, "is no text on one line")
+    return value
+
+
+def _named(path: Path, key: str, raw: dict[str, Any], where: str = "", *, needed: bool = False) -> str:
+    value = raw.get(key, "")
+    if not value and not needed:
+        return ""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise DataError.at(path, where + key, value, "is no name", "Letters, digits and _ . + @ / - only.")
+    return value
+
+
+def _count(path: Path, key: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1_000_000:
+        raise DataError.at(path, key, value, "is no count above zero")
+    return value
+
+
+def _amount(path: Path, key: str, value: object, unit: str) -> float:
+    example = '"2 days"' if unit == "s" else '"2 TB"'
+    if not isinstance(value, str):
+        raise DataError.at(path, key, value, "is no amount with its unit", f"Write for example {example}.")
+    try:
+        amount = parse_as(value, unit)
+    except UserError as error:
+        raise DataError.at(path, key, value, error.message, f"Write for example {example}.") from error
+    if not 0 < amount < 1e18:
+        raise DataError.at(path, key, value, "is not above zero")
+    return amount
+
+
+def _typed(path: Path, key: str, raw: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    table = raw.get(key, {})
+    if not isinstance(table, dict):
+        raise DataError.at(path, key, table, f"must be written as [{key}]")
+    _known(path, f"{key}.", table, set(kinds))
+    for name, value in table.items():
+        if not isinstance(value, kinds[name]):
+            raise DataError.at(path, f"{key}.{name}", value, f"is no {kinds[name].__name__}")
+        if isinstance(value, str):
+            _text(path, f"{key}.{name}", value)
+        if isinstance(value, dict) and not all(isinstance(v, str) for v in value.values()):
+            raise DataError.at(path, f"{key}.{name}", value, "holds more than texts")
+    if key == "kubernetes" and "max_wall" in table:
+        table = {**table, "max_wall_s": _amount(path, "kubernetes.max_wall", table["max_wall"], "s")}
+    return table

@@ -1,0 +1,78 @@
+"""A job as a SkyPilot task, to be handed in with `sky jobs launch`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from advisor.errors import UserError
+from advisor.request.defaults import load_defaults
+from advisor.request.job import Job
+from advisor.request.quote import remark, shell
+from advisor.request.slurm import launcher, told
+from advisor.request.yaml import documents
+
+_RESTARTS = 3  # after errors of the program; lost machines are replaced as often as they are lost
+_SYSTEM_GIB = 100  # for the image and packages, beside checkpoints on a disk
+_RUN = """set -u
+export STOP="$CHECKPOINTS/stop"
+mkdir -p -- "$CHECKPOINTS"
+if [[ -e "$CHECKPOINTS/done" ]]; then exit 0; fi
+{setup}timeout --signal=TERM {seconds} \\
+  {launcher} {command}
+code=$?
+if [[ "$code" -eq 0 && "$SKYPILOT_NODE_RANK" == 0 ]]; then touch -- "$CHECKPOINTS/done"; fi
+exit "$code"
+"""
+_TORCHRUN = (
+    'torchrun --nnodes="$SKYPILOT_NUM_NODES" --nproc-per-node="$SKYPILOT_NUM_GPUS_PER_NODE" '
+    '--node-rank="$SKYPILOT_NODE_RANK" --master-port=29500 '
+    '--master-addr="$(head -n 1 <<< "$SKYPILOT_NODE_IPS")"'
+)
+
+
+def write(job: Job) -> dict[str, str]:
+    """sky.yaml. Raises UserError where SkyPilot's name of the accelerator is not known."""
+    head = "".join(f"# {line}\n" for line in told(job))
+    return {"sky.yaml": head + documents([task(job)])}
+
+
+def task(job: Job) -> dict[str, Any]:
+    """The task, as SkyPilot reads it."""
+    site = job.site.skypilot
+    name = site.get("accelerator") or load_defaults().skypilot.get(job.choice.accelerator_id)
+    if not name:
+        raise UserError(
+            f"SkyPilot's name for {remark(job.choice.title, 60)} is not known",
+            "Give accelerator in [skypilot] of --site (`sky show-gpus` lists them).",
+        )
+    count = job.gpus_per_node
+    resources: dict[str, Any] = {
+        "accelerators": name if name.startswith("tpu-") else f"{name}:{count}",
+        "cpus": f"{job.cpus_per_gpu * count}+",
+        "memory": f"{job.memory_gib}+",
+        "disk_size": _SYSTEM_GIB + (0 if site.get("bucket") else job.disk_gib or 0),
+        "job_recovery": {"strategy": "FAILOVER", "max_restarts_on_errors": _RESTARTS},
+    }
+    for key in ("infra", "use_spot"):
+        if key in site:
+            resources[key] = site[key]
+    image = job.options.image or site.get("image", "")
+    if image:
+        resources["image_id"] = image if image.startswith(("docker:", "ami-")) else f"docker:{image}"
+    command = " ".join(shell(word) for word in job.options.command)
+    found: dict[str, Any] = {
+        "name": job.name,
+        "num_nodes": job.nodes,
+        "resources": resources,
+        "envs": {"CHECKPOINTS": f"/checkpoints/{job.name}"},
+        "run": _RUN.format(
+            seconds=math.ceil(job.wall_s),
+            launcher=launcher(job, _TORCHRUN.replace("{", "{{").replace("}", "}}")),
+            command=command,
+            setup="".join(f"{line}\n" for line in job.site.setup),
+        ),
+    }
+    if site.get("bucket"):
+        found["file_mounts"] = {"/checkpoints": {"source": site["bucket"], "mode": "MOUNT"}}
+    return found

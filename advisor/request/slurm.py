@@ -1,0 +1,153 @@
+"""A job as a Slurm batch script: directives, then a launch that saves, stops and goes on."""
+
+from __future__ import annotations
+
+from advisor.request.job import Job
+from advisor.request.quote import clock, remark, shell
+from advisor.units import show
+
+_LAUNCH = """
+head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+export SRUN_CPUS_PER_TASK="${{SLURM_CPUS_PER_TASK:-1}}"  # sbatch hands it on no more (22.05)
+export OMP_NUM_THREADS={threads}
+srun --kill-on-bad-exit=1 {launcher} {command} &
+"""
+_TORCHRUN = (
+    'torchrun --nnodes="$SLURM_NNODES" --nproc-per-node={per_node} \\\n'
+    '  --rdzv-id="$SLURM_JOB_ID" --rdzv-backend=c10d --rdzv-endpoint="$head_node:29500" \\\n '
+)
+
+_BODY = """
+set -u
+
+# The training program writes its checkpoints to $CHECKPOINTS every {every} min, goes on from the newest one
+# there when it starts, and when $STOP appears it writes one more and ends with exit code 0.
+export CHECKPOINTS={folder}
+export STOP="$CHECKPOINTS/stop"
+done_file="$CHECKPOINTS/done"
+mkdir -p -- "$CHECKPOINTS" || exit 1
+if [[ -e "$done_file" ]]; then
+  echo "The run has ended; nothing is left to do."
+  exit 0
+fi
+rm -f -- "$STOP"
+
+# Slurm sends USR1 to this shell {lead} s before the end of the job.
+trap 'touch -- "$STOP"; signalled=1' USR1
+{setup}{launch}
+process=$!
+signalled=1
+while [[ "$signalled" -eq 1 ]]; do  # a signal ends `wait`, not the run
+  signalled=0
+  wait "$process"
+  code=$?
+done
+
+if [[ "$code" -eq 0 && ! -e "$STOP" ]]; then
+  touch -- "$done_file"
+  exit 0
+fi
+{again}
+exit "$code"
+"""
+_REQUEUE = """if [[ -e "$STOP" && "$code" -eq 0 ]]; then
+  scontrol requeue "$SLURM_JOB_ID"  # it took longer than asked for: once more, from the checkpoint
+fi"""
+_NEXT = "# The next job of the chain goes on from the checkpoint."
+
+_SUBMIT = """#!/bin/bash
+# Hands in {count} jobs, each starting when the one before has ended, however it ended.
+set -eu
+job=$(sbatch --parsable job.sbatch)
+job=${{job%%;*}}
+echo "$job"
+for _ in $(seq 2 {count}); do
+  job=$(sbatch --parsable --dependency="afterany:$job" job.sbatch)
+  job=${{job%%;*}}
+  echo "$job"
+done
+"""
+
+
+def write(job: Job) -> dict[str, str]:
+    """job.sbatch, and submit.sh where jobs are chained by dependency."""
+    by_array = job.segments > 1 and job.site.chain == "array"
+    lines = ["#!/bin/bash", *(f"#SBATCH --{line}" for line in _directives(job, by_array)), "#"]
+    lines += [f"# {line}" for line in told(job)]
+    if job.node is None:
+        lines.append(f"# Add your site's name for the {remark(job.choice.title)} to --gres or --constraint.")
+    files = {"job.sbatch": "\n".join(lines) + "\n" + body(job)}
+    if job.segments > 1 and not by_array:
+        files["submit.sh"] = _SUBMIT.format(count=job.segments)
+    return files
+
+
+def _directives(job: Job, by_array: bool) -> list[str]:
+    partition, node, site = job.partition, job.node, job.site
+    gres = node.gres if node and node.gres else job.names.gres if job.names else "gpu"
+    found = [f"job-name={job.name}"]
+    if partition:
+        found.append(f"partition={partition.name}")
+    account = (partition.account if partition else "") or site.account
+    qos = (partition.qos if partition else "") or site.qos
+    found += [f"account={account}"] if account else []
+    found += [f"qos={qos}"] if qos else []
+    found += [f"constraint={node.constraint}"] if node and node.constraint else []
+    found += [
+        f"nodes={job.nodes}",
+        "ntasks-per-node=1",
+        f"gres={gres}:{job.gpus_per_node}",
+        f"cpus-per-task={job.cpus_per_gpu * job.gpus_per_node}",
+        f"mem={job.memory_gib}G",
+        f"time={clock(job.segment_s)}",
+        f"signal=B:USR1@{max(60, round(job.lead_s))}",
+        "requeue",
+        "open-mode=append",
+    ]
+    if by_array:
+        found += [f"array=1-{job.segments}%1", "output=%x-%A-%a.log"]
+    else:
+        found.append("output=%x-%j.log")
+    return found
+
+
+def told(job: Job) -> list[str]:
+    """What the job is and what its figures rest on, as comments."""
+    choice = job.choice
+    hours = (job.needs["gpu_seconds"].value or 0.0) / 3600
+    lines = [
+        remark(f"{choice.workload.title}, on {choice.devices} x {choice.title}"),
+        remark("layout: " + ", ".join(f"{name} {value}" for name, value in choice.layout.items())),
+        f"time: {show(choice.time.value, 's')} expected, {show(choice.upper_s, 's')} at most "
+        f"({remark(choice.upper_why)})",
+        f"asked for: {show(job.wall_s, 's')}, in all {hours:,.0f} GPU-hours at most",
+        remark(f"cores for each device: {job.needs['cpus'].why}"),
+        remark(f"main memory of a node: {job.needs['memory'].why}"),
+    ]
+    if job.disk_gib is not None:
+        lines.append(remark(f"disk for checkpoints: {job.disk_gib:,} GiB ({job.needs['disk'].why})"))
+    return [*lines, *(remark(note) for note in job.notes)]
+
+
+def launcher(job: Job, torchrun: str) -> str:
+    """What starts the training program; where torchrun is not used, the program's own Python."""
+    return (
+        torchrun.format(per_node=job.gpus_per_node) if job.names is None or job.names.torchrun else "python"
+    )
+
+
+def body(job: Job) -> str:
+    """The shell after the directives."""
+    command = " ".join(shell(word) for word in job.options.command)
+    setup = "".join(f"{line}\n" for line in job.site.setup)
+    launch = _LAUNCH.format(
+        threads=max(1, job.cpus_per_gpu), launcher=launcher(job, _TORCHRUN), command=command
+    )
+    return _BODY.format(
+        folder=shell(job.folder),
+        lead=max(60, round(job.lead_s)),
+        every=30,
+        setup=setup and f"\n{setup}",
+        launch=launch.strip("\n"),
+        again=_NEXT if job.segments > 1 else _REQUEUE,
+    )

@@ -27,6 +27,9 @@ WORDS = (
 
 _COMPARED = tuple(word for word in WORDS if word != "vendor")  # its generations tell more
 
+SLICES = ("family", "method", "effort", "vendor")
+"""Kinds of runs whose ranges are made true each by itself."""
+
 SIZES = ("work", "weights", "length", "batch", "devices", "tensor", "pipeline", "experts", "era", "repeats")
 """What is more or less alike: base-2 logarithms (era: years)."""
 
@@ -170,11 +173,10 @@ def doubts(
 
 def widened(kernel: Kernel, deviation: Vector, words: Mapping[str, Sequence[str]]) -> Vector:
     """Standard deviations as they are told: those of the process, made true on left-out runs."""
-    more = [
-        kernel.widen_by.get(f"family {family}", 1.0) * kernel.widen_by.get(f"vendor {vendor}", 1.0)
-        for family, vendor in zip(words["family"], words["vendor"], strict=True)
-    ]
-    return np.asarray(np.hypot(kernel.widen * deviation, kernel.floor) * np.array(more))
+    more = np.ones(len(deviation))
+    for name in SLICES:
+        more *= [kernel.widen_by.get(f"{name} {word}", 1.0) for word in words[name]]
+    return np.asarray(np.hypot(kernel.widen * deviation, kernel.floor) * more)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from advisor.evidence.fit import Problem
 from advisor.evidence.leave_out import Fold, LeftOut
 from advisor.evidence.validate import Z80
-from advisor.neighbours import Features, Kernel, covariance, doubts, widened
+from advisor.neighbours import SLICES, Features, Kernel, covariance, doubts, widened
 
 _FACTORS = ((0.6, 1.6), (0.75, 1.33))
 _NUMBERS = ("fine", "program", "cross", "device", "network", "noise", "fine_scale", "cross_scale")
@@ -92,7 +92,7 @@ def widen_to_truth(
     floor, widen = min(grid, key=lambda pair: off(*pair))
     kernel = replace(kernel, floor=round(float(floor), 3), widen=round(float(widen), 3), widen_by={})
     more: dict[str, float] = {}
-    for name in ("family", "vendor"):  # vendors on top of their families
+    for name in SLICES * 2:  # twice: a run is in a slice of each kind
         now = replace(kernel, widen_by=more)
         ratio = np.concatenate([
             np.abs(error) / (Z80 * widened(now, one.deviation, words))
@@ -103,5 +103,6 @@ def widen_to_truth(
             own = ratio[named == word]
             if len(own) >= _LEAST_ROWS * len(errors):
                 weight = len(own) / (len(own) + _SHRINK * len(errors))
-                more[f"{name} {word}"] = round(float(np.quantile(own, 0.8)) ** weight, 3)
+                key = f"{name} {word}"
+                more[key] = round(more.get(key, 1.0) * float(np.quantile(own, 0.8)) ** weight, 3)
     return replace(kernel, widen_by=more)

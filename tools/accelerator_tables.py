@@ -84,6 +84,7 @@ GENERATIONS = [
     ("nvidia-rtx-5000-ada", "nvidia_ada"),
     ("nvidia-rtx-4000-ada", "nvidia_ada"),
     ("amd-mi5", "amd_gcn"),
+    ("graphcore-bow", "graphcore_bow"),
     ("graphcore-", "graphcore_ipu"),
     ("cambricon-", "cambricon_mlu"),
     ("hygon-", "hygon_dcu"),
@@ -120,6 +121,7 @@ GENERATIONS = [
     ("amd-mi325", "amd_cdna3"),
     ("amd-mi35", "amd_cdna4"),
     ("amd-", "amd_rdna"),
+    ("intel-gaudi1", "intel_gaudi1"),
     ("intel-gaudi", "intel_gaudi"),
     ("intel-", "intel_xe"),
     ("huawei-ascend-910a", "huawei_910"),
@@ -127,6 +129,8 @@ GENERATIONS = [
     ("google-", "google_tpu"),
     ("aws-", "aws_trainium"),
     ("apple-", "apple_gpu"),
+    ("cerebras-wse2", "cerebras_wse2"),
+    ("cerebras-wse3", "cerebras_wse3"),
     ("cerebras-", "cerebras_wse"),
 ]
 

@@ -38,6 +38,7 @@ class Reading:
     habits: Sequence[tuple[Rows, Mapping[str, float]]]  # and the columns that follow
     ordinary: frozenset[str]
     fp32_is_tf32: frozenset[str]
+    formats: Mapping[str, str]  # vendor -> precision where a row does not say it
 
     def word(self, what: str, text: str) -> str | None:
         """The column's value that `text` means, or None."""
@@ -56,6 +57,7 @@ def shipped_reading() -> Reading:
         [(Rows.of(entry), dict(entry["columns"])) for entry in raw["programs"]],
         frozenset(names["ordinary"]),
         frozenset(names["fp32_is_tf32"]),
+        dict(raw["formats"]),
     )
 
 
@@ -142,7 +144,8 @@ def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Networ
     method = reading.word("methods", record.text("method") or "full")
     if method is None:
         return f"method '{record.text('method')[:40]}' is not modelled"
-    precision = reading.word("precisions", record.text("precision")) if record.text("precision") else None
+    said = record.text("precision") or reading.formats.get(entry.vendor, "")
+    precision = reading.word("precisions", said) if said else None
     if record.text("precision") and precision is None:
         return f"precision '{record.text('precision')[:40]}' is not modelled"
     if precision is None:

@@ -13,7 +13,8 @@ from advisor.search.layouts import Layout
 PLAIN_STACK = "torch"
 _OWN_STACKS = {
     "google_tpu": "jax", "aws_trainium": "neuron", "huawei_910": "torch_npu", "huawei_910b": "torch_npu",
-    "intel_gaudi": "habana", "graphcore_ipu": "poplar", "cerebras_wse": "cerebras",
+    "intel_gaudi1": "habana", "intel_gaudi": "habana", "graphcore_ipu": "poplar", "graphcore_bow": "poplar",
+    "cerebras_wse": "cerebras", "cerebras_wse2": "cerebras", "cerebras_wse3": "cerebras",
 }  # fmt: skip
 """Programs of devices that neither PyTorch's own build nor Megatron-LM drives: nearly all published runs on
 them are of these (rules/evidence), and the rates of these devices are fitted beside them."""

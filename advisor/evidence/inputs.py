@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from advisor.data.resolve import entry_of, resolve_device
 from advisor.estimate.features import plain
 from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.host import host_of
+from advisor.evidence.layout import devices_problem
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
@@ -218,12 +220,14 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
     row = "the row"
     found.put("devices", devices, Kind.published, row)
     degrees = {name: record.number(name) for name in ("tp", "pp", "vpp", "cp", "ep", "dp")}
-    product = 1.0
-    for name in ("tp", "pp", "cp"):
-        product *= degrees[name] or 1.0
     loose = record.text("vendor").lower() in ("google", "aws", "cerebras", "graphcore")
-    if product > devices * (8 if loose else 1):
+    product = math.prod(degrees[name] or 1.0 for name in ("tp", "pp", "cp"))
+    if loose and product > devices * 8:
         return f"its layout needs {product:g} devices, the row has {devices:g}"
+    # packages or their parts: what one source counts as a device, another counts twice
+    problems = [devices_problem(degrees, count) for count in (devices, devices / counted)]
+    if not loose and all(problems):
+        return problems[0]
     if loose and product * (degrees["dp"] or 1.0) not in (devices, devices / counted):
         degrees = dict.fromkeys(degrees)  # cores, chips and dies are counted differently: not known
     for name in ("tp", "pp", "vpp", "cp", "ep"):

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from advisor.errors import UserError
+from advisor.evidence.layout import layout_problem
 
 MAX_LINE_BYTES = 65_536
 MAX_RECORDS = 200_000
 """Lines of one file: some minutes of work."""
 
 MAX_TEXT = 4_000
+_LINE = re.compile(r"line \d+")  # what stands for an id that is missing: every file has a line 1
 _MAX_SHOWN = 80
 _LONGEST_SKIPPED = 1_000 * MAX_LINE_BYTES  # a line that has no end by then is a device or a disk image
 _BLOCK_BYTES = 1 << 20
@@ -39,7 +42,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "image_size": (1, 1e5), "seq_len": (1, 1e8), "global_batch": (1e-3, 1e9), "micro_batch": (1e-3, 1e7),
     "lora_rank": (1, 1e5), "dp": _COUNT, "tp": _COUNT, "pp": _COUNT, "vpp": (1, 1e4), "cp": _COUNT,
     "ep": _COUNT, "step_time_s": (1e-6, 1e7), "tokens_per_s_per_device": (1e-6, 1e12),
-    "samples_per_s_per_device": (1e-9, 1e9), "tflops_per_device": (1e-6, 1e7), "mfu": (0, 2),
+    "samples_per_s_per_device": (1e-9, 1e9), "tflops_per_device": (1e-6, 1e7), "mfu": (0, 1),
     "total_tokens": (1, 1e18), "total_time_h": (1e-5, 1e7), "device_hours": (1e-5, 1e12),
     "peak_mem_gib": (1e-4, 1e6), "host_cores": (0.01, 1e5), "host_clock_hz": (1e7, 1e11),
     "host_memory_gib": (1e-3, 1e6), "host_bandwidth_gbs": (0.01, 1e5),
@@ -130,6 +133,20 @@ def read_records(path: Path) -> Iterator[Record | Refusal]:
         raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
 
 
+def read_files(paths: Iterable[Path]) -> Iterator[Record | Refusal]:
+    """The records of several files; one whose id stood before is refused. Raises UserError for a file."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        for found in read_records(path):
+            if isinstance(found, Record) and not _LINE.fullmatch(found.id):
+                if before := seen.get(found.id):
+                    told = f"a record of this id stands before, in {before.name}"
+                    yield Refusal(found.id, told, _asked(found.values))
+                    continue
+                seen[found.id] = path
+            yield found
+
+
 def _check_size(file: BinaryIO, path: Path) -> None:
     """Lines counted before any is worked on: what cannot be done is said at once."""
     lines = 0
@@ -180,10 +197,7 @@ def record_of(line: bytes | str, where: str) -> Record | Refusal:
         return Refusal(where, "not a JSON object")
     given = raw.get("id")
     id_ = given if isinstance(given, str) and 0 < len(given) <= 200 and given.isprintable() else where
-    asked = tuple(name for name in QUANTITIES if raw.get(name) is not None and name != "step_time_s")
-    rates = ("step_time_s", "tokens_per_s_per_device", "samples_per_s_per_device")
-    if any(raw.get(name) is not None for name in rates) or not asked:
-        asked = ("step_time_s", *asked)
+    asked = _asked(raw)
     values: dict[str, Any] = {}
     for name, read in _READERS.items():
         if raw.get(name) is None:
@@ -195,6 +209,15 @@ def record_of(line: bytes | str, where: str) -> Record | Refusal:
             values[name] = found
     contradiction = _contradiction(values)
     return Refusal(id_, contradiction, asked) if contradiction else Record(id_, values)
+
+
+def _asked(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a record measured, by the names of its fields; a record that measured nothing is about a step."""
+    asked = tuple(name for name in QUANTITIES if raw.get(name) is not None and name != "step_time_s")
+    rates = ("step_time_s", "tokens_per_s_per_device", "samples_per_s_per_device")
+    if any(raw.get(name) is not None for name in rates) or not asked:
+        asked = ("step_time_s", *asked)
+    return asked
 
 
 class _Twice(Exception):
@@ -214,6 +237,8 @@ def _contradiction(values: Mapping[str, Any]) -> str:
     for less, more in _AT_MOST:
         if less in values and more in values and values[less] > values[more]:
             return f"{less} = {values[less]:g} is more than {more} = {values[more]:g}"
+    if problem := layout_problem(values):
+        return problem
     seconds = _sample_seconds(values)
     for name, own in seconds.items():
         for other, others in seconds.items():

@@ -15,7 +15,7 @@ from advisor.estimate import Table, evaluate
 from advisor.estimate.inputs import known_only
 from advisor.evidence.inputs import Run, run_of
 from advisor.evidence.measured import measured_of, unused_of
-from advisor.evidence.record import Record, Refusal, read_records
+from advisor.evidence.record import Record, Refusal, read_files
 from advisor.rulebook import RuleBook
 
 Vector = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ def read_evidence(
     keep: Callable[[Record], bool] | None = None,
 ) -> Evidence:
     """All records of the files (those that `keep` keeps) as one table. Raises UserError for a file."""
-    records = (record for path in paths for record in read_records(path))
+    records: Iterable[Record | Refusal] = read_files(paths)
     if keep is not None:
         records = (record for record in records if isinstance(record, Refusal) or keep(record))
     return _evidence(book, records, catalogue)
@@ -57,7 +57,7 @@ def read_blocks(
     book: RuleBook, paths: Iterable[Path], catalogue: Catalogue | None = None, size: int = 8192
 ) -> Iterator[Evidence]:
     """The same in parts of so many records, so that a long file needs little memory; at least one part."""
-    records = (record for path in paths for record in read_records(path))
+    records = read_files(paths)
     part = list(itertools.islice(records, size))
     yield _evidence(book, part, catalogue)
     while len(part) == size:

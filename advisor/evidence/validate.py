@@ -26,6 +26,7 @@ from advisor.evidence.memory import memory_kind
 from advisor.evidence.memory_fit import spans_without
 from advisor.evidence.reasons import plain_reason
 from advisor.evidence.record import Record
+from advisor.evidence.suspicious import beyond_peak, needed
 from advisor.evidence.table import (
     Asked,
     Evidence,
@@ -198,7 +199,7 @@ def _steps(book: RuleBook, published: Published, evidence: Evidence, leave: _Lea
     if not rows:
         return []
     runs, table = [evidence.runs[row] for row in rows], evidence.table.take(rows)
-    full = evaluate(book, table, [*QUANTITIES, "step_s", "step_batch", "calendar_factor"])
+    full = evaluate(book, table, [*QUANTITIES, "step_s", "step_batch", "calendar_factor", *needed(book)])
     place = {row: at for at, row in enumerate(rows)}
     if leave.way == "none":
         said = _told(published, np.log(predicted_step(full, runs, step_scale(runs))), full, runs)
@@ -267,6 +268,8 @@ def _told_without(
 
 
 def _judged_time(table: Table, asked: Asked, run: Run, at: int, said: _Steps) -> Judged:
+    if told := beyond_peak(table, run, at, asked):
+        return Judged(run.record.id, asked.quantity, refused=told, run=run)
     middle, half = said.rules[at] + said.told[at], Z80 * said.deviation[at]
     if asked.quantity == "step_time_s":
         with np.errstate(over="ignore"):

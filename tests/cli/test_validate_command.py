@@ -46,7 +46,7 @@ def told(*arguments: str | Path) -> Any:
 
 
 def test_json_is_one_document_on_stdout_and_nothing_else(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.jsonl", ROW, {**ROW, "id": "two", "tp": 64}, {"id": "thrée"})
+    path = written(tmp_path / "a.jsonl", ROW, {**ROW, "id": "two", "tp": 16}, {"id": "thrée"})
     done = run("--json", path)
     assert (done.returncode, done.stderr) == (0, "")
     document = json.loads(done.stdout)
@@ -57,7 +57,7 @@ def test_json_is_one_document_on_stdout_and_nothing_else(tmp_path: Path) -> None
     assert answered["low"] <= answered["predicted"] <= answered["high"]
     assert answered["error"] == pytest.approx(answered["predicted"] - 1.0)
     assert by_id["two"] == {
-        "id": "two", "quantity": "step_time_s", "refused": "its layout needs 64 devices, the row has 8",
+        "id": "two", "quantity": "step_time_s", "refused": "its layout needs 16 devices, the row has 8",
     }  # fmt: skip
     assert document["summary"]["quantities"]["step_time_s"]["refused"] == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from advisor.data.files import shipped
 from advisor.errors import UserError
 from advisor.evidence import record as module
-from advisor.evidence.record import QUANTITIES, Record, Refusal, read_records, record_of
+from advisor.evidence.record import QUANTITIES, Record, Refusal, read_files, read_records, record_of
 
 ROW = {
     "id": "one", "vendor": "nvidia", "accelerator": "A100-SXM4-80GB", "num_accelerators": 8,
@@ -133,6 +134,13 @@ def test_every_figure_is_bounded_and_typed(name: str, value: object) -> None:
         # 64 sequences of 2048 in 4 s on 8 devices are 4096 tokens a second on each
         ({"tokens_per_s_per_device": 40960.0}, "differ by a factor of 10"),
         ({"samples_per_s_per_device": 0.2}, "differ by a factor of 10"),
+        ({"tp": 64}, "tp = 64 does not part heads = 32"),
+        ({"cp": 3}, "cp = 3 does not part seq_len = 2048"),
+        ({"num_experts": 8, "top_k": 2, "ep": 3}, "ep = 3 does not part num_experts = 8"),
+        ({"pp": 1, "vpp": 2}, "vpp = 2 needs a pipeline, pp is 1"),
+        ({"pp": 8, "vpp": 5}, "pp x vpp = 40 stages are more than layers = 32"),
+        ({"dp": 8, "micro_batch": 16}, "micro_batch x dp = 128 is more than global_batch = 64"),
+        ({"mfu": 1.2}, "mfu = 1.2 is outside"),
         ({"flash_attention": "yes"}, "neither true nor false"),
         ({"model": 7}, "model = 7 is not a text"),
         ({"model": "\ud83d"}, "not valid Unicode"),
@@ -164,6 +172,12 @@ def test_a_refused_row_is_refused_for_all_that_it_measured() -> None:
     alone = record_of('{"layers": -1, "total_time_h": 5}', "line 1")
     assert isinstance(alone, Refusal)
     assert alone.quantities == ("total_time_h",)
+
+
+def test_a_pipeline_may_be_uneven_and_count_embedding_and_loss() -> None:
+    assert isinstance(of(pp=6), Record)
+    assert isinstance(of(pp=2, vpp=17), Record)
+    assert isinstance(of(global_batch=63.98, dp=8, micro_batch=8), Record)  # a rounded mean
 
 
 # ---- files --------------------------------------------------------------------------------------------
@@ -226,6 +240,40 @@ def test_a_million_lines_are_refused_before_any_is_read(tmp_path: Path) -> None:
 def test_binary_files_are_errors(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(UserError, match=words):
         list(read_records(written(tmp_path, content)))
+
+
+def test_an_id_that_stands_twice_is_refused_the_second_time(tmp_path: Path) -> None:
+    lines = [
+        ROW,
+        {**ROW, "peak_mem_gib": 20.0},
+        {**ROW, "layers": -1},
+        {**ROW, "id": None},
+        {**ROW, "id": None},
+    ]
+    path = written(tmp_path, "\n".join(json.dumps(line) for line in lines).encode())
+    found = list(read_files([path, path]))
+    good = [one.id for one in found if isinstance(one, Record)]
+    assert good == ["one", *["line 4", "line 5"] * 2]
+    told = [one for one in found if isinstance(one, Refusal) and "stands before" in one.reason]
+    assert [one.quantities for one in told] == [
+        ("step_time_s", "peak_mem_gib"), ("step_time_s",), ("step_time_s", "peak_mem_gib"),
+    ]  # fmt: skip
+    assert told[0].reason == "a record of this id stands before, in rows.jsonl"
+
+
+def test_a_line_of_ten_megabytes_costs_no_memory(tmp_path: Path) -> None:
+    path = written(tmp_path, b'{"id": "' + b"x" * 10_000_000 + b'"}\n' + json.dumps(ROW).encode())
+    tracemalloc.start()
+    found = list(read_records(path))
+    assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    tracemalloc.stop()
+    assert [type(one) for one in found] == [Refusal, Record]
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b""])
+def test_a_byte_order_mark_is_no_part_of_the_record(tmp_path: Path, start: bytes) -> None:
+    found = list(read_records(written(tmp_path, start + json.dumps(ROW).encode() + b"\r\n")))
+    assert [one.id for one in found] == ["one"]
 
 
 def test_a_folder_and_a_missing_file_are_errors(tmp_path: Path) -> None:

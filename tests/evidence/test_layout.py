@@ -1,0 +1,56 @@
+"""Degrees of parallelism against devices: what cannot be is named, what is not told is open."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from advisor.evidence.inputs import Run, run_of
+from advisor.evidence.layout import devices_problem
+from advisor.evidence.record import Record, Refusal, record_of
+
+
+@pytest.mark.parametrize(
+    ("degrees", "devices", "words"),
+    [
+        ({"dp": 4, "tp": 2, "pp": 2}, 16, ""),
+        ({"dp": 4, "tp": 2, "pp": 2}, 8, "dp x tp x pp x cp = 16, the row has 8 devices"),
+        ({"dp": 1, "tp": 2}, 16, "dp x tp x pp x cp = 2, the row has 16 devices"),
+        ({"tp": 8, "pp": 4}, 16, "its layout needs 32 devices, the row has 16"),
+        ({"tp": 3}, 16, "tp x pp x cp = 3 does not part its 16 devices"),
+        ({"tp": 2, "cp": 2}, 16, ""),
+        ({"ep": 64, "pp": 8}, 256, "ep = 64 does not part the 32 devices of a pipeline stage"),
+        ({"ep": 8, "tp": 4}, 16, ""),
+        ({"dp": None, "tp": None}, 3, ""),
+    ],
+)
+def test_degrees_and_devices(degrees: dict[str, Any], devices: float, words: str) -> None:
+    assert devices_problem(degrees, devices) == words
+
+
+def of(**more: Any) -> Run | Refusal:
+    row = {
+        "id": "one", "vendor": "amd", "accelerator": "MI250X", "num_accelerators": 4, "family": "decoder",
+        "model": "made up", "layers": 32, "hidden": 4096, "heads": 32, "seq_len": 2048, "global_batch": 64,
+        "precision": "bf16", "step_time_s": 4.0, **more,
+    }  # fmt: skip
+    found = record_of(json.dumps(row), "line 1")
+    assert isinstance(found, Record)
+    return run_of(found)
+
+
+def test_packages_and_their_dies_are_both_devices() -> None:
+    """Four MI250X are eight devices to a framework; a source may count either."""
+    for dp, tp in ((1, 8), (1, 4), (2, 4), (4, 1)):
+        assert isinstance(of(dp=dp, tp=tp), Run), (dp, tp)
+    refused = of(dp=3, tp=4)
+    assert isinstance(refused, Refusal)
+    assert "needs" in refused.reason or "dp x tp" in refused.reason
+
+
+def test_chips_and_cores_of_others_are_not_held_to_it() -> None:
+    found = of(vendor="google", accelerator="TPU v4", dp=8, tp=2)
+    assert isinstance(found, Run)
+    assert "tp" not in found.inputs.values

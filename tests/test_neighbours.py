@@ -215,8 +215,12 @@ def test_words_are_equal_or_not_and_unknown_ones_equal_to_none() -> None:
     assert cross[0, 0] < KERNEL.variance / 10
 
 
-def test_ranges_are_widened_by_family_and_vendor() -> None:
-    kernel = Kernel(widen=2.0, floor=0.3, widen_by={"family cnn": 1.5, "vendor amd": 2.0})
-    words = {"family": ["cnn", "decoder", "cnn"], "vendor": ["amd", "nvidia", "nvidia"]}
+def test_ranges_are_widened_by_slice() -> None:
+    more = {"family cnn": 1.5, "vendor amd": 2.0, "method lora": 1.2}
+    kernel = Kernel(widen=2.0, floor=0.3, widen_by=more)
+    words = {
+        "family": ["cnn", "decoder", "cnn"], "vendor": ["amd", "nvidia", "nvidia"],
+        "method": ["full", "lora", "full"], "effort": ["tuned"] * 3,
+    }  # fmt: skip
     found = widened(kernel, np.array([0.2, 0.2, 0.2]), words)
-    assert found == pytest.approx(np.array([0.5 * 3.0, 0.5, 0.5 * 1.5]))
+    assert found == pytest.approx(np.array([0.5 * 3.0, 0.5 * 1.2, 0.5 * 1.5]))

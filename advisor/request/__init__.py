@@ -9,11 +9,11 @@ from advisor.request.fill import fill as fill_template
 from advisor.request.job import Job, Need, Options, build, checked
 from advisor.request.pick import Choice, of_estimate, pick
 from advisor.request.quote import words
-from advisor.request.site import Site, load_site
+from advisor.request.site import Site, load_site, site_of
 
 __all__ = [
     "SCHEDULERS", "Choice", "Job", "Need", "Options", "Site", "build", "checked", "load_site", "of_estimate",
-    "pick", "words", "write",
+    "pick", "site_of", "words", "write",
 ]  # fmt: skip
 
 SCHEDULERS = {"slurm": "job.sbatch", "k8s": "job.yaml", "skypilot": "sky.yaml"}

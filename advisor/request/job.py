@@ -15,7 +15,7 @@ from advisor.request.pick import Choice
 from advisor.request.quote import job_name
 from advisor.request.site import Node, Partition, Site
 from advisor.schema import Calibration, Kind, Quantity
-from advisor.units import GIB
+from advisor.units import GIB, show
 
 IMAGES = ("cnn", "vit", "diffusion")
 _MOST_SEGMENTS = 1000
@@ -227,7 +227,7 @@ def _checkpoint(choice: Choice, known: Defaults) -> Need:
     each = known[weights] + states
     what = "adapters" if adapters else "weights"
     held = known.values[weights].why
-    why = f"{trained:.4g} trained {what} x {each:g} B: {held}, and states of {recipe.optimizer}"
+    why = f"{show(trained, '1')} trained {what} x {each:g} B: {held}, and states of {recipe.optimizer}"
     return Need(trained * each, "B", Kind.rule, why, known.values[weights].source)
 
 

@@ -110,7 +110,11 @@ _SKYPILOT = {"accelerator": str, "infra": str, "use_spot": bool, "bucket": str, 
 
 def load_site(path: Path) -> Site:
     """Read a site's file. Raises DataError that names file, key and value."""
-    raw = read_toml(path)
+    return site_of(path, read_toml(path))
+
+
+def site_of(path: Path, raw: dict[str, Any]) -> Site:
+    """The same of what the file holds."""
     _known(path, "", raw, _TOP)
     chain = raw.get("chain", "array")
     if chain not in ("array", "dependency"):

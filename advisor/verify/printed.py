@@ -1,0 +1,176 @@
+"""What stands on the pages of a report, made again from the data it carries."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from advisor import __version__
+from advisor.data.embedded import Embedded, advice_in, read_pdf, text_of
+from advisor.errors import AdvisorError, DataError
+from advisor.schema import Advice
+
+_FIGURE = re.compile(r"\d[\d,.]*(?:\s?[–～]\s?\d[\d,.]*)?")
+
+
+@dataclass(frozen=True)
+class Printed:
+    """How the pages compare with those made again."""
+
+    kind: str  # report, request, comparison
+    figures: int
+    missing: tuple[str, ...] = ()  # printed, and not among what the data gives
+    lacking: tuple[str, ...] = ()  # given by the data, and not printed
+    exact: bool = False  # byte for byte
+    same_tool: bool = True
+    unable: str = ""  # why nothing could be made again
+
+    @property
+    def differs(self) -> bool:
+        """Whether the page says something that its data does not."""
+        return bool(self.missing or self.lacking) and self.same_tool
+
+
+def kind_of(found: Embedded) -> str:
+    """What sort of document a PDF is, by what it carries."""
+    if "request.json" in found.files:
+        return "request"
+    return "comparison" if {"a.json", "b.json"} <= set(found.files) else "report"
+
+
+def check_pdf(path: Path, found: Embedded) -> Printed:
+    """The PDF's pages against pages made from its attachments."""
+    kind = kind_of(found)
+    try:
+        with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
+            made = _make(path, found, kind, Path(name))
+            again = read_pdf(made)
+    except DataError:
+        raise
+    except (AdvisorError, OSError) as error:
+        why = error.message if isinstance(error, AdvisorError) else str(error)
+        return Printed(kind, len(figures("".join(found.pages))), unable=why)
+    same_tool = _tool(path, found) == __version__
+    if again.data == found.data:
+        return Printed(kind, len(figures("\n".join(found.pages))), exact=True, same_tool=same_tool)
+    return compare_texts(kind, "\n".join(found.pages), "\n".join(again.pages), same_tool)
+
+
+def check_html(path: Path, advice: Advice) -> Printed:
+    """An HTML report against one made from the advice beside it."""
+    from advisor.data.files import read_text
+    from advisor.render import render_report
+
+    text = read_text(path)
+    lang = "zh" if re.search(r'<html lang="zh', text[:400]) else "en"
+    with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
+        render_report(advice, Path(name), formats=("html",), lang=lang)
+        again = read_text(Path(name) / "report.html")
+    same_tool = advice.versions.tool == __version__
+    if again == text:
+        return Printed("report", len(figures(_shown(text))), exact=True, same_tool=same_tool)
+    return compare_texts("report", _shown(text), _shown(again), same_tool)
+
+
+def compare_texts(kind: str, page: str, again: str, same_tool: bool = True) -> Printed:
+    """Two texts by the figures in them."""
+    there, made = Counter(figures(page)), Counter(figures(again))
+    missing, lacking = tuple((there - made).keys()), tuple((made - there).keys())
+    return Printed(kind, sum(there.values()), missing, lacking, same_tool=same_tool)
+
+
+def figures(text: str) -> list[str]:
+    """Every number and range printed in a text, as it stands."""
+    return [" ".join(found.group().rstrip(".,").split()) for found in _FIGURE.finditer(text)]
+
+
+def _tool(path: Path, found: Embedded) -> str:
+    name = "a.json" if kind_of(found) == "comparison" else "advice.json"
+    return advice_in(path, found, name).versions.tool
+
+
+def _make(path: Path, found: Embedded, kind: str, folder: Path) -> Path:
+    """The document made again, into `folder`."""
+    if kind == "request":
+        return _request(path, found, folder)
+    if kind == "comparison":
+        from advisor.compare import compare
+        from advisor.render.compare_page import render_comparison
+
+        sides = (advice_in(path, found, "a.json"), advice_in(path, found, "b.json"))
+        names = _record(path, found, "comparison.json").get("names", ["a", "b"])
+        compared = compare(sides[0], sides[1], (str(names[0]), str(names[1])))
+        result = render_comparison(sides, compared, folder, formats=("pdf",), lang=found.lang)
+    else:
+        from advisor.render import render_report
+
+        result = render_report(advice_in(path, found), folder, formats=("pdf",), lang=found.lang)
+    return _written(result.written, result.skipped)
+
+
+def _request(path: Path, found: Embedded, folder: Path) -> Path:
+    from advisor.render.request_page import render_request
+    from advisor.request import Options, build, checked, pick, site_of
+
+    advice, record = advice_in(path, found), _record(path, found, "request.json")
+    try:
+        told = dict(record["options"])
+        told["command"] = tuple(told.get("command", ()))
+        options, limit, target = checked(Options(**told)), record["wall_limit_s"], str(record["target"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError.at(path, "request.json", None, f"is not whole ({error})", "It was edited.") from error
+    site = site_of(Path("request.json"), dict(record.get("site", {})))
+    job = build(pick(advice, None, target), site, options, advice.calibration, wall_limit_s=limit)
+    data = {name: text_of(path, found, name) for name in found.files}
+    result = render_request(advice, job, data, folder, formats=("pdf",), lang=found.lang)
+    return _written(result.written, result.skipped)
+
+
+def _record(path: Path, found: Embedded, name: str) -> dict[str, Any]:
+    try:
+        raw = json.loads(text_of(path, found, name)) if name in found.files else {}
+    except ValueError as error:
+        raise DataError.at(path, name, None, f"is not JSON ({error})", "It was edited.") from error
+    if not isinstance(raw, dict):
+        raise DataError.at(path, name, None, "is no table", "It was edited.")
+    return raw
+
+
+def _written(written: tuple[Path, ...], skipped: tuple[tuple[str, str, str], ...]) -> Path:
+    if not written:
+        from advisor.errors import MissingLibrary
+
+        raise MissingLibrary(skipped[0][1], skipped[0][2])
+    return written[0]
+
+
+class _Shown(HTMLParser):
+    """The text of a page as a reader sees it: attributes and drawings' coordinates are none."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the base class's signature
+        self._hidden += tag in ("style", "script")
+        self.parts.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("style", "script")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
+
+
+def _shown(html: str) -> str:
+    parser = _Shown()
+    parser.feed(html)
+    return "".join(parser.parts)

@@ -44,6 +44,7 @@ class ScanOptions:
     formats: tuple[str, ...] = ("html", "pdf")
     lang: str = "en"
     measure: bool | None = None  # None: yes, except on a login node
+    redact: bool = False  # leave what names the computer or a person out of all files
     reuse: bool = False  # take figures of an earlier report of this machine, if nothing has changed
     workdir: Path = field(default_factory=Path)
 

@@ -25,6 +25,7 @@ _FACTS: tuple[tuple[str, str, str, str], ...] = (
     ("kernel", "host", "kernel", ""),
 )
 _FIGURES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
+_SAME = 0.01  # nothing here is known to a hundredth
 _LESS_IS_BETTER = frozenset(("s", "B", "USD", "J", "W"))
 
 
@@ -130,7 +131,7 @@ def _estimates(a: Advice, b: Advice) -> Iterator[Row]:
             continue
         for name in _FIGURES:
             cells = [e.quantities.get(name) if e is not None else None for e in pair]
-            if all(cell is None for cell in cells):
+            if all(cell is None or cell.value is None for cell in cells):
                 continue
             yield _row("estimates", f"{title}: {_word(name)}", *cells)
         places = [e.target.label if e is not None else None for e in pair]
@@ -175,7 +176,7 @@ def _row(
     ratio = b.value / a.value if a.value > 0 and b.value >= 0 else None
     if a.unit != b.unit:
         return Row(group, label, a, b)
-    if math.isclose(a.value, b.value, rel_tol=1e-9) or (noisy and _overlap(a, b)):
+    if math.isclose(a.value, b.value, rel_tol=_SAME) or (noisy and _overlap(a, b)):
         return Row(group, label, a, b, ratio, "alike")
     if group == "machine":
         return Row(group, label, a, b, ratio, "other")

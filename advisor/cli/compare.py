@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from advisor.cli.options import formats_option, json_flag, lang_option, print_json
+from advisor.cli.options import formats_option, json_flag, lang_option, print_json, redact_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
 from advisor.units import show, show_range
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--all", "everything", is_flag=True, help="Also lines that are alike.")
-@click.option("--redact", is_flag=True, help="Take names of machines and people out.")
+@redact_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

@@ -53,6 +53,12 @@ lang_option: Decorator = click.option(
     help="Language of the report: en or zh.",
 )
 
+redact_option: Decorator = click.option(
+    "--redact",
+    is_flag=True,
+    help="Take host name, user, serial numbers, UUIDs, addresses and paths out of all that is written.",
+)
+
 
 def formats_option(default: str = "html,pdf") -> Decorator:
     """--format html,pdf as a tuple of known names."""

@@ -19,6 +19,7 @@ from advisor.cli.options import (
     print_json,
     python_option,
     quiet_flag,
+    redact_option,
     rules_option,
 )
 from advisor.cli.stop import Stop
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 @rules_option
 @formats_option()
 @lang_option
+@redact_option
 @json_flag
 @quiet_flag
 def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) -> None:

@@ -41,9 +41,12 @@ class Keeper:
     whole or leaves the last one, the next one tries again, and the end is kept elsewhere if need be.
     """
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, say: Callable[[str], None], change: Callable[[Advice], Advice] | None = None
+    ) -> None:
         self.path = path
         self._say = say
+        self._change = change or (lambda advice: advice)  # what is saved of an advice
         self._failed = False
         self._packer = Packer()
 
@@ -60,6 +63,7 @@ class Keeper:
 
     def finish(self, advice: Advice) -> None:
         """Save the end. Raises UserError when that fails, naming the place where a copy was left."""
+        advice = self._change(advice)
         try:
             save_advice(advice, self.path)
         except UserError as error:

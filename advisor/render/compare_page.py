@@ -109,7 +109,6 @@ def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
             "compare.check",
             "Both files are attached to the PDF; {command} makes this page again from them.",
             command=Markup("<code>hwadvisor verify compare.pdf</code>"),
-        ,
         ),
     )
 
@@ -127,7 +126,8 @@ def _sentence(compared: Comparison, marks: Marks) -> Markup:
         )
     return t(
         "compare.answer",
-        "Of {known} figures measured on both, the second is better in {better}, worse in {worse}, alike in {alike}.",
+        "Of {known} figures measured on both, the second is better in {better}, worse in {worse}, alike in "
+        "{alike}.",
         known=t.number(float(known), "1"),
         better=t.number(float(counts.get("better", 0)), "1"),
         worse=t.number(float(counts.get("worse", 0)), "1"),

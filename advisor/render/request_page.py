@@ -246,7 +246,7 @@ def _check(marks: Marks) -> Markup:
     return marks.t(
         "request.check.text",
         "All data is attached to the PDF. {command} makes every figure of this page again from it, computes "
-        "the estimate with the reader’s own rules and prices, and shows what differs. The digests below prove that "
-        " page and data belong together, not who measured; who did is proved by a signature.",
+        "the estimate with the reader’s own rules and prices, and shows what differs. The digests prove "
+        "that page and data belong together, not who measured; who did is proved by a signature.",
         command=Markup("<code>hwadvisor verify request.pdf</code>"),
     )

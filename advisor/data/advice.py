@@ -53,7 +53,7 @@ class Keeper:
     def snapshot(self, advice: Advice) -> None:
         """Save if that can be done now; say so once if it cannot."""
         try:
-            save_advice(advice, self.path, self._packer)
+            save_advice(self._change(advice), self.path, self._packer)
         except UserError as error:
             if not self._failed:
                 self._say(f"{error.message}. It goes on all the same, and saving is tried again.")

@@ -42,7 +42,7 @@ def render_comparison(
     lang: str = "en",
 ) -> RenderResult:
     """Write compare.html and compare.pdf into `folder`."""
-    from advisor.data.advice import dump_advice
+    from advisor.data.advice import stored_text
     from advisor.data.files import write_atomic
     from advisor.render import printed
     from advisor.render.pdf import Data
@@ -57,8 +57,8 @@ def render_comparison(
     if "pdf" in asked:
         record = json.dumps({"names": compared.names}, ensure_ascii=False) + "\n"
         data = (
-            Data("a.json", "The first side", dump_advice(sides[0])),
-            Data("b.json", "The second side", dump_advice(sides[1])),
+            Data("a.json", "The first side", stored_text(sides[0])),
+            Data("b.json", "The second side", stored_text(sides[1])),
             Data("comparison.json", "What the sides are called", record),
         )
         html = comparison_html(sides, compared, lang, paged=True)

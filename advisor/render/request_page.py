@@ -78,10 +78,10 @@ _ABOUT = {"advice.json": "The figures this request rests on", "request.json": "W
 def attached(advice: Advice, files: Mapping[str, str], record: Mapping[str, object]) -> dict[str, str]:
     """Name -> text of everything that rides in the PDF: the advice, the job's own files, and `record`
     (request.json), which is what was said besides the advice, so that the page can be made again."""
-    from advisor.data.advice import dump_advice
+    from advisor.data.advice import stored_text
 
     told = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    return {"advice.json": dump_advice(advice), "request.json": told, **files}
+    return {"advice.json": stored_text(advice), "request.json": told, **files}
 
 
 def request_html(
@@ -207,6 +207,8 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
 def _basis(job: Job, marks: Marks) -> list[Markup]:
     t, choice = marks.t, job.choice
     need, has = (choice.quantities.get(name) for name in ("memory_bytes", "memory_usable"))
+    if has is None and choice.accelerator is not None:
+        has = choice.accelerator.figures.get("memory_bytes")
     found = []
     if need is not None and need.value is not None:
         there = figure(marks, has) if has is not None and has.value is not None else marks.unknown()

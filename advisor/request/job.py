@@ -109,6 +109,9 @@ def build(
     needs["cpus"], cores = _cores(choice, calibration, known)
     cpus, more = _within(cores, node, per_node)
     notes += more
+    if cpus != cores:
+        why = "the share of a node's cores that goes with an accelerator; needed are " + needs["cpus"].why
+        needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import model_validator
+
 from advisor.schema.base import SCHEMA_VERSION, Frozen, Notice, Quantity
 from advisor.schema.calibration import Calibration
 from advisor.schema.machine import Machine
+from advisor.schema.packed import unpack
 from advisor.schema.plan import Plan
 
 
@@ -131,7 +136,7 @@ class Versions(Frozen):
 
 
 class Advice(Frozen):
-    """The answer with everything behind it; what `advice.json` holds."""
+    """The answer with everything behind it; what `advice.json` holds, there in the short form of `packed`."""
 
     schema_version: int = SCHEMA_VERSION
     stage: str = "started"  # probed, calibrating, calibrated, complete
@@ -146,3 +151,9 @@ class Advice(Frozen):
     accelerators: tuple[Accelerator, ...] = ()  # catalogue entries the estimates and comparisons name
     trace: dict[str, tuple[TraceStep, ...]] = {}
     notices: tuple[Notice, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpacked(cls, raw: Any) -> Any:
+        """Files hold the short form; both are read."""
+        return unpack(raw) if isinstance(raw, dict) else raw

@@ -77,8 +77,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
     chosen = method or recipe.method
     numbers = {**recipe.numbers, **beside}
-    if like.model.family != found.family and "native_image_size" in found.numbers:
-        numbers["image_size"] = found.numbers["native_image_size"]
+    numbers, length = _sizes(found, like, numbers, length)
     if chosen in ("lora", "qlora"):
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
     own = Workload(
@@ -90,7 +89,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         recipe=Recipe(
             method=chosen,
             precision=precision or recipe.precision,
-            optimizer=recipe.optimizer,
+            optimizer=_optimizer(found, recipe),
             samples=samples,
             seq_len=length,
             global_batch=float(batch) if batch is not None else recipe.global_batch,
@@ -102,6 +101,26 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",
     )
     return with_details(own, details)
+
+
+def _sizes(
+    model: Model, like: Workload, numbers: dict[str, float], length: float | None
+) -> tuple[dict[str, float], float | None]:
+    """Sizes of one sample where flags leave them open: those that the network's own figures are for."""
+    native, sized = model.numbers, dict(numbers)
+    if like.model.id != model.id and "native_image_size" in native:
+        sized["image_size"] = native["native_image_size"]
+    if "native_seq_len" in native and "native_image_size" not in native:
+        sized.pop("image_size", None)
+        length = native["native_seq_len"] if length is None else length
+    if model.family == "encoder_decoder" and length is not None:
+        sized["decoder_seq_len"] = length  # as long as the encoder's
+    return sized, length
+
+
+def _optimizer(model: Model, recipe: Recipe) -> str:
+    """The reference workload's; where that is SGD, it is so for convolutional classifiers alone."""
+    return "adamw" if recipe.optimizer == "sgd" and model.family != "cnn" else recipe.optimizer
 
 
 def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:

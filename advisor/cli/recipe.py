@@ -64,8 +64,8 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
 DETAILS = (
     "ema", "train_only", "frozen", "loss", "attention", "sequence_parallel", "optimizer_kernel",
     "step_in_backward", "offload_activations", "fused_kernels", "fp8_weights", "lora_targets", "quant_bits",
-    "double_quant", "decoder_seq_len", "channels_last", "image_size", "latent_size", "frames", "cached_latents",
-    "cached_text",
+    "double_quant", "decoder_seq_len", "channels_last", "image_size", "latent_size", "frames",
+    "cached_latents", "cached_text",
 )  # fmt: skip
 """Names of these flags' values, and of the keys of a file given with --workload."""
 

@@ -148,7 +148,8 @@ def _again(again: Again | None) -> list[str]:
 
 def _difference(difference: Any) -> str:
     then, now = (show(value, difference.unit) for value in (difference.then, difference.now))
-    return f"{difference.what}: {difference.quantity} {then}, here {now}"
+    change = f" ({difference.factor - 1:+.2%})" if 0 < difference.factor < float("inf") else ""
+    return f"{difference.what}: {difference.quantity} {then}, here {now}{change}"
 
 
 def _tell(verdict: Verdict) -> None:

@@ -13,7 +13,6 @@ from advisor.verify.inputs import inputs_by_kind
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
-    from advisor.data.embedded import Embedded
     from advisor.verify.again import Again
     from advisor.verify.printed import Printed
     from advisor.verify.signature import Signed
@@ -63,14 +62,14 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
     from advisor.verify.signature import check
 
     try:
-        advice, text, printed, kind = _read(path)
+        sides, text, printed, kind = _read(path)
     except AdvisorError as error:
         return Verdict(path, error=error.message, hint=error.hint)
     from advisor.verify.again import compute_again
     from advisor.verify.consistent import contradictions, gaps
 
-    wrong = contradictions(advice)
-    again = None
+    wrong = [text for side in sides for text in contradictions(side)]
+    advice, again = sides[-1], None
     if not wrong:
         again = compute_again(knowledge, advice)
     return Verdict(
@@ -89,10 +88,10 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
     )
 
 
-def _read(path: Path) -> tuple[Advice, bytes, Printed | None, str]:
-    """The advice, its bytes, how the pages compare with it, and what sort of file it is."""
+def _read(path: Path) -> tuple[tuple[Advice, ...], bytes, Printed | None, str]:
+    """The advice (of a comparison both), its bytes, how the pages compare with it, and what sort of file it is."""
     from advisor.data.advice import load_advice
-    from advisor.data.embedded import is_pdf, read_pdf
+    from advisor.data.embedded import advice_in, is_pdf, read_pdf
     from advisor.data.files import read_text
     from advisor.verify.printed import check_html, check_pdf, kind_of
 
@@ -100,8 +99,10 @@ def _read(path: Path) -> tuple[Advice, bytes, Printed | None, str]:
         path = path / "advice.json"
     if is_pdf(path):
         found = read_pdf(path)
-        advice, text = _attached(path, found)
-        return advice, text, check_pdf(path, found), kind_of(found)
+        kind = kind_of(found)
+        names = ("a.json", "b.json") if kind == "comparison" else ("advice.json",)
+        sides = tuple(advice_in(path, found, name) for name in names)
+        return sides, found.files[names[-1]], check_pdf(path, found), kind
     if path.suffix.lower() in (".html", ".htm"):
         beside = path.parent / "advice.json"
         if not beside.is_file():
@@ -109,13 +110,5 @@ def _read(path: Path) -> tuple[Advice, bytes, Printed | None, str]:
                 path, "", None, "carries no data", "Put its advice.json beside it, or verify the PDF."
             )
         advice = load_advice(beside)
-        return advice, beside.read_bytes(), check_html(path, advice), "report"
-    return load_advice(path), read_text(path).encode(), None, "data"
-
-
-def _attached(path: Path, found: Embedded) -> tuple[Advice, bytes]:
-    from advisor.data.embedded import advice_in
-    from advisor.verify.printed import kind_of
-
-    name = "a.json" if kind_of(found) == "comparison" else "advice.json"
-    return advice_in(path, found, name), found.files[name]
+        return (advice,), beside.read_bytes(), check_html(path, advice), "report"
+    return (load_advice(path),), read_text(path).encode(), None, "data"

@@ -121,7 +121,7 @@ def _sentence(compared: Comparison, marks: Marks) -> Markup:
         count = len(compared.apart)
         return t(
             "compare.differ",
-            "{count} lines differ; no figure was measured on both.",
+            "Lines that differ: {count}. No figure was measured on both.",
             count=t.number(count, "1"),
         )
     return t(

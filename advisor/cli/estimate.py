@@ -21,6 +21,10 @@ _SET_UP = (
 )  # fmt: skip
 _NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not", "inputs")
 _LARGEST_FILE = 100_000  # bytes of a workload's flags
+STACK_HELP = (
+    "The program that trains: a family (torch, transformers, megatron, jax, …) or one by name "
+    "(nemo, megatron-lm, torchtitan, hf-trainer, maxtext, …), compared with published runs of it."
+)
 _Degree = click.IntRange(1, 1_000_000)
 
 
@@ -100,7 +104,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--offload", metavar="NAME", help="none, optimizer or params.")
 @click.option("--flash/--no-flash", default=None, help="Fused attention, or scores in memory.")
 @click.option("--compile/--no-compile", "compiled", default=None, help="A compiled step, or eager.")
-@click.option("--stack", metavar="NAME", help="torch, transformers, megatron, jax, …")
+@click.option("--stack", metavar="NAME", help=STACK_HELP)
 @click.option("--effort", metavar="NAME", help="ordinary (as most people run it) or tuned (as vendors do).")
 @click.option(
     "--calibration",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from advisor.data.programs import KIND
 from advisor.estimate import Table, evaluate
 from advisor.estimate.features import QUANTITIES, sizes_of, words_of
 from advisor.neighbours import Told
@@ -65,7 +66,7 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
     if published is None or FACTOR not in book.columns or not table.rows:
         return Nearby(table)
     known = evaluate(book, table, QUANTITIES, keep_all=False)
-    words = words_of(known, [program] * table.rows, networks, devices)
+    words = words_of(known, [KIND + program if program else ""] * table.rows, networks, devices)
     told = published.tell(words, sizes_of(known))
     low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
     inputs = {name: values for name, values in table.columns.items() if name not in table.computed}

@@ -18,7 +18,7 @@ from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, check_stated, join
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
-from advisor.search.plan_search import TASTE, TUNED, Found, best_of
+from advisor.search.plan_search import Found, best_of
 from advisor.search.plan_set_ups import CUT_STACK
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
@@ -154,7 +154,6 @@ def _choose(
     least memory is taken.
     """
     site = Site(place.target.accelerator_id, place.inputs)
-    taste = TUNED if stated.effort == "tuned" or stated.stack is not None else TASTE
     nearest: SetUp | None = None
     for wide in (False, True):
         space = Space(
@@ -162,7 +161,7 @@ def _choose(
         )  # fmt: skip
         if not len(space.set_up):
             continue
-        found = best_of(space, published, taste)
+        found = best_of(space, published)
         if len(found.set_up):
             return space.set_ups.row(int(found.set_up[0])), _beside(found)
         if found.fitting or np.isnan(found.least_need[0]):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from advisor.data.catalogue import Catalogue, find_model
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Model, Recipe, Workload
+from advisor.search.grid import Stated
 from advisor.search.recipe import with_details
 from advisor.units import show
 
@@ -154,6 +156,16 @@ def _kind(model: Model) -> str:
 
 def _unit(model: Model) -> str:
     return "images" if _kind(model) == "cnn" else "tokens"
+
+
+def with_program(stated: Stated, catalogue: Catalogue) -> Stated:
+    """What is stated, --stack read as program and its family. Raises UserError for other words."""
+    if stated.stack is None or stated.program:
+        return stated
+    from advisor.data.programs import find_stack
+
+    stack, program = find_stack(stated.stack, catalogue.words.get("stack", ()))
+    return replace(stated, stack=stack, program=program)
 
 
 _PREFERENCE = {

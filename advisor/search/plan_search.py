@@ -14,6 +14,7 @@ from advisor.neighbours import Told
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Workload
+from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import Nearby, with_neighbours
 from advisor.search.plan_product import Array, kinds
@@ -74,15 +75,18 @@ def search(  # noqa: PLR0913, PLR0917 - what is asked
     devices: Sequence[Accelerator],
     published: Published | None = None,
     most: int = MAX_DEVICES,
-    taste: Taste = TASTE,
+    stated: Stated = NOTHING_STATED,
+    taste: Taste | None = None,
 ) -> Found:
     """The best layout of each accelerator and count, corrected by published runs near it, with ranges."""
-    return best_of(Space(book, job, devices, most), published, taste)
+    return best_of(Space(book, job, devices, most, stated=stated), published, taste)
 
 
-def best_of(space: Space, published: Published | None = None, taste: Taste = TASTE) -> Found:
+def best_of(space: Space, published: Published | None = None, taste: Taste | None = None) -> Found:
     """The best layout of each site and count: of those that fit the fastest, or a plainer one as good."""
-    book = space.book
+    book, told = space.book, space.stated
+    if taste is None:  # whoever names a program or tunes gains by what a stock trainer does not do
+        taste = TUNED if told.effort == "tuned" or told.stack is not None else TASTE
     memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
     share = memory / space.product.on_device("memory_usable")[space.device]
     least_need, least_at = _least(space, share)

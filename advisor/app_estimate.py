@@ -74,6 +74,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
             notices.append(Notice(code="hardware_resolved", message=found.told))
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
     one = estimate_one(knowledge.book, workload, place, stated, knowledge.published, traced=options.traced)
+    _check_trained(workload, one)
     advice = Advice(
         stage="complete",
         created_at=now(),
@@ -89,6 +90,17 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     )
     most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
     return EstimateResult(advice, one, most)
+
+
+def _check_trained(workload: Workload, one: One) -> None:
+    """Raise UserError where more weights shall be trained than there are."""
+    trained, params = workload.recipe.numbers.get("stated_trainable"), one.estimate.quantities.get("params")
+    if trained is None or params is None or params.value is None or trained <= params.value:
+        return
+    raise UserError(
+        f"--train-only {trained:g} is more than the {params.value:g} weights of {workload.model.title}",
+        "Give a smaller number, or a share such as 10%.",
+    )
 
 
 def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:

@@ -36,7 +36,9 @@ def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
             raise DataError.at(path, "", None, f"larger than {limit_bytes // 1024} kB", "Split the file.")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise DataError.at(path, "", None, f"is not UTF-8 text ({error.reason})", "Save it as UTF-8.") from error
+        raise DataError.at(
+            path, "", None, f"is not UTF-8 text ({error.reason})", "Save it as UTF-8."
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
 

@@ -5,6 +5,8 @@ Commands live in one file each and are imported when called, so that `--help` an
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from importlib import import_module
 from typing import Any
@@ -79,4 +81,5 @@ def main() -> None:
     """Entry point: run a command; every way to fail ends in one line, a hint and an exit code."""
     from advisor.cli.failures import run_guarded
 
+    atexit.register(gc.freeze)  # looking for garbage once more on the way out takes a tenth of the time
     sys.exit(run_guarded(cli))

@@ -345,8 +345,8 @@ def test_details_stand_in_a_file_and_in_the_tree(typed, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     for quantity, words in (
-        ("memory_bytes", ("ema_copies = 1", "stated_trained_share = 0.5", "frozen_below = 1", "flags")),
-        ("loss_bytes", ("fused_loss = 1",)),
+        ("memory_bytes", ("ema_copies = 1", "stated_trained_share = 0.5", "[stated] flags")),
+        ("loss_bytes", ("bytes_loss_fused = 0.5 B",)),
     ):
         code, out, err = typed("estimate", "--workload", str(file), "--explain", quantity, "--depth", "12")
         assert (code, err) == (0, "")

@@ -78,7 +78,7 @@ def test_a_request_as_json_is_one_document(advice: Path, tmp_path: Path) -> None
         (("report", "none.pdf"), 2, "cannot read"),
     ],
 )
-def test_what_is_wrong_ends_in_one_line_with_a_hint(
+def test_what_is_wrong_ends_in_one_line_with_a_hint(  # noqa: PLR0917 - what was typed and said
     advice, monkeypatch, capsys, arguments, code, words
 ) -> None:  # type: ignore[no-untyped-def]
     given = [advice if a == "ADVICE" else a for a in arguments]

@@ -144,7 +144,7 @@ def _line(row: Row, marks: Marks) -> tuple[Markup, Markup, Markup, Markup]:
 def _cell(cell: Quantity | str | None, marks: Marks) -> Markup:
     t = marks.t
     if cell is None:
-        return Markup('<span class="unknown">{}</span>').format(t("compare.absent", "not in the file"))
+        return Markup('<span class="why" title="{}">–</span>').format(t("compare.absent", "not in the file"))
     if isinstance(cell, str):
         return marks.said(cell, 120)
     if cell.value is None and cell.low is not None and cell.high is not None:

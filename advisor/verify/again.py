@@ -15,7 +15,7 @@ from advisor.schema import Advice, Estimate, Quantity
 from advisor.search.plan import plan_traced
 
 NAMES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
-_SAME = 1e-6
+_SAME = 2e-6  # files keep seven digits
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from advisor.schema import Advice, Estimate, Grade, Measurement, Plan, Quantity, TraceStep
 
-_CLOSE = 1e-9  # relative; figures are stored as they were computed
+_CLOSE = 2e-6  # relative: files keep seven digits
 _CHECKED_IN_TRACE = ("time_s", "memory_bytes", "calendar_s", "rent_usd", "energy_j", "params", "total_flops")
 
 
@@ -78,7 +78,7 @@ def _values(advice: Advice, estimate: Estimate, where: str) -> Iterator[str]:
         if step is None or step.value is None or quantity is None or quantity.value is None:
             continue
         # The calendar adds independent errors, so its middle is not that of the trace's plain sum.
-        if name != "calendar_s" and not math.isclose(step.value, quantity.value, rel_tol=1e-6):
+        if name != "calendar_s" and not math.isclose(step.value, quantity.value, rel_tol=_CLOSE):
             yield f"{where}: {name} is not what its own steps give ({quantity.value:.6g}, {step.value:.6g})"
 
 

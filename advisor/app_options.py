@@ -28,6 +28,7 @@ class WorkloadFlags:
     precision: str | None = None
     seq_len: int | None = None
     batch: int | None = None
+    stack: str | None = None  # the program that trains, or its family
     details: Mapping[str, Any] = field(default_factory=dict)  # advisor/search/recipe.py
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.options import count, here, hub_cache, json_flag, print_json, rules_option
+from advisor.cli.options import STACK_HELP, count, here, hub_cache, json_flag, print_json, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.cli.trace import trace_options, traced
@@ -21,10 +21,6 @@ _SET_UP = (
 )  # fmt: skip
 _NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not", "inputs")
 _LARGEST_FILE = 100_000  # bytes of a workload's flags
-STACK_HELP = (
-    "The program that trains: a family (torch, transformers, megatron, jax, …) or one by name "
-    "(nemo, megatron-lm, torchtitan, hf-trainer, maxtext, …), compared with published runs of it."
-)
 _Degree = click.IntRange(1, 1_000_000)
 
 

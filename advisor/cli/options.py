@@ -13,6 +13,11 @@ from advisor.errors import UserError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+STACK_HELP = (
+    "The program that trains: a family (torch, transformers, megatron, jax, …) or one by name "
+    "(nemo, megatron-lm, torchtitan, hf-trainer, maxtext, …), compared with published runs of it."
+)
+
 json_flag: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
 )

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from advisor.cli.estimate import STACK_HELP, from_file
-from advisor.cli.options import count, hub_cache, json_flag, print_json, quiet_flag, rules_option
+from advisor.cli.estimate import from_file
+from advisor.cli.options import STACK_HELP, count, hub_cache, json_flag, print_json, quiet_flag, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS

@@ -35,6 +35,8 @@ class Recipe(Frozen):
     numbers: dict[str, float] = {}  # lora_rank, image_size, …
     source: str = ""
     stated: tuple[str, ...] = ()  # fields that the user gave by flags; the rest is assumed
+    stack: str = ""  # the family of programs that trains, where it is stated
+    program: str = ""  # and the program, as rules/evidence/programs.toml names it
 
 
 class Workload(Frozen):

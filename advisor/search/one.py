@@ -101,18 +101,28 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
     `helps` says what would.
     """
+    stated = stated.of_recipe(workload.recipe)
     check_stated(workload, place.target.devices, stated)
     chosen, beside = _choose(book, workload, place, stated, published)
     inputs = of_workload(workload)
     row = known_only(book, joined(inputs, place.inputs, chosen, stated))
     near = with_neighbours(
-        book, published, _table(book, row), [workload.model.id], [place.target.accelerator_id], stated.program
+        book,
+        published,
+        _table(book, row),
+        [workload.model.id],
+        [place.target.accelerator_id],
+        [stated.program],
     )
     table = evaluate(book, near.table)
     wanted = _wanted(book, workload)
     ranges = evaluate_ranges(book, table, wanted) | _on_the_calendar(book, near.table)
     estimate = _estimate(book, table, ranges, workload, place, chosen, near)
-    estimate = estimate.model_copy(update={"notes": (*beside, *estimate.notes)})
+    estimate = estimate.model_copy(
+        update={
+            "notes": (*beside, *estimate.notes), "choices": {**estimate.choices, **chosen.words(stated)}
+        }
+    )  # fmt: skip
     helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}
     if traced:

@@ -35,6 +35,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     precision: str | None = None,
     seq_len: float | None = None,
     batch: float | None = None,
+    stack: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Workload:
     """The workload that flags describe; what they leave open is taken from a reference workload, and said.
@@ -56,6 +57,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
         if value is not None and not value > 0:
             raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
+    who = with_program(Stated(stack=stack), catalogue)
     recipe = like.recipe
     length = float(seq_len) if seq_len is not None else recipe.seq_len
     samples = recipe.samples
@@ -97,7 +99,9 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
             global_batch=float(batch) if batch is not None else recipe.global_batch,
             numbers=numbers,
             source=source,
-            stated=stated,
+            stated=(*stated, "stack") if who.stack else stated,
+            stack=who.stack or "",
+            program=who.program,
         ),
         deadline_days=like.deadline_days,
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",

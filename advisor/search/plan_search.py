@@ -105,7 +105,8 @@ def best_of(space: Space, published: Published | None = None, taste: Taste | Non
     device, set_up, sure = device[kept], set_up[kept], sure[kept]
     near = with_neighbours(
         book, published, inputs_of(space, device, set_up),
-        [space.job.model.id] * len(kept), [space.sites[row].id for row in device], space.stated.program,
+        [space.job.model.id] * len(kept), [space.sites[row].id for row in device],
+        [space.stated.program] * len(kept),
     )  # fmt: skip
     corrected = evaluate(book, near.table, ("calendar_s",), keep_all=False).columns["calendar_s"]
     groups = group_of(space, device, set_up)

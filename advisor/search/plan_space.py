@@ -53,7 +53,7 @@ class Space:
     ) -> None:
         self.book, self.job = book, job
         self.sites = tuple(one if isinstance(one, Site) else site_of(one) for one in sites)
-        self.stated, self.wide, self.counts_given = stated, wide, counts is not None
+        self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
         self.job_inputs = known_only(book, of_workload(job))
         self.device_inputs = [known_only(book, site.inputs) for site in self.sites]
         product = Product(book, {}, self._device_table(), Table(0, {}))
@@ -63,7 +63,7 @@ class Space:
         self.limits = np.where(mobile, np.fmin(self.limits, 1.0), self.limits)
         largest = float(np.nanmax(self.limits, initial=1.0))
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
-        self.set_ups = set_ups(job, tried, stated, wide=wide)
+        self.set_ups = set_ups(job, tried, self.stated, wide=wide)
         self.device, self.set_up = self._with_own_stacks(*self._pairs())
         tables = (self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups))
         self.product = Product(book, *tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def told(value: Any) -> Any:
         return value.dtype.str, value.tolist()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: told(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [told(one) for one in value]
     return callable(value) or repr(value)
 

@@ -89,7 +89,7 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
 
 
 def _read(path: Path) -> tuple[tuple[Advice, ...], bytes, Printed | None, str]:
-    """The advice (of a comparison both), its bytes, how the pages compare with it, what sort of file it is."""
+    """The advice (of a comparison both), its bytes, how the pages compare, what sort of file it is."""
     from advisor.data.advice import load_advice
     from advisor.data.embedded import advice_in, is_pdf, read_pdf
     from advisor.data.files import read_text

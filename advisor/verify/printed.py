@@ -14,8 +14,10 @@ from typing import Any
 from advisor import __version__
 from advisor.data.embedded import Embedded, advice_in, read_pdf, text_of
 from advisor.errors import AdvisorError, DataError
+from advisor.redact import redact
 from advisor.schema import Advice
 
+REDACTED = "[host]"  # stands in every page without names
 _FIGURE = re.compile(r"\d[\d,.]*(?:\s?[–～]\s?\d[\d,.]*)?")
 
 
@@ -69,6 +71,8 @@ def check_html(path: Path, advice: Advice) -> Printed:
 
     text = read_text(path)
     lang = "zh" if re.search(r'<html lang="zh', text[:400]) else "en"
+    if REDACTED in text:
+        advice = redact(advice)  # the page may have been made so from data that was not
     with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
         render_report(advice, Path(name), formats=("html",), lang=lang)
         again = read_text(Path(name) / "report.html")
@@ -122,11 +126,12 @@ def _request(path: Path, found: Embedded, folder: Path) -> Path:
     try:
         told = dict(record["options"])
         told["command"] = tuple(told.get("command", ()))
-        options, limit, target = checked(Options(**told)), record["wall_limit_s"], str(record["target"])
-    except (KeyError, TypeError, ValueError) as error:
+        site = site_of(Path("request.json"), dict(record.get("site", {})))
+        choice = pick(advice, None, str(record["target"]))
+        limit = record["wall_limit_s"]
+        job = build(choice, site, checked(Options(**told)), advice.calibration, wall_limit_s=limit)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError.at(path, "request.json", None, f"is not whole ({error})", "It was edited.") from error
-    site = site_of(Path("request.json"), dict(record.get("site", {})))
-    job = build(pick(advice, None, target), site, options, advice.calibration, wall_limit_s=limit)
     data = {name: text_of(path, found, name) for name in found.files}
     result = render_request(advice, job, data, folder, formats=("pdf",), lang=found.lang)
     return _written(result.written, result.skipped)

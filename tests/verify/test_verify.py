@@ -219,8 +219,8 @@ def test_requests_are_made_again_byte_for_byte(real, knowledge, tmp_path, lang):
 
 
 @needs_pango
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_the_time_of_day_is_in_no_pdf(tmp_path, lang):
+@pytest.mark.slow
+def test_the_time_of_day_is_in_no_pdf(tmp_path, lang="zh"):  # whose faces are subset anew for each page
     """Two processes that believe in different days write the same bytes."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import sample; from pathlib import Path\n"
@@ -332,3 +332,36 @@ def test_it_says_in_words_what_it_does_not_prove():
 def test_stored_and_whole_forms_are_one(real, tmp_path):
     path = at(tmp_path, real)
     assert load_advice(path) == real and json.loads(path.read_text())["schema_version"] >= 1
+
+
+@needs_pango
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[]",
+        "{",
+        "{}",
+        '{"options": 3}',
+        '{"options": {"headroom": "x"}, "target": "2 x", "wall_limit_s": null}',
+        '{"options": {"colour": 1}, "target": "2 x", "wall_limit_s": null}',
+        '{"options": {}, "target": "2 x", "wall_limit_s": "soon", "site": []}',
+        '{"options": {}, "target": "2 x", "wall_limit_s": null, "site": {"node": 1}}',
+    ],
+)
+def test_an_edited_record_of_a_request_is_an_error_in_words(real, knowledge, tmp_path, record):
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(10, 10)
+    path = at(tmp_path, real)
+    writer.add_attachment("advice.json", path.read_bytes())
+    writer.add_attachment("request.json", record.encode())
+    with (tmp_path / "x.pdf").open("wb") as file:
+        writer.write(file)
+    verdict = verify(tmp_path / "x.pdf", knowledge)
+    assert not verdict.sound and verdict.hint and "\n" not in verdict.error
+
+
+def test_a_page_without_names_beside_data_with_names(knowledge, tmp_path):
+    advice = sample.gpu_machine().model_copy(update={"estimates": (), "trace": {}, "workloads": ()})
+    at(tmp_path, advice)
+    render_report(redact(advice), tmp_path, formats=("html",))
+    assert verify(tmp_path / "report.html", knowledge).printed.exact

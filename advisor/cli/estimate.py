@@ -37,14 +37,10 @@ def from_file(context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
-    import tomllib
+    
+    from advisor.data.files import parse_toml, read_text
 
-    from advisor.data.files import read_text
-
-    try:
-        raw = tomllib.loads(read_text(path, limit_bytes=_LARGEST_FILE))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError.at(path, "", None, f"is not valid TOML: {error}", "Mend that line.") from error
+    raw = parse_toml(path, read_text(path, limit_bytes=_LARGEST_FILE))
     found = {}
     for key, value in raw.items():
         name = key.replace("-", "_")

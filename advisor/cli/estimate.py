@@ -37,7 +37,6 @@ def from_file(context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
-    
     from advisor.data.files import parse_toml, read_text
 
     raw = parse_toml(path, read_text(path, limit_bytes=_LARGEST_FILE))

@@ -33,9 +33,13 @@ def shipped(name: str) -> Path:
 def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
     """UTF-8 text of a file. Raises UserError that names the file when it cannot be read."""
     try:
-        if limit_bytes is not None and path.stat().st_size > limit_bytes:
+        if limit_bytes is None:
+            return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:  # not by its size: a device has none, and no end
+            raw = file.read(limit_bytes + 1)
+        if len(raw) > limit_bytes:
             raise DataError.at(path, "", None, f"larger than {limit_bytes // 1024} kB", "Split the file.")
-        return path.read_text(encoding="utf-8")
+        return raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise DataError.at(
             path, "", None, f"is not UTF-8 text ({error.reason})", "Save it as UTF-8."

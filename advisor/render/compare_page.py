@@ -85,7 +85,7 @@ def comparison_html(
 
 def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
     t = marks.t
-    names = (foreign(compared.names[0], 40), foreign(compared.names[1], 40))
+    names = (marks.said(compared.names[0], 40), marks.said(compared.names[1], 40))
     titles = {
         "machine": t("compare.machine", "The machines"),
         "measured": t("compare.measured", "Measured"),

@@ -115,7 +115,7 @@ def build(
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
-    needs["memory"] = _memory(choice, known, per_node, nodes, cpus, size)
+    needs["memory"] = _memory(choice, known, per_node, nodes, min(cpus, cores), size)
     notes += _room(needs["memory"], node)
     headroom = known["headroom"] if options.headroom is None else options.headroom
     wall_s = choice.upper_s * (1 + headroom)

@@ -54,10 +54,13 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
     A trace is of one number format, method and length, so these stand in the recipe then. Raises UserError
     for a network that cannot be traced.
     """
+    name = recipe["model"]
+    if not flags["trace"] and ":" not in (name or ""):  # no code has a name like that: nothing more is loaded
+        _check_unused(flags)
+        return recipe
     from advisor.errors import UserError
     from advisor.trial.trace import METHOD, PRECISION, is_factory
 
-    name = recipe["model"]
     if not (is_factory(name) or (flags["trace"] and name)):
         _check_unused(flags)
         return recipe

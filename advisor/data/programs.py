@@ -25,7 +25,7 @@ class Program(NamedTuple):
 
     name: str
     stack: str
-    pattern: re.Pattern[str]
+    pattern: str
     text: str
 
 
@@ -33,9 +33,7 @@ class Program(NamedTuple):
 def programs() -> tuple[Program, ...]:
     """The shipped list, in the order in which names are read."""
     raw = read_toml(shipped("rules") / FILE)
-    return tuple(
-        Program(one["name"], one["stack"], re.compile(one["pattern"]), one["text"]) for one in raw["program"]
-    )
+    return tuple(Program(one["name"], one["stack"], one["pattern"], one["text"]) for one in raw["program"])
 
 
 def program_names() -> tuple[str, ...]:
@@ -49,7 +47,9 @@ def program_of(word: str) -> str:
     if word.startswith(KIND):
         return word.removeprefix(KIND)
     plain = _NOISE.sub("", word.lower())
-    return next((one.name for one in programs() if one.pattern.search(plain)), word)
+    if not plain:
+        return word
+    return next((one.name for one in programs() if re.search(one.pattern, plain)), word)
 
 
 def find_stack(text: str, stacks: Iterable[str]) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def _dropout(given: Any, p: float = 0.5, training: bool = True, inplace: bool = 
 
 
 class _Experts(torch.autograd.Function):  # type: ignore[misc]
-    """Products of tokens sorted by expert with the matrix of theirs, in any format: no number is looked at."""
+    """Products of tokens sorted by expert with the matrix of theirs: no number is looked at."""
 
     @staticmethod
     def forward(ctx: Any, given: Any, weight: Any) -> Any:

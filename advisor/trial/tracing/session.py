@@ -144,7 +144,7 @@ def _check_size(built: Built, why: str) -> None:
     if held > _LARGEST_REAL:
         raise Failure(
             "too_large",
-            f"not traceable ({why}), and {held / 2**30:.1f} GiB of weights are too large for a small real run",
+            f"not traceable ({why}), and {held / 2**30:.1f} GiB of weights is much for a small real run",
             "Let the factory take fewer layers, or make its forward pass free of what hangs on the data.",
         )
 

@@ -15,8 +15,9 @@ from advisor.search.one import One, estimate_one, place_of
 KNOWN = load_knowledge()
 NETWORKS: list[str | Model] = [
     "gpt2-124m", "llama-3-8b", "falcon-7b", "deepseek-v2-lite", "gemma-3-1b", "qwen1.5-moe-a2.7b",
-    "bert-base", "t5-base", "vit-b-16", "resnet-50", "efficientnet-b0", "convnext-t", "mask-rcnn-resnet-50-fpn", "swin-t",
-    "u-net-medical", "sd-1.5", "dit-xl-2", "wav2vec2-base", "gnmt", "nnu-net-3d", model_of_size(3e9),
+    "bert-base", "t5-base", "vit-b-16", "resnet-50", "efficientnet-b0", "convnext-t", "swin-t",
+    "mask-rcnn-resnet-50-fpn", "u-net-medical", "sd-1.5", "dit-xl-2", "wav2vec2-base", "gnmt",
+    "nnu-net-3d", model_of_size(3e9),
 ]  # fmt: skip
 HARDWARE = ["nvidia-h100-sxm5-80gb", "8 x Ascend 910B", "RTX 4090", "64 x TPU v5p"]
 

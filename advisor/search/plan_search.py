@@ -87,8 +87,7 @@ def best_of(space: Space, published: Published | None = None, taste: Taste | Non
     book, told = space.book, space.stated
     if taste is None:  # whoever names a program or tunes gains by what a stock trainer does not do
         taste = TUNED if told.effort == "tuned" or told.stack is not None else TASTE
-    memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
-    share = memory / space.product.on_device("memory_usable")[space.device]
+    share = shares_of(space)
     least_need, least_at = _least(space, share)
     fits = share <= 1
     device, set_up = space.device[fits], space.set_up[fits]
@@ -98,7 +97,8 @@ def best_of(space: Space, published: Published | None = None, taste: Taste | Non
     lean = share[fits] <= LEAN * _least_of(2 * groups + offloads, share[fits])
     preferred = prefer(np.where(sure, 0.0, np.where(lean, 1.0, 2.0)) + 3.0 * offloads, groups)
     device, set_up, sure = device[preferred], set_up[preferred], sure[preferred]
-    time = space.product.evaluate(("time_s",), device, set_up)["time_s"]
+    used, at = np.unique(set_up, return_inverse=True)
+    time = space.of(used).evaluate(("time_s",), device, at)["time_s"]
     timed = np.zeros(len(space.sites), dtype=bool)
     timed[device[~np.isnan(time)]] = True
     kept = near_best(space, device, set_up, time, taste)
@@ -119,6 +119,30 @@ def best_of(space: Space, published: Published | None = None, taste: Taste | Non
     )  # fmt: skip
 
 
+def shares_of(space: Space) -> Array:
+    """The share of its device's memory that each pair needs; infinite where a smaller micro-batch needs all.
+
+    A larger micro-batch never needs less, so of layouts that differ in it alone the smallest is asked first.
+    """
+    device, set_up, found = space.device, space.set_up, space.set_ups
+    usable = space.product.on_device("memory_usable")
+    alike = kinds([found["alike"], found["stack"]], len(found))[set_up]
+    pairs = device * (int(alike.max(initial=0)) + 1) + alike
+    micro = found["micro_batch"][set_up]
+    least = micro == _least_of(pairs, micro)
+    share = np.full(len(device), np.inf)
+
+    def ask(rows: Index) -> None:
+        memory = space.product.evaluate(("memory_bytes",), device[rows], set_up[rows])["memory_bytes"]
+        share[rows] = memory / usable[device[rows]]
+
+    ask(np.flatnonzero(least))
+    out = np.full(int(pairs.max(initial=0)) + 1, np.inf)
+    out[pairs[least]] = share[least]
+    ask(np.flatnonzero(~least & (out[pairs] <= 1)))
+    return np.where(np.isnan(out[pairs]), np.nan, share)
+
+
 def _told_of(near: Nearby, rows: Index) -> Told | None:
     told = near.told
     if told is None:
@@ -128,8 +152,10 @@ def _told_of(near: Nearby, rows: Index) -> Told | None:
 
 def surely_fits(space: Space, device: Index, set_up: Index) -> Mask:
     """Whether the upper end of the memory's range fits too."""
-    needed = space.worst.evaluate(("memory_bytes",), device, set_up)["memory_bytes"]
-    return np.asarray(needed <= space.worst.on_device("memory_usable")[device])
+    used, at = np.unique(set_up, return_inverse=True)
+    worst = space.of(used, "pessimistic")
+    needed = worst.evaluate(("memory_bytes",), device, at)["memory_bytes"]
+    return np.asarray(needed <= worst.on_device("memory_usable")[device])
 
 
 def prefer(rank: Array, groups: Index) -> Mask:
@@ -212,7 +238,8 @@ def near_best(space: Space, device: Index, set_up: Index, time: Array, taste: Ta
         good = time[near] <= taste.simpler * _least_of(alike, time[near])
         near, alike = near[good], alike[good]
         kept.append(near[_first_plainest(space, set_up[near], alike, time[near])])
-    return np.asarray(np.unique(np.concatenate(kept)))
+    # with its index: without, numpy loads its masked arrays, which takes longer than all of this
+    return np.asarray(np.unique(np.concatenate(kept), return_index=True)[0])
 
 
 def inputs_of(space: Space, device: Index, set_up: Index) -> Table:

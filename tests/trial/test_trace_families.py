@@ -155,7 +155,8 @@ def test_adapters_by_peft() -> None:
     here = Path(__file__).parent
     spec = {
         "kind": "factory", "name": "factories.py:words", "folder": str(here), "inputs": [],
-        "precision": "bf16", "method": "lora", "lora_rank": 8, "optimizer": "none", "seq_len": TEXT, "image_size": 0,
+        "precision": "bf16", "method": "lora", "lora_rank": 8, "optimizer": "none",
+        "seq_len": TEXT, "image_size": 0,
     }  # fmt: skip
     session.trace(spec, told.append)
     assert told[-1]["mode"] == "fake" and "peft" in told[-1]["notes"][0]

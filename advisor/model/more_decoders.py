@@ -1,7 +1,7 @@
 """config.json of decoders that name their fields in ways of their own, many of them on the hub with code.
 
-Biases and normalisations are those of modeling_<name>.py of the transformers library or of the hub; tests hold
-the counts to those that are published.
+Biases and normalisations are those of modeling_<name>.py of the transformers library or of the hub; tests
+hold the counts to those that are published.
 """
 
 from __future__ import annotations

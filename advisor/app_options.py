@@ -17,7 +17,8 @@ class WorkloadFlags:
     """A workload of the user's own, as told by flags. None: the preset or recipe says.
 
     `model` is a preset's id or alias, the path of a config.json or of its folder, or an id in the hub's
-    cache `hub`, or a network read (traced) already; or else `params` gives the number of parameters and nothing more is known.
+    cache `hub`, or a network read (traced) already; or else `params` gives the number of parameters and
+    nothing more is known.
     """
 
     model: str | Model | None = None

@@ -110,11 +110,18 @@ def _printed(verdict: Verdict) -> list[str]:
         return [f"its {printed.figures} printed figures could not be made again ({printed.unable})"]
     if printed.exact:
         return [f"all {printed.figures} printed figures made again, byte for byte"]
-    wrong = len(printed.missing) + len(printed.lacking)
-    if not wrong:
-        return [f"all {printed.figures} printed figures made again"]
     of = "" if printed.same_tool else " (this is another version, whose pages are others)"
-    return [f"{wrong} printed figures are not those of its data{of}: {', '.join(printed.missing[:4])}"]
+    found = [f"attached {name} is not what its data gives" for name in printed.files]
+    wrong = len(printed.missing) + len(printed.lacking)
+    if wrong:
+        found.append(
+            f"{wrong} printed figures are not those of its data{of}: {', '.join(printed.missing[:4])}"
+        )
+    elif printed.moved:
+        found.append(f"its printed figures stand in other places than its data gives{of}")
+    elif printed.reworded:
+        found.append(f"all {printed.figures} printed figures made again, among other words{of}")
+    return found or [f"all {printed.figures} printed figures made again"]
 
 
 def _again(again: Again | None) -> list[str]:
@@ -205,6 +212,9 @@ def document(verdict: Verdict) -> dict[str, Any]:
             "exact": printed.exact,
             "missing": list(printed.missing),
             "lacking": list(printed.lacking),
+            "moved": printed.moved,
+            "reworded": printed.reworded,
+            "files": list(printed.files),
             "unable": printed.unable,
         },
         "again": None

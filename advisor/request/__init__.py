@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.errors import UserError
 from advisor.request.check import check as check_file
 from advisor.request.fill import fill as fill_template
 from advisor.request.job import Job, Need, Options, build, checked
@@ -29,6 +30,8 @@ def write(
     """
     from advisor.request import kubernetes, skypilot, slurm
 
+    if scheduler not in SCHEDULERS:
+        raise UserError(f"no scheduler '{scheduler[:40]}'", f"There is {', '.join(SCHEDULERS)}.")
     main = SCHEDULERS[scheduler]
     if template is not None:
         files = {main: fill_template(template, job, as_yaml=main.endswith(".yaml"))}

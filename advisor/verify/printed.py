@@ -6,16 +6,19 @@ import json
 import re
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor import __version__
 from advisor.data.embedded import Embedded, advice_in, read_pdf, text_of
 from advisor.errors import AdvisorError, DataError
 from advisor.redact import redact
 from advisor.schema import Advice
+
+if TYPE_CHECKING:
+    from advisor.request import Job
 
 REDACTED = "[host]"  # stands in every page without names
 _FIGURE = re.compile(r"\d[\d,.]*(?:\s?[–～]\s?\d[\d,.]*)?")
@@ -29,6 +32,9 @@ class Printed:
     figures: int
     missing: tuple[str, ...] = ()  # printed, and not among what the data gives
     lacking: tuple[str, ...] = ()  # given by the data, and not printed
+    moved: bool = False  # the same figures in another order
+    reworded: bool = False  # the same figures among other words
+    files: tuple[str, ...] = ()  # attached files that are not what the data gives
     exact: bool = False  # byte for byte
     same_tool: bool = True
     unable: str = ""  # why nothing could be made again
@@ -36,7 +42,8 @@ class Printed:
     @property
     def differs(self) -> bool:
         """Whether the page says something that its data does not."""
-        return bool(self.missing or self.lacking) and self.same_tool
+        wrong = bool(self.missing or self.lacking or self.moved or self.reworded or self.files)
+        return wrong and self.same_tool
 
 
 def kind_of(found: Embedded) -> str:
@@ -51,8 +58,9 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
     kind = kind_of(found)
     try:
         with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
-            made = _make(path, found, kind, Path(name))
-            again = read_pdf(made)
+            again = read_pdf(_make(path, found, kind, Path(name)))
+            files = tuple(sorted(name for name, data in again.files.items() if data != found.files.get(name)))
+            files += _other_files(path, found) if kind == "request" else ()
     except DataError:
         raise
     except (AdvisorError, OSError) as error:
@@ -60,8 +68,10 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
         return Printed(kind, len(figures("".join(found.pages))), unable=why)
     same_tool = _tool(path, found) == __version__
     if again.data == found.data:
-        return Printed(kind, len(figures("\n".join(found.pages))), exact=True, same_tool=same_tool)
-    return compare_texts(kind, "\n".join(found.pages), "\n".join(again.pages), same_tool)
+        count = len(figures("\n".join(found.pages)))
+        return Printed(kind, count, files=files, exact=not files, same_tool=same_tool)
+    compared = compare_texts(kind, "\n".join(found.pages), "\n".join(again.pages), same_tool)
+    return replace(compared, files=files)
 
 
 def check_html(path: Path, advice: Advice) -> Printed:
@@ -83,10 +93,25 @@ def check_html(path: Path, advice: Advice) -> Printed:
 
 
 def compare_texts(kind: str, page: str, again: str, same_tool: bool = True) -> Printed:
-    """Two texts by the figures in them."""
-    there, made = Counter(figures(page)), Counter(figures(again))
+    """Two texts by the figures in them, their order, and the words around them."""
+    ours, theirs = figures(page), figures(again)
+    there, made = Counter(ours), Counter(theirs)
     missing, lacking = tuple((there - made).keys()), tuple((made - there).keys())
-    return Printed(kind, sum(there.values()), missing, lacking, same_tool=same_tool)
+    same = not missing and not lacking
+    return Printed(
+        kind,
+        len(ours),
+        missing,
+        lacking,
+        moved=same and ours != theirs,
+        reworded=same and ours == theirs and _bare(page) != _bare(again),
+        same_tool=same_tool,
+    )
+
+
+def _bare(text: str) -> str:
+    """The text without blanks and hyphens, which other library versions set otherwise."""
+    return re.sub(r"[\s\u00ad\u2010-]+", "", text)
 
 
 def figures(text: str) -> list[str]:
@@ -118,8 +143,8 @@ def _make(path: Path, found: Embedded, kind: str, folder: Path) -> Path:
     return _written(result.written, result.skipped)
 
 
-def _request(path: Path, found: Embedded, folder: Path) -> Path:
-    from advisor.render.request_page import render_request
+def _job(path: Path, found: Embedded) -> tuple[Advice, Job, dict[str, Any]]:
+    """The job that the attached advice and record give. Raises DataError for a record that was edited."""
     from advisor.request import Options, build, checked, pick, site_of
 
     advice, record = advice_in(path, found), _record(path, found, "request.json")
@@ -132,9 +157,27 @@ def _request(path: Path, found: Embedded, folder: Path) -> Path:
         job = build(choice, site, checked(Options(**told)), advice.calibration, wall_limit_s=limit)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError.at(path, "request.json", None, f"is not whole ({error})", "It was edited.") from error
+    return advice, job, record
+
+
+def _request(path: Path, found: Embedded, folder: Path) -> Path:
+    from advisor.render.request_page import render_request
+
+    advice, job, _ = _job(path, found)
     data = {name: text_of(path, found, name) for name in found.files}
     result = render_request(advice, job, data, folder, formats=("pdf",), lang=found.lang)
     return _written(result.written, result.skipped)
+
+
+def _other_files(path: Path, found: Embedded) -> tuple[str, ...]:
+    """The job's own files that are not what the job gives; what a template gave cannot be told."""
+    from advisor.request import write
+
+    _, job, record = _job(path, found)
+    if record.get("template"):
+        return ()
+    made, _ = write(job, str(record.get("scheduler")), kind=str(record.get("kind", "job")))
+    return tuple(name for name, text in made.items() if found.files.get(name) != text.encode())
 
 
 def _record(path: Path, found: Embedded, name: str) -> dict[str, Any]:

@@ -189,6 +189,22 @@ def test_a_page_that_says_other_than_its_data_is_found(report, real, knowledge, 
     assert not verdict.sound and verdict.printed.missing and not verdict.contradictions
 
 
+@needs_pango
+def test_an_edited_script_in_a_request_is_found(real, knowledge, tmp_path):
+    held, choice = _complete(redact(real), pick(real), ())
+    job = made_job(held, Site(), Options(), choice.label, None)
+    files, _ = write(job, "slurm")
+    record = {
+        "scheduler": "slurm", "kind": "job", "site": {}, "target": choice.label, "wall_limit_s": None,
+        "options": {
+            "command": ["train.py"]},
+    }  # fmt: skip
+    more = {"job.sbatch": files["job.sbatch"].replace("--nodes=1", "--nodes=8")}
+    render_request(held, job, attached(held, more, record), tmp_path)
+    verdict = verify(tmp_path / "request.pdf", knowledge)
+    assert not verdict.sound and verdict.printed.files == ("job.sbatch",)
+
+
 def test_an_edited_page_of_html_is_found(report, knowledge, tmp_path):
     shutil.copy(report.with_name("advice.json"), tmp_path)
     text = report.with_name("report.html").read_text()
@@ -272,10 +288,12 @@ def test_a_missing_file_and_one_without_data(knowledge, tmp_path):
 
 
 def test_texts_are_compared_by_their_figures():
-    same = compare_texts("report", "3.2 days, 1,024 of 5", "5 and 1,024; 3.2 days")
+    same = compare_texts("report", "3.2 days, 1,024 of 5", "3.2 da-\nys, 1,024\tof 5")
     assert not same.differs and same.figures == 3
     assert compare_texts("report", "3.2 days", "3.3 days").missing == ("3.2",)
     assert not compare_texts("report", "3.2 days", "3.3 days", same_tool=False).differs
+    assert compare_texts("report", "a 1 b 2", "a 2 b 1").moved
+    assert compare_texts("report", "it can not: 5", "it can: 5").reworded
 
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")

@@ -130,10 +130,12 @@ class Space:
     def _sensible(self, site: Site, domain: float, limit: float) -> Mask:
         """Set-ups that make sense on such a device."""
         found, stated = self.set_ups, self.stated
-        counts, inside = found["devices"], found["tp"] * found["cp"]
-        alone = (inside == 1) & (found["pp"] == 1) & (found["ep"] == 1)
+        counts, alone = found["devices"], found.parts == 1
         free = self.wide or stated.cuts  # the user's own cuts hold over cards too
-        keep = inside <= (max(domain, _USUAL_DOMAIN) if self.wide else math.inf if free else domain)
+        inside = max(domain, _USUAL_DOMAIN) if self.wide else math.inf if free else domain
+        # matrices are shared within a domain, sequences passed on between two (Llama 3.1 405B of
+        # NVIDIA/dgxc-benchmarking); over more the rules of time would take the network for a link
+        keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= 2 * inside)
         if not self.counts_given:
             # whole packages are rented and bought
             keep &= (counts <= limit) & _usual(counts, domain) & (counts % site.per_package == 0)

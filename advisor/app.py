@@ -19,6 +19,7 @@ from advisor.app_options import Listener, MeasureListener, ScanOptions, Workload
 from advisor.data.advice import Keeper, save_advice
 from advisor.data.files import make_folder, unwritable
 from advisor.errors import Interrupted
+from advisor.redact import redact
 from advisor.schema import Advice, Machine, Notice, Workload
 
 if TYPE_CHECKING:
@@ -64,10 +65,12 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
     machine = detect(
         python=options.python, ask_frameworks=False, workdir=options.workdir, keep_raw=raw.update
     )
-    folder = new_folder(options.output, machine)
+    written = redact if options.redact else _as_it_is
+    folder = new_folder(options.output, None if options.redact else machine)
     with _no_empty_folder(folder):
-        advice = _first_verdict(knowledge, workloads, machine, folder)
-    keeper = Keeper(folder / "advice.json", listen.say)
+        advice = _first_verdict(knowledge, workloads, machine)
+        save_advice(written(advice), folder / "advice.json")
+    keeper = Keeper(folder / "advice.json", listen.say, written)
     advice = _as_far_as_it_gets(_steps(options, knowledge, advice, raw, keeper, listen), advice, listen)
     try:
         keeper.snapshot(advice)  # an interrupt may have come before the newest figure was saved
@@ -77,6 +80,7 @@ def scan(options: ScanOptions, listen: Listener) -> ScanResult:
         from advisor.render import render_report
 
         listen.say("Writing the report.")
+        advice = written(advice)
         rendered = render_report(advice, folder, formats=options.formats, lang=options.lang)
     except KeyboardInterrupt as stopped:
         raise Interrupted(
@@ -174,9 +178,10 @@ def _check_first(options: ScanOptions) -> tuple[Knowledge, tuple[Workload, ...]]
     return knowledge, (workload_from_flags(knowledge.catalogue, network, **recipe), *reference)
 
 
-def new_folder(output: Path, machine: Machine) -> Path:
-    """reports/<date>-<host>, with -2, -3 … when it is there already."""
-    host = re.sub(r"[^A-Za-z0-9.-]+", "-", machine.host.hostname.value or "").strip("-.")[:40] or "machine"
+def new_folder(output: Path, machine: Machine | None) -> Path:
+    """reports/<date>-<host>, with -2, -3 … when it is there already; None: no host shall be named."""
+    name = (machine.host.hostname.value if machine is not None else None) or ""
+    host = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:40] or "machine"
     stem = f"{datetime.now(UTC).astimezone():%Y-%m-%d}-{host}"
     for number in itertools.count(1):
         folder = output / (stem if number == 1 else f"{stem}-{number}")
@@ -190,9 +195,11 @@ def new_folder(output: Path, machine: Machine) -> Path:
     raise AssertionError("unreachable: count() does not end")
 
 
-def _first_verdict(
-    knowledge: Knowledge, workloads: tuple[Workload, ...], machine: Machine, folder: Path
-) -> Advice:
+def _as_it_is(advice: Advice) -> Advice:
+    return advice
+
+
+def _first_verdict(knowledge: Knowledge, workloads: tuple[Workload, ...], machine: Machine) -> Advice:
     advice = advice_of_machine(machine, "scan").model_copy(
         update={
             "versions": knowledge.versions(),
@@ -200,9 +207,7 @@ def _first_verdict(
             "notices": knowledge.notices(),
         }
     )
-    advice = with_estimates(knowledge, advice, catalogue=False)
-    save_advice(advice, folder / "advice.json")
-    return advice
+    return with_estimates(knowledge, advice, catalogue=False)
 
 
 def _ask_frameworks(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from advisor import __version__
 from advisor.app_knowledge import now
 from advisor.data.files import shipped
-from advisor.schema import Advice, Machine, Versions
+from advisor.schema import Advice, Estimate, Machine, Versions
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
+
+DIGITS = 7
 
 
 def advice_of_machine(machine: Machine, command: str = "probe") -> Advice:
@@ -36,6 +38,22 @@ def advice_to_explain() -> Advice:
     return advice_of_machine(detect(), "why").model_copy(update={"accelerators": accelerators})
 
 
+def rounded(estimate: Estimate) -> Estimate:
+    """The same to seven digits, far finer than any range: thousands of estimates are stored."""
+    quantities = {
+        name: one.model_copy(
+            update={key: _short(value) for key in ("value", "low", "high") if (value := getattr(one, key))}
+        )
+        for name, one in estimate.quantities.items()
+    }
+    near = tuple(run.model_copy(update={"weight": _short(run.weight, 4)}) for run in estimate.near)
+    return estimate.model_copy(update={"quantities": quantities, "near": near})
+
+
+def _short(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")
+
+
 def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = True) -> Advice:
     """The same advice with its estimates computed from what it holds so far.
 
@@ -49,12 +67,14 @@ def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = Tr
     here, trace_here = estimates_here(
         book, known, advice.workloads, advice.machine, advice.calibration, knowledge.published
     )
+    here = [rounded(estimate) for estimate in here]
     if not catalogue:
         there = [estimate for estimate in advice.estimates if not estimate.target.here]
         return advice.model_copy(
             update={"estimates": (*here, *there), "trace": {**advice.trace, **trace_here}}
         )
     there, trace_there = estimates_catalogue(book, known, advice.workloads, knowledge.published)
+    there = [rounded(estimate) for estimate in there]
     return advice.model_copy(
         update={
             "estimates": (*here, *there),

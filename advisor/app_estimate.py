@@ -17,12 +17,12 @@ from advisor.search.hardware import find_hardware
 from advisor.search.here import Place, places_here
 from advisor.search.largest import Largest, largest
 from advisor.search.one import One, estimate_one, place_of
-from advisor.search.own import check_word, workload_from_flags
+from advisor.search.own import check_word, with_program, workload_from_flags
 
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
 
-_WORDS = ("recompute", "sharding", "offload", "stack", "effort")
+_WORDS = ("recompute", "sharding", "offload", "effort")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     knowledge = load_knowledge(options.rules)
     for name in _WORDS:
         check_word(knowledge.catalogue, name, getattr(options.stated, name))
+    said = with_program(options.stated, knowledge.catalogue)
     workload = _workload(options, knowledge.catalogue)
     machine, calibration, notices = None, None, list(knowledge.notices())
     if options.hardware is None:
@@ -71,10 +72,9 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         place = place_of(found.entry, found.packages, found.nodes)
         if found.told:
             notices.append(Notice(code="hardware_resolved", message=found.told))
-    workload, stated = with_accumulation(workload, options.stated, place.target.devices, options.accumulate)
-    one = estimate_one(
-        knowledge.book, workload, place, stated, knowledge.published, traced=options.traced
-    )
+    workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
+    one = estimate_one(knowledge.book, workload, place, stated, knowledge.published, traced=options.traced)
+    _check_trained(workload, one)
     advice = Advice(
         stage="complete",
         created_at=now(),
@@ -90,6 +90,17 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     )
     most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
     return EstimateResult(advice, one, most)
+
+
+def _check_trained(workload: Workload, one: One) -> None:
+    """Raise UserError where more weights shall be trained than there are."""
+    trained, params = workload.recipe.numbers.get("stated_trainable"), one.estimate.quantities.get("params")
+    if trained is None or params is None or params.value is None or trained <= params.value:
+        return
+    raise UserError(
+        f"--train-only {trained:g} is more than the {params.value:g} weights of {workload.model.title}",
+        "Give a smaller number, or a share such as 10%.",
+    )
 
 
 def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:

@@ -17,7 +17,8 @@ class WorkloadFlags:
     """A workload of the user's own, as told by flags. None: the preset or recipe says.
 
     `model` is a preset's id or alias, the path of a config.json or of its folder, or an id in the hub's
-    cache `hub`, or a network read (traced) already; or else `params` gives the number of parameters and nothing more is known.
+    cache `hub`, or a network read (traced) already; or else `params` gives the number of parameters and
+    nothing more is known.
     """
 
     model: str | Model | None = None
@@ -28,6 +29,7 @@ class WorkloadFlags:
     precision: str | None = None
     seq_len: int | None = None
     batch: int | None = None
+    stack: str | None = None  # the program that trains, or its family
     details: Mapping[str, Any] = field(default_factory=dict)  # advisor/search/recipe.py
 
 
@@ -44,6 +46,7 @@ class ScanOptions:
     formats: tuple[str, ...] = ("html", "pdf")
     lang: str = "en"
     measure: bool | None = None  # None: yes, except on a login node
+    redact: bool = False  # leave what names the computer or a person out of all files
     reuse: bool = False  # take figures of an earlier report of this machine, if nothing has changed
     workdir: Path = field(default_factory=Path)
 

@@ -13,7 +13,8 @@ from advisor.data.catalogue import figures_of, find_accelerator
 from advisor.errors import UserError
 from advisor.schema import Advice, PlanLimits, Workload
 from advisor.search import estimates_here
-from advisor.search.own import workload_from_flags
+from advisor.search.grid import NOTHING_STATED, Stated
+from advisor.search.own import with_program, workload_from_flags
 from advisor.search.plan import assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
 
@@ -27,6 +28,7 @@ class PlanOptions:
     owned: Path | None = None
     why_not: tuple[str, ...] = ()
     assume: Mapping[str, str] = field(default_factory=dict)  # constants of the cost rules, as written
+    stated: Stated = NOTHING_STATED  # of the layout; what is open is searched
     rules: tuple[Path, ...] = ()
 
 
@@ -52,7 +54,8 @@ def run_plan(options: PlanOptions) -> PlanResult:
     if not limits.as_of:
         limits = limits.model_copy(update={"as_of": now()[:10]})
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
-    found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published)
+    stated = with_program(options.stated, catalogue)
+    found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published, stated)
     horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
     owned = _owned(options.owned, knowledge, horizon)
     advice = Advice(

@@ -12,7 +12,6 @@ Anything else that reaches the command line is a bug: exit 3, with a file to sen
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 EXIT_DONE = 0
@@ -66,6 +65,8 @@ class Interrupted(AdvisorError):
 def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
     """The `count` choices most like `name`, best first; empty when nothing is near."""
     pool = {choice.lower(): choice for choice in choices}
+    import difflib
+
     found = difflib.get_close_matches(name.lower(), list(pool), n=count, cutoff=0.6)
     inside = [key for key in pool if name.lower() in key and key not in found]
     return [pool[key] for key in (found + inside)[:count]]

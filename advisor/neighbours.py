@@ -63,6 +63,8 @@ class Kernel:
     )  # fmt: skip
     widen: float = 1.0  # standard deviations as told over those of the process, from left-out residuals
     floor: float = 0.0  # no prediction is surer than this
+    kin: float = 0.85  # of what a program has to itself: shared by runs of its kind, where no more is told
+    unnamed: float = 0.75  # and by runs of the same stack, where nobody says what program it is
     widen_by: Mapping[str, float] = field(default_factory=dict)  # "family cnn": how much more of its rows
 
     @property
@@ -113,7 +115,23 @@ def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
         name: (a.codes[name][:, None] != b.codes[name][None, :]) | (a.codes[name] < 0)[:, None]
         for name in WORDS
     }
-    return _covariance(kernel, np.maximum(square, 0.0), differs)
+    return _covariance(kernel, np.maximum(square, 0.0), differs, _shared(kernel, a, b, differs))
+
+
+def _shared(kernel: Kernel, a: Features, b: Features, differs: Mapping[str, npt.NDArray[np.bool_]]) -> Matrix:
+    """How far runs `a` are of the programs of runs `b`: wholly, as one of a kind, or as one of a stack's.
+
+    Who does not name a program trains with one all the same: the expectation over those it may be.
+    """
+    share = np.where(differs["program"], 0.0, 1.0)
+    own, other = a.codes.get("kin"), b.codes.get("kin")
+    unknown = (a.codes["program"] < 0)[:, None]
+    if own is None or other is None or not unknown.any():
+        return share
+    told = (own >= 0)[:, None]
+    share[unknown & told & (own[:, None] == other[None, :])] = kernel.kin
+    share[unknown & ~told & ~differs["stack"]] = kernel.unnamed
+    return share
 
 
 def _among(kernel: Kernel, features: Features, chosen: Codes) -> Matrix:
@@ -125,10 +143,12 @@ def _among(kernel: Kernel, features: Features, chosen: Codes) -> Matrix:
     for name in WORDS:
         codes = features.codes[name][chosen]
         differs[name] = (codes[:, :, None] != codes[:, None, :]) | (codes < 0)[:, :, None]
-    return _covariance(kernel, np.maximum(square, 0.0), differs)
+    return _covariance(kernel, np.maximum(square, 0.0), differs, np.where(differs["program"], 0.0, 1.0))
 
 
-def _covariance(kernel: Kernel, distance: Matrix, differs: Mapping[str, npt.NDArray[np.bool_]]) -> Matrix:
+def _covariance(
+    kernel: Kernel, distance: Matrix, differs: Mapping[str, npt.NDArray[np.bool_]], program: Matrix
+) -> Matrix:
     """Covariances from distances of sizes and words that differ, elementwise."""
     apart = kernel.apart
 
@@ -144,7 +164,7 @@ def _covariance(kernel: Kernel, distance: Matrix, differs: Mapping[str, npt.NDAr
     strange = added(("stack", "effort"), apart) + 0.5 * differs["precision"]
     within = kernel.fine**2 * np.exp(-kernel.fine_scale * distance - small - large)
     within += kernel.program**2 * np.exp(-coarse)
-    out = np.where(differs["program"], 0.0, within)
+    out = program * within
     out += kernel.cross**2 * np.exp(-kernel.cross_scale * distance - large - strange)
     out += np.where(differs["device"], 0.0, kernel.device**2 * np.exp(-0.7 * differs["family"]))
     out += np.where(differs["network"], 0.0, kernel.network**2 * np.exp(-0.3 * differs["method"]))

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from advisor.data.files import read_text, write_atomic
+from advisor.data.programs import program_names, program_of
 from advisor.errors import DataError
 from advisor.neighbours import (
     SIZES,
     WORDS,
+    Features,
     Kernel,
     Matrix,
     Neighbours,
@@ -56,7 +58,7 @@ class Published:
 
         Of a generation of devices without any run they are wider still: its constants are guesses.
         """
-        found = self.neighbours.tell(encode(words, sizes, self.known))
+        found = self.neighbours.tell(_with_kin(encode(words, sizes, self.known), words["program"]))
         deviation = widened(self.neighbours.kernel, found.deviation, words)
         strange = np.array([word not in self.known["generation"] for word in words["generation"]])
         return replace(found, deviation=np.hypot(deviation, np.where(strange, STRANGE, 0.0)))
@@ -71,7 +73,7 @@ def load_published(path: Path) -> Published:
         known = vocabulary(words)
         neighbours = Neighbours(
             Kernel(**raw["kernel"]),
-            encode(words, sizes, known),
+            _with_kin(encode(words, sizes, known), words["program"]),
             np.array(raw["residuals"], dtype=np.float64),
             np.array(raw["noise"], dtype=np.float64),
         )  # fmt: skip
@@ -85,6 +87,13 @@ def load_published(path: Path) -> Published:
         raise DataError.at(
             path, "", None, f"is not a file of residuals ({error})", "Run tools/fit.py."
         ) from error
+
+
+def _with_kin(features: Features, programs: Sequence[str]) -> Features:
+    """Runs with the kind of program that trains them (rules/evidence/programs.toml)."""
+    names = {name: at for at, name in enumerate(program_names())}
+    kin = np.array([names.get(program_of(word), -1) for word in programs], dtype=np.int64)
+    return Features({**features.codes, "kin": kin}, features.sizes)
 
 
 def _check(raw: Mapping[str, Any], neighbours: Neighbours, measured: Vector) -> None:

@@ -14,6 +14,15 @@ from advisor.probe.merge import machine_of
 from advisor.probe.run import Job, Place, Raw, gather
 from advisor.schema import Machine
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is kept for the next process lies in a folder of the tests', not in the home of who runs them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["HWADVISOR_STORE"] = str(shared / "store")
+
+
 SOURCE = Path(__file__).parent / "fakes/nvml.c"
 
 

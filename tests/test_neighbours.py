@@ -12,6 +12,7 @@ from advisor.neighbours import (
     WORDS,
     Features,
     Kernel,
+    Matrix,
     Neighbours,
     covariance,
     doubts,
@@ -224,3 +225,25 @@ def test_ranges_are_widened_by_slice() -> None:
     }  # fmt: skip
     found = widened(kernel, np.array([0.2, 0.2, 0.2]), words)
     assert found == pytest.approx(np.array([0.5 * 3.0, 0.5 * 1.2, 0.5 * 1.5]))
+
+
+def test_a_program_that_is_not_named_is_one_of_its_stack() -> None:
+    """Nobody's program, a kind of program, and the program itself: each is surer than the one before."""
+    words = {name: ["same"] * 4 for name in WORDS}
+    words["program"] = ["a1", "a1", "a2", "b"]
+    known = vocabulary(words)
+    rows = encode(words, np.zeros((4, len(SIZES))), known)
+    runs = Features({**rows.codes, "kin": np.array([0, 0, 0, 1])}, rows.sizes)
+    kernel = Kernel(kin=0.8, unnamed=0.5)
+
+    def asked(program: str, kin: int, stack: str = "same") -> Matrix:
+        told = {**{name: ["same"] for name in WORDS}, "program": [program], "stack": [stack]}
+        one = encode(told, np.zeros((1, len(SIZES))), known)
+        return covariance(kernel, Features({**one.codes, "kin": np.array([kin])}, one.sizes), runs)[0]
+
+    itself, kind, nobody, elsewhere = asked("a1", 0), asked("", 0), asked("", -1), asked("", -1, "other")
+    assert itself[0] > kind[0] > nobody[0]
+    assert kind[0] == kind[2] > kind[3]
+    assert nobody[0] == nobody[3]
+    assert itself[2] == kind[3], "another version shares nothing of what a program has to itself"
+    assert elsewhere[0] < kind[3], "of another stack"

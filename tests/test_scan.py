@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from advisor.data.advice import load_advice
+
 REPO = Path(__file__).resolve().parent.parent
 HWADVISOR = [sys.executable, "-m", "advisor"]
 
@@ -36,9 +38,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 def advice_in(folder: Path) -> dict[str, Any]:
     (report,) = folder.iterdir()
-    loaded = json.loads((report / "advice.json").read_text())
-    assert isinstance(loaded, dict)
-    return loaded
+    return load_advice(report).model_dump(mode="json")
 
 
 @pytest.fixture(scope="module")

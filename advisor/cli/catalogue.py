@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from advisor.cli.options import json_flag, rules_option
+from advisor.cli.trace import tell_trace, trace_options
 
 
 @click.command()
+@click.argument("name", required=False)
+@trace_options
+@click.option("--precision", metavar="NAME", help="Of a trace: fp32, bf16 or bf16_mixed (default).")
+@click.option("--seq-len", type=click.IntRange(1), help="Of a trace of a config.json: tokens per sequence.")
 @rules_option
 @json_flag
-def models(rules: tuple[Path, ...], as_json: bool) -> None:
-    """The models that --model knows, with their family and source."""
+def models(name: str | None, rules: tuple[Path, ...], as_json: bool, **flags: Any) -> None:
+    """The models that --model knows; of code (file.py:factory, which is RUN) its traced operators.
+
+    A config.json is traced with --trace.
+    """
     from advisor.app import load_knowledge
 
+    if name is not None:
+        tell_trace(name, flags, as_json)
+        return
     known = load_knowledge(rules).catalogue.models
     if as_json:
         click.echo(json.dumps([model.model_dump(mode="json") for model in known.values()], indent=1))
@@ -28,8 +40,8 @@ def models(rules: tuple[Path, ...], as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("Id", "Model", "Family"):
         table.add_column(heading, no_wrap=heading == "Id")
-    for name in sorted(known):
-        table.add_row(name, known[name].title, known[name].family)
+    for id_ in sorted(known):
+        table.add_row(id_, known[id_].title, known[id_].family)
     console().print(table)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from advisor.cli.options import count, here, hub_cache, json_flag, print_json, rules_option
+from advisor.cli.options import STACK_HELP, count, here, hub_cache, json_flag, print_json, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.cli.trace import trace_options, traced
@@ -37,14 +37,9 @@ def from_file(context: click.Context, _parameter: click.Parameter, path: Path | 
 
 
 def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
-    import tomllib
+    from advisor.data.files import parse_toml, read_text
 
-    from advisor.data.files import read_text
-
-    try:
-        raw = tomllib.loads(read_text(path, limit_bytes=_LARGEST_FILE))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError.at(path, "", None, f"is not valid TOML: {error}", "Mend that line.") from error
+    raw = parse_toml(path, read_text(path, limit_bytes=_LARGEST_FILE))
     found = {}
     for key, value in raw.items():
         name = key.replace("-", "_")
@@ -100,7 +95,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--offload", metavar="NAME", help="none, optimizer or params.")
 @click.option("--flash/--no-flash", default=None, help="Fused attention, or scores in memory.")
 @click.option("--compile/--no-compile", "compiled", default=None, help="A compiled step, or eager.")
-@click.option("--stack", metavar="NAME", help="torch, transformers, megatron, jax, …")
+@click.option("--stack", metavar="NAME", help=STACK_HELP)
 @click.option("--effort", metavar="NAME", help="ordinary (as most people run it) or tuned (as vendors do).")
 @click.option(
     "--calibration",

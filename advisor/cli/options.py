@@ -13,6 +13,11 @@ from advisor.errors import UserError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+STACK_HELP = (
+    "The program that trains: a family (torch, transformers, megatron, jax, …) or one by name "
+    "(nemo, megatron-lm, torchtitan, hf-trainer, maxtext, …), compared with published runs of it."
+)
+
 json_flag: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else there."
 )
@@ -51,6 +56,12 @@ lang_option: Decorator = click.option(
     show_default="from the locale",
     metavar="CODE",
     help="Language of the report: en or zh.",
+)
+
+redact_option: Decorator = click.option(
+    "--redact",
+    is_flag=True,
+    help="Take host name, user, serial numbers, UUIDs, addresses and paths out of all that is written.",
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from advisor.cli.estimate import from_file
-from advisor.cli.options import count, hub_cache, json_flag, print_json, quiet_flag, rules_option
+from advisor.cli.options import STACK_HELP, count, hub_cache, json_flag, print_json, quiet_flag, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS
@@ -91,6 +91,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
 @recipe_options
 @click.option("--compile/--no-compile", "compiled", default=None, help="A compiled step, or eager.")
+@click.option("--stack", metavar="NAME", help=STACK_HELP)
 @click.option(
     "--deadline", metavar="TIME", callback=amount("s", "day", "7d"),
     help="From start to last step, e.g. 7d or '2 weeks'; by default the horizon of a reference workload.",
@@ -147,6 +148,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
     from advisor.app_plan import PlanOptions, run_plan
     from advisor.cli.tell_plan import tell_answers, tell_plan
     from advisor.schema import PlanLimits
+    from advisor.search.grid import Stated
     from advisor.units import DAY_S
 
     deadline = flags["deadline"]
@@ -168,6 +170,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
             owned=flags["owned"],
             why_not=flags["why_not"],
             assume=flags["assume"],
+            stated=Stated(stack=flags["stack"]),
             rules=flags["rules"],
         )
     )

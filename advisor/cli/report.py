@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.options import formats_option, lang_option
+from advisor.cli.options import formats_option, lang_option, redact_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
 
@@ -20,16 +20,21 @@ from advisor.cli.tell import tell_rendered
 )
 @formats_option()
 @lang_option
-def report(advice: Path, output: Path | None, formats: tuple[str, ...], lang: str) -> None:
-    """Render ADVICE (an advice.json or its folder) as HTML and PDF.
+@redact_option
+def report(advice: Path, output: Path | None, formats: tuple[str, ...], lang: str, redact: bool) -> None:
+    """Render ADVICE (an advice.json, its folder, or a report's PDF) as HTML and PDF.
 
     A file whose calibration was cut short is rendered with what had been measured.
     """
-    from advisor.data.advice import load_advice
+    from advisor.data.embedded import load_any
     from advisor.data.files import make_folder
     from advisor.render import render_report
 
-    loaded = load_advice(advice)
+    loaded = load_any(advice)
+    if redact:
+        from advisor.redact import redact as take_out
+
+        loaded = take_out(loaded)
     folder = make_folder(output or (advice if advice.is_dir() else advice.parent))
     result = render_report(loaded, folder, formats=formats, lang=lang)
     tell_rendered(result, console(), console(stderr=True), asked=formats)

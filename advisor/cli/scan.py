@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.options import (
+    STACK_HELP,
     count,
     device_option,
     formats_option,
@@ -19,14 +20,18 @@ from advisor.cli.options import (
     print_json,
     python_option,
     quiet_flag,
+    redact_option,
     rules_option,
 )
+from advisor.cli.recipe import DETAILS, details_of, recipe_options
 from advisor.cli.stop import Stop
 
 if TYPE_CHECKING:
     from advisor.calibrate import Event
     from advisor.cli.screen import CalibrationProgress
     from advisor.schema import Advice
+
+_OWN = ("tokens", "method", "precision", "seq_len", "batch", "stack")
 
 
 @click.command()
@@ -57,6 +62,9 @@ if TYPE_CHECKING:
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
 @click.option("--batch", type=click.IntRange(1), help="Sequences or images per optimizer step.")
+@click.option("--optimizer", metavar="NAME", help="adamw, adamw_8bit, sgd, adafactor, lion, muon, lamb.")
+@recipe_options
+@click.option("--stack", metavar="NAME", help=STACK_HELP)
 @click.option(
     "--calibrate/--no-calibrate",
     "measure",
@@ -74,6 +82,7 @@ if TYPE_CHECKING:
 @rules_option
 @formats_option()
 @lang_option
+@redact_option
 @json_flag
 @quiet_flag
 def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) -> None:
@@ -87,16 +96,20 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     from advisor.cli.screen import CalibrationProgress, console
     from advisor.cli.tell import tell_calibration, tell_rendered, tell_verdict
 
-    own = {name: flags.pop(name) for name in ("tokens", "method", "precision", "seq_len", "batch")}
+    own = {name: flags.pop(name) for name in _OWN}
+    details = details_of(flags, "optimizer")
+    for name in (*DETAILS, "optimizer"):
+        del flags[name]
     model, params = flags.pop("model"), flags.pop("params")
     if model is not None and params is not None:
         raise click.UsageError("--model and --params exclude each other")
     named = model is not None or params is not None
-    if not named and any(value is not None for value in own.values()):
+    if not named and (details or any(value is not None for value in own.values())):
         raise click.UsageError(
-            "--tokens, --method, --precision, --seq-len and --batch need --model or --params"
+            "--tokens, --method, --precision, --seq-len, --batch, --stack and other details need --model or "
+            "--params"
         )
-    workload = WorkloadFlags(model, params, hub_cache(), **own) if named else None
+    workload = WorkloadFlags(model, params, hub_cache(), details=details, **own) if named else None
     options = ScanOptions(mode=mode(quick, thorough), workload=workload, **flags)
     stop = Stop()
     out = console(stderr=as_json, quiet=quiet)

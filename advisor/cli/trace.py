@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.units import show
+
+if TYPE_CHECKING:
+    from advisor.trial.trace import Traced
+
 Command = Callable[..., Any]
-NAMES = ("trace", "inputs", "python", "trace_deadline")
+_FIGURES = ("Count", "FLOPs", "Moved", "Saved")
+_UNITS = {"flops": "FLOP", "bytes": "B", "saved": "B"}
+_PHASES = ("forward", "backward", "optimizer")
+_SHOWN = 40  # rows of the table, those with most work first
 
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option(
@@ -45,18 +54,40 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
     A trace is of one number format, method and length, so these stand in the recipe then. Raises UserError
     for a network that cannot be traced.
     """
-    from advisor.trial.trace import is_factory
-
     name = recipe["model"]
+    if not flags["trace"] and ":" not in (name or ""):  # no code has a name like that: nothing more is loaded
+        _check_unused(flags)
+        return recipe
+    from advisor.errors import UserError
+    from advisor.trial.trace import METHOD, PRECISION, is_factory
+
     if not (is_factory(name) or (flags["trace"] and name)):
         _check_unused(flags)
         return recipe
+    precision = recipe["precision"] or PRECISION
+    found = _trace(name, {**flags, **recipe, "precision": precision})
+    if recipe["seq_len"] and found.seq_len and recipe["seq_len"] != found.seq_len:
+        raise UserError(
+            f"--seq-len {recipe['seq_len']}: the batch of {name} has {found.seq_len} tokens",
+            "Leave --seq-len away, or give other shapes with --input.",
+        )
+    return {
+        **recipe,
+        "model": found.model,
+        "precision": precision,
+        "method": recipe["method"] or METHOD,
+        "seq_len": found.seq_len,
+    }
+
+
+def _trace(name: str, flags: dict[str, Any]) -> Traced:
+    """Trace what `name` means, and say on stderr what was traced."""
     from advisor.cli.options import here, hub_cache
     from advisor.cli.screen import console
     from advisor.errors import UserError
     from advisor.model import find_config
     from advisor.probe.software import check_python
-    from advisor.trial.trace import METHOD, PRECISION, SEQ_LEN, TraceFlags, trace_network
+    from advisor.trial.trace import METHOD, PRECISION, SEQ_LEN, TraceFlags, is_factory, trace_network
 
     if not is_factory(name):
         config = find_config(name, hub_cache())
@@ -72,30 +103,82 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
         inputs=flags["inputs"],
         python=flags["python"],
         deadline_s=flags["trace_deadline"],
-        precision=recipe["precision"] or PRECISION,
-        method=_trained(recipe["method"]) or METHOD,
+        precision=flags["precision"] or PRECISION,
+        method=_trained(flags.get("method")) or METHOD,
         optimizer=flags.get("optimizer") or "adamw",
         lora_rank=flags.get("lora_rank") or 16,
-        seq_len=recipe["seq_len"] or SEQ_LEN,
+        seq_len=flags["seq_len"] or SEQ_LEN,
         image_size=flags.get("image_size") or 0,
         folder=here(),
     )
     talk = console(stderr=True)
     found = trace_network(name, own)
-    if recipe["seq_len"] and found.seq_len and recipe["seq_len"] != found.seq_len:
-        raise UserError(
-            f"--seq-len {recipe['seq_len']}: the batch of {name} has {found.seq_len} tokens",
-            "Leave --seq-len away, or give other shapes with --input.",
-        )
     for note in (found.model.source[:1].upper() + found.model.source[1:] + ".", *found.notes):
         talk.print(note, soft_wrap=True, markup=False, highlight=False)
-    return {
-        **recipe,
-        "model": found.model,
-        "precision": own.precision,
-        "method": recipe["method"] or METHOD,
-        "seq_len": found.seq_len,
-    }
+    return found
+
+
+def refuse_code(name: str, command: str) -> None:
+    """Raise UserError for code where a command cannot take it."""
+    from advisor.errors import UserError
+    from advisor.trial.trace import is_factory
+
+    if is_factory(name):
+        raise UserError(
+            f"{command} cannot run code of your own yet ({name})",
+            f"hwadvisor estimate --model {name} traces it; hwadvisor models {name} shows its operators.",
+        )
+
+
+def tell_trace(name: str, flags: dict[str, Any], as_json: bool) -> None:
+    """Print the operator table of a network and what lives in each phase of a step."""
+    from advisor.errors import UserError
+    from advisor.trial.trace import is_factory
+
+    if not (is_factory(name) or flags["trace"]):
+        raise UserError(
+            f"{name} is no code", "Give file.py:factory, a config.json with --trace, or no name for the list."
+        )
+    found = _trace(name, flags)
+    if as_json:
+        document = {**found.document, "numbers": found.model.numbers, "notes": list(found.notes)}
+        click.echo(json.dumps({key: value for key, value in document.items() if key != "event"}))
+        return
+    from rich.table import Table
+
+    from advisor.cli.screen import console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Phase", "Kind", "Operator", "Format", "Count", "FLOPs", "Moved", "Saved", "Shape"):
+        table.add_column(heading, justify="right" if heading in _FIGURES else "left", no_wrap=True)
+    rows = sorted(found.document["operators"], key=_weight, reverse=True)
+    for row in sorted(rows[:_SHOWN], key=lambda row: _PHASES.index(row["phase"])):
+        table.add_row(*_cells(row))
+    out = console()
+    out.print(f"One training step, per sample ({len(rows)} kinds of operators; {_SHOWN} at most shown):")
+    out.print(table)
+    for phase, lines in found.document["phases"].items():
+        out.print(f"Highest memory beside the weights, {phase}: {_pieces(lines)}", highlight=False)
+
+
+def _weight(row: dict[str, Any]) -> tuple[float, float]:
+    return sum(row["flops"]), sum(row["bytes"])
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    shape = row["shape"]
+    sizes = (
+        "" if not shape else " x ".join(f"{fixed:g}" if not more else f"{more:g} b" for fixed, more in shape)
+    )
+    return (
+        row["phase"], row["kind"], row["operator"][:34], row["dtype"], str(row["count"]),
+        *(show(sum(row[name]), unit) if sum(row[name]) > 0 else "" for name, unit in _UNITS.items()), sizes,
+    )  # fmt: skip
+
+
+def _pieces(lines: list[list[float]]) -> str:
+    told = [f"{show(max(fixed, 0.0), 'B')} + {show(more, 'B')} x batch" for fixed, more in lines]
+    return told[0] if len(told) == 1 else "the largest of " + "; ".join(told)
 
 
 def _trained(method: str | None) -> str | None:

@@ -12,20 +12,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from advisor.data.files import read_text, write_atomic
+from advisor.data.packing import Packer
 from advisor.data.whole import whole
 from advisor.errors import DataError, UserError
 from advisor.schema import SCHEMA_VERSION, Advice
 
 
 def dump_advice(advice: Advice) -> str:
-    """Advice as indented JSON text, the same text for the same advice."""
+    """Advice as indented JSON text, nothing left out: for a reader of one answer."""
     return advice.model_dump_json(indent=1, exclude_defaults=False) + "\n"
 
 
-def save_advice(advice: Advice, path: Path) -> None:
+def stored_text(advice: Advice) -> str:
+    """Advice in its short form, as files and reports carry it; the same text for the same advice."""
+    return Packer().text(advice)
+
+
+def save_advice(advice: Advice, path: Path, packer: Packer | None = None) -> None:
     """Write advice.json whole or not at all, whatever signal comes meanwhile."""
     with whole():
-        write_atomic(path, dump_advice(advice))
+        write_atomic(path, (packer or Packer()).text(advice))
 
 
 class Keeper:
@@ -35,15 +41,19 @@ class Keeper:
     whole or leaves the last one, the next one tries again, and the end is kept elsewhere if need be.
     """
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, say: Callable[[str], None], change: Callable[[Advice], Advice] | None = None
+    ) -> None:
         self.path = path
         self._say = say
+        self._change = change or (lambda advice: advice)  # what is saved of an advice
         self._failed = False
+        self._packer = Packer()
 
     def snapshot(self, advice: Advice) -> None:
         """Save if that can be done now; say so once if it cannot."""
         try:
-            save_advice(advice, self.path)
+            save_advice(self._change(advice), self.path, self._packer)
         except UserError as error:
             if not self._failed:
                 self._say(f"{error.message}. It goes on all the same, and saving is tried again.")
@@ -53,6 +63,7 @@ class Keeper:
 
     def finish(self, advice: Advice) -> None:
         """Save the end. Raises UserError when that fails, naming the place where a copy was left."""
+        advice = self._change(advice)
         try:
             save_advice(advice, self.path)
         except UserError as error:
@@ -72,7 +83,7 @@ def _rescue(advice: Advice) -> Path | None:
         handle, name = tempfile.mkstemp(prefix="hwadvisor-advice-", suffix=".json")
         path = Path(name)
         with os.fdopen(handle, "wb") as file:
-            file.write(dump_advice(advice).encode("utf-8"))
+            file.write(stored_text(advice).encode("utf-8"))
     except OSError:
         if path is not None:
             path.unlink(missing_ok=True)
@@ -88,7 +99,11 @@ def load_advice(path: Path) -> Advice:
     """
     if path.is_dir():
         path = path / "advice.json"
-    text = read_text(path)
+    return read_advice(path, read_text(path))
+
+
+def read_advice(path: Path, text: str) -> Advice:
+    """The same of a text that came out of `path`, which errors name."""
     try:
         raw = json.loads(text)
     except ValueError as error:
@@ -99,7 +114,7 @@ def load_advice(path: Path) -> Advice:
         raise DataError.at(path, "schema_version", None, "is missing: this is no advice.json", _HINT_AGAIN)
     _check_version(path, raw)
     try:
-        return Advice.model_validate(raw)
+        return Advice.model_validate({**raw, "schema_version": SCHEMA_VERSION})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from advisor.errors import DataError, UserError
 
+_MAX_DOTS = 200
 MAX_TOML_BYTES = 256 * 1024  # a rule or data file larger than this is a mistake or an attack
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -32,25 +33,38 @@ def shipped(name: str) -> Path:
 def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
     """UTF-8 text of a file. Raises UserError that names the file when it cannot be read."""
     try:
-        if limit_bytes is not None and path.stat().st_size > limit_bytes:
+        if limit_bytes is None:
+            return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:  # not by its size: a device has none, and no end
+            raw = file.read(limit_bytes + 1)
+        if len(raw) > limit_bytes:
             raise DataError.at(path, "", None, f"larger than {limit_bytes // 1024} kB", "Split the file.")
-        return path.read_text(encoding="utf-8")
+        return raw.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise DataError.at(path, "", None, f"is not UTF-8 text ({error.reason})", "") from error
+        raise DataError.at(
+            path, "", None, f"is not UTF-8 text ({error.reason})", "Save it as UTF-8."
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises DataError naming file and line when it is not TOML."""
-    import tomllib
-
     from advisor.data.flat import flat_toml
 
     text = read_text(path, limit_bytes=MAX_TOML_BYTES)
     plain = flat_toml(text)
-    if plain is not None:
-        return plain
+    return plain if plain is not None else parse_toml(path, text)
+
+
+def parse_toml(path: Path, text: str) -> dict[str, Any]:
+    """TOML text as a dict. Raises DataError naming file and line when it is not TOML, or absurd."""
+    import tomllib
+
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MAX_DOTS:  # dotted keys cost the parser time by their square
+            told = f"has more than {_MAX_DOTS} dots in one line"
+            raise DataError.at(path, f"line {number}", None, told, "Split the line.")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -11,10 +11,13 @@ import numpy.typing as npt
 from advisor.estimate.table import Table
 
 QUANTITIES = (
-    "flops_per_sample", "params", "tokens_per_sample", "local_batch", "tp_degree", "pp_degree", "ep_degree",
-    "accumulations",
+    "model_flops_per_sample", "params", "tokens_per_sample", "local_batch", "tp_degree", "pp_degree",
+    "ep_degree", "accumulations", "era_here",
 )  # fmt: skip
 """Of the rules, beside the table's own columns."""
+
+_SAME_WORK = {"pretrain": "full"}
+"""Training all weights is the same work from the first step on; published runs do not tell the two apart."""
 
 _NOISE = re.compile(r"[^a-z0-9.]+")
 
@@ -34,10 +37,10 @@ def sizes_of(table: Table) -> npt.NDArray[np.float64]:
         with np.errstate(all="ignore"):
             return np.where(values > 0, np.log2(values), 0.0)
 
-    era = table.columns.get("era")
-    years = np.zeros(table.rows) if era is None else np.where(np.isnan(era), 2024.0, era) - 2020.0
+    era = table.columns.get("era_here")  # of who says nothing: today
+    years = np.zeros(table.rows) if era is None else np.nan_to_num(era - 2020.0)
     names = (
-        "flops_per_sample", "params", "tokens_per_sample", "local_batch", "devices", "tp_degree",
+        "model_flops_per_sample", "params", "tokens_per_sample", "local_batch", "devices", "tp_degree",
         "pp_degree", "ep_degree",
     )  # fmt: skip
     columns = [log2(name) for name in names]
@@ -51,6 +54,7 @@ def words_of(
     found: dict[str, Sequence[str]] = {"program": programs, "network": networks, "device": devices}
     for name in ("generation", "vendor", "stack", "family", "method", "precision", "recompute", "effort"):
         found[name] = _words(table, f"{name}_")
+    found["method"] = [_SAME_WORK.get(word, word) for word in found["method"]]
     return found
 
 

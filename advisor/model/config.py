@@ -170,6 +170,15 @@ class Config:
             self.fail(key, "is no table")
         return len(value)
 
+    def inner(self, key: str) -> Config:
+        """A table within, empty when it is not there; its keys are not told as unused."""
+        value = self._get(key)
+        if value is None:
+            return Config(self.path, {})
+        if not isinstance(value, dict):
+            self.fail(key, "is no table")
+        return Config(self.path, value)
+
     def must_be(self, key: str, wanted: object, default: object) -> None:
         """A variant of the architecture that the rules do not cover is refused, never misread."""
         value = self._get(key)

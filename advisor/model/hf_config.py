@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import UserError, did_you_mean
-from advisor.model import decoders, encoders, experts, images
+from advisor.model import decoders, encoders, experts, images, more_decoders
 from advisor.model.config import Config, Numbers, Reader, load
 from advisor.schema import Model
 
@@ -15,6 +15,7 @@ _SHOWN = 12
 
 ARCHITECTURES: Mapping[str, tuple[str, Reader]] = {
     **{name: ("decoder", reader) for name, reader in decoders.READERS.items()},
+    **{name: ("decoder", reader) for name, reader in more_decoders.READERS.items()},
     **{name: ("moe", reader) for name, reader in experts.READERS.items()},
     **{name: ("encoder", reader) for name, reader in encoders.ENCODERS.items()},
     **{name: ("encoder_decoder", reader) for name, reader in encoders.ENCODER_DECODERS.items()},

@@ -45,7 +45,7 @@ def _numbers(document: Document) -> dict[str, float]:
         numbers[f"traced_{kind}_flops"] = forward
         numbers[f"traced_{kind}_back"] = backward / forward if forward else 0.0
     numbers |= _products([r for r in rows if r["phase"] == "forward" and r["kind"] == "matrix"])
-    numbers["traced_matrix_params"] = _weights_read(rows)
+    numbers["traced_matrix_params"] = float(document["linear_parameters"])
     numbers["traced_attention_count"] = float(_count(rows, ("attention",)))
     numbers |= _traffic(rows)
     numbers["traced_operators"] = float(_count(rows, None))
@@ -61,9 +61,8 @@ def _of(rows: Iterable[Row], phase: str, kinds: tuple[str, ...] | None) -> list[
 def _slope(rows: Iterable[Row], phase: str, kinds: tuple[str, ...], figure: str) -> float:
     """For one more sample. Work that does not hang on the batch (a bias computed once) is one sample's."""
     found = _of(rows, phase, kinds)
-    return max(sum(row[figure][1] for row in found), 0.0) + max(sum(row[figure][0] for row in found), 0.0) * (
-        figure == "flops"
-    )
+    fixed, more = (max(float(sum(row[figure][at] for row in found)), 0.0) for at in (0, 1))
+    return more + fixed if figure == "flops" else more
 
 
 def _count(rows: Iterable[Row], kinds: tuple[str, ...] | None) -> int:
@@ -91,16 +90,8 @@ def _products(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def _weights_read(rows: Iterable[Row]) -> float:
-    """Numbers of the second operands of matrix products that do not grow with the batch."""
-    shaped = [row for row in _of(rows, "forward", ("matrix",)) if row["shape"]]
-    return float(
-        sum(row["count"] * row["shape"][1][0] * row["shape"][2][0] for row in shaped if row["bytes"][0] > 0)
-    )
-
-
 def _traffic(rows: Sequence[Row]) -> dict[str, float]:
-    """What is no product reads and writes. A pass backward that has none is no reason to divide by nothing."""
+    """What reads and writes and is no product."""
     others = tuple({row["kind"] for row in rows} - set(KINDS))
     forward, backward = (_slope(rows, phase, others, "bytes") for phase in _STAGED)
     fixed = max(sum(row["bytes"][0] for row in _of(rows, "forward", others)), 0.0)

@@ -101,13 +101,13 @@ def _untranslated(texts: Texts) -> list[Notice]:
 
 
 def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
-    from advisor.data.advice import dump_advice
+    from advisor.data.advice import stored_text
     from advisor.render import pdf, select
     from advisor.render.attach import candidates_csv
 
     pdf.load_weasyprint()  # before the work of writing the data out
     data = (
-        pdf.Data("advice.json", "The figures of this report", dump_advice(advice)),
+        pdf.Data("advice.json", "The figures of this report", stored_text(advice)),
         pdf.Data("candidates.csv", "Every estimate of this report, one a line", candidates_csv(advice)),
     )
     return printed(html, lang, data, select.created(advice))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -234,9 +235,13 @@ def _times(ratio: float) -> str:
 
 def choices(estimate: Estimate, t: Texts) -> Markup:
     """What the estimate took for granted about the set-up: precision, micro-batch, recompute."""
+    return choices_of(estimate.choices, t)
+
+
+def choices_of(choices: Mapping[str, str], t: Texts) -> Markup:
+    """The same of choices that stand alone."""
     words = (
-        f"{t.said(key.replace('_', ' '))} {t.said(value.replace('_', ' '))}"
-        for key, value in estimate.choices.items()
+        f"{t.said(key.replace('_', ' '))} {t.said(value.replace('_', ' '))}" for key, value in choices.items()
     )
     return foreign(t.plain("list.comma", ", ").join(words), 200)
 

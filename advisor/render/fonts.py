@@ -11,6 +11,7 @@ import base64
 import ctypes
 import ctypes.util
 import io
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -101,6 +102,27 @@ def _subset(path: Path, characters: frozenset[str]) -> bytes:
         out = io.BytesIO()
         font.save(out)
     return out.getvalue()
+
+
+_WOFF = re.compile(r'url\("data:font/woff;base64,([A-Za-z0-9+/=]+)"\) format\("woff"\)')
+
+
+def undated(html: str) -> str:
+    """The page with its WOFF faces unpacked: WeasyPrint would write the time into those it unpacks."""
+    return _WOFF.sub(lambda found: _unpacked(found[1]), html)
+
+
+@lru_cache(maxsize=8)
+def _unpacked(data: str) -> str:
+    from fontTools.ttLib import TTFont
+
+    content = io.BytesIO(base64.b64decode(data))
+    with TTFont(content, lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
+        font.flavor = font.flavorData = None
+        out = io.BytesIO()
+        font.save(out)
+    plain = base64.b64encode(out.getvalue()).decode("ascii")
+    return f'url("data:font/otf;base64,{plain}") format("opentype")'
 
 
 @lru_cache(maxsize=1)

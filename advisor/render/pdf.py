@@ -135,7 +135,7 @@ def write_pdf(html: str, data: Iterable[Data], when: datetime | None) -> tuple[b
     ]
     with _complaints() as complaints, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        document = weasyprint.HTML(string=html, url_fetcher=DataOnly(), base_url=None)
+        document = weasyprint.HTML(string=fonts.undated(html), url_fetcher=DataOnly(), base_url=None)
         try:
             pdf = document.write_pdf(
                 font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=attachments

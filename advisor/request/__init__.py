@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.errors import UserError
 from advisor.request.check import check as check_file
 from advisor.request.fill import fill as fill_template
 from advisor.request.job import Job, Need, Options, build, checked
 from advisor.request.pick import Choice, of_estimate, pick
 from advisor.request.quote import words
-from advisor.request.site import Site, load_site
+from advisor.request.site import Site, load_site, site_of
 
 __all__ = [
     "SCHEDULERS", "Choice", "Job", "Need", "Options", "Site", "build", "checked", "load_site", "of_estimate",
-    "pick", "words", "write",
+    "pick", "site_of", "words", "write",
 ]  # fmt: skip
 
 SCHEDULERS = {"slurm": "job.sbatch", "k8s": "job.yaml", "skypilot": "sky.yaml"}
@@ -29,6 +30,8 @@ def write(
     """
     from advisor.request import kubernetes, skypilot, slurm
 
+    if scheduler not in SCHEDULERS:
+        raise UserError(f"no scheduler '{scheduler[:40]}'", f"There is {', '.join(SCHEDULERS)}.")
     main = SCHEDULERS[scheduler]
     if template is not None:
         files = {main: fill_template(template, job, as_yaml=main.endswith(".yaml"))}

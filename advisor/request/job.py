@@ -15,7 +15,7 @@ from advisor.request.pick import Choice
 from advisor.request.quote import job_name
 from advisor.request.site import Node, Partition, Site
 from advisor.schema import Calibration, Kind, Quantity
-from advisor.units import GIB
+from advisor.units import GIB, show
 
 IMAGES = ("cnn", "vit", "diffusion")
 _MOST_SEGMENTS = 1000
@@ -109,10 +109,13 @@ def build(
     needs["cpus"], cores = _cores(choice, calibration, known)
     cpus, more = _within(cores, node, per_node)
     notes += more
+    if cpus != cores:
+        why = "the share of a node's cores that goes with an accelerator; needed are " + needs["cpus"].why
+        needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
-    needs["memory"] = _memory(choice, known, per_node, nodes, cpus, size)
+    needs["memory"] = _memory(choice, known, per_node, nodes, min(cpus, cores), size)
     notes += _room(needs["memory"], node)
     headroom = known["headroom"] if options.headroom is None else options.headroom
     wall_s = choice.upper_s * (1 + headroom)
@@ -227,7 +230,7 @@ def _checkpoint(choice: Choice, known: Defaults) -> Need:
     each = known[weights] + states
     what = "adapters" if adapters else "weights"
     held = known.values[weights].why
-    why = f"{trained:.4g} trained {what} x {each:g} B: {held}, and states of {recipe.optimizer}"
+    why = f"{show(trained, '1')} trained {what} x {each:g} B: {held}, and states of {recipe.optimizer}"
     return Need(trained * each, "B", Kind.rule, why, known.values[weights].source)
 
 

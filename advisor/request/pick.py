@@ -108,6 +108,11 @@ def of_estimate(advice: Advice, estimate: Estimate) -> Choice:
         raise NothingFits(
             f"{estimate.target.label} cannot do it: {estimate.why}", "Take another with --target."
         )
+    if estimate.target.device == "cpu":
+        raise UserError(
+            "this estimate is of processors, and a request is for accelerators",
+            "Estimate with --hardware, or name another set-up with --target.",
+        )
     workload = _workload(advice, estimate.workload)
     time = estimate.quantities.get("calendar_s") or estimate.quantities.get("time_s") or Quantity()
     target = estimate.target

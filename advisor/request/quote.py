@@ -27,10 +27,20 @@ def remark(text: str, limit: int = 200) -> str:
 
 
 def shell(text: str) -> str:
-    """One word for a shell. Raises UserError for what no shell can be given."""
+    """One word for bash, on one line. Raises UserError for what no shell can be given."""
     if "\0" in text:
         raise UserError(f"{text[:40]!r} holds a NUL character", "Take it out.")
-    return shlex.quote(text)
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(_escaped(c) for c in text) + "'"  # line ends and hidden signs stand as their bytes
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "replace"))
 
 
 def words(command: str) -> tuple[str, ...]:

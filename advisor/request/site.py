@@ -12,6 +12,7 @@ from advisor.data.files import read_toml
 from advisor.errors import DataError, NothingFits, UserError, did_you_mean
 from advisor.units import parse_as
 
+_SEE = "The format of a site's file is in docs/request.md."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@/-]{0,62}")
 _GRES = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(:[\w.-]{1,62})?")
 
@@ -110,11 +111,15 @@ _SKYPILOT = {"accelerator": str, "infra": str, "use_spot": bool, "bucket": str, 
 
 def load_site(path: Path) -> Site:
     """Read a site's file. Raises DataError that names file, key and value."""
-    raw = read_toml(path)
+    return site_of(path, read_toml(path))
+
+
+def site_of(path: Path, raw: dict[str, Any]) -> Site:
+    """The same of what the file holds."""
     _known(path, "", raw, _TOP)
     chain = raw.get("chain", "array")
     if chain not in ("array", "dependency"):
-        raise DataError.at(path, "chain", chain, "is neither array nor dependency")
+        raise DataError.at(path, "chain", chain, "is neither array nor dependency", _SEE)
     setup = raw.get("setup", [])
     if not isinstance(setup, list) or not all(
         isinstance(s, str) and "\n" not in s and "\0" not in s for s in setup
@@ -167,7 +172,7 @@ def _partition(path: Path, raw: dict[str, Any]) -> Partition:
     _known(path, "partition.", raw, {"name", "nodes", "max_wall", "max_nodes", "qos", "account"})
     nodes = raw.get("nodes", [])
     if not isinstance(nodes, list) or not all(isinstance(name, str) for name in nodes):
-        raise DataError.at(path, "partition.nodes", nodes, "is no list of names of [[node]]")
+        raise DataError.at(path, "partition.nodes", nodes, "is no list of names of [[node]]", _SEE)
     wall = raw.get("max_wall")
     return Partition(
         name=_named(path, "name", raw, "partition.", needed=True),
@@ -189,13 +194,13 @@ def _known(path: Path, where: str, raw: dict[str, Any], keys: set[str]) -> None:
 def _tables(path: Path, key: str, raw: dict[str, Any]) -> list[dict[str, Any]]:
     found = raw.get(key, [])
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise DataError.at(path, key, None, f"must be written as [[{key}]]")
+        raise DataError.at(path, key, None, f"must be written as [[{key}]]", _SEE)
     return found
 
 
 def _text(path: Path, key: str, value: object) -> str:
     if not isinstance(value, str) or any(not c.isprintable() for c in value):
-        raise DataError.at(path, key, value, "is no text on one line")
+        raise DataError.at(path, key, value, "is no text on one line", _SEE)
     return value
 
 
@@ -212,7 +217,7 @@ def _count(path: Path, key: str, value: object) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1_000_000:
-        raise DataError.at(path, key, value, "is no count above zero")
+        raise DataError.at(path, key, value, "is no count above zero", _SEE)
     return value
 
 
@@ -225,22 +230,22 @@ def _amount(path: Path, key: str, value: object, unit: str) -> float:
     except UserError as error:
         raise DataError.at(path, key, value, error.message, f"Write for example {example}.") from error
     if not 0 < amount < 1e18:
-        raise DataError.at(path, key, value, "is not above zero")
+        raise DataError.at(path, key, value, "is not above zero", _SEE)
     return amount
 
 
 def _typed(path: Path, key: str, raw: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
     table = raw.get(key, {})
     if not isinstance(table, dict):
-        raise DataError.at(path, key, table, f"must be written as [{key}]")
+        raise DataError.at(path, key, table, f"must be written as [{key}]", _SEE)
     _known(path, f"{key}.", table, set(kinds))
     for name, value in table.items():
         if not isinstance(value, kinds[name]):
-            raise DataError.at(path, f"{key}.{name}", value, f"is no {kinds[name].__name__}")
+            raise DataError.at(path, f"{key}.{name}", value, f"is no {kinds[name].__name__}", _SEE)
         if isinstance(value, str):
             _text(path, f"{key}.{name}", value)
         if isinstance(value, dict) and not all(isinstance(v, str) for v in value.values()):
-            raise DataError.at(path, f"{key}.{name}", value, "holds more than texts")
+            raise DataError.at(path, f"{key}.{name}", value, "holds more than texts", _SEE)
     if key == "kubernetes" and "max_wall" in table:
         table = {**table, "max_wall_s": _amount(path, "kubernetes.max_wall", table["max_wall"], "s")}
     return table

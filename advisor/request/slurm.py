@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from advisor.errors import UserError
 from advisor.request.job import Job
 from advisor.request.quote import clock, remark, shell
 from advisor.units import show
@@ -70,7 +71,15 @@ done
 
 
 def write(job: Job) -> dict[str, str]:
-    """job.sbatch, and submit.sh where jobs are chained by dependency."""
+    """job.sbatch, and submit.sh where jobs are chained by dependency.
+
+    Raises UserError for an accelerator that neither we nor the site have a name for.
+    """
+    if job.names is None and job.node is None:
+        raise UserError(
+            f"nobody has told how a {remark(job.choice.title, 60)} is asked for",
+            "Describe its node in --site, with its gres.",
+        )
     by_array = job.segments > 1 and job.site.chain == "array"
     lines = ["#!/bin/bash", *(f"#SBATCH --{line}" for line in _directives(job, by_array)), "#"]
     lines += [f"# {line}" for line in told(job)]

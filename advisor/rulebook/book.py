@@ -39,6 +39,8 @@ CATALOGUE = frozenset(
 
 MAX_FILES = 2000
 MAX_FOLDERS = 500
+MAX_BYTES = 8_000_000
+"""Of all files of a folder together: some ten times what is shipped, and some seconds to read."""
 
 
 def load_book(dirs: Sequence[Path]) -> RuleBook:
@@ -90,6 +92,8 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
     for folder in dirs:
         _read_folder(folder, reading)
     entries, problems = reading.entries, reading.problems
+    if over := [p for kind in LIMITS for p in too_many(kind, entries[kind].values())]:
+        return None, [*problems, *over]  # what is too much is not looked at one by one
     columns = _checked(entries["column"], read_column, problems)
     curves = _checked(entries["curve"], read_curve, problems)
     constants = _checked(entries["constant"], read_constant, problems)
@@ -122,8 +126,7 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
         *columns, *constants, *curves, *op_columns
     }  # fmt: skip
     problems += [p for p in in_rules if not any(f"'{name}'" in p.problem for name in broken)]
-    problems += [p for kind in LIMITS for p in too_many(kind, entries[kind].values())]
-    # What is broken or too much is not expanded: it would only be told again.
+    # What is broken is not expanded: it would only be told again.
     made = [] if problems else expand(ops, problems)
     quantities = _quantities((*rules.values(), *picks.values(), *([] if problems else made)), problems)
     order = _order(quantities, problems)
@@ -166,6 +169,10 @@ def _entries_of(folder: Path, reading: _Reading) -> Iterator[Raw]:
         hint = "Give the folder that holds the rule files alone."
         problems.append(Problem(str(folder), 0, "", None, "is too large a tree for a rule folder", hint))
         return
+    if (size := sum(_size(path) for path in files)) > MAX_BYTES:
+        told = f"holds {size / 1e6:.0f} MB of TOML; {MAX_BYTES / 1e6:.0f} MB are read"
+        problems.append(Problem(str(folder), 0, "", None, told, "Give the folder of the rules alone."))
+        return
     title = folder.resolve().name
     for path in files:
         relative = path.relative_to(folder)
@@ -187,6 +194,14 @@ def _toml_files(folder: Path) -> list[Path] | None:
             return None
         found += [Path(directory, name) for name in names if name.endswith(".toml")]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of one that cannot be looked at, which is told when it is read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _bytes(path: Path, problems: list[Problem]) -> bytes:

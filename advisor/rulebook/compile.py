@@ -6,6 +6,8 @@ where(unknown, a, b) is unknown; known(x) is always 0 or 1. Truth is 1.0, falseh
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -125,18 +127,29 @@ def _total(function: np.ufunc, parts: tuple[Closure, ...], none: float) -> Closu
         there, unknown = nowhere, nowhere  # rows with an operator so far, rows that cannot be told
         for condition, part in pairs:
             test = condition(frame)
-            unsaid = np.isnan(test)
-            if unsaid.any():
-                unknown = unknown | unsaid
-            holds = (test != 0) & ~unsaid
-            if not holds.any():
-                continue
+            holds: npt.NDArray[np.bool_] | None = None  # everywhere
+            if test.size == 1:
+                said = test.item()
+                if said != said:  # noqa: PLR0124 - NaN is not itself
+                    unknown = unknown | everywhere
+                    continue
+                if said == 0:
+                    continue
+            else:
+                unsaid = np.isnan(test)
+                if unsaid.any():
+                    unknown = unknown | unsaid
+                holds = (test != 0) & ~unsaid
+                if not holds.any():
+                    continue
+                if holds.all():
+                    holds = None
             value = part(frame)
             if there is everywhere:
                 value = function(total, value)
             elif there is not nowhere:
                 value = np.where(there, function(total, value), value)
-            if holds.all():
+            if holds is None:
                 total, there = value, everywhere
             else:
                 total = np.where(holds, value, total)
@@ -179,20 +192,35 @@ def _rows_of(flags: list[Array]) -> Rows:
     return found or -1
 
 
+TRUE, FALSE, UNKNOWN = (np.asarray(value) for value in (1.0, 0.0, np.nan))
+for _shared in (TRUE, FALSE, UNKNOWN):
+    _shared.flags.writeable = False
+
+
 def _unknown_where(unknown: npt.NDArray[np.bool_], values: npt.NDArray[np.generic]) -> Array:
     if unknown.any():
         return np.where(unknown, np.nan, values)
     return np.asarray(values, dtype=np.float64)
 
 
-def _comparison(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+def _comparison(ufunc: np.ufunc, plain: Callable[[float, float], bool]) -> Callable[[Array, Array], Array]:
     def compare(a: Array, b: Array) -> Array:
+        if a.size == 1 and b.size == 1:  # a fifth of the time
+            x, y = a.item(), b.item()
+            if x != x or y != y:  # noqa: PLR0124 - NaN is not itself
+                return UNKNOWN
+            return TRUE if plain(x, y) else FALSE
         return _unknown_where(np.isnan(a) | np.isnan(b), ufunc(a, b))
 
     return compare
 
 
 def _and(a: Array, b: Array) -> Array:
+    if a.size == 1 and b.size == 1:
+        x, y = a.item(), b.item()
+        if x == 0 or y == 0:
+            return FALSE
+        return UNKNOWN if x != x or y != y else TRUE  # noqa: PLR0124
     if not np.isnan(a + b).any():  # mostly all is known, and that is found out in half the time
         return np.asarray((a != 0) & (b != 0), dtype=np.float64)
     false = (a == 0) | (b == 0)
@@ -200,6 +228,11 @@ def _and(a: Array, b: Array) -> Array:
 
 
 def _or(a: Array, b: Array) -> Array:
+    if a.size == 1 and b.size == 1:
+        x, y = a.item(), b.item()
+        if (x and x == x) or (y and y == y):  # noqa: PLR0124
+            return TRUE
+        return UNKNOWN if x != x or y != y else FALSE  # noqa: PLR0124
     if not np.isnan(a + b).any():
         return np.asarray((a != 0) | (b != 0), dtype=np.float64)
     unknown_a, unknown_b = np.isnan(a), np.isnan(b)
@@ -208,15 +241,23 @@ def _or(a: Array, b: Array) -> Array:
 
 
 def _not(a: Array) -> Array:
+    if a.size == 1:
+        x = a.item()
+        return UNKNOWN if x != x else TRUE if x == 0 else FALSE  # noqa: PLR0124
     return _unknown_where(np.isnan(a), a == 0)
 
 
 def _known(a: Array) -> Array:
+    if a.size == 1:
+        return FALSE if math.isnan(a.item()) else TRUE
     return np.asarray(~np.isnan(a), dtype=np.float64)
 
 
 def _power(a: Array, b: Array) -> Array:
     # In IEEE 754 nan**0 and 1**nan are 1; here an unknown stays unknown.
+    if a.size == 1 and b.size == 1:
+        known = not (math.isnan(a.item()) or math.isnan(b.item()))
+        return np.asarray(np.power(a, b)) if known else UNKNOWN
     return _unknown_where(np.isnan(a) | np.isnan(b), np.power(a, b))
 
 
@@ -251,10 +292,10 @@ _TWO: dict[str, Callable[[Array, Array], Array]] = {
     "/": np.divide,
     "//": np.floor_divide,
     "**": _power,
-    "<": _comparison(np.less),
-    "<=": _comparison(np.less_equal),
-    ">": _comparison(np.greater),
-    ">=": _comparison(np.greater_equal),
-    "==": _comparison(np.equal),
-    "!=": _comparison(np.not_equal),
+    "<": _comparison(np.less, operator.lt),
+    "<=": _comparison(np.less_equal, operator.le),
+    ">": _comparison(np.greater, operator.gt),
+    ">=": _comparison(np.greater_equal, operator.ge),
+    "==": _comparison(np.equal, operator.eq),
+    "!=": _comparison(np.not_equal, operator.ne),
 }

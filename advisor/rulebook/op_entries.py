@@ -31,7 +31,15 @@ from advisor.units import ONE, Dimension, parse_as, parse_unit
 
 PREFIX = "op_"
 
-LIMITS = {"op_column": 64, "operator": 64, "op_rule": 64, "op_total": 64}
+LIMITS = {
+    "rule": 10_000,
+    "constant": 10_000,
+    "column": 2_000,
+    "op_column": 64,
+    "operator": 64,
+    "op_rule": 64,
+    "op_total": 64,
+}
 """How many there may be, so that a book never holds more than some ten thousand rules."""
 
 

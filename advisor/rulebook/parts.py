@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from advisor.errors import DataError
@@ -238,6 +239,11 @@ class RuleBook:
     operators: Mapping[str, Operator] = field(default_factory=dict)
     op_rules: Mapping[str, Rule] = field(default_factory=dict)
     op_totals: Mapping[str, OpTotal] = field(default_factory=dict)
+
+    @cached_property
+    def remembered(self) -> dict[Any, Any]:
+        """What others work out of the book again and again, by a key of their own."""
+        return {}
 
     def unit_of(self, name: str) -> str:
         """The SI unit in which values of a column, flag, constant or quantity are kept."""

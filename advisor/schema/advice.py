@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import model_validator
+
 from advisor.schema.base import SCHEMA_VERSION, Frozen, Notice, Quantity
 from advisor.schema.calibration import Calibration
 from advisor.schema.machine import Machine
+from advisor.schema.packed import unpack
 from advisor.schema.plan import Plan
 
 
@@ -30,6 +35,8 @@ class Recipe(Frozen):
     numbers: dict[str, float] = {}  # lora_rank, image_size, …
     source: str = ""
     stated: tuple[str, ...] = ()  # fields that the user gave by flags; the rest is assumed
+    stack: str = ""  # the family of programs that trains, where it is stated
+    program: str = ""  # and the program, as rules/evidence/programs.toml names it
 
 
 class Workload(Frozen):
@@ -131,7 +138,7 @@ class Versions(Frozen):
 
 
 class Advice(Frozen):
-    """The answer with everything behind it; what `advice.json` holds."""
+    """The answer with everything behind it; what `advice.json` holds, there in the short form of `packed`."""
 
     schema_version: int = SCHEMA_VERSION
     stage: str = "started"  # probed, calibrating, calibrated, complete
@@ -146,3 +153,9 @@ class Advice(Frozen):
     accelerators: tuple[Accelerator, ...] = ()  # catalogue entries the estimates and comparisons name
     trace: dict[str, tuple[TraceStep, ...]] = {}
     notices: tuple[Notice, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpacked(cls, raw: Any) -> Any:
+        """Files hold the short form; both are read."""
+        return unpack(raw) if isinstance(raw, dict) else raw

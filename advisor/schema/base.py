@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a stored file can no longer be read by older code; `data.advice` migrates upwards."""
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
 from advisor.search.here import choices, input_notes
-from advisor.search.inputs import of_set_up, of_workload
+from advisor.search.inputs import of_set_up, of_workload, on_device
 from advisor.search.layouts import (
     DEVICE_COUNTS,
     Index,
@@ -78,6 +78,7 @@ def estimates_catalogue(
         table.take([candidate.row for candidate in kept]),
         [jobs[candidate.workload].model.id for candidate in kept],
         [devices[candidate.accelerator].id for candidate in kept],
+        [jobs[candidate.workload].recipe.program for candidate in kept],
     )
     small = near.table
     ranges = evaluate_ranges(book, small, WANTED)
@@ -133,6 +134,10 @@ class _Space:
                     columns |= flags(name, values, listed, pick)
                 else:
                     columns[name] = numbers(listed)[pick]
+        pairs = [on_device(job, device) for job in self.job_inputs for device in self.device_inputs]
+        words = [str(pair.values.get("stack")) for pair in pairs]
+        pick = self.job * len(self.devices) + self.device
+        columns |= flags("stack", self.book.columns["stack"].values, words, pick)
         counts = np.array(DEVICE_COUNTS, dtype=np.float64)[self.count]
         columns["devices"] = counts
         columns["micro_batch"] = numbers([layout.micro_batch for layout in self.layouts])[self.layout]
@@ -183,7 +188,7 @@ class _Space:
         layout = self.layouts[int(self.layout[candidate.row])]
         devices = DEVICE_COUNTS[int(self.count[candidate.row])]
         job, device = self.job_inputs[candidate.workload], self.device_inputs[candidate.accelerator]
-        return job.update(device).update(of_set_up(layout, devices))
+        return on_device(job, device).update(of_set_up(layout, devices))
 
     def told(self, candidates: Sequence[Candidate], corrected: Table | None = None) -> Table:
         """A fully evaluated table of candidates that knows where its columns come from.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from advisor.errors import UserError
 from advisor.estimate.inputs import Inputs
-from advisor.schema import Kind, Workload
+from advisor.schema import Kind, Recipe, Workload
 
 TEXT_FAMILIES = ("decoder", "moe", "encoder", "encoder_decoder", "size_only")
 BLOCKS = (*TEXT_FAMILIES, "vit")
@@ -50,6 +50,12 @@ class Stated:
     def degrees(self) -> bool:
         """Whether the user says anything of how the network is cut."""
         return any(getattr(self, name) is not None for name in _DEGREES)
+
+    def of_recipe(self, recipe: Recipe) -> Stated:
+        """With the program that the workload states."""
+        if self.stack is not None or not recipe.stack:
+            return self
+        return replace(self, stack=recipe.stack, program=recipe.program)
 
     def columns(self) -> dict[str, float | str]:
         """Columns of the rules that no search chooses."""
@@ -106,7 +112,7 @@ class SetUp:
             found.put(name, told, Kind.stated, "flags")
         return found
 
-    def words(self) -> dict[str, str]:
+    def words(self, stated: Stated = NOTHING_STATED) -> dict[str, str]:
         """What was chosen, as words for a reader."""
         found = {"dp": f"{self.replicas:g}"} if self.devices > 1 else {}
         found |= {name: str(getattr(self, name)) for name in _DEGREES if getattr(self, name) > 1}
@@ -114,7 +120,7 @@ class SetUp:
         found |= {"sharding": self.sharding} if self.devices > 1 else {}
         found["recompute"] = self.recompute
         found |= {"offload": self.offload} if self.offload != "none" else {}
-        return found | {"stack": self.stack}
+        return found | {"stack": self.stack} | ({"program": stated.program} if stated.program else {})
 
 
 def joined(job: Inputs, place: Inputs, set_up: SetUp, stated: Stated = NOTHING_STATED) -> Inputs:

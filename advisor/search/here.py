@@ -24,7 +24,7 @@ from advisor.schema import (
     TraceStep,
     Workload,
 )
-from advisor.search.inputs import of_cpu, of_device, of_workload
+from advisor.search.inputs import of_cpu, of_device, of_workload, on_device
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.nearby import with_neighbours
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
@@ -83,6 +83,7 @@ def estimates_here(  # noqa: PLR0913, PLR0917 - what is known, one by one
         table.take(chosen),
         [rows[index].workload.model.id for index in chosen],
         [rows[index].place.target.accelerator_id for index in chosen],
+        [rows[index].workload.recipe.program for index in chosen],
     )
     kept = evaluate(book, near.table)
     ranges = evaluate_ranges(book, kept, wanted)
@@ -212,7 +213,7 @@ def _rows(book: RuleBook, workloads: Sequence[Workload], places: Sequence[Place]
                 own.put(
                     "sharding", "fsdp" if several else "none", Kind.assumed, "states cut over all devices"
                 )
-                inputs = known_only(book, base.update(place.inputs).update(own))
+                inputs = known_only(book, on_device(base, place.inputs).update(own))
                 rows.append(_Row(workload, place, layout, inputs))
     return rows
 

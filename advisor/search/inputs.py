@@ -58,8 +58,21 @@ def of_workload(workload: Workload) -> Inputs:
         horizon = recipe.source if workload.id == "own" else "horizon of the workload"
         found.put("deadline_s", workload.deadline_days * units.DAY_S, Kind.assumed, horizon)
     found.put("effort", "ordinary", Kind.assumed, "a stock trainer, as most people run it")
-    found.put("stack", "torch", Kind.assumed, "a stock trainer, as most people run it")
+    if recipe.stack:
+        found.put("stack", recipe.stack, Kind.stated, "flags")
+    else:
+        found.put("stack", PLAIN_STACK, Kind.assumed, "a stock trainer, as most people run it")
     return found
+
+
+def on_device(job: Inputs, device: Inputs) -> Inputs:
+    """Network, recipe and device; the device's own program where none is stated."""
+    row = job.update(device)
+    if row.sources.get("stack", ("", ""))[0] != Kind.stated.value:
+        stack = usual_stack(device)
+        told = "a stock trainer, as most people run it" if stack == PLAIN_STACK else "what such devices run"
+        row.put("stack", stack, Kind.assumed, told)
+    return row
 
 
 def of_set_up(layout: Layout, devices: int) -> Inputs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from advisor.data.programs import KIND
 from advisor.estimate import Table, evaluate
 from advisor.estimate.features import QUANTITIES, sizes_of, words_of
 from advisor.neighbours import Told
@@ -55,17 +56,19 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
     table: Table,
     networks: Sequence[str],
     devices: Sequence[str],
-    program: str = "",
+    programs: Sequence[str] = (),
 ) -> Nearby:
     """The table with the column `neighbour_factor` and its 80 % range; as it is without `published`.
 
-    `networks` are preset ids, `devices` catalogue ids, one for each row; `program` is who trains, as
-    published runs name it. Rules that do not know the column (a user's own) get no correction.
+    `networks` are preset ids, `devices` catalogue ids, one for each row; `programs` who trains, as
+    published runs name it ("" or none: not known). Rules that do not know the column (a user's own) get no
+    correction.
     """
     if published is None or FACTOR not in book.columns or not table.rows:
         return Nearby(table)
     known = evaluate(book, table, QUANTITIES, keep_all=False)
-    words = words_of(known, [program] * table.rows, networks, devices)
+    named = [KIND + program if program else "" for program in programs] or [""] * table.rows
+    words = words_of(known, named, networks, devices)
     told = published.tell(words, sizes_of(known))
     low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
     inputs = {name: values for name, values in table.columns.items() if name not in table.computed}

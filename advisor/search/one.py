@@ -18,7 +18,7 @@ from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, check_stated, join
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
-from advisor.search.plan_search import TASTE, TUNED, Found, best_of
+from advisor.search.plan_search import Found, best_of
 from advisor.search.plan_set_ups import CUT_STACK
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
@@ -101,18 +101,28 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
     `helps` says what would.
     """
+    stated = stated.of_recipe(workload.recipe)
     check_stated(workload, place.target.devices, stated)
     chosen, beside = _choose(book, workload, place, stated, published)
     inputs = of_workload(workload)
     row = known_only(book, joined(inputs, place.inputs, chosen, stated))
     near = with_neighbours(
-        book, published, _table(book, row), [workload.model.id], [place.target.accelerator_id], stated.program
+        book,
+        published,
+        _table(book, row),
+        [workload.model.id],
+        [place.target.accelerator_id],
+        [stated.program],
     )
     table = evaluate(book, near.table)
     wanted = _wanted(book, workload)
     ranges = evaluate_ranges(book, table, wanted) | _on_the_calendar(book, near.table)
     estimate = _estimate(book, table, ranges, workload, place, chosen, near)
-    estimate = estimate.model_copy(update={"notes": (*beside, *estimate.notes)})
+    estimate = estimate.model_copy(
+        update={
+            "notes": (*beside, *estimate.notes), "choices": {**estimate.choices, **chosen.words(stated)}
+        }
+    )  # fmt: skip
     helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}
     if traced:
@@ -154,7 +164,6 @@ def _choose(
     least memory is taken.
     """
     site = Site(place.target.accelerator_id, place.inputs)
-    taste = TUNED if stated.effort == "tuned" or stated.stack is not None else TASTE
     nearest: SetUp | None = None
     for wide in (False, True):
         space = Space(
@@ -162,7 +171,7 @@ def _choose(
         )  # fmt: skip
         if not len(space.set_up):
             continue
-        found = best_of(space, published, taste)
+        found = best_of(space, published)
         if len(found.set_up):
             return space.set_ups.row(int(found.set_up[0])), _beside(found)
         if found.fitting or np.isnan(found.least_need[0]):

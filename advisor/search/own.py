@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from advisor.data.catalogue import Catalogue, find_model
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Model, Recipe, Workload
+from advisor.search.grid import Stated
 from advisor.search.recipe import with_details
 from advisor.units import show
 
@@ -33,6 +35,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     precision: str | None = None,
     seq_len: float | None = None,
     batch: float | None = None,
+    stack: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Workload:
     """The workload that flags describe; what they leave open is taken from a reference workload, and said.
@@ -54,6 +57,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
         if value is not None and not value > 0:
             raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
+    who = with_program(Stated(stack=stack), catalogue)
     recipe = like.recipe
     length = float(seq_len) if seq_len is not None else recipe.seq_len
     samples = recipe.samples
@@ -77,8 +81,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
     chosen = method or recipe.method
     numbers = {**recipe.numbers, **beside}
-    if like.model.family != found.family and "native_image_size" in found.numbers:
-        numbers["image_size"] = found.numbers["native_image_size"]
+    numbers, length = _sizes(found, like, numbers, length)
     if chosen in ("lora", "qlora"):
         numbers.setdefault("lora_rank", _lora_rank(catalogue))
     own = Workload(
@@ -90,18 +93,40 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         recipe=Recipe(
             method=chosen,
             precision=precision or recipe.precision,
-            optimizer=recipe.optimizer,
+            optimizer=_optimizer(found, recipe),
             samples=samples,
             seq_len=length,
             global_batch=float(batch) if batch is not None else recipe.global_batch,
             numbers=numbers,
             source=source,
-            stated=stated,
+            stated=(*stated, "stack") if who.stack else stated,
+            stack=who.stack or "",
+            program=who.program,
         ),
         deadline_days=like.deadline_days,
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",
     )
     return with_details(own, details)
+
+
+def _sizes(
+    model: Model, like: Workload, numbers: dict[str, float], length: float | None
+) -> tuple[dict[str, float], float | None]:
+    """Sizes of one sample where flags leave them open: those that the network's own figures are for."""
+    native, sized = model.numbers, dict(numbers)
+    if like.model.id != model.id and "native_image_size" in native:
+        sized["image_size"] = native["native_image_size"]
+    if "native_seq_len" in native and "native_image_size" not in native:
+        sized.pop("image_size", None)
+        length = native["native_seq_len"] if length is None else length
+    if model.family == "encoder_decoder" and length is not None:
+        sized["decoder_seq_len"] = length  # as long as the encoder's
+    return sized, length
+
+
+def _optimizer(model: Model, recipe: Recipe) -> str:
+    """The reference workload's; where that is SGD, it is so for convolutional classifiers alone."""
+    return "adamw" if recipe.optimizer == "sgd" and model.family != "cnn" else recipe.optimizer
 
 
 def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
@@ -135,6 +160,16 @@ def _kind(model: Model) -> str:
 
 def _unit(model: Model) -> str:
     return "images" if _kind(model) == "cnn" else "tokens"
+
+
+def with_program(stated: Stated, catalogue: Catalogue) -> Stated:
+    """What is stated, --stack read as program and its family. Raises UserError for other words."""
+    if stated.stack is None or stated.program:
+        return stated
+    from advisor.data.programs import find_stack
+
+    stack, program = find_stack(stated.stack, catalogue.words.get("stack", ()))
+    return replace(stated, stack=stack, program=program)
 
 
 _PREFERENCE = {

@@ -15,6 +15,7 @@ from advisor.errors import UserError, did_you_mean
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantity, Workload
+from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
 from advisor.search.plan_left import left_out, nearest_miss
 from advisor.search.plan_options import Options
@@ -40,12 +41,13 @@ def plan(
     return plan_traced(book, catalogue, job, limits, published)[0]
 
 
-def plan_traced(
+def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
     book: RuleBook,
     catalogue: Catalogue,
     job: Workload,
     limits: PlanLimits,
     published: Published | None = None,
+    stated: Stated = NOTHING_STATED,
 ) -> tuple[Plan, Trace]:
     """The options that keep all limits, best first, with front, scaling table, and why not the rest.
 
@@ -56,7 +58,7 @@ def plan_traced(
     limits = with_horizon(limits, job)
     devices = asked_for(catalogue, limits)
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
-    found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES)
+    found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES, stated)
     options = Options(book, found, limits, today)
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else nearest_miss(options)

@@ -46,7 +46,7 @@ class Options:
         self.calendar = calendar_of(book, table)
         self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
         self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
-        wanted = ("packages", "power_w", "step_s", "memory_bytes", *_OWNED)
+        wanted = ("packages", "power_w", "optimizer_step_s", "memory_bytes", *_OWNED)
         self.told: Mapping[str, Array] = evaluate(book, table, wanted, keep_all=False).columns
         self.device: Index = found.device
         self.counts = found.space.set_ups["devices"][found.set_up]
@@ -146,14 +146,14 @@ class Options:
         """A row with everything that is said of it."""
         entry, count = self.entry(row), int(self.counts[row])
         packages = float(self.told["packages"][row])
-        deadline = self.limits.deadline_days
+        deadline, space = self.limits.deadline_days, self.found.space
         chance = None if deadline is None else float(self.calendar.chance(deadline * DAY_S)[row])
         return PlanOption(
             accelerator_id=entry.id,
             label=_label(entry, count, packages),
             devices=count,
             packages=packages,
-            choices=self.found.space.set_ups.row(int(self.found.set_up[row])).words(),
+            choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated),
             quantities=self._quantities(row),
             chance=chance,
             price_note=self._price_note(entry),
@@ -182,9 +182,11 @@ class Options:
             found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
         source = self.found.space.device_inputs[int(self.device[row])].sources["hw_purchase"][1]
         found["purchase_usd"] = found["purchase_usd"].model_copy(update={"source": source})
-        for name in ("power_w", "step_s", "memory_bytes"):
+        for name, given in (
+            ("power_w", "power_w"), ("step_s", "optimizer_step_s"), ("memory_bytes", "memory_bytes"),
+        ):  # fmt: skip
             reason = f"no TDP of the {entry.title} is published"
-            found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
+            found[name] = _one(self.told[given], row, self.book.unit_of(given), reason)
         if entry.rent is not None:
             price = self.found.space.device_inputs[int(self.device[row])].sources["hw_price"][1]
             found["rent_usd"] = found["rent_usd"].model_copy(update={"source": price})

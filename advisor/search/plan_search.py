@@ -14,6 +14,7 @@ from advisor.neighbours import Told
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Workload
+from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import Nearby, with_neighbours
 from advisor.search.plan_product import Array, kinds
@@ -74,17 +75,19 @@ def search(  # noqa: PLR0913, PLR0917 - what is asked
     devices: Sequence[Accelerator],
     published: Published | None = None,
     most: int = MAX_DEVICES,
-    taste: Taste = TASTE,
+    stated: Stated = NOTHING_STATED,
+    taste: Taste | None = None,
 ) -> Found:
     """The best layout of each accelerator and count, corrected by published runs near it, with ranges."""
-    return best_of(Space(book, job, devices, most), published, taste)
+    return best_of(Space(book, job, devices, most, stated=stated), published, taste)
 
 
-def best_of(space: Space, published: Published | None = None, taste: Taste = TASTE) -> Found:
+def best_of(space: Space, published: Published | None = None, taste: Taste | None = None) -> Found:
     """The best layout of each site and count: of those that fit the fastest, or a plainer one as good."""
-    book = space.book
-    memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
-    share = memory / space.product.on_device("memory_usable")[space.device]
+    book, told = space.book, space.stated
+    if taste is None:  # whoever names a program or tunes gains by what a stock trainer does not do
+        taste = TUNED if told.effort == "tuned" or told.stack is not None else TASTE
+    share = shares_of(space)
     least_need, least_at = _least(space, share)
     fits = share <= 1
     device, set_up = space.device[fits], space.set_up[fits]
@@ -94,14 +97,16 @@ def best_of(space: Space, published: Published | None = None, taste: Taste = TAS
     lean = share[fits] <= LEAN * _least_of(2 * groups + offloads, share[fits])
     preferred = prefer(np.where(sure, 0.0, np.where(lean, 1.0, 2.0)) + 3.0 * offloads, groups)
     device, set_up, sure = device[preferred], set_up[preferred], sure[preferred]
-    time = space.product.evaluate(("time_s",), device, set_up)["time_s"]
+    used, at = np.unique(set_up, return_inverse=True)
+    time = space.of(used).evaluate(("time_s",), device, at)["time_s"]
     timed = np.zeros(len(space.sites), dtype=bool)
     timed[device[~np.isnan(time)]] = True
     kept = near_best(space, device, set_up, time, taste)
     device, set_up, sure = device[kept], set_up[kept], sure[kept]
     near = with_neighbours(
         book, published, inputs_of(space, device, set_up),
-        [space.job.model.id] * len(kept), [space.sites[row].id for row in device], space.stated.program,
+        [space.job.model.id] * len(kept), [space.sites[row].id for row in device],
+        [space.stated.program] * len(kept),
     )  # fmt: skip
     corrected = evaluate(book, near.table, ("calendar_s",), keep_all=False).columns["calendar_s"]
     groups = group_of(space, device, set_up)
@@ -114,6 +119,30 @@ def best_of(space: Space, published: Published | None = None, taste: Taste = TAS
     )  # fmt: skip
 
 
+def shares_of(space: Space) -> Array:
+    """The share of its device's memory that each pair needs; infinite where a smaller micro-batch needs all.
+
+    A larger micro-batch never needs less, so of layouts that differ in it alone the smallest is asked first.
+    """
+    device, set_up, found = space.device, space.set_up, space.set_ups
+    usable = space.product.on_device("memory_usable")
+    alike = kinds([found["alike"], found["stack"]], len(found))[set_up]
+    pairs = device * (int(alike.max(initial=0)) + 1) + alike
+    micro = found["micro_batch"][set_up]
+    least = micro == _least_of(pairs, micro)
+    share = np.full(len(device), np.inf)
+
+    def ask(rows: Index) -> None:
+        memory = space.product.evaluate(("memory_bytes",), device[rows], set_up[rows])["memory_bytes"]
+        share[rows] = memory / usable[device[rows]]
+
+    ask(np.flatnonzero(least))
+    out = np.full(int(pairs.max(initial=0)) + 1, np.inf)
+    out[pairs[least]] = share[least]
+    ask(np.flatnonzero(~least & (out[pairs] <= 1)))
+    return np.where(np.isnan(out[pairs]), np.nan, share)
+
+
 def _told_of(near: Nearby, rows: Index) -> Told | None:
     told = near.told
     if told is None:
@@ -123,8 +152,10 @@ def _told_of(near: Nearby, rows: Index) -> Told | None:
 
 def surely_fits(space: Space, device: Index, set_up: Index) -> Mask:
     """Whether the upper end of the memory's range fits too."""
-    needed = space.worst.evaluate(("memory_bytes",), device, set_up)["memory_bytes"]
-    return np.asarray(needed <= space.worst.on_device("memory_usable")[device])
+    used, at = np.unique(set_up, return_inverse=True)
+    worst = space.of(used, "pessimistic")
+    needed = worst.evaluate(("memory_bytes",), device, at)["memory_bytes"]
+    return np.asarray(needed <= worst.on_device("memory_usable")[device])
 
 
 def prefer(rank: Array, groups: Index) -> Mask:
@@ -207,7 +238,8 @@ def near_best(space: Space, device: Index, set_up: Index, time: Array, taste: Ta
         good = time[near] <= taste.simpler * _least_of(alike, time[near])
         near, alike = near[good], alike[good]
         kept.append(near[_first_plainest(space, set_up[near], alike, time[near])])
-    return np.asarray(np.unique(np.concatenate(kept)))
+    # with its index: without, numpy loads its masked arrays, which takes longer than all of this
+    return np.asarray(np.unique(np.concatenate(kept), return_index=True)[0])
 
 
 def inputs_of(space: Space, device: Index, set_up: Index) -> Table:

@@ -16,17 +16,17 @@ from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 
 TENSOR = (1, 2, 4, 8)
-PIPELINE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-INTERLEAVED = (1, 2, 3, 4, 5, 6)
+PIPELINE = (1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 16, 24, 32)
+INTERLEAVED = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 """Of those that part the blocks evenly, one and the most are tried: what lies between is slower than the most
 by the rules of time and needs more memory than either by those of memory. (Large published runs interleave up
-to six times: arXiv:2104.04473, arXiv:2407.21783.)"""
+to twelve times: Nemotron 4 340B in NVIDIA/dgxc-benchmarking.)"""
 
-CONTEXT = (1, 2, 4, 8)
+CONTEXT = (1, 2, 4, 8, 16)
 EXPERT = (1, 2, 4, 8, 16, 32, 64)
-LONG_SEQUENCE = 16_384
-"""Tokens from which one sequence is worth sharing: published runs with context parallelism train on
-sequences this long or longer (arXiv:2407.21783 section 3.3.2: 131,072; arXiv:2310.01889)."""
+OWN_TOKENS = 4096
+"""Tokens of a sequence that each device of a context-parallel group has at least: published runs cut 8,192 in
+two (Llama 3.1 70B in NVIDIA/dgxc-benchmarking) and 131,072 in sixteen (arXiv:2407.21783 section 3.3.2)."""
 
 LARGEST_TEXT, LARGEST_IMAGES = 64, 1024
 """Samples of one pass on one device."""
@@ -56,7 +56,7 @@ _ZERO1, _ZERO2, _FSDP, _HSDP = (SHARDINGS.index(word) for word in ("zero1", "zer
 class SetUps:
     """Columns of equal length: numbers, and codes into the words of CODES and `stacks`."""
 
-    columns: Mapping[str, Array]
+    columns: Mapping[str, Array]  # and "alike": equal where only the micro-batch differs
     stacks: tuple[str, ...] = (PLAIN_STACK, CUT_STACK)
 
     def __len__(self) -> int:
@@ -127,6 +127,9 @@ def set_ups(
     shape = np.broadcast_shapes(*(axis.shape for axis in axes))
     at = np.nonzero(np.broadcast_to(keep, shape))
     columns = {name: np.broadcast_to(axis, shape)[at] for name, axis in grid.items()}
+    place = list(grid).index("micro_batch")
+    rest = tuple(np.zeros_like(one) if axis == place else one for axis, one in enumerate(at))
+    columns["alike"] = np.ravel_multi_index(rest, shape).astype(np.float64)
     if stated.stack is not None:
         return SetUps({**columns, "stack": np.zeros(len(at[0]))}, (stated.stack,))
     cut = (columns["tp"] > 1) | (columns["pp"] > 1) | (columns["ep"] > 1)
@@ -145,14 +148,14 @@ def _choices(job: Workload, stated: Stated, *, wide: bool) -> dict[str, Sequence
     model, recipe = job.model, job.recipe
     layers, heads, experts = (model.numbers.get(name) for name in ("layers", "heads", "experts"))
     cut = model.family in (BLOCKS if wide else CUT_FAMILIES)
-    long = (recipe.seq_len or 0) >= LONG_SEQUENCE
+    longest = (recipe.seq_len or 0) / OWN_TOKENS
     adapters = recipe.method in ("lora", "qlora")
     blocks, free = model.family in BLOCKS, stated.sharding is None and not stated.degrees
     found: dict[str, Sequence[float]] = {
         "tp": [n for n in TENSOR if n == 1 or (cut and (heads is None or heads % n == 0))],
         "pp": [n for n in PIPELINE if n == 1 or (cut and (layers is None or layers >= n))],
         "vpp": INTERLEAVED if cut and layers else [1],
-        "cp": [n for n in CONTEXT if n == 1 or (cut and long)],
+        "cp": [n for n in CONTEXT if n == 1 or (cut and n <= longest)],
         "ep": [n for n in EXPERT if n == 1 or (model.family == "moe" and experts and experts % n == 0)],
         "micro_batch": _micro_batches(job),
         "sharding": [0, _FSDP, _HSDP] if adapters and not wide else range(len(SHARDINGS)),

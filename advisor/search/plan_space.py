@@ -15,7 +15,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Workload
 from advisor.search.grid import NOTHING_STATED, Stated, joined
 from advisor.search.inputs import PLAIN_STACK, of_workload
-from advisor.search.layouts import Index, flags, numbers
+from advisor.search.layouts import Index, Mask, flags, numbers
 from advisor.search.plan_product import Array, Product
 from advisor.search.plan_set_ups import CODES, NUMBERS, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
@@ -53,7 +53,7 @@ class Space:
     ) -> None:
         self.book, self.job = book, job
         self.sites = tuple(one if isinstance(one, Site) else site_of(one) for one in sites)
-        self.stated, self.wide, self.counts_given = stated, wide, counts is not None
+        self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
         self.job_inputs = known_only(book, of_workload(job))
         self.device_inputs = [known_only(book, site.inputs) for site in self.sites]
         product = Product(book, {}, self._device_table(), Table(0, {}))
@@ -63,11 +63,16 @@ class Space:
         self.limits = np.where(mobile, np.fmin(self.limits, 1.0), self.limits)
         largest = float(np.nanmax(self.limits, initial=1.0))
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
-        self.set_ups = set_ups(job, tried, stated, wide=wide)
+        self.set_ups = set_ups(job, tried, self.stated, wide=wide)
         self.device, self.set_up = self._with_own_stacks(*self._pairs())
-        tables = (self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups))
-        self.product = Product(book, *tables)
-        self.worst = Product(book, *tables, scenario="pessimistic")
+        self._tables = (self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups))
+        self.product = Product(book, *self._tables)
+
+    def of(self, set_ups: Index, scenario: str = "middle") -> Product:
+        """The product with these set-ups alone, in this order."""
+        job, devices, every = self._tables
+        columns = {name: values[set_ups] for name, values in every.columns.items()}
+        return Product(self.book, job, devices, Table(len(set_ups), columns), scenario)
 
     @property
     def devices(self) -> tuple[Accelerator, ...]:
@@ -109,33 +114,41 @@ class Space:
 
     def _pairs(self) -> tuple[Index, Index]:
         """Pairs within each device's published scale, domain and own counts, ordered by device."""
-        found = self.set_ups
-        counts, inside = found["devices"], found["tp"] * found["cp"]
-        alone = (inside == 1) & (found["pp"] == 1) & (found["ep"] == 1)
-        offloads, hybrid = found["offload"] > 0, found["sharding"] == found.code("sharding", "hsdp")
-        free = self.wide or self.stated.cuts  # the user's own cuts hold over cards too
-        chosen = []
+        chosen: list[Index] = []
+        known: dict[tuple[float | bool, ...], Index] = {}  # many devices are alike in what counts here
         for row, site in enumerate(self.sites):
             domain = self.domains[row] if self.domains[row] >= 1 else 1.0
-            keep = inside <= (max(domain, _USUAL_DOMAIN) if self.wide else math.inf if free else domain)
-            if not self.counts_given:
-                keep &= counts <= (self.limits[row] if self.limits[row] >= 1 else 1.0)
-                keep &= _usual(counts, domain)
-                # whole packages are rented and bought
-                keep &= counts % site.per_package == 0
-            if site.stack != PLAIN_STACK or site.card:  # Megatron's copies are no other layout there
-                keep &= ~alone | (found["stack"] != 1) | (self.stated.stack is not None)
-            if (
-                site.card and not free
-            ):  # one published run alone cuts a network over cards: too few to lend from
-                keep &= alone
-            if self.stated.offload is None:
-                keep &= ~offloads | site.offloads
-            if self.stated.sharding is None:  # within one domain it is the same as fsdp
-                keep &= ~hybrid | ((domain > 1) & (counts > domain))
-            chosen.append(np.flatnonzero(keep))
+            limit = self.limits[row] if self.limits[row] >= 1 else 1.0
+            own = site.stack != PLAIN_STACK
+            key = (domain, limit, site.per_package, site.card, site.offloads, own)
+            if key not in known:
+                known[key] = np.flatnonzero(self._sensible(site, domain, limit))
+            chosen.append(known[key])
         device_of = np.repeat(np.arange(len(self.sites)), [len(rows) for rows in chosen])
         return device_of, np.concatenate([*chosen, np.zeros(0, dtype=np.int64)])
+
+    def _sensible(self, site: Site, domain: float, limit: float) -> Mask:
+        """Set-ups that make sense on such a device."""
+        found, stated = self.set_ups, self.stated
+        counts, alone = found["devices"], found.parts == 1
+        free = self.wide or stated.cuts  # the user's own cuts hold over cards too
+        inside = max(domain, _USUAL_DOMAIN) if self.wide else math.inf if free else domain
+        # matrices are shared within a domain, sequences passed on between two (Llama 3.1 405B of
+        # NVIDIA/dgxc-benchmarking); over more the rules of time would take the network for a link
+        keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= 2 * inside)
+        if not self.counts_given:
+            # whole packages are rented and bought
+            keep &= (counts <= limit) & _usual(counts, domain) & (counts % site.per_package == 0)
+        if site.stack != PLAIN_STACK or site.card:  # Megatron's copies are no other layout there
+            keep &= ~alone | (found["stack"] != 1) | (stated.stack is not None)
+        if site.card and not free:  # one published run alone cuts a network over cards: too few
+            keep &= alone
+        if stated.offload is None and not site.offloads:
+            keep &= found["offload"] == 0
+        if stated.sharding is None:  # within one domain it is the same as fsdp
+            hybrid = found["sharding"] == found.code("sharding", "hsdp")
+            keep &= ~hybrid | ((domain > 1) & (counts > domain))
+        return np.asarray(keep)
 
     def _with_own_stacks(self, device: Index, set_up: Index) -> tuple[Index, Index]:
         """The pairs with set-ups of the devices' own programs, where PyTorch and Megatron are not theirs."""

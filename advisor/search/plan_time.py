@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from advisor.estimate import SCENARIOS, Range, Table, evaluate, evaluate_ranges
 from advisor.rulebook import RuleBook
 from advisor.search.plan_product import Array
 
-_Z80 = NormalDist().inv_cdf(0.9)  # standard deviations to either end of an 80 % range
+_Z80 = 1.2815515655446008  # standard deviations to either end of an 80 % range: NormalDist().inv_cdf(0.9)
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,16 @@ class Calendar:
 
     def at(self, probability: float) -> Array:
         """What a run keeps to with this probability."""
+        from statistics import NormalDist
+
         z = NormalDist().inv_cdf(probability)
         end = self.high if z >= 0 else self.low
         return np.asarray(self.median * (end / self.median) ** (abs(z) / _Z80))
 
     def chance(self, deadline_s: float) -> Array:
         """The probability of ending before the deadline; unknown where the time is."""
+        from statistics import NormalDist
+
         late = np.log(deadline_s / self.median)
         spread = np.where(late >= 0, np.log(self.high / self.median), np.log(self.median / self.low)) / _Z80
         z = late / np.maximum(spread, 1e-9)

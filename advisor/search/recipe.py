@@ -13,8 +13,9 @@ _SCORED = ("decoder", "moe", "encoder_decoder", "size_only")
 _ADAPTERS = ("lora", "qlora")
 _LATENT_SCALE = 8.0  # of the autoencoders of Stable Diffusion, SDXL, FLUX and DiT (arXiv:2112.10752)
 _LARGEST_EDGE = 65_536
-_MOST_FRAMES = 65_536
-_MOST_COPIES = 16
+_LIMITS = {
+    "ema": (0, 16), "image_size": (1, _LARGEST_EDGE), "frames": (1, 65_536), "decoder_seq_len": (1, 10**8),
+}  # fmt: skip
 
 WORDS: Mapping[str, Mapping[str, float]] = {
     "loss": {"plain": 0.0, "chunked": 0.5, "fused": 1.0},
@@ -33,7 +34,7 @@ COLUMNS: Mapping[str, str] = {
     "channels_last": "channels_last", "image_size": "image_size", "frames": "frames",
     "cached_latents": "cached_latents", "cached_text": "cached_text", "fp8_weights": "weights_8bit",
     "step_in_backward": "step_in_backward", "offload_activations": "offload_activations",
-    "fused_kernels": "fused_kernels",
+    "fused_kernels": "fused_kernels", "decoder_seq_len": "decoder_seq_len",
 }  # fmt: skip
 """Flag (as a Python name) -> column of rules/columns.toml."""
 
@@ -90,10 +91,9 @@ def _number(name: str, value: Any) -> float:
             told = f"{flag_of(name)} {str(value)[:40]!r} is none of {', '.join(words)}"
             raise UserError(told, did_you_mean(str(value)[:40], words) or "Give one of them.")
         return found
-    limit = {"ema": _MOST_COPIES, "image_size": _LARGEST_EDGE, "frames": _MOST_FRAMES}.get(name, 1)
+    low, limit = _LIMITS.get(name, (0, 1))
     number = float(value)
-    if not 0 <= number <= limit or (name in ("image_size", "frames") and number < 1):
-        low = 1 if name in ("image_size", "frames") else 0
+    if not low <= number <= limit:
         raise UserError(f"{flag_of(name)} {value} is not between {low} and {limit}", "Give such a number.")
     return number
 
@@ -134,6 +134,7 @@ _ABOUT: Mapping[str, Callable[[Workload], str]] = {
     "loss": _is_family(_SCORED, "networks that score tokens against a vocabulary"),
     "attention": _is_family(_BLOCKS, "networks of transformer blocks"),
     "sequence_parallel": _is_family(_BLOCKS, "networks of transformer blocks"),
+    "decoder_seq_len": _is_family(("encoder_decoder",), "networks with an encoder and a decoder"),
     "channels_last": _is_convolutional,
     "image_size": _has_image,
     "frames": _is_video,

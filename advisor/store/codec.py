@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,7 +38,7 @@ from advisor.schema import Model, Recipe, Workload
 from advisor.units.table import Dimension
 
 T = TypeVar("T")
-_TUPLE, _LIST, _DATE, _PATH, _TREE, _DIMENSION, _ARRAY, _FIRST = range(8)
+_TUPLE, _LIST, _DATE, _PATH, _TREE, _DIMENSION, _ARRAY, _WORDS, _CASES, _FIRST = range(10)
 _TYPES: tuple[type[Any], ...] = (
     Accelerator, Case, Column, Constant, Curve, Features, Kernel, Model, Neighbours, OpColumn, OpTotal,
     Operator, Override, Price, Quantity, Recipe, Rule, Term, Workload,
@@ -77,7 +77,10 @@ def _out(value: Any) -> Any:
             raise TypeError(f"a {type(value).__name__} would be read as something else")
         return value
     if isinstance(value, tuple):
-        return [_TUPLE, *map(_out, value)]
+        told = list(map(_out, value))
+        if value and all(type(one) is Case for one in value):
+            return [_CASES, *told]
+        return [_TUPLE if any(type(one) in (list, dict) for one in told) else _WORDS, *told]
     if isinstance(value, list):
         return [_LIST, *map(_out, value)]
     if isinstance(value, Mapping):
@@ -166,6 +169,24 @@ def _array(raw: list[Any]) -> Any:
     return np.frombuffer(b64decode(text), dtype=kind).reshape(shape)
 
 
+class _Cases(Sequence[Case]):
+    """A rule's examples, which only its tests and its manual page read."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: list[Any]) -> None:
+        self._raw = raw
+
+    def __getitem__(self, at: Any) -> Any:
+        return tuple(map(_in, self._raw[1:]))[at]
+
+    def __iter__(self) -> Iterator[Case]:
+        return map(_in, self._raw[1:])
+
+    def __len__(self) -> int:
+        return len(self._raw) - 1
+
+
 _PLAIN: tuple[Callable[[list[Any]], Any], ...] = (
     lambda raw: tuple(map(_in, raw[1:])),
     lambda raw: [_in(one) for one in raw[1:]],
@@ -174,8 +195,10 @@ _PLAIN: tuple[Callable[[list[Any]], Any], ...] = (
     lambda raw: _tree_in(raw[1]),
     _dimension,
     _array,
+    lambda raw: tuple(raw[1:]),
+    _Cases,
 )
-"""By number: tuple, list, date, path, tree, dimension, array."""
+"""By number: tuple, list, date, path, tree, dimension, array, tuple of words or numbers, cases of a rule."""
 
 
 class Entries(Mapping[str, T]):

@@ -90,6 +90,15 @@ def load(key: str) -> Known | None:
 
 def save(key: str, known: Known) -> bool:
     """Keep it for later processes; False where that cannot be."""
+    try:
+        body = _body(known)
+    except TypeError:  # a type that nothing here keeps: then everything is read afresh
+        return False
+    return place.write(_name(key), (key + hashlib.sha256(body).hexdigest()).encode() + body)
+
+
+def _body(known: Known) -> bytes:
+    """A line with the names of all entries, then a line for each."""
     index: dict[str, dict[str, list[str] | None]] = {}
     lines: list[str] = []
     for part, kind in _PARTS:
@@ -105,8 +114,7 @@ def save(key: str, known: Known) -> bool:
             else:
                 names[field.name] = None
                 lines.append(line_of(value))
-    body = "\n".join((json.dumps(index, ensure_ascii=False), *lines)).encode()
-    return place.write(_name(key), (key + hashlib.sha256(body).hexdigest()).encode() + body)
+    return "\n".join((json.dumps(index, ensure_ascii=False), *lines)).encode()
 
 
 def _name(key: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from advisor import __version__
 
-OFF = "HWADVISOR_STORE"
-"""Set to 0, it has everything read afresh and nothing kept."""
+STATED = "HWADVISOR_STORE"
+"""Another folder than the usual one; 0: everything is read afresh and nothing kept."""
 
 NAME = "knowledge-"
 _MOST = 4  # files kept: checkouts and versions that one user goes to and fro between
@@ -20,11 +20,14 @@ _LARGEST = 64 << 20
 
 def folder() -> Path | None:
     """The user's folder for what can be made again; None where there is none, or nothing is to be kept."""
-    if os.name != "posix" or os.environ.get(OFF) == "0":
+    stated = os.environ.get(STATED, "")
+    if os.name != "posix" or stated == "0":
         return None
-    stated = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(stated).is_absolute():
+        return Path(stated)
+    usual = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        base = Path(stated) if Path(stated).is_absolute() else Path.home() / ".cache"
+        base = Path(usual) if Path(usual).is_absolute() else Path.home() / ".cache"
     except RuntimeError:  # no home
         return None
     return base / "hwadvisor" / __version__
@@ -41,12 +44,16 @@ def read(name: str) -> bytes | None:
         handle = os.open(where / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError):
         return None
-    with os.fdopen(handle, "rb") as file:
-        try:
-            told = os.fstat(handle)
-            return file.read() if _own(told, stat.S_ISREG) and told.st_size <= _LARGEST else None
-        except OSError:
+    try:
+        told = os.fstat(handle)
+        if not _own(told, stat.S_ISREG) or told.st_size > _LARGEST:
             return None
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
 def write(name: str, content: bytes) -> bool:

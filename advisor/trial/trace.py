@@ -75,7 +75,9 @@ def trace_network(name: str, flags: TraceFlags, say: Say = lambda _: None) -> Tr
     model = model_of_trace(name, document)
     notes = [f"Batch and loss of the trace: {', '.join(document['inputs'])}; {document['loss']}."]
     if not document["alike"]:
-        notes.append("Its operators differ with the batch: figures between the two batches are a straight line.")
+        notes.append(
+            "Its operators differ with the batch: figures between the two batches are a straight line."
+        )
     return Traced(model, document, (*notes, *map(str, document["notes"])))
 
 
@@ -123,7 +125,9 @@ def _listen(  # noqa: PLR0913, PLR0917 - who, what, until when
                 "If it is not stuck, give it longer with --trace-deadline.",
             ) from error
         if message is None:
-            raise UserError(f"{name}: the tracing process {child.how_it_ended()}", "Run the factory by itself.")
+            raise UserError(
+                f"{name}: the tracing process {child.how_it_ended()}", "Run the factory by itself."
+            )
         event = message["event"]
         if event == "stage":
             doing = str(message["stage"])

@@ -312,3 +312,53 @@ def test_one_estimate_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# ---- details of the recipe ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--loss", "fuzed"), "--loss 'fuzed' is none of plain, chunked, fused"),
+        (("--attention", "flsh"), "Did you mean flash?"),
+        (("--ema", "-1"), "'--ema': -1 is not in the range"),
+        (("--train-only", "9B"), "--train-only 9e+09 is more than the 8.03026e+09 weights"),
+        (("--image-size", "224"), "--image-size 224 says nothing of Llama 3 8B"),
+        (("--accumulate", "3", "--micro-batch", "1"), "3 x --micro-batch 1 x 8 replicas are 24 samples"),
+        (("--optimizer", "adem"), "unknown optimizer 'adem'"),
+        (("--frozen", "below"), "--frozen below needs --train-only"),
+    ],
+)  # fmt: skip
+def test_a_wrong_detail_names_flag_and_value(typed, flags: tuple[str, ...], words: str) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = typed("estimate", *JOB, *HARDWARE, *flags)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.strip().splitlines()) <= 2
+
+
+def test_details_stand_in_a_file_and_in_the_tree(typed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "job.toml"
+    file.write_text(
+        'model = "llama-3-8b"\nmethod = "full"\nema = 1\nloss = "fused"\ntrain-only = "50%"\n'
+        'hardware = "8 x nvidia-h100-sxm5-80gb"\nmicro-batch = 1\nstack = "torch"\nsharding = "fsdp"\n',
+        encoding="utf-8",
+    )
+    for quantity, words in (
+        ("memory_bytes", ("ema_copies = 1", "stated_trained_share = 0.5", "[stated] flags")),
+        ("loss_bytes", ("bytes_loss_fused = 0.5 B",)),
+    ):
+        code, out, err = typed("estimate", "--workload", str(file), "--explain", quantity, "--depth", "12")
+        assert (code, err) == (0, "")
+        assert [word for word in words if word not in out] == []
+
+
+def test_accumulation_makes_the_batch(typed) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = typed(
+        "estimate", "--model", "llama-3-8b", "--method", "full", *HARDWARE, "--micro-batch", "1",
+        "--accumulate", "6", "--json",
+    )  # fmt: skip
+    assert code == 0
+    recipe = json.loads(out)["workloads"][0]["recipe"]
+    assert recipe["global_batch"] == 48
+    assert "global_batch" in recipe["stated"]

@@ -197,3 +197,16 @@ def test_no_field_of_the_machine_is_forgotten():
     }
     harmless = {"host", "python_version"}  # a table of facts, and a version
     assert fields == known | harmless
+
+
+def test_what_is_saved_while_a_scan_grows_is_without_names(tmp_path):
+    from advisor.app import new_folder
+    from advisor.data.advice import Keeper
+
+    folder = new_folder(tmp_path, None)
+    assert folder.name.endswith("-machine")
+    keeper = Keeper(folder / "advice.json", print, redact)
+    for save in (keeper.snapshot, keeper.finish):
+        save(full_of_names())
+        text = keeper.path.read_text(encoding="utf-8")
+        assert "[host]" in text and not [name for name in PLANTED if name.casefold() in text.casefold()]

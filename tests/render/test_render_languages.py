@@ -49,6 +49,8 @@ def said_in_code() -> str:
         found += [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     for path in sorted((ROOT / "rules" / "workloads").glob("*.toml")):
         found += [v for v in tomllib.loads(path.read_text(encoding="utf-8")).values() if isinstance(v, str)]
+    defaults = tomllib.loads((ROOT / "templates" / "request" / "defaults.toml").read_text(encoding="utf-8"))
+    found += [entry[name] for entry in defaults["value"] for name in ("why", "source")]
     return "\0".join(found)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sample
 
-from advisor.data.advice import dump_advice
+from advisor.data.advice import stored_text
 from advisor.errors import MissingLibrary
 from advisor.render import check_pdf_support, fonts, pdf, render_report
 from advisor.render.attach import candidates_csv
@@ -64,7 +64,7 @@ def test_attachment_is_the_advice_itself(full):
     advice, _, reader = full
     assert list(reader.attachments) == ["advice.json", "candidates.csv"]
     attached = reader.attachments["advice.json"][0].decode("utf-8")
-    assert attached == dump_advice(advice)
+    assert attached == stored_text(advice)
     assert Advice.model_validate(json.loads(attached)) == advice
 
 

@@ -86,7 +86,10 @@ def test_data_parallelism_costs_a_copy_of_the_gradients(shipped_book: RuleBook) 
         ({"stack": "megatron", "sharding": "zero1", "precision": "fp16_mixed"}, 2 + 2 + 16 / 8),
         ({"stack": "transformers", "sharding": "zero2", "precision": "bf16_mixed"}, 2 + 2 / 8 + 12 / 8),
         ({"stack": "torch", "sharding": "fsdp", "precision": "bf16_mixed"}, 16 / 8),
-        ({"stack": "torch", "sharding": "none", "precision": "bf16", "optimizer": "adafactor"}, 2 + 2 + 8 / 4096),
+        (
+            {"stack": "torch", "sharding": "none", "precision": "bf16", "optimizer": "adafactor"},
+            2 + 2 + 8 / 4096,
+        ),
         ({"stack": "torch", "sharding": "none", "precision": "fp32", "optimizer": "lion"}, 4 + 4 + 4),
         (
             {"stack": "megatron", "sharding": "zero1", "precision": "bf16_mixed", "tp": 2},

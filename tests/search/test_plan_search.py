@@ -12,10 +12,11 @@ from advisor.published import FILE, Published, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Workload
 from advisor.search import workload_from_flags
+from advisor.search.grid import Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import with_neighbours
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import LEAN, Taste, fastest, group_of, inputs_of, search
+from advisor.search.plan_search import LEAN, Taste, fastest, group_of, inputs_of, search, shares_of
 from advisor.search.plan_set_ups import CODES
 from advisor.search.plan_space import Space
 
@@ -79,7 +80,7 @@ def test_nothing_better_is_lost_than_one_per_cent(
 ) -> None:
     job = job_of(catalogue, model, method)
     devices = [catalogue.accelerators[name] for name in FEW]
-    found = search(book, job, devices, published, 8, Taste(1.0, 1.0))
+    found = search(book, job, devices, published, 8, taste=Taste(1.0, 1.0))
     got = evaluate(book, found.near.table, ("calendar_s",)).columns["calendar_s"]
     space = found.space
     everything = inputs_of(space, space.device, space.set_up)
@@ -177,6 +178,56 @@ def test_published_layouts_of_large_runs_rank_high(  # noqa: PLR0917 - a run's d
 ) -> None:
     job = job_of(catalogue, model, precision="fp16_mixed", seq_len=2048, batch=batch)  # type: ignore[arg-type]
     assert rank_of(book, catalogue, job, name, devices, *layout) <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("model", "devices", "batch", "seq_len", "layout"),
+    [
+        # tp, pp, cp, ep of NVIDIA/dgxc-benchmarking on H100, bf16: all interleaved where there is a pipeline
+        ("llama-3-70b", 128, 256, 8192, (4, 4, 2, 1)),
+        ("llama-3-70b", 2048, 4096, 8192, (4, 4, 2, 1)),
+        ("nemotron-4-340b", 256, 64, 4096, (8, 8, 1, 1)),
+        ("nemotron-4-340b", 1024, 256, 4096, (8, 8, 1, 1)),
+        ("llama-3.1-405b", 2304, 1008, 8192, (8, 9, 2, 1)),
+        ("grok-1", 512, 1024, 8192, (4, 8, 2, 8)),
+    ],
+)
+def test_layouts_that_nvidia_publishes_rank_high(  # noqa: PLR0917 - a run's description
+    book: RuleBook,
+    catalogue: Catalogue,
+    model: str,
+    devices: int,
+    batch: int,
+    seq_len: int,
+    layout: tuple[int, int, int, int],
+) -> None:
+    job = job_of(catalogue, model, precision="bf16_mixed", seq_len=seq_len, batch=batch)  # type: ignore[arg-type]
+    h100 = [catalogue.accelerators[FEW[0]]]
+    space = Space(book, job, h100, counts=[devices], stated=Stated(stack="megatron", program="nemo"))
+    fits = shares_of(space) <= 1
+    found = {key: values[space.set_up] for key, values in space.set_ups.columns.items()}
+    time = space.product.evaluate(("time_s",), space.device, space.set_up)["time_s"]
+    mine = fits & (found["micro_batch"] == 1) & (found["vpp"] > 1)
+    for name, degree in zip(("tp", "pp", "cp", "ep"), layout, strict=True):
+        mine &= found[name] == degree
+    assert mine.any(), "the published layout is among those tried, and fits"
+    assert fits.sum() > 40
+    assert (time[fits] < time[mine].min()).mean() <= 0.2
+
+
+def test_a_larger_micro_batch_is_not_asked_where_a_smaller_needs_too_much(
+    book: RuleBook, catalogue: Catalogue
+) -> None:
+    """The bound drops nothing that fits, and leaves the least need of all as it is."""
+    space = space_of(book, catalogue, job_of(catalogue, "llama-3-8b"), 16)
+    quick = shares_of(space)
+    memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
+    plain = memory / space.product.on_device("memory_usable")[space.device]
+    assert np.isinf(quick).any()
+    np.testing.assert_array_equal(quick <= 1, plain <= 1)
+    for row in range(len(space.sites)):
+        mine = space.device == row
+        assert quick[mine].min() == pytest.approx(plain[mine].min())
 
 
 def test_only_decoders_are_cut(book: RuleBook, catalogue: Catalogue) -> None:

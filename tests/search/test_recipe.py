@@ -177,7 +177,7 @@ def test_images_with_channels_last_are_quicker_and_as_large() -> None:
 
 @pytest.mark.parametrize("model", ["resnet-50", "vit-b-16", "sd-1.5", "dit-xl-2", "swin-t"])
 def test_larger_images_take_more_of_everything(model: str) -> None:
-    small, large = of(model, image_size=256), of(model, image_size=512)
+    small, large = (of(model, image_size=edge, micro_batch=8) for edge in (256, 512))
     for name in ("step_s", "memory_bytes", "activation_bytes", "model_flops_per_sample"):
         assert known(large, name) > known(small, name), name
     if model in ("resnet-50", "sd-1.5"):
@@ -333,3 +333,32 @@ def test_details_are_told_as_stated(knowledge: Knowledge = KNOWN) -> None:
     assert sources["ema_copies"] == sources["image_size"] == ("stated", "flags")
     untouched = workload_from_flags(knowledge.catalogue, "sd-1.5", details={})
     assert untouched == workload_from_flags(knowledge.catalogue, "sd-1.5")
+
+
+def test_two_stacks_have_a_length_each_and_a_time() -> None:
+    same, shorter = of("t5-base"), of("t5-base", decoder_seq_len=128)
+    assert same == of("t5-base", decoder_seq_len=2048)
+    for name in ("step_s", "memory_bytes", "model_flops_per_sample", "loss_bytes"):
+        assert known(shorter, name) < known(same, name), name
+    # 12 blocks of 7.08e6 multiply-adds for each of 2,048 tokens in either stack, and cross-attention
+    assert known(same, "layers_forward_flops") == pytest.approx(2 * 2048 * 12 * (2 * 7_077_888 + 2_359_296))
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "numbers"),
+    [
+        ("resnet-50", "sgd", {"image_size": 224.0}), ("efficientnet-b7", "sgd", {"image_size": 600.0}),
+        ("vit-b-16", "adamw", {"image_size": 224.0}), ("sd-1.5", "adamw", {"image_size": 512.0}),
+        ("swin-t", "adamw", {"image_size": 224.0}), ("wav2vec2-base", "adamw", {}),
+        ("t5-base", "adamw", {"decoder_seq_len": 1024.0}),
+    ],
+)  # fmt: skip
+def test_what_flags_leave_open_goes_with_the_network(
+    model: str, optimizer: str, numbers: dict[str, float]
+) -> None:
+    recipe = workload_from_flags(KNOWN.catalogue, model).recipe
+    assert recipe.optimizer == optimizer
+    sizes = ("image_size", "decoder_seq_len")
+    assert {name: value for name, value in recipe.numbers.items() if name in sizes} == numbers
+    if model == "wav2vec2-base":
+        assert recipe.seq_len == KNOWN.catalogue.models[model].numbers["native_seq_len"]

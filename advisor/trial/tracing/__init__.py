@@ -1,1 +1,1 @@
-"""The child that traces a network: torch and the standard library alone; started by path, in the user's own Python."""
+"""What runs in the child of a trace: torch and the standard library alone, in the user's own Python."""

@@ -1,6 +1,7 @@
 """The child: reads what to trace as one JSON line on stdin, writes events as JSON lines on stdout.
 
-in:  {"kind", "name", "folder", "inputs", "precision", "method", "lora_rank", "optimizer", "seq_len", "image_size"}
+in:  {"kind", "name", "folder", "inputs", "precision", "method", "lora_rank", "optimizer", "seq_len",
+      "image_size"}
 out: stage (what is being done), hello, traced (the document), failure
 """
 

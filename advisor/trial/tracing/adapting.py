@@ -1,4 +1,4 @@
-"""Adapters (LoRA) on a network that is frozen otherwise: by peft where it is installed, else the same by hand."""
+"""Adapters (LoRA) on a frozen network: by peft where it is installed, else the same by hand."""
 
 from __future__ import annotations
 

@@ -67,11 +67,15 @@ def of_flags(texts: list[str]) -> Batch:
     for text in texts:
         found = _SHAPE.match(text.strip())
         if found is None:
-            raise Failure("input", f"--input {text!r} is no shape", "Write it as 8x3x224x224, or ids=8x512:int64.")
+            raise Failure(
+                "input", f"--input {text!r} is no shape", "Write it as 8x3x224x224, or ids=8x512:int64."
+            )
         sizes = found["shape"].lower().split("x")
         name, dtype = found["name"] or "", found["dtype"]
         if dtype is not None and dtype not in _DTYPES:
-            raise Failure("input", f"--input {text!r}: unknown dtype {dtype}", f"Known: {', '.join(_DTYPES)}.")
+            raise Failure(
+                "input", f"--input {text!r}: unknown dtype {dtype}", f"Known: {', '.join(_DTYPES)}."
+            )
         whole = any(part in name.lower() for part in _WORDS_LIKE)
         parts.append((name, sizes, _DTYPES[dtype] if dtype else torch.int64 if whole else torch.float32))
     marked = any("b" in sizes for _, sizes, _ in parts)
@@ -97,7 +101,9 @@ def of_example(example: Any) -> Batch:
     _collect(example, tensors)
     sized = [t for t in tensors if t.dim()]
     if not sized:
-        raise Failure("input", "the example batch holds no tensor", "Return (module, batch), or give --input.")
+        raise Failure(
+            "input", "the example batch holds no tensor", "Return (module, batch), or give --input."
+        )
     samples = sized[0].shape[0]
 
     def pattern(value: Any) -> Any:

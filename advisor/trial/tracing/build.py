@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +18,9 @@ from torch import nn
 from .batch import Batch, of_example
 from .failure import Failure
 
-_NO_CUDA = re.compile(r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|not linked with support for|CUDA error|HIP")
+_NO_CUDA = re.compile(
+    r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|not linked with support for|CUDA error|HIP"
+)
 _CUDA_HINT = "Leave the network on the CPU: it is traced with tensors that hold nothing, on no device at all."
 
 
@@ -26,6 +30,7 @@ class Built:
     def __init__(self, module: Any, batch: Batch | None, loss: Any, notes: list[str]) -> None:
         self.module, self.batch, self.loss, self.notes = module, batch, loss, notes
         self.adapted = False  # whether adapters were put beside its layers here
+        self.linear = 0  # weights of the linear layers of its blocks
 
 
 def factory_of(name: str, folder: str) -> Callable[[], Any]:
@@ -39,7 +44,9 @@ def factory_of(name: str, folder: str) -> Callable[[], Any]:
         except AttributeError:
             names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
             raise Failure(
-                "no_factory", f"{where} has no {attribute!r}", f"It has {', '.join(names[:12]) or 'nothing to call'}."
+                "no_factory",
+                f"{where} has no {attribute!r}",
+                f"It has {', '.join(names[:12]) or 'nothing to call'}.",
             ) from None
     if isinstance(found, nn.Module):
         return lambda: found
@@ -50,7 +57,9 @@ def factory_of(name: str, folder: str) -> Callable[[], Any]:
 
 def _from_file(path: Path) -> Any:
     if not path.is_file():
-        raise Failure("no_factory", f"there is no file {path}", "Give the path of a Python file, then :factory.")
+        raise Failure(
+            "no_factory", f"there is no file {path}", "Give the path of a Python file, then :factory."
+        )
     sys.path.insert(0, str(path.parent.resolve()))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None  # noqa: S101 - a file ending in .py has both
@@ -86,13 +95,13 @@ def failure_of(doing: str, error: BaseException) -> Failure:
     said = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {said[0][:300]}" if said and said[0] else type(error).__name__
     if _NO_CUDA.search(str(error)):
-        return Failure("cuda", f"{doing} wants an accelerator: {text}{_place(error)}", _CUDA_HINT)
+        return Failure("cuda", f"{doing} wants an accelerator: {text}{place(error)}", _CUDA_HINT)
     if isinstance(error, SystemExit):
-        return Failure("raised", f"{doing} ended the program: {text}{_place(error)}", _contract())
-    return Failure("raised", f"{doing} raised {text}{_place(error)}", "Run it by itself first.")
+        return Failure("raised", f"{doing} ended the program: {text}{place(error)}", _contract())
+    return Failure("raised", f"{doing} raised {text}{place(error)}", "Run it by itself first.")
 
 
-def _place(error: BaseException) -> str:
+def place(error: BaseException) -> str:
     """Where in the user's code: the innermost frame outside of torch and of this tracer."""
     ours, at = (str(Path(__file__).parent), str(Path(torch.__file__).parent), "<"), ""
     trace = error.__traceback__
@@ -117,7 +126,9 @@ def call(factory: Callable[[], Any], name: str) -> Built:
         loss = found[2] if len(found) > 2 else None
         found = found[0]
     if not isinstance(found, nn.Module):
-        raise Failure("not_module", f"{name} returned a {type(found).__name__}, no torch.nn.Module", _contract())
+        raise Failure(
+            "not_module", f"{name} returned a {type(found).__name__}, no torch.nn.Module", _contract()
+        )
     if loss is not None and not callable(loss):
         raise Failure("not_module", f"the third of what {name} returned is no function", _contract())
     for weight in (*found.parameters(), *found.buffers()):
@@ -147,6 +158,37 @@ def replace(module: Any, floats: Any = None) -> None:
             for key, tensor in list(store.items()):
                 if tensor is not None:
                     store[key] = new(tensor)
+
+
+@contextlib.contextmanager
+def converting() -> Iterator[None]:
+    """While this holds, Module.to() and its relatives make new weights, as fake tensors cannot be changed."""
+    real = nn.Module._apply
+    made: dict[int, tuple[Any, Any]] = {}  # the old one too, so that no other gets its id
+
+    def new(tensor: Any, fn: Callable[[Any], Any]) -> Any:
+        if id(tensor) not in made:
+            found = fn(tensor)
+            if found is not tensor and isinstance(tensor, nn.Parameter):
+                found = nn.Parameter(found.detach(), tensor.requires_grad)
+            made[id(tensor)] = (tensor, found)
+        return made[id(tensor)][1]
+
+    def apply(self: Any, fn: Callable[[Any], Any], recurse: bool = True) -> Any:
+        for child in self.children() if recurse else ():
+            child._apply(fn)
+        with torch.no_grad():
+            for store in (self._parameters, self._buffers):
+                for key, tensor in list(store.items()):
+                    if tensor is not None:
+                        store[key] = new(tensor, fn)
+        return self
+
+    setattr(nn.Module, "_apply", apply)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(nn.Module, "_apply", real)  # noqa: B010
 
 
 # ---- config.json -----------------------------------------------------------------------------------------

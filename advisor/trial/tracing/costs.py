@@ -8,7 +8,7 @@ from torch.utils.flop_counter import flop_registry
 
 _NOTHING_DONE = (
     "empty", "detach", "lift_fresh", "_unsafe_view", "alias", "resize", "set_", "new_empty",
-    "_reshape_alias", "is_same_size", "_local_scalar_dense", "_has_", "_assert", "sym_",
+    "_reshape_alias", "is_same_size", "_local_scalar_dense", "_record_function", "_has_", "_assert", "sym_",
 )  # fmt: skip
 _MATRIX = frozenset(("mm", "addmm", "bmm", "baddbmm", "linear", "_scaled_mm", "_grouped_mm", "mkldnn_linear"))
 _NORMS = ("layer_norm", "batch_norm", "group_norm", "rms_norm", "instance_norm")
@@ -22,7 +22,7 @@ FUSED = frozenset(
     )
 )
 WITH_FLOPS = ("matrix", "attention", "convolution", "depthwise", "grouped", "recurrent")
-Shape = tuple  # rows, columns, depth of a matrix product; zeros where there is none
+Shape = tuple[int, int, int]  # rows, columns, depth of a matrix product; zeros where there is none
 _NO_SHAPE = (0, 0, 0)
 
 
@@ -109,19 +109,19 @@ def _convolution(name: str, args: tuple[Any, ...], out: Any) -> tuple[str, float
 
 
 def _attention(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    """Two products of every pair of query and key; five in the backward pass. Masked pairs count as half."""
+    """Two products of every pair of query and key; five in the backward pass. A causal mask halves it."""
     backward = name.endswith("backward")
     query, key, value = args[1:4] if backward else args[:3]
     causal = args[7] if backward else kwargs.get("is_causal", args[4] if len(args) > 4 else False)
     pairs = query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2] * (0.5 if causal else 1.0)
-    return 2.0 * pairs * (query.shape[3] + value.shape[3]) * (2.5 if backward else 1.0)
+    return float(2.0 * pairs * (query.shape[3] + value.shape[3]) * (2.5 if backward else 1.0))
 
 
 def _recurrent(name: str, args: tuple[Any, ...]) -> float:
     """Every weight matrix meets every step of every sequence once; twice on the way back."""
     given = args[0]
     weights = args[1].numel() + args[2].numel()
-    return 2.0 * weights * given.shape[0] * given.shape[1] * (2 if "backward" in name else 1)
+    return float(2.0 * weights * given.shape[0] * given.shape[1] * (2 if "backward" in name else 1))
 
 
 def moved(tensors: list[Any], outputs: list[Any]) -> int:

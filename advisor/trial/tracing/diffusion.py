@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -25,7 +26,9 @@ def of_diffusers(raw: dict[str, Any], image_size: int) -> Callable[[], Built]:
         ) from None
     made = getattr(diffusers, name, None)
     if made is None:
-        raise Failure("missing", f"diffusers {diffusers.__version__} has no {name}", "pip install -U diffusers")
+        raise Failure(
+            "missing", f"diffusers {diffusers.__version__} has no {name}", "pip install -U diffusers"
+        )
 
     def factory() -> Built:
         module = made.from_config(raw)

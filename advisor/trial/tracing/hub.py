@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -30,10 +32,19 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
     made = getattr(transformers, str(names[0]), None)
     if made is None:
         raise Failure(
-            "missing", f"transformers {transformers.__version__} has no {names[0]}", "pip install -U transformers"
+            "missing",
+            f"transformers {transformers.__version__} has no {names[0]}",
+            "pip install -U transformers",
         )
     config = transformers.AutoConfig.for_model(**raw)
     config.use_cache = False
+
+    if (
+        getattr(config, "is_encoder_decoder", False)
+        and getattr(config, "decoder_start_token_id", None) is None
+    ):
+        config.decoder_start_token_id = 0
+    _without_looking(transformers)
 
     def factory() -> Built:
         module = made._from_config(config, attn_implementation=_attention(made))
@@ -41,6 +52,14 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
         return Built(module, batch, None, notes)
 
     return factory
+
+
+def _without_looking(transformers: Any) -> None:
+    """What the library decides by numbers: first values of weights, and whether sequences are packed (no)."""
+    transformers.PreTrainedModel.initialize_weights = lambda *_: None
+    masks = importlib.import_module("transformers.masking_utils")
+    if hasattr(masks, "find_packed_sequence_indices"):
+        setattr(masks, "find_packed_sequence_indices", lambda *_: None)  # noqa: B010
 
 
 def _attention(made: Any) -> str:
@@ -51,15 +70,20 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
     """Inputs by the names that the network's forward takes."""
     takes = inspect.signature(module.forward).parameters
     name, text = module.main_input_name, getattr(config, "text_config", config)
+    places = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    if places and not getattr(config, "is_encoder_decoder", False):
+        seq_len = min(seq_len, int(places))
     words = Input([None, seq_len], torch.int64)
     given: dict[str, Any] = {}
-    if "pixel_values" in takes and name == "pixel_values" or {"pixel_values", "return_loss"} <= set(takes):
+    if name == "pixel_values" or {"pixel_values", "return_loss"} <= set(takes):
         vision = getattr(config, "vision_config", config)
         edge = image_size or _edge(vision)
         channels = getattr(vision, "num_channels", _CHANNELS)
         given["pixel_values"] = Input([None, channels, edge, edge], torch.float32)
     if "input_ids" in takes and name != "pixel_values":
-        places = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or seq_len
+        places = (
+            getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or seq_len
+        )
         if {"return_loss", "pixel_values"} <= set(takes):
             words = Input([None, min(seq_len, places)], torch.int64)
         given["input_ids"] = words
@@ -74,7 +98,11 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         labels = _labels(type(module).__name__, given, words)
         if labels is not None:
             given["labels"] = labels
-    if "labels" not in given and getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in takes:
+    if (
+        "labels" not in given
+        and getattr(config, "is_encoder_decoder", False)
+        and "decoder_input_ids" in takes
+    ):
         given["decoder_input_ids"] = words
     if "pixel_values" in takes and "pixel_values" not in given:
         notes.append("Only the text part was run: images need --input.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-Line = list  # [fixed, per sample]
+Line = list[float]  # [fixed, per sample]
 MEMORY = ("other", "saved_live", "gradients")
+MOST_ROWS = 2000  # beyond them shapes are not told apart: the document is one line of a pipe
 _HULL = 4  # straight pieces that the highest memory over the batch size is told by
 
 
@@ -26,6 +27,11 @@ def table(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list
     """Operators alike in all that is told of them, added up: each figure fixed + per sample."""
     if not alike(first, second):
         return _unlike(first, second, batches)
+    rows = _rows(first, second, batches)
+    return rows if len(rows) <= MOST_ROWS else _unlike(first, second, batches)
+
+
+def _rows(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list[dict[str, Any]]:
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for a, b in zip(first, second):
         shape = tuple((x, (y - x) / (batches[1] - batches[0])) for x, y in zip(a.shape, b.shape))
@@ -95,13 +101,13 @@ def hull(lines: list[Line], pieces: int = _HULL) -> list[Line]:
     best: list[Line] = []
     batch = 1.0
     while len(best) < pieces:
-        top = max(lines, key=lambda l: (l[0] + l[1] * batch, l[1]))
+        top = max(lines, key=lambda one: (one[0] + one[1] * batch, one[1]))
         best.append(top)
         later = [(_meet(top, other), other) for other in lines if other[1] > top[1] * (1 + 1e-9)]
         if not later:
             break
         batch = max(min(at for at, _ in later), batch) * (1 + 1e-9)
-    steepest = max(lines, key=lambda l: (l[1], l[0]))
+    steepest = max(lines, key=lambda one: (one[1], one[0]))
     if best[-1][1] < steepest[1]:
         best[-1] = steepest
     return best
@@ -117,8 +123,8 @@ def working(first: list[Any], second: list[Any], batches: tuple[int, int]) -> di
     found = {}
     for name, inside in (("outside", False), ("inside", True)):
         peaks = [
-            max((e.other - e.saved_live for e in events if e.phase != "optimizer" and (e.block >= 0) == inside),
-                default=0)
+            max((e.other - e.saved_live for e in events
+                 if e.phase != "optimizer" and (e.block >= 0) is inside), default=0)
             for events in (first, second)
         ]  # fmt: skip
         found[name] = line(peaks[0], peaks[1], batches)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Iterator
-from typing import Any, Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
 from . import lines
-from .adapting import adapt
-from .batch import Batch, of_flags
-from .build import Built, call, factory_of, failure_of, of_config, replace
+from .adapting import adapt, targets
+from .batch import of_flags
+from .build import Built, call, converting, factory_of, failure_of, of_config, place, replace
 from .failure import Failure
 from .record import NotOnCpu, Recorder
 from .step import MIXED, blocks_of, run
@@ -59,7 +59,9 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
             built = _prepared(make(), spec)
             _check_size(built, why)
             stage("real run")
-            notes.append(f"Not traceable ({why}): hooks on a small real run of {REAL_BATCHES} samples instead.")
+            notes.append(
+                f"Not traceable ({why}): hooks on a small real run of {REAL_BATCHES} samples instead."
+            )
             try:
                 traces, told = _both(built, spec, REAL_BATCHES)
             except Failure:
@@ -78,8 +80,7 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
 def _maker(spec: dict[str, Any]) -> Callable[[], Built]:
     name = str(spec["name"])
     if spec["kind"] == "config":
-        make = of_config(name, int(spec["seq_len"]), int(spec["image_size"]))
-        return lambda: make()
+        return of_config(name, int(spec["seq_len"]), int(spec["image_size"]))
     factory = factory_of(name, str(spec["folder"]))
     return lambda: call(factory, name)
 
@@ -88,21 +89,29 @@ def _maker(spec: dict[str, Any]) -> Callable[[], Built]:
 def _fake() -> Iterator[None]:
     from torch._subclasses import FakeTensorMode
 
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cpu"):
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cpu"), converting():
         yield
 
 
 def _build_fake(make: Callable[[], Built], notes: list[str]) -> Built:
-    """With weights that hold nothing; where the factory wants real ones, with those, and then replaced."""
+    """With weights that hold nothing; where the factory looks at numbers, with less of them unreal."""
+    from torch.utils._python_dispatch import _disable_current_modes
+
     try:
         return make()
     except Failure as failure:
-        if failure.status not in ("raised",):
+        if failure.status != "raised":
             raise
-    from torch.utils._python_dispatch import _disable_current_modes
-
-    with _disable_current_modes(), torch.device("cpu"):
-        built = make()
+    except Exception:  # noqa: S110 - tried again below, where it is told
+        pass
+    with _disable_current_modes():
+        try:
+            with torch.device("meta"):
+                return make()
+        except Exception:  # noqa: S110
+            pass
+        with torch.device("cpu"):
+            built = make()
     notes.append("The factory looks at its weights: it was run with real ones.")
     return built
 
@@ -114,18 +123,15 @@ def _prepared(built: Built, spec: dict[str, Any]) -> Built:
     if built.batch is None:
         raise Failure(
             "input", "the network's batch is not known",
-            "Give --input SHAPE (e.g. --input 8x3x224x224), or let the factory return (module, example batch).",
+            "Give --input SHAPE (as 8x3x224x224), or let the factory return (module, example batch).",
         )  # fmt: skip
     built.module.train()
+    named = targets(built.module, blocks_of(built.module))
+    built.linear = sum(w.numel() for name in named for w in built.module.get_submodule(name).parameters())
     precision = str(spec["precision"])
     if spec["method"] in ("lora", "qlora") and all(w.requires_grad for w in built.module.parameters()):
         replace(built.module, torch.bfloat16 if precision in ("bf16", *MIXED) else None)
-        before = torch.__future__.get_overwrite_module_params_on_conversion()
-        torch.__future__.set_overwrite_module_params_on_conversion(True)
-        try:
-            built.module, told = adapt(built.module, blocks_of(built.module), int(spec["lora_rank"]))
-        finally:
-            torch.__future__.set_overwrite_module_params_on_conversion(before)
+        built.module, told = adapt(built.module, blocks_of(built.module), int(spec["lora_rank"]))
         built.adapted = True
         built.notes.append(told[0].upper() + told[1:] + ".")
     else:
@@ -138,7 +144,7 @@ def _check_size(built: Built, why: str) -> None:
     if held > _LARGEST_REAL:
         raise Failure(
             "too_large",
-            f"not traceable ({why}), and with {held / 2**30:.1f} GiB of weights too large for a small real run",
+            f"not traceable ({why}), and {held / 2**30:.1f} GiB of weights is much for a small real run",
             "Let the factory take fewer layers, or make its forward pass free of what hangs on the data.",
         )
 
@@ -171,13 +177,11 @@ def _both(
 def _why_not(error: Exception) -> str:
     name = type(error).__name__
     if name.startswith(_DATA) or "meta tensors" in str(error):
-        return f"control flow or shapes hang on the data: {name}"
+        return f"control flow or shapes hang on the data{place(error)}: {name}"
     return f"{name}: {str(error).strip().partition(chr(10))[0][:200]}"
 
 
-def _document(
-    built: Built, traces: tuple[Recorder, Recorder], batches: tuple[int, int]
-) -> dict[str, Any]:
+def _document(built: Built, traces: tuple[Recorder, Recorder], batches: tuple[int, int]) -> dict[str, Any]:
     first, second = (t.events for t in traces)
     weights = list(built.module.parameters())
     assert built.batch is not None  # noqa: S101
@@ -196,6 +200,7 @@ def _document(
         "weight_bytes": sum(w.numel() * w.element_size() for w in weights),
         "buffer_bytes": sum(b.numel() * b.element_size() for b in built.module.buffers()),
         "blocks": len(blocks_of(built.module)),
+        "linear_parameters": built.linear,
         "operators": lines.table(first, second, batches),
         "phases": lines.phases(first, second, batches),
         "memory": {

@@ -9,23 +9,24 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .attention import fused_attention
 from .failure import Failure
+from .kernels import as_accelerators
 from .record import Recorder
 
 MIXED = ("bf16_mixed", "fp16_mixed", "fp8_mixed", "mxfp8_mixed", "nvfp4_mixed")
 _IN_FP32 = (
-    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "cumprod",
-    "cumsum", "dist", "exp", "expm1", "group_norm", "kl_div", "l1_loss", "layer_norm", "log", "log_softmax",
-    "log10", "log1p", "log2", "mse_loss", "nll_loss", "norm", "normalize", "pow", "prod", "reciprocal", "rsqrt",
-    "smooth_l1_loss", "softmax", "softmin", "softplus", "sum", "__pow__", "__rpow__", "__rdiv__", "__rtruediv__",
+    "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity", "cross_entropy",
+    "cumprod", "cumsum", "dist", "exp", "expm1", "group_norm", "kl_div", "l1_loss", "layer_norm", "log",
+    "log_softmax", "log10", "log1p", "log2", "mse_loss", "nll_loss", "norm", "normalize", "pow", "prod",
+    "reciprocal", "rsqrt", "smooth_l1_loss", "softmax", "softmin", "softplus", "sum", "__pow__", "__rpow__",
+    "__rdiv__", "__rtruediv__",
 )  # fmt: skip
-"""What torch.autocast computes in fp32 on accelerators; the list of processors is another (PyTorch documentation,
-automatic mixed precision, ops that autocast to float32)."""
+"""What torch.autocast computes in fp32 on accelerators; the list of processors is another (PyTorch
+documentation, automatic mixed precision, operators that autocast to float32)."""
 
 
-class AsAccelerators(TorchFunctionMode):  # type: ignore[misc]
-    """Under autocast on the processor: what an accelerator's autocast computes in fp32 is computed in fp32."""
+class InFp32(TorchFunctionMode):  # type: ignore[misc]
+    """Under autocast on the processor: what an accelerator's autocast computes in fp32 is so too."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -158,12 +159,12 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
     mixed = precision in MIXED
     with contextlib.ExitStack() as stack:
         stack.enter_context(Watch(recorder, module, blocks))
-        stack.enter_context(fused_attention())
+        stack.enter_context(as_accelerators())
         stack.enter_context(torch.autograd.graph.saved_tensors_hooks(recorder.pack, lambda tensor: tensor))
         if mixed:
-            stack.enter_context(AsAccelerators())
+            stack.enter_context(InFp32())
         stack.enter_context(recorder)
-        recorder.given([t for t in _tensors([args, kwargs])])
+        recorder.given(_tensors([args, kwargs]))
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             out = module(*args, **kwargs)
             number, told = loss_of(out, kwargs or args, loss)

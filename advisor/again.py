@@ -1,0 +1,97 @@
+"""An estimate computed once more, with the rules and prices at hand, from what its file says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from advisor.data.catalogue import Catalogue, find_accelerator
+from advisor.errors import UserError
+from advisor.published import Published
+from advisor.rulebook import RuleBook
+from advisor.schema import Advice, Estimate, Kind, TraceStep
+from advisor.search.grid import Stated
+from advisor.search.here import Place, places_here
+from advisor.search.one import One, estimate_one, place_of
+
+_FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
+
+
+def estimate_again(  # noqa: PLR0913 - what is known, one by one
+    book: RuleBook,
+    catalogue: Catalogue,
+    published: Published,
+    advice: Advice,
+    estimate: Estimate,
+    *,
+    traced: bool = False,
+) -> One:
+    """The same workload on the same set-up, in the same layout.
+
+    Raises UserError where the file's workload, hardware or layout is not known here.
+    """
+    workload = next((w for w in advice.workloads if w.id == estimate.workload), None)
+    if workload is None:
+        raise UserError(f"the file lacks the workload '{estimate.workload[:60]}' it speaks of")
+    stated = stated_of(estimate, trace_of(advice, estimate))
+    place = _place(catalogue, advice, estimate)
+    return estimate_one(book, workload, place, stated, published, traced=traced)
+
+
+def trace_of(advice: Advice, estimate: Estimate) -> tuple[TraceStep, ...]:
+    """Any stored trace of the estimate; () where there is none."""
+    for quantity in estimate.quantities.values():
+        if quantity.trace in advice.trace:
+            return advice.trace[quantity.trace]
+    return ()
+
+
+def stated_of(estimate: Estimate, steps: Iterable[TraceStep] = ()) -> Stated:
+    """The layout that the estimate took, and the flags that its trace tells of, as if all were stated."""
+    found: dict[str, Any] = {}
+    known = {field.name: str(field.type) for field in fields(Stated)}
+    for name, text in estimate.choices.items():
+        word = text.split(" ")[0]  # "fsdp over 8"
+        if name not in known:
+            continue
+        if name == "micro_batch":
+            found[name] = float(word)
+        elif known[name].startswith("int"):
+            found[name] = int(word)
+        elif known[name].startswith("str"):
+            found[name] = word
+    for step in steps:
+        if step.kind != Kind.stated or step.value is None:
+            continue
+        if step.quantity in _FLAGS:
+            found[_FLAGS[step.quantity]] = step.value > 0
+        elif step.expr.startswith("effort is ") and step.value == 1:
+            found["effort"] = step.expr.removeprefix("effort is ").split(" ")[0]
+    if estimate.target.devices == 1:
+        found.pop("sharding", None)
+    return Stated(**found)
+
+
+def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
+    target = estimate.target
+    if target.here:
+        if advice.machine is None:
+            raise UserError("the file holds an estimate of a machine that it does not hold")
+        for place in places_here(catalogue, advice.machine, advice.calibration):
+            if place.target == target:
+                return place
+        raise UserError(f"'{target.label[:60]}' is no device of the machine in the file")
+    entry = find_accelerator(catalogue, target.accelerator_id)
+    nodes = _nodes(trace_of(advice, estimate), entry.devices_per_package, target.packages)
+    if target.packages % nodes:
+        raise UserError(f"{target.packages:g} packages are not {nodes} equal servers")
+    return place_of(entry, int(target.packages // nodes), nodes)
+
+
+def _nodes(steps: Iterable[TraceStep], per_package: int, packages: float) -> int:
+    """Servers of the hardware, where flags said how many devices one has."""
+    for step in steps:
+        if step.quantity == "hw_domain_devices" and step.kind == Kind.stated and step.value:
+            return max(1, round(packages * per_package / step.value))
+    return 1

@@ -1,0 +1,137 @@
+"""`hwadvisor compare`: two machines, or one at two dates, side by side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from advisor.cli.options import formats_option, json_flag, lang_option, print_json, redact_option
+from advisor.cli.screen import console
+from advisor.cli.tell import tell_rendered
+from advisor.units import show, show_range
+
+if TYPE_CHECKING:
+    from advisor.compare import Comparison, Row
+    from advisor.schema import Advice, Quantity
+
+
+@click.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Also lines that are alike.")
+@redact_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Also write compare.html and compare.pdf there.",
+)
+@formats_option()
+@lang_option
+@json_flag
+def compare(
+    as_json: bool,
+    first: Path,
+    second: Path,
+    everything: bool,
+    redact: bool,
+    output: Path | None,
+    formats: tuple[str, ...],
+    lang: str,
+) -> None:
+    """FIRST and SECOND (advice.json, its folder, or a report's PDF) side by side.
+
+    Machines, figures and estimates; measurements whose ranges overlap count as alike.
+    """
+    from advisor.compare import compare as side_by_side
+    from advisor.data.embedded import load_any
+
+    sides = (load_any(first), load_any(second))
+    if redact:
+        from advisor.redact import redact as take_out
+
+        sides = (take_out(sides[0]), take_out(sides[1]))
+    compared = side_by_side(*sides, names_of(sides, (first, second)))
+    out = console(stderr=as_json)
+    if as_json:
+        print_json(json.dumps(document(compared), indent=1, ensure_ascii=False) + "\n")
+    else:
+        tell(compared, everything)
+    if output is not None:
+        from advisor.data.files import make_folder
+        from advisor.render.compare_page import render_comparison
+
+        result = render_comparison(sides, compared, make_folder(output), formats=formats, lang=lang)
+        tell_rendered(result, out, console(stderr=True), asked=formats)
+
+
+def names_of(sides: tuple[Advice, Advice], paths: tuple[Path, Path]) -> tuple[str, str]:
+    """What tells the sides apart: their hosts, else their dates, else their files."""
+    hosts = [s.machine.host.hostname.value or "" if s.machine else "" for s in sides]
+    dates = [s.created_at[:10] for s in sides]
+    if all(hosts) and hosts[0] != hosts[1]:
+        return hosts[0], hosts[1]
+    if all(dates) and dates[0] != dates[1]:
+        return dates[0], dates[1]
+    if paths[0].name != paths[1].name:
+        return paths[0].name, paths[1].name
+    return "first", "second"
+
+
+def document(compared: Comparison) -> dict[str, object]:
+    """The comparison as JSON."""
+    from advisor.schema import Quantity
+
+    def cell(of: Quantity | str | None) -> object:
+        return of.model_dump(mode="json", exclude={"trace"}) if isinstance(of, Quantity) else of
+
+    rows = [{**asdict(row), "a": cell(row.a), "b": cell(row.b)} for row in compared.rows]
+    return {"names": list(compared.names), "dates": list(compared.dates), "rows": rows}
+
+
+def tell(compared: Comparison, everything: bool) -> None:
+    """A table for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from advisor.cli.text import plain
+
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", *compared.names, "second to first"):
+        table.add_column(Text(plain(heading)), overflow="fold")
+    alike, group = 0, ""
+    for row in compared.rows:
+        if row.judged == "alike" and not everything:
+            alike += 1
+            continue
+        if row.group != group:
+            group = row.group
+            table.add_row(Text(group, style="bold"))
+        table.add_row(
+            *(Text(plain(text)) for text in (f"  {row.label}", _cell(row.a), _cell(row.b), _ratio(row)))
+        )
+    out.print(table)
+    if alike:
+        out.print(f"{alike} lines are alike; --all shows them.")
+
+
+def _cell(cell: Quantity | str | None) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, str):
+        return cell[:60]
+    if cell.value is None:
+        return show_range(cell.low, cell.high, cell.unit) if cell.low is not None else "unknown"
+    return show(cell.value, cell.unit)
+
+
+def _ratio(row: Row) -> str:
+    if row.judged == "alike":
+        return "alike"
+    if row.ratio is None:
+        return "differs" if row.judged == "other" else ""
+    return f"x {row.ratio:.3g}" + (f" {row.judged}" if row.judged in ("better", "worse") else "")

@@ -1,0 +1,238 @@
+"""`hwadvisor verify`: is a report whole, and does it say what its own data says?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.cli.options import json_flag, print_json, rules_option
+from advisor.cli.text import paragraph, say
+from advisor.errors import EXIT_DONE, EXIT_USER
+from advisor.units import show
+
+if TYPE_CHECKING:
+    from advisor.verify import Verdict
+    from advisor.verify.again import Again
+
+_MOST = 8  # lines of a list
+
+
+@click.command()
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--signer",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who may have signed: a public key, or an allowed_signers file of ssh-keygen.",
+)
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="Sign each sound file with this SSH key (writes FILE.sig).",
+)
+@click.option(
+    "--details/--no-details", default=None, help="What went in and what differs; shown for a single file."
+)
+@rules_option
+@json_flag
+@click.pass_context
+def verify(
+    context: click.Context,
+    files: tuple[Path, ...],
+    signer: Path | None,
+    key: Path | None,
+    details: bool | None,
+    rules: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Check FILEs: reports as PDF or HTML, requests, comparisons, advice.json; one line each.
+
+    The data must be whole and consistent, every printed figure must come out of it again; the estimates
+    are computed again with the rules and prices here. Exit code 2: a file is not sound.
+    """
+    from advisor.app_knowledge import load_knowledge
+    from advisor.verify import NOT_WHO
+    from advisor.verify import verify as check
+    from advisor.verify.signature import sign
+
+    knowledge = load_knowledge(rules)
+    verdicts = []
+    for path in files:
+        verdict = check(path, knowledge, signer)
+        verdicts.append(verdict)
+        if not as_json:
+            say(line(verdict))
+            if details if details is not None else len(files) == 1:
+                _tell(verdict)
+        if key is not None and verdict.sound and path.is_file():
+            target = sign(path, key)
+            if not as_json:
+                say(f"  signed: {target}")
+    if as_json:
+        print_json(
+            json.dumps(
+                {"files": [document(v) for v in verdicts], "note": NOT_WHO}, indent=1, ensure_ascii=False
+            )
+            + "\n"
+        )
+    else:
+        paragraph(NOT_WHO)
+    context.exit(EXIT_DONE if all(verdict.sound for verdict in verdicts) else EXIT_USER)
+
+
+def line(verdict: Verdict) -> str:
+    """All that matters of a file in one line."""
+    if verdict.error:
+        return f"{verdict.path}: not sound: {verdict.error}" + (f" ({verdict.hint})" if verdict.hint else "")
+    parts = [
+        f"{verdict.kind} by hwadvisor {verdict.tool or '?'} of {verdict.created_at[:10] or 'no date'}",
+        f"data contradicts itself: {verdict.contradictions[0]}"
+        if verdict.contradictions
+        else "data consistent",
+        *_printed(verdict),
+        *_again(verdict.again),
+    ]
+    if verdict.signed is not None:
+        parts.append(verdict.signed.text)
+    return f"{verdict.path}: {'sound' if verdict.sound else 'NOT SOUND'}: {'; '.join(parts)}"
+
+
+def _printed(verdict: Verdict) -> list[str]:
+    printed = verdict.printed
+    if printed is None:
+        return []
+    if printed.unable:
+        return [f"its {printed.figures} printed figures could not be made again ({printed.unable})"]
+    if printed.exact:
+        return [f"all {printed.figures} printed figures made again, byte for byte"]
+    of = "" if printed.same_tool else " (this is another version, whose pages are others)"
+    found = [f"attached {name} is not what its data gives" for name in printed.files]
+    wrong = len(printed.missing) + len(printed.lacking)
+    if wrong:
+        found.append(
+            f"{wrong} printed figures are not those of its data{of}: {', '.join(printed.missing[:4])}"
+        )
+    elif printed.moved:
+        found.append(f"its printed figures stand in other places than its data gives{of}")
+    elif printed.reworded:
+        found.append(f"all {printed.figures} printed figures made again, among other words{of}")
+    return found or [f"all {printed.figures} printed figures made again"]
+
+
+def _again(again: Again | None) -> list[str]:
+    if again is None:
+        return []
+    if not again.figures:
+        return ["nothing estimated"] if not again.failed else [f"not computed again: {again.failed[0]}"]
+    same = again.figures - len(again.differences)
+    told = f"{again.figures} estimated figures computed again: "
+    told += "all the same" if not again.differences else f"{same} the same"
+    if again.differences:
+        worst = next((d for d in again.differences if 0 < d.factor < float("inf")), again.differences[0])
+        told += f", {len(again.differences)} others (largest: {_difference(worst)})"
+    if again.unexplained:
+        told += ", though rules, prices and version are the same"
+    elif not (again.same_rules and again.same_prices and again.same_tool):
+        other = [
+            name
+            for name, same in (
+                ("rules", again.same_rules),
+                ("prices", again.same_prices),
+                ("version", again.same_tool),
+            )
+            if not same
+        ]
+        told += f" (other {', '.join(other)} here)"
+    if again.failed:
+        told += f"; {len(again.failed)} could not be"
+    return [told]
+
+
+def _difference(difference: Any) -> str:
+    then, now = (show(value, difference.unit) for value in (difference.then, difference.now))
+    change = f" ({difference.factor - 1:+.2%})" if 0 < difference.factor < float("inf") else ""
+    return f"{difference.what}: {difference.quantity} {then}, here {now}{change}"
+
+
+def _tell(verdict: Verdict) -> None:
+    """What went in, and everything that is wrong or different, below a file's line."""
+    if verdict.error:
+        return
+    say(f"  data: SHA-256 {verdict.digest}, schema {verdict.schema_version}")
+    _list("wrong", verdict.contradictions)
+    _list("to know", verdict.gaps)
+    if verdict.printed is not None:
+        _list("printed and not in the data", verdict.printed.missing)
+        _list("in the data and not printed", verdict.printed.lacking)
+    if verdict.again is not None:
+        _list("comes out otherwise here", [_difference(d) for d in verdict.again.differences])
+        _list("not computed again", verdict.again.failed)
+    for kind, texts in verdict.inputs.items():
+        if texts:
+            _list(f"{kind} ({len(texts)})", texts)
+        else:
+            say(f"  {kind}: nothing")
+
+
+def _list(title: str, texts: Any) -> None:
+    if not texts:
+        return
+    say(f"  {title}:")
+    for text in texts[:_MOST]:
+        paragraph(text[:400], "    - ", "      ")
+    if len(texts) > _MOST:
+        say(f"    … and {len(texts) - _MOST} more (--json has all)")
+
+
+def document(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON."""
+    printed, again, signed = verdict.printed, verdict.again, verdict.signed
+    return {
+        "file": str(verdict.path),
+        "sound": verdict.sound,
+        "line": line(verdict),
+        "kind": verdict.kind,
+        "tool": verdict.tool,
+        "created_at": verdict.created_at,
+        "schema_version": verdict.schema_version,
+        "sha256": verdict.digest,
+        "error": verdict.error,
+        "hint": verdict.hint,
+        "contradictions": list(verdict.contradictions),
+        "gaps": list(verdict.gaps),
+        "printed": None
+        if printed is None
+        else {
+            "figures": printed.figures,
+            "exact": printed.exact,
+            "missing": list(printed.missing),
+            "lacking": list(printed.lacking),
+            "moved": printed.moved,
+            "reworded": printed.reworded,
+            "files": list(printed.files),
+            "unable": printed.unable,
+        },
+        "again": None
+        if again is None
+        else {
+            "figures": again.figures,
+            "estimates": again.estimates,
+            "same_rules": again.same_rules,
+            "same_prices": again.same_prices,
+            "same_tool": again.same_tool,
+            "failed": list(again.failed),
+            "differences": [
+                {"what": d.what, "quantity": d.quantity, "then": d.then, "now": d.now, "unit": d.unit}
+                for d in again.differences
+            ],
+        },
+        "inputs": verdict.inputs,
+        "signature": None
+        if signed is None
+        else {"good": signed.good, "text": signed.text, "who": signed.who},
+    }

@@ -1,0 +1,200 @@
+"""Two advices side by side: what is different of the machines, the measurements, the estimates.
+
+Ratios are of figures that both have; two measurements whose ranges overlap are not told apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from advisor.schema import Advice, Estimate, Fact, Kind, Measurement, Quantity
+
+GROUPS = ("machine", "measured", "estimates", "plan")
+_FACTS: tuple[tuple[str, str, str, str], ...] = (
+    ("processor", "cpu", "model", ""),
+    ("processor cores", "cpu", "cores", "1"),
+    ("threads usable", "cpu", "budget_threads", "1"),
+    ("clock, measured", "cpu", "clock_measured_hz", "Hz"),
+    ("main memory usable", "memory", "usable_bytes", "B"),
+    ("disk", "storage", "kind", ""),
+    ("free on disk", "storage", "free_bytes", "B"),
+    ("operating system", "host", "os_name", ""),
+    ("kernel", "host", "kernel", ""),
+)
+_FIGURES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
+_SAME = 0.01  # nothing here is known to a hundredth
+_LESS_IS_BETTER = frozenset(("s", "B", "USD", "J", "W"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a figure or text of each side (None: that side has none) and how b stands to a."""
+
+    group: str
+    label: str
+    a: Quantity | str | None
+    b: Quantity | str | None
+    ratio: float | None = None  # b / a
+    judged: str = ""  # alike, better, worse, other; "" where nothing can be said
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The whole: names of the sides, and rows in the order of GROUPS."""
+
+    names: tuple[str, str]
+    dates: tuple[str, str]
+    rows: tuple[Row, ...]
+
+    def of(self, group: str) -> tuple[Row, ...]:
+        """The rows of a group."""
+        return tuple(row for row in self.rows if row.group == group)
+
+    @property
+    def apart(self) -> tuple[Row, ...]:
+        """Rows whose sides differ."""
+        return tuple(row for row in self.rows if row.judged in ("better", "worse", "other"))
+
+
+def compare(a: Advice, b: Advice, names: tuple[str, str] = ("a", "b")) -> Comparison:
+    """What of `b` differs from `a`."""
+    rows = [*_machines(a, b), *_measurements(a, b), *_estimates(a, b), *_plans(a, b)]
+    return Comparison(names, (a.created_at, b.created_at), tuple(rows))
+
+
+def _machines(a: Advice, b: Advice) -> Iterator[Row]:
+    if a.machine is None and b.machine is None:
+        return
+    for label, room, name, unit in _FACTS:
+        yield _row("machine", label, *(_fact(_of(x.machine, room, name), unit) for x in (a, b)))
+    for label, say in (("accelerators", _devices), ("drivers", _drivers), ("frameworks", _frameworks)):
+        yield _row("machine", label, say(a), say(b))
+
+
+def _of(machine: Any, room: str, name: str) -> Fact[Any] | None:
+    return getattr(getattr(machine, room), name) if machine is not None else None
+
+
+def _fact(fact: Fact[Any] | None, unit: str) -> Quantity | str | None:
+    if fact is None:
+        return None
+    if not unit:
+        return str(fact.value) if fact.value is not None else None
+    value = None if fact.value is None else float(fact.value)
+    return Quantity(value=value, unit=unit, kind=Kind.probed, source=fact.source, reason=fact.reason)
+
+
+def _devices(advice: Advice) -> str | None:
+    if advice.machine is None:
+        return None
+    names = [device.name.value or device.vendor for device in advice.machine.devices]
+    counts = {name: names.count(name) for name in names}
+    return ", ".join(f"{count} x {name}" for name, count in counts.items()) or "none"
+
+
+def _drivers(advice: Advice) -> str | None:
+    if advice.machine is None:
+        return None
+    found = [f"{d.vendor} {d.driver_version.value}" for d in advice.machine.drivers if d.driver_version.value]
+    return ", ".join(found) or "none"
+
+
+def _frameworks(advice: Advice) -> str | None:
+    if advice.machine is None:
+        return None
+    found = [f"{f.name} {f.version.value}" for f in advice.machine.software.frameworks if f.version.value]
+    return ", ".join(found) or "none"
+
+
+def _measurements(a: Advice, b: Advice) -> Iterator[Row]:
+    ours, theirs = ({m.id: m for m in x.calibration.measurements} if x.calibration else {} for x in (a, b))
+    for name in dict.fromkeys((*ours, *theirs)):
+        yield _row("measured", name, _measured(ours.get(name)), _measured(theirs.get(name)), noisy=True)
+
+
+def _measured(m: Measurement | None) -> Quantity | None:
+    if m is None:
+        return None
+    return Quantity(
+        value=m.value, low=m.low, high=m.high, unit=m.unit, kind=Kind.measured, source=m.id, reason=m.reason
+    )
+
+
+def _estimates(a: Advice, b: Advice) -> Iterator[Row]:
+    titles = {w.id: w.title for x in (b, a) for w in x.workloads}
+    for workload, title in titles.items():
+        pair = [_best(x, workload) for x in (a, b)]
+        if pair == [None, None]:
+            continue
+        for name in _FIGURES:
+            cells = [e.quantities.get(name) if e is not None else None for e in pair]
+            if all(cell is None or cell.value is None for cell in cells):
+                continue
+            yield _row("estimates", f"{title}: {_word(name)}", *cells)
+        places = [e.target.label if e is not None else None for e in pair]
+        if places[0] != places[1]:
+            yield _row("estimates", f"{title}: on", *places)
+
+
+def _word(name: str) -> str:
+    words = {"time_s": "time", "calendar_s": "time with start and interruptions", "memory_bytes": "memory"}
+    return words.get(name) or {"rent_usd": "rent", "energy_j": "energy"}[name]
+
+
+def _best(advice: Advice, workload: str) -> Estimate | None:
+    """This machine's best estimate of a workload; where the file is of no machine, its only or first one."""
+    found = [e for e in advice.estimates if e.workload == workload]
+    here = [e for e in found if e.target.here]
+    return min(here or found[:1], key=lambda e: (e.fits is not True, _time(e)), default=None)
+
+
+def _time(estimate: Estimate) -> float:
+    time = estimate.quantities.get("time_s")
+    return math.inf if time is None or time.value is None else time.value
+
+
+def _plans(a: Advice, b: Advice) -> Iterator[Row]:
+    plans = [x.plan for x in (a, b)]
+    if plans == [None, None]:
+        return
+    first = [plan.options[0] if plan is not None and plan.options else None for plan in plans]
+    yield _row("plan", "first choice", *(option.label if option else None for option in first))
+    for name, word in (("calendar_s", "its time"), ("rent_usd", "its rent"), ("energy_j", "its energy")):
+        yield _row("plan", word, *(option.quantities.get(name) if option else None for option in first))
+
+
+def _row(
+    group: str, label: str, a: Quantity | str | None, b: Quantity | str | None, *, noisy: bool = False
+) -> Row:
+    if isinstance(a, str) and isinstance(b, str):
+        return Row(group, label, a, b, judged="alike" if a == b else "other")
+    if not isinstance(a, Quantity) or not isinstance(b, Quantity) or a.value is None or b.value is None:
+        return Row(group, label, a, b)
+    ratio = b.value / a.value if a.value > 0 and b.value >= 0 else None
+    if a.unit != b.unit:
+        return Row(group, label, a, b)
+    if math.isclose(a.value, b.value, rel_tol=_SAME) or (noisy and _overlap(a, b)):
+        return Row(group, label, a, b, ratio, "alike")
+    if group == "machine":
+        return Row(group, label, a, b, ratio, "other")
+    less = b.value < a.value
+    better = less == (a.unit in _LESS_IS_BETTER)
+    return Row(group, label, a, b, ratio, "better" if better else "worse")
+
+
+def _overlap(a: Quantity, b: Quantity) -> bool:
+    ends = (a.low, a.high, b.low, b.high)
+    if any(end is None for end in ends):
+        return False
+    return bool(a.low <= b.high and b.low <= a.high)  # type: ignore[operator]
+
+
+def counted(rows: Iterable[Row]) -> dict[str, int]:
+    """How many rows are judged how."""
+    found: dict[str, int] = {}
+    for row in rows:
+        found[row.judged or "unknown"] = found.get(row.judged or "unknown", 0) + 1
+    return found

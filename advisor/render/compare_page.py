@@ -1,0 +1,164 @@
+"""Two advices side by side as HTML and PDF, with both attached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from advisor.compare import GROUPS, Comparison, Row, counted
+from advisor.errors import MissingLibrary
+from advisor.render import RenderResult, select
+from advisor.render.html import page_context, render_page
+from advisor.render.marks import Marks, foreign
+from advisor.render.request_page import figure
+from advisor.schema import Advice, Notice, Quantity
+
+NAME = "compare"
+_ROWS_PAGED = 120  # of a group; all of them are attached
+
+
+@dataclass
+class Page:
+    """What the template shows, in its order."""
+
+    title: Markup
+    subtitle: Markup
+    sentence: Markup
+    names: tuple[Markup, Markup]
+    groups: list[tuple[Markup, list[tuple[Markup, Markup, Markup, Markup]]]]
+    check: Markup
+
+
+def render_comparison(
+    sides: tuple[Advice, Advice],
+    compared: Comparison,
+    folder: Path,
+    *,
+    formats: Iterable[str] = ("html", "pdf"),
+    lang: str = "en",
+) -> RenderResult:
+    """Write compare.html and compare.pdf into `folder`."""
+    from advisor.data.advice import stored_text
+    from advisor.data.files import write_atomic
+    from advisor.render import printed
+    from advisor.render.pdf import Data
+
+    written: list[Path] = []
+    skipped: list[tuple[str, str, str]] = []
+    notices: list[Notice] = []
+    asked = tuple(formats)
+    if "html" in asked:
+        write_atomic(folder / f"{NAME}.html", comparison_html(sides, compared, lang))
+        written.append(folder / f"{NAME}.html")
+    if "pdf" in asked:
+        record = json.dumps({"names": compared.names}, ensure_ascii=False) + "\n"
+        data = (
+            Data("a.json", "The first side", stored_text(sides[0])),
+            Data("b.json", "The second side", stored_text(sides[1])),
+            Data("comparison.json", "What the sides are called", record),
+        )
+        html = comparison_html(sides, compared, lang, paged=True)
+        try:
+            pdf, notices = printed(html, lang, data, select.created(sides[1]))
+        except MissingLibrary as error:
+            skipped.append(("pdf", error.message, error.hint))
+        else:
+            write_atomic(folder / f"{NAME}.pdf", pdf)
+            written.append(folder / f"{NAME}.pdf")
+    return RenderResult(tuple(written), tuple(skipped), tuple(notices), {})
+
+
+def comparison_html(
+    sides: tuple[Advice, Advice], compared: Comparison, lang: str = "en", *, paged: bool = False
+) -> str:
+    """The comparison as one self-contained HTML text."""
+    from advisor.render.texts import load_texts
+
+    t = load_texts(lang)
+    context, marks = page_context(sides[1], t, paged=paged)
+    return render_page("pages/compare.html", {**context, "page": _page(compared, marks, paged=paged)}, t)
+
+
+def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
+    t = marks.t
+    names = (marks.said(compared.names[0], 40), marks.said(compared.names[1], 40))
+    titles = {
+        "machine": t("compare.machine", "The machines"),
+        "measured": t("compare.measured", "Measured"),
+        "estimates": t("compare.estimates", "Estimated"),
+        "plan": t("compare.plan", "Planned"),
+    }
+    groups = []
+    for group in GROUPS:
+        rows = compared.of(group)
+        if rows:
+            shown = rows[:_ROWS_PAGED] if paged else rows
+            groups.append((titles[group], [_line(row, marks) for row in shown]))
+    made = [foreign(date[:10], 20) if date else t("unknown", "unknown") for date in compared.dates]
+    return Page(
+        title=t("compare.title", "{a} beside {b}", a=names[0], b=names[1]),
+        subtitle=t("compare.subtitle", "Made on {a} and {b}.", a=made[0], b=made[1]),
+        sentence=_sentence(compared, marks),
+        names=names,
+        groups=groups,
+        check=t(
+            "compare.check",
+            "Both files are attached to the PDF; {command} makes this page again from them.",
+            command=Markup("<code>hwadvisor verify compare.pdf</code>"),
+        ),
+    )
+
+
+def _sentence(compared: Comparison, marks: Marks) -> Markup:
+    t = marks.t
+    counts = counted(compared.of("measured"))
+    known = sum(counts.get(name, 0) for name in ("better", "worse", "alike"))
+    if not known:
+        count = len(compared.apart)
+        return t(
+            "compare.differ",
+            "Lines that differ: {count}. No figure was measured on both.",
+            count=t.number(count, "1"),
+        )
+    return t(
+        "compare.answer",
+        "Of {known} figures measured on both, the second is better in {better}, worse in {worse}, alike in "
+        "{alike}.",
+        known=t.number(float(known), "1"),
+        better=t.number(float(counts.get("better", 0)), "1"),
+        worse=t.number(float(counts.get("worse", 0)), "1"),
+        alike=t.number(float(counts.get("alike", 0)), "1"),
+    )
+
+
+def _line(row: Row, marks: Marks) -> tuple[Markup, Markup, Markup, Markup]:
+    t = marks.t
+    label = foreign(row.label, 60) if row.group == "measured" else marks.said(row.label, 120)
+    return label, _cell(row.a, marks), _cell(row.b, marks), _ratio(row, t("compare.alike", "alike"), marks)
+
+
+def _cell(cell: Quantity | str | None, marks: Marks) -> Markup:
+    t = marks.t
+    if cell is None:
+        return Markup('<span class="why" title="{}">–</span>').format(t("compare.absent", "not in the file"))
+    if isinstance(cell, str):
+        return marks.said(cell, 120)
+    if cell.value is None and cell.low is not None and cell.high is not None:
+        return Markup('<span class="fig">{}</span>{}').format(marks.span(cell), marks.mark(cell.kind))
+    return figure(marks, cell)
+
+
+def _ratio(row: Row, alike: Markup, marks: Marks) -> Markup:
+    t = marks.t
+    if row.judged == "alike":
+        return Markup('<span class="why">{}</span>').format(alike)
+    if row.judged == "other" and row.ratio is None:
+        return t("compare.other", "differs")
+    if row.ratio is None:
+        return Markup("–")
+    css = {"better": "yes", "worse": "no"}.get(row.judged, "")
+    return Markup('<span class="{}">× {}</span>').format(css, t.number(row.ratio, "1"))

@@ -1,0 +1,254 @@
+"""The page that goes with a request: what is asked for and why, on one sheet, with the data attached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from markupsafe import Markup
+
+from advisor.errors import MissingLibrary
+from advisor.render import RenderResult, select
+from advisor.render.describe import choices_of
+from advisor.render.html import page_context, render_page
+from advisor.render.marks import Marks, foreign
+from advisor.request import Job, Need
+from advisor.schema import Advice, Notice, Quantity
+
+NAME = "request"
+
+
+@dataclass
+class Page:
+    """What the template shows, in its order."""
+
+    title: Markup
+    subtitle: Markup
+    sentence: Markup
+    keys: list[tuple[Markup, Markup, Markup]]
+    rows: list[tuple[Markup, Markup, Markup]]
+    basis: list[Markup]
+    check: Markup
+    digests: list[tuple[str, str]] = field(default_factory=list)
+
+
+def render_request(  # noqa: PLR0913 - the last two have defaults
+    advice: Advice,
+    job: Job,
+    data: Mapping[str, str],
+    folder: Path,
+    *,
+    formats: Iterable[str] = ("pdf",),
+    lang: str = "en",
+) -> RenderResult:
+    """Write request.html and request.pdf into `folder`.
+
+    `data` is what the PDF carries: see `attached`.
+    """
+    from advisor.data.files import write_atomic
+    from advisor.render import printed
+    from advisor.render.pdf import Data
+
+    written: list[Path] = []
+    skipped: list[tuple[str, str, str]] = []
+    notices: list[Notice] = []
+    asked = tuple(formats)
+    if "html" in asked:
+        write_atomic(folder / f"{NAME}.html", request_html(advice, job, data, lang))
+        written.append(folder / f"{NAME}.html")
+    if "pdf" in asked:
+        html = request_html(advice, job, data, lang, paged=True)
+        parts = [Data(name, _ABOUT.get(name, "A file of this request"), text) for name, text in data.items()]
+        try:
+            pdf, notices = printed(html, lang, parts, select.created(advice))
+        except MissingLibrary as error:
+            skipped.append(("pdf", error.message, error.hint))
+        else:
+            write_atomic(folder / f"{NAME}.pdf", pdf)
+            written.append(folder / f"{NAME}.pdf")
+    return RenderResult(tuple(written), tuple(skipped), tuple(notices), {})
+
+
+_ABOUT = {"advice.json": "The figures this request rests on", "request.json": "What was asked for, and how"}
+
+
+def attached(advice: Advice, files: Mapping[str, str], record: Mapping[str, object]) -> dict[str, str]:
+    """Name -> text of everything that rides in the PDF: the advice, the job's own files, and `record`
+    (request.json), which is what was said besides the advice, so that the page can be made again."""
+    from advisor.data.advice import stored_text
+
+    told = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return {"advice.json": stored_text(advice), "request.json": told, **files}
+
+
+def request_html(
+    advice: Advice, job: Job, data: Mapping[str, str], lang: str = "en", *, paged: bool = False
+) -> str:
+    """The page as one self-contained HTML text; the same text for the same request and version."""
+    from advisor.render.texts import load_texts
+
+    t = load_texts(lang)
+    context, marks = page_context(advice, t, paged=paged)
+    page = _page(advice, job, marks)
+    page.digests = [(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in data.items()]
+    return render_page("pages/request.html", {**context, "page": page}, t)
+
+
+def figure(marks: Marks, quantity: Quantity, *, ranged: bool = True) -> Markup:
+    """A figure with its mark, which leads nowhere here: the reason stands beside it."""
+    if quantity.value is None:
+        return marks.unknown(quantity.reason)
+    value = marks.value(quantity.value, quantity.unit)
+    out = Markup('<span class="fig">{}</span>{}').format(value, marks.mark(quantity.kind))
+    if ranged and quantity.low is not None and quantity.high is not None and quantity.low != quantity.high:
+        out += Markup(' <span class="rng">{}</span>').format(marks.span(quantity))
+    return out
+
+
+def _page(advice: Advice, job: Job, marks: Marks) -> Page:
+    t, choice = marks.t, job.choice
+    title = t(
+        "request.title",
+        "Request: {count} × {device}",
+        count=t.number(float(choice.devices), "1"),
+        device=foreign(choice.title, 60),
+    )
+    made = foreign(advice.created_at[:10], 20) if advice.created_at else t("unknown", "unknown")
+    subtitle = t(
+        "request.subtitle",
+        "Estimated on {date} by hwadvisor {version}; rules {digest}.",
+        date=made,
+        version=foreign(advice.versions.tool or "?", 20),
+        digest=foreign(advice.versions.rules_digest[:12] or "?", 12),
+    )
+    sentence = t(
+        "request.sentence",
+        "{work} needs {count} × {device} for up to {time}, {jobs}.",
+        work=marks.said(choice.workload.title, 120),
+        count=t.number(float(choice.devices), "1"),
+        device=foreign(choice.title, 60),
+        time=t.number(job.wall_s, "s"),
+        jobs=_in_jobs(job, marks),
+    )
+    return Page(
+        title, subtitle, sentence, _keys(job, marks), _rows(job, marks), _basis(job, marks), _check(marks)
+    )
+
+
+def _in_jobs(job: Job, marks: Marks) -> Markup:
+    t = marks.t
+    if job.segments == 1:
+        return t("request.one_job", "in one job")
+    return t(
+        "request.jobs",
+        "in {count} jobs one after the other, of {time} each at most",
+        count=t.number(float(job.segments), "1"),
+        time=t.number(job.segment_s, "s"),
+    )
+
+
+def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
+    t, choice = marks.t, job.choice
+    hours = job.needs["gpu_seconds"]
+    shape = t(
+        "request.shape",
+        "on each of {nodes} nodes: {each}",
+        nodes=t.number(float(job.nodes), "1"),
+        each=t.number(float(job.gpus_per_node), "1"),
+    )
+    found = [
+        (t("request.devices", "Accelerators"), figure(marks, job.needs["gpus"].quantity()), shape),
+        (t("request.time", "Expected time"), figure(marks, choice.time), Markup()),
+        (
+            t("request.hours", "Accelerator hours, at most"),
+            Markup('<span class="fig">{}</span>{}').format(
+                t.number(round((hours.value or 0.0) / 3600), "1"), marks.mark(hours.kind)
+            ),
+            Markup(),
+        ),
+    ]
+    rent = choice.quantities.get("rent_usd")
+    if rent is not None and rent.value is not None:
+        found.append((t("request.rent", "The same, rented"), figure(marks, rent), _dated(marks, rent)))
+    return found
+
+
+def _dated(marks: Marks, rent: Quantity) -> Markup:
+    """When the price behind a rent was asked."""
+    day = select.date_in(rent.source)
+    return marks.t("request.price", "price of {date}", date=day.isoformat()) if day else Markup()
+
+
+def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
+    t, needs = marks.t, job.needs
+
+    def row(label: Markup, need: Need, value: Markup | None = None) -> tuple[Markup, Markup, Markup]:
+        shown = value if value is not None else figure(marks, need.quantity())
+        why = marks.said(need.why, 240)
+        if need.source and need.value is not None:
+            why += Markup(' <span class="below">{}</span>').format(marks.said(need.source, 160))
+        return label, shown, why
+
+    cores = Markup('<span class="fig">{}</span>{}').format(
+        t.number(float(job.cpus_per_gpu), "1"), marks.mark(needs["cpus"].kind)
+    )
+    return [
+        row(t("request.row.wall", "Time, with headroom"), needs["wall"]),
+        row(t("request.row.cores", "Processor cores for each accelerator"), needs["cpus"], cores),
+        row(t("request.row.memory", "Main memory of a node"), needs["memory"]),
+        row(t("request.row.checkpoint", "One checkpoint"), needs["checkpoint"]),
+        row(t("request.row.disk", "Room for checkpoints"), replace(needs["disk"], source="")),
+    ]
+
+
+def _basis(job: Job, marks: Marks) -> list[Markup]:
+    t, choice = marks.t, job.choice
+    need, has = (choice.quantities.get(name) for name in ("memory_bytes", "memory_usable"))
+    if has is None and choice.accelerator is not None:
+        has = choice.accelerator.figures.get("memory_bytes")
+    found = []
+    if need is not None and need.value is not None:
+        there = figure(marks, has) if has is not None and has.value is not None else marks.unknown()
+        found.append(
+            t(
+                "request.memory",
+                "Memory of each accelerator: {need} needed, {has} there.",
+                need=figure(marks, need),
+                has=there,
+            )
+        )
+    found.append(
+        t(
+            "request.time_of",
+            "Time: {time}, from the start of the job to its last step.",
+            time=figure(marks, choice.time),
+        )
+    )
+    if choice.layout:
+        found.append(t("request.layout", "Layout: {layout}.", layout=choices_of(choice.layout, t)))
+    if choice.estimate is not None and choice.estimate.near:
+        run = choice.estimate.near[0]
+        found.append(
+            t(
+                "request.near",
+                "The nearest published run, {title}, took {measured} where the rules say {rules} ({source}).",
+                title=foreign(run.title, 80),
+                measured=t.number(run.measured_s, "s"),
+                rules=t.number(run.rules_s, "s"),
+                source=foreign(run.source, 120),
+            )
+        )
+    return found + [marks.said(note, 300) for note in job.notes[:5]]
+
+
+def _check(marks: Marks) -> Markup:
+    return marks.t(
+        "request.check.text",
+        "All data is attached to the PDF. {command} makes every figure of this page again from it, computes "
+        "the estimate with the reader’s own rules and prices, and shows what differs. The digests prove "
+        "that page and data belong together, not who measured; who did is proved by a signature.",
+        command=Markup("<code>hwadvisor verify request.pdf</code>"),
+    )

@@ -1,0 +1,83 @@
+"""The short form of a stored advice: what stands in it often stands once, in `shared`.
+
+Wherever the key "$" stands, the object is item n of `shared` with the other keys laid over it; an object of
+"$" alone is the item itself, whatever it is. {"$": [n, 3.0, 2.5, 4.0]} lays `value`, `low` and `high` over
+it, as far as they are given. Items may rest on earlier items. Keys that are left out have their defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SHARED, MARK = "shared", "$"
+FIGURES = ("value", "low", "high")
+MOST_NODES = 10_000_000
+"""Of the long form. A scan has half a million; a short file that unfolds into more was made to do harm."""
+
+
+def unpack(document: dict[str, Any]) -> dict[str, Any]:
+    """The long form of a document; as it is where nothing is shared. Raises ValueError for false references.
+
+    What is shared is the same object wherever it stands: do not change it in place.
+    """
+    if SHARED not in document:
+        return document
+    listed = document[SHARED]
+    if not isinstance(listed, list):
+        raise ValueError("shared is no list")
+    reader = _Reader()
+    try:
+        for item in listed:
+            found, nodes = reader.read(item)
+            reader.items.append(found)
+            reader.nodes.append(nodes)
+        rest = {key: value for key, value in document.items() if key != SHARED}
+        whole: dict[str, Any] = reader.read(rest)[0]
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+    return whole
+
+
+class _Reader:
+    """Items read so far, each with the number of nodes it unfolds into."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.nodes: list[int] = []
+
+    def read(self, value: Any) -> tuple[Any, int]:
+        """The long form of a value and its size."""
+        if isinstance(value, list):
+            pairs = [self.read(one) for one in value]
+            return [found for found, _ in pairs], self._sum(pairs)
+        if not isinstance(value, dict):
+            return value, 1
+        own = {key: self.read(one) for key, one in value.items() if key != MARK}
+        base: Any = {}
+        size = 0
+        if MARK in value:
+            number = value[MARK]
+            if isinstance(number, list):
+                number, *figures = number
+                if len(figures) > len(FIGURES):
+                    raise ValueError("more figures laid over a shared item than there are")
+                own |= {key: self.read(one) for key, one in zip(FIGURES, figures, strict=False)}
+            base, size = self._item(number)
+        size = size + self._sum(list(own.values()))
+        if MARK in value and not own:
+            return base, size
+        if not isinstance(base, dict):
+            raise ValueError("keys laid over a shared item that has none")
+        return {**base, **{key: found for key, (found, _) in own.items()}}, size
+
+    def _item(self, number: object) -> tuple[Any, int]:
+        if type(number) is not int or not 0 <= number < len(self.items):
+            raise ValueError(f"{number!r} is no earlier item of shared")
+        return self.items[number], self.nodes[number]
+
+    @staticmethod
+    def _sum(pairs: list[tuple[Any, int]]) -> int:
+        size = 1 + sum(nodes for _, nodes in pairs)
+        if size > MOST_NODES:
+            raise ValueError("unfolds into more than any advice has")
+        return size

@@ -1,0 +1,92 @@
+"""Two advices side by side: what differs, what noise cannot tell apart, what only one has."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
+import sample
+
+from advisor.compare import compare, counted
+from advisor.render.compare_page import comparison_html
+from advisor.schema import Advice
+
+CPU, GPU = sample.cpu_machine(), sample.gpu_machine()
+
+
+def faster(advice: Advice, factor: float, *ids: str) -> Advice:
+    """The same advice with some measurements (all by default) scaled."""
+    found = tuple(
+        m.model_copy(update={end: getattr(m, end) * factor if getattr(m, end) is not None else None
+                             for end in ("value", "low", "high")})
+        if not ids or m.id in ids else m
+        for m in advice.calibration.measurements
+    )  # fmt: skip
+    calibration = advice.calibration.model_copy(update={"measurements": found})
+    return advice.model_copy(update={"calibration": calibration})
+
+
+def row(compared, label):
+    return next(r for r in compared.rows if r.label == label)
+
+
+def test_the_same_file_twice_is_alike_everywhere():
+    compared = compare(CPU, CPU)
+    assert compared.apart == () and set(counted(compared.rows)) <= {"alike", "unknown"}
+
+
+def test_better_is_more_of_a_rate_and_less_of_a_time():
+    rate = next(m for m in CPU.calibration.measurements if m.bench == "matmul" and m.value)
+    time = next(m for m in CPU.calibration.measurements if m.unit == "s" and m.value)
+    compared = compare(CPU, faster(CPU, 3.0, rate.id, time.id))
+    assert (row(compared, rate.id).judged, row(compared, time.id).judged) == ("better", "worse")
+    assert row(compared, rate.id).ratio == pytest.approx(3)
+    back = compare(faster(CPU, 3.0, rate.id, time.id), CPU)
+    assert (row(back, rate.id).judged, row(back, time.id).judged) == ("worse", "better")
+
+
+def test_ranges_that_overlap_are_not_told_apart():
+    m = next(
+        m for m in CPU.calibration.measurements if m.value and m.low and m.high and m.high > 1.001 * m.low
+    )
+    within = (m.high / m.value + 1) / 2
+    assert row(compare(CPU, faster(CPU, within, m.id)), m.id).judged == "alike"
+    beyond = m.high / m.low * 1.05
+    assert row(compare(CPU, faster(CPU, beyond, m.id)), m.id).judged in ("better", "worse")
+
+
+def test_two_machines_differ_in_what_they_are():
+    compared = compare(CPU, GPU, ("desk", "server"))
+    devices = row(compared, "accelerators")
+    assert (devices.a, devices.judged) == ("none", "other") and "H200" in devices.b
+    only_there = [r for r in compared.of("measured") if r.a is None]
+    assert only_there and all(r.ratio is None and r.judged == "" for r in only_there)
+    times = [r for r in compared.of("estimates") if r.label.endswith(": time") and r.judged]
+    assert times and any(r.judged == "better" for r in times)
+
+
+def test_unknown_is_no_zero():
+    compared = compare(Advice(), GPU)
+    assert all(r.ratio is None for r in compared.rows if r.a is None)
+    assert compare(Advice(), Advice()).rows == ()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_shows_both_and_nothing_hostile(lang):
+    named = ("<script>alert(1)</script>", "b\u202e")
+    page = comparison_html((CPU, GPU), compare(CPU, GPU, named), lang)
+    assert "<script>" not in page and "\u202e" not in page and "&lt;script&gt;" in page
+    assert page.count("<tr>") > 20
+    assert page == comparison_html((CPU, GPU), compare(CPU, GPU, named), lang)
+
+
+def test_chinese_has_every_word_of_it():
+    from advisor.render.texts import load_texts
+
+    texts = load_texts("zh")
+    for found in compare(CPU, GPU).rows:
+        if found.group != "measured":
+            assert texts.said(found.label) != found.label, found.label

@@ -1,0 +1,143 @@
+"""What a job asks for follows from the estimate, the site and what was measured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import made
+
+from advisor.errors import NothingFits, UserError
+from advisor.request import Options, build, checked, pick, site_of
+from advisor.request.defaults import load_defaults
+from advisor.schema import Kind
+from advisor.units import GIB
+
+SITE = {
+    "name": "Example", "account": "proj", "folder": "/scratch/proj",
+    "node": [
+        {"name": "big", "accelerator": made.H100, "gpus": 4, "cpus": 96, "memory": "1 TB", "gres": "gpu:h100"}
+    ],
+    "partition": [
+        {"name": "short", "nodes": ["big"], "max_wall": "8 h", "max_nodes": 64},
+        {"name": "gpu", "nodes": ["big"], "max_wall": "2 days", "max_nodes": 8, "qos": "normal"},
+    ],
+}  # fmt: skip
+
+
+def job(advice=None, site=None, options=None, **changes):
+    held = advice or made.advice()
+    return build(
+        pick(held), site_of(Path("site.toml"), site or {}), options or Options(), held.calibration, **changes
+    )
+
+
+def test_time_is_the_upper_end_and_headroom():
+    asked = job(options=Options(headroom=0.2))
+    assert asked.wall_s == pytest.approx(2 * 1.5 * made.DAY * 1.2)
+    assert asked.segments == 1 and asked.needs["wall"].kind is Kind.stated
+    assert asked.needs["gpu_seconds"].value == pytest.approx(16 * asked.wall_s)
+
+
+def test_a_plan_s_own_promise_counts_where_it_is_later():
+    choice = pick(made.plan())
+    assert choice.upper_s == 4 * 1.6 * made.DAY and "90%" in choice.upper_why
+    assert pick(made.plan(), target="mi300x").devices == 4
+
+
+@pytest.mark.parametrize(
+    ("devices", "per_node", "nodes"), [(16, 8, 2), (8, 8, 1), (3, 3, 1), (12, 6, 2), (9, 3, 3)]
+)
+def test_devices_are_spread_evenly(devices, per_node, nodes):
+    asked = job(made.advice(estimate=made.estimate(devices)))
+    assert (asked.gpus_per_node, asked.nodes) == (per_node, nodes)
+
+
+def test_the_site_gives_nodes_partition_account_and_cores():
+    asked = job(site=SITE)
+    assert (asked.nodes, asked.gpus_per_node, asked.partition.name) == (4, 4, "gpu")
+    assert asked.cpus_per_gpu == 24 and "needed are" in asked.needs["cpus"].why
+    assert asked.folder == "/scratch/proj/tiny-1b-pretrain"
+
+
+def test_a_run_longer_than_the_limit_is_chained_and_no_shorter_than_asked():
+    asked, known = job(site=SITE), load_defaults()
+    assert asked.segments == 2 and asked.segment_s == 2 * made.DAY
+    useful = asked.segments * (asked.segment_s - asked.lead_s) - (asked.segments - 1) * known["startup_s"]
+    assert useful >= asked.wall_s - known["startup_s"]
+    short = job(wall_limit_s=6 * 3600)
+    useful = short.segments * (6 * 3600 - short.lead_s - known["startup_s"])
+    assert useful >= short.wall_s - known["startup_s"] > useful - 6 * 3600
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"site": {**SITE, "partition": [{"name": "tiny", "nodes": ["big"], "max_nodes": 2}]}}, "4 nodes"),
+        (
+            {"site": {**SITE, "node": [{**SITE["node"][0], "accelerator": "amd-mi300x-192gb"}]}},
+            "has no nvidia",
+        ),
+        ({"site": {**SITE, "node": [{**SITE["node"][0], "memory": "40 GB"}]}}, "main memory"),
+        ({"wall_limit_s": 1800.0}, "is over before"),
+        ({"advice": made.advice(estimate=made.estimate(fits=False, why="Too small."))}, "Too small"),
+    ],
+)
+def test_what_cannot_be_given_is_said(change, words):
+    with pytest.raises(NothingFits, match=words):
+        job(**change)
+
+
+def test_an_unknown_time_is_no_zero():
+    one = made.estimate()
+    blind = one.model_copy(update={"quantities": {**one.quantities, "calendar_s": made.quantity(None)}})
+    with pytest.raises(NothingFits, match="made up"):
+        pick(made.advice(estimate=blind))
+
+
+def test_pictures_are_fed_by_as_many_cores_as_were_measured_to_need():
+    held = made.advice(made.workload(family="cnn"))
+    slow = job(held.model_copy(update={"calibration": made.decoding(100.0)}))
+    fast = job(held.model_copy(update={"calibration": made.decoding(500.0)}))
+    assert (
+        slow.cpus_per_gpu == 2 + 10 and fast.cpus_per_gpu == 2 + 2
+    )  # at the fast end, 1,000 pictures a second
+    assert slow.needs["cpus"].kind is Kind.measured and slow.needs["cpus"].source == "image_decode.cpu"
+    assert job(held).needs["cpus"].kind is Kind.assumed
+
+
+def test_a_checkpoint_holds_weights_masters_and_states():
+    assert job().needs["checkpoint"].value == 14e9
+    assert job(made.advice(made.workload(precision="fp32"))).needs["checkpoint"].value == 12e9
+    assert job(made.advice(made.workload(optimizer="sgd"))).needs["checkpoint"].value == 10e9
+    assert job().disk_gib == -(-3 * 14e9 // GIB)
+
+
+def test_adapters_have_small_checkpoints_or_unknown_ones():
+    held = made.advice(made.workload(method="lora"))
+    assert job(held).needs["checkpoint"].value is None and job(held).disk_gib is None
+    one = held.estimates[0]
+    trained = {**one.quantities, "trainable_params": made.quantity(1e6, unit="1")}
+    known = held.model_copy(update={"estimates": (one.model_copy(update={"quantities": trained}),)})
+    assert job(known).needs["checkpoint"].value == 14e6
+
+
+def test_memory_grows_with_devices_of_a_node_and_offload():
+    one, four = (job(made.advice(estimate=made.estimate(n))).needs["memory"].value for n in (1, 4))
+    assert four > one
+    away = made.estimate(4, choices={"offload": "optimizer"})
+    assert job(made.advice(estimate=away)).needs["memory"].value > four
+
+
+def test_words_that_are_near_none():
+    with pytest.raises(UserError, match="no estimate on"):
+        pick(made.advice(), target="cerebras")
+    with pytest.raises(UserError, match="no option"):
+        pick(made.plan(), target="cerebras")
+    with pytest.raises(UserError, match="headroom"):
+        checked(Options(headroom=-1))
+    with pytest.raises(UserError, match="holds no estimate"):
+        pick(made.advice(estimates=()))

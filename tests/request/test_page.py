@@ -1,0 +1,61 @@
+"""The page that goes with a request: one sheet, safe, the same each time."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import made
+
+from advisor.render.request_page import attached, request_html
+from advisor.request import Options, Site, build, pick, write
+
+HOSTILE = "<script>alert(1)</script>\u202eevil\0 " + "x" * 10_000
+
+
+def page(held, lang="en", **changes):
+    job = build(pick(held), Site(), Options(), held.calibration, **changes)
+    files, _ = write(job, "slurm")
+    return request_html(held, job, attached(held, files, {"target": "x"}), lang), job
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_hostile_names_stay_text(lang):
+    held = made.advice()
+    work = held.workloads[0].model_copy(update={"title": HOSTILE})
+    accelerator = held.accelerators[0].model_copy(update={"title": HOSTILE})
+    shown, _ = page(held.model_copy(update={"workloads": (work,), "accelerators": (accelerator,)}), lang)
+    assert "<script" not in shown and "\u202e" not in shown and "\0" not in shown and "x" * 500 not in shown
+    assert "default-src &#39;none&#39;" in shown
+    assert not re.search(r'(?:src|href)="(?!#|data:)', shown)
+
+
+def test_every_need_and_its_reason_is_on_the_page():
+    shown, job = page(made.advice(), wall_limit_s=made.DAY)
+    assert "Request: 16" in shown and "in 4 jobs" in shown
+    for name in ("memory", "checkpoint"):
+        assert job.needs[name].why.split(":")[0][:40] in shown
+    assert shown == page(made.advice(), wall_limit_s=made.DAY)[0]
+
+
+def test_what_is_not_known_says_so():
+    shown, _ = page(made.advice(made.workload(method="lora")))
+    assert "the number of trained parameters is not in the file" in shown
+
+
+def test_chinese_leaves_no_sentence_in_english():
+    from advisor.render.html import page_context
+    from advisor.render.request_page import _page
+    from advisor.render.texts import load_texts
+
+    held = made.advice()
+    held = held.model_copy(update={"workloads": (held.workloads[0].model_copy(update={"title": "GPT-2"}),)})
+    texts = load_texts("zh")
+    _, marks = page_context(held, texts, paged=True)
+    _page(held, build(pick(held), Site(), Options(), None, wall_limit_s=made.DAY), marks)
+    left = [text for text in texts.left if "arXiv" not in text]
+    assert left == []

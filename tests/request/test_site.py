@@ -1,0 +1,57 @@
+"""A site's file: read whole, or refused with file, key and value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import DataError
+from advisor.request import load_site, site_of
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('acount = "x"', "acount"),
+        ('account = "a b; rm -rf /"', "account"),
+        ('chain = "loop"', "chain"),
+        ('setup = ["a\\nb"]', "setup"),
+        ("[[node]]\ngpus = 8", "node.name"),
+        ('[[node]]\nname = "n"\ngpus = 0', "node.gpus"),
+        ('[[node]]\nname = "n"\nmemory = "lots"', "node.memory"),
+        ('[[node]]\nname = "n"\nmemory = 64', "node.memory"),
+        ('[[node]]\nname = "n"\ngres = "gpu; x"', "node.gres"),
+        ('[[partition]]\nname = "p"\nmax_wall = "2 TB"', "partition.max_wall"),
+        ('[[partition]]\nname = "p"\nnodes = ["m"]', "no \\[\\[node\\]\\]"),
+        ('partition = "p"', "partition"),
+        ("[kubernetes]\nnode_selector = 3", "kubernetes.node_selector"),
+        ('[skypilot]\nregion = "x"', "skypilot.region"),
+        ("name = 'x", "not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, body: str, words: str):
+    path = tmp_path / "site.toml"
+    path.write_text(body)
+    with pytest.raises(DataError, match=words) as error:
+        load_site(path)
+    assert "site.toml" in error.value.message
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+)
+KEYS = st.sampled_from(
+    ["name", "account", "qos", "folder", "chain", "setup", "node", "partition", "kubernetes", "skypilot"]
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def test_any_table_is_a_site_or_an_error_in_words(raw):
+    try:
+        site_of(Path("site.toml"), raw)
+    except DataError as error:
+        assert "site.toml" in error.message

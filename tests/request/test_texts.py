@@ -1,0 +1,286 @@
+"""The texts for schedulers: read by their own readers, whatever names are in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+import made
+
+from advisor.errors import DataError, UserError
+from advisor.request import SCHEDULERS, Options, build, pick, site_of, words, write
+from advisor.request.check import check, check_bash, check_directives, check_yaml
+from advisor.request.quote import clock, job_name, remark
+from advisor.request.yaml import documents
+
+HOSTILE = "x'; touch /tmp/pwned; $(reboot) `id` \"\n#SBATCH --uid=0\n---\nkind: Pod \u202e<script>"
+ANY = st.text(max_size=80)
+
+
+def job(advice=None, site=None, options=None, **changes):
+    held = advice or made.advice()
+    return build(
+        pick(held), site_of(Path("site.toml"), site or {}), options or Options(), held.calibration, **changes
+    )
+
+
+def directives(text: str) -> dict[str, str]:
+    found = [line.removeprefix("#SBATCH --") for line in text.splitlines() if line.startswith("#SBATCH")]
+    return dict(line.partition("=")[::2] for line in found)
+
+
+def test_slurm_says_what_the_job_needs():
+    asked = job()
+    files, left = write(asked, "slurm")
+    assert list(files) == ["job.sbatch"] and left == []
+    told = directives(files["job.sbatch"])
+    assert told["nodes"] == "2" and told["gres"] == "gpu:8" and told["ntasks-per-node"] == "1"
+    assert told["time"] == clock(asked.wall_s) == "3-07:12:00"
+    assert told["mem"] == f"{asked.memory_gib}G" and told["cpus-per-task"] == str(8 * asked.cpus_per_gpu)
+    assert "array" not in told and "requeue" in told and told["signal"].startswith("B:USR1@")
+    assert "torchrun" in files["job.sbatch"] and "--nproc-per-node=8" in files["job.sbatch"]
+
+
+@pytest.mark.parametrize("chain", ["array", "dependency"])
+def test_a_long_run_becomes_a_chain(chain):
+    files, _ = write(job(site={"chain": chain}, wall_limit_s=made.DAY), "slurm")
+    told = directives(files["job.sbatch"])
+    assert told["time"] == "1-00:00:00"
+    if chain == "array":
+        assert re.fullmatch(r"1-[45]%1", told["array"]) and list(files) == ["job.sbatch"]
+    else:
+        assert "array" not in told and '--dependency="afterany:$job"' in files["submit.sh"]
+
+
+def bash_words(line: str) -> list[str]:
+    """The words that bash makes of a line; $HOME is left alone."""
+    line = line.replace("${HOME}", "'$HOME'").replace('"$SLURM_', '"x$SLURM_')
+    script = f"printf '%s\\0' {line}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True, env={"LC_ALL": "C"})
+    return done.stdout.decode("utf-8").split("\0")[:-1]
+
+
+def run_script(tmp_path: Path, training: str, *, stop_s: float = 0) -> tuple[int, Path, str]:
+    """The script with stand-ins for srun and scontrol; `training` is what srun runs."""
+    tools = tmp_path / "bin"
+    tools.mkdir(exist_ok=True)
+    (tools / "srun").write_text(f"#!/bin/bash\n{training}\n")
+    (tools / "scontrol").write_text('#!/bin/bash\necho "$@" >> scontrol.log\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    text = write(job(), "slurm")[0]["job.sbatch"]
+    (tmp_path / "job.sbatch").write_text(text)
+    process = subprocess.Popen(
+        ["bash", "job.sbatch"], cwd=tmp_path, env={"PATH": f"{tools}:/usr/bin:/bin", "SLURM_JOB_ID": "7",
+                                                   "SLURM_NNODES": "2", "SLURM_JOB_NODELIST": "n[1-2]"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if stop_s:
+        ready = tmp_path / "checkpoints/tiny-1b-pretrain/running"
+        for _ in range(200):
+            if ready.exists():
+                break
+            subprocess.run(["sleep", "0.05"], check=True)
+        process.send_signal(10)  # SIGUSR1, as Slurm sends it
+    out = process.communicate(timeout=20)[0]
+    log = tmp_path / "scontrol.log"
+    return (
+        process.returncode,
+        tmp_path / "checkpoints/tiny-1b-pretrain",
+        log.read_text() if log.exists() else out,
+    )
+
+
+def test_a_run_that_ends_is_not_started_again(tmp_path):
+    code, folder, _ = run_script(tmp_path, "echo trained >> trained; exit 0")
+    assert code == 0 and (folder / "done").exists()
+    code, _, _ = run_script(tmp_path, "echo trained >> trained; exit 0")
+    assert code == 0 and (tmp_path / "trained").read_text().count("trained") == 1
+
+
+def test_a_run_that_fails_says_so_and_is_not_done(tmp_path):
+    code, folder, _ = run_script(tmp_path, "exit 3")
+    assert code == 3 and not (folder / "done").exists()
+
+
+def test_a_signal_lets_the_run_save_and_go_on_later(tmp_path):
+    waits = 'touch "$CHECKPOINTS/running"; while [[ ! -e "$STOP" ]]; do sleep 0.05; done; '
+    training = waits + 'touch "$CHECKPOINTS/saved"'
+    code, folder, log = run_script(tmp_path, training, stop_s=1)
+    assert code == 0 and (folder / "saved").exists() and not (folder / "done").exists()
+    assert "requeue 7" in log
+
+
+def test_kubernetes_over_several_nodes_is_indexed_with_a_service():
+    found = {d["kind"]: d for d in yaml.safe_load_all(write(job(), "k8s")[0]["job.yaml"])}
+    assert set(found) == {"PersistentVolumeClaim", "Job", "Service"}
+    spec = found["Job"]["spec"]
+    assert spec["completionMode"] == "Indexed" and spec["completions"] == spec["parallelism"] == 2
+    pod = spec["template"]["spec"]
+    assert pod["subdomain"] == found["Service"]["metadata"]["name"]
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "8"
+    assert found["Service"]["spec"]["clusterIP"] == "None"
+
+
+def test_kubernetes_on_one_node_and_as_pytorchjob():
+    one = [
+        d["kind"]
+        for d in yaml.safe_load_all(write(job(made.advice(estimate=made.estimate(8))), "k8s")[0]["job.yaml"])
+    ]
+    assert one == ["PersistentVolumeClaim", "Job"]
+    several = list(yaml.safe_load_all(write(job(), "k8s", kind="pytorchjob")[0]["job.yaml"]))
+    replicas = several[1]["spec"]["pytorchReplicaSpecs"]
+    assert several[1]["kind"] == "PyTorchJob" and replicas["Worker"]["replicas"] == 1
+    assert replicas["Master"]["template"]["spec"]["containers"][0]["name"] == "pytorch"
+
+
+def test_skypilot_names_the_accelerator_its_own_way():
+    task = yaml.safe_load(write(job(), "skypilot")[0]["sky.yaml"])
+    assert task["resources"]["accelerators"] == "H100:8" and task["num_nodes"] == 2
+    unknown = made.advice(estimate=made.estimate(accelerator="nvidia-k80-24gb"))
+    with pytest.raises(UserError, match="SkyPilot's name"):
+        write(job(unknown), "skypilot")
+    named = write(job(unknown, site={"skypilot": {"accelerator": "K80"}}), "skypilot")[0]["sky.yaml"]
+    assert yaml.safe_load(named)["resources"]["accelerators"] == "K80:8"
+
+
+@pytest.mark.parametrize("scheduler", list(SCHEDULERS))
+def test_hostile_names_stay_text(scheduler, tmp_path):
+    held = made.advice(made.workload(model=HOSTILE))
+    work = held.workloads[0].model_copy(update={"title": HOSTILE})
+    accelerator = held.accelerators[0].model_copy(update={"title": HOSTILE})
+    held = held.model_copy(update={"workloads": (work,), "accelerators": (accelerator,)})
+    options = Options(
+        name=HOSTILE, command=("train.py", HOSTILE), folder=HOSTILE.replace("\n", " "), image="a/b:c"
+    )
+    files, _ = write(job(held, options=options), scheduler)
+    text = next(iter(files.values()))
+    if scheduler == "slurm":
+        assert "uid" not in directives(text) and directives(text)["job-name"] == job_name(HOSTILE)
+        assert "\\x0a#SBATCH --uid=0" in text and "\\xe2\\x80\\xae<script>" in text
+    else:
+        assert [d.get("kind") for d in yaml.safe_load_all(text)] != ["Pod"] and "kind: Pod" not in [
+            line for line in text.splitlines() if not line.startswith((" ", "#"))
+        ]
+    assert not [line for line in text.splitlines() if line.startswith("#") and "\u202e" in line]
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANY, st.lists(ANY.filter(lambda s: "\0" not in s), min_size=1, max_size=3))
+def test_any_command_reaches_the_program_as_it_was_typed(name, command):
+    text = write(job(options=Options(name=name, command=tuple(command))), "slurm")[0]["job.sbatch"]
+    launched = text[text.index("srun ") : text.index(" &\nprocess=")]
+    assert bash_words(launched.replace("\\\n", " "))[-len(command) :] == command
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.recursive(
+        ANY | st.integers() | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(ANY, inner)
+    )
+)
+def test_yaml_reads_back_as_it_was(value):
+    assert list(yaml.safe_load_all(documents([{"a": value}]))) == [{"a": value}]
+
+
+@pytest.mark.parametrize(
+    "word", ["1e3", "no", "0o17", "12:30", "null", "~", "y", "=", "0x1F", "1_000", ".inf", "2026-11-20"]
+)
+def test_words_that_some_readers_take_for_something_else_are_quoted(word):
+    assert f'"{word}"' in documents([{"a": word}])
+
+
+@given(ANY)
+def test_any_name_becomes_one_that_every_scheduler_takes(name):
+    assert re.fullmatch(r"[a-z]([a-z0-9-]{0,46}[a-z0-9])?", job_name(name))
+    assert "\n" not in remark(name) and "\r" not in remark(name)
+
+
+def test_clock_rounds_up():
+    assert [clock(s) for s in (1, 60, 61, 86399, 86400, 90061)] == [
+        "0-00:01:00", "0-00:01:00", "0-00:02:00", "1-00:00:00", "1-00:00:00", "1-01:02:00",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "words_"),
+    [
+        ("#!/bin/bash\n#SBATCH --partitoin=gpu\n", "line 2: no directive --partitoin"),
+        ("#!/bin/bash\n#SBATCH --nodes=two\n", "not of the right shape"),
+        ("#!/bin/bash\n#SBATCH --nodes=0\n", "not of the right shape"),
+        ("#!/bin/bash\necho\n#SBATCH --nodes=2\n", "after a command"),
+        ("#!/bin/bash\n#SBATCH nodes=2\n", "is no directive"),
+        ("#!/bin/bash\n#SBATCH --time=2 days\n", "not of the right shape"),
+    ],
+)
+def test_wrong_directives_are_refused(text, words_):
+    with pytest.raises(DataError, match=words_):
+        check_directives("job.sbatch", text)
+
+
+def test_short_and_long_directives_are_read():
+    check_directives(
+        "job.sbatch", "#!/bin/bash\n#SBATCH -N 2 \n#SBATCH --time 2-00:00:00\n\n# x\n#SBATCH --requeue\n"
+    )
+
+
+def test_a_script_that_bash_cannot_read_is_refused():
+    with pytest.raises(DataError, match="bash cannot read"):
+        check_bash("job.sbatch", "if true; then\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words_"),
+    [
+        ("a: [", "is not YAML"),
+        ("", "is empty"),
+        ("kind: Jobb\n", "no object of the kind 'Jobb'"),
+        ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec: {templat: {}}\n", "templat"),
+        ("- 1\n", "no object of the kind"),
+    ],
+)
+def test_wrong_objects_are_refused(text, words_):
+    with pytest.raises(DataError, match=words_):
+        check_yaml("job.yaml", text)
+
+
+def test_scripts_inside_objects_are_checked_too():
+    with pytest.raises(DataError, match="bash cannot read"):
+        check("sky.yaml", "run: 'if'\n")
+
+
+def test_a_template_of_one_s_own(tmp_path):
+    path = tmp_path / "own.sbatch"
+    path.write_text(
+        "#!/bin/bash\n#SBATCH --nodes={{nodes}} \n#SBATCH --time={{ wall }}\necho {{workload}} ${HOME}\n"
+    )
+    held = made.advice()
+    work = held.workloads[0].model_copy(update={"title": HOSTILE})
+    text = write(job(held.model_copy(update={"workloads": (work,)})), "slurm", template=path)[0]["job.sbatch"]
+    assert "--nodes=2" in text and "--time=3-07:12:00" in text and "${HOME}" in text
+    assert bash_words(text.splitlines()[3]) == ["echo", HOSTILE, "$HOME"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words_"), [("{{node}}", "nothing is called 'node'"), ("if {{nodes}}", "bash cannot")]
+)
+def test_a_template_that_is_wrong(tmp_path, body, words_):
+    path = tmp_path / "own.sbatch"
+    path.write_text(body)
+    with pytest.raises(DataError, match=words_):
+        write(job(), "slurm", template=path)
+
+
+def test_commands_are_read_as_a_shell_reads_them():
+    assert words("train.py --name 'two words'") == ("train.py", "--name", "two words")
+    for wrong in ("", "  ", "a 'b", "a\nb", "a\0b"):
+        with pytest.raises(UserError):
+            words(wrong)

@@ -1,0 +1,191 @@
+"""Factories as users write them: what a trace can do, and every way they go wrong."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+WIDTH, TOKENS, WORDS, LAYERS = 64, 32, 100, 4
+
+
+class Block(nn.Module):
+    """Half a transformer block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.down(torch.relu(self.up(x)))
+
+
+class Words(nn.Module):
+    """Embedding, blocks, tied output layer. `again`: blocks are recomputed."""
+
+    def __init__(self, again: bool = False) -> None:
+        super().__init__()
+        self.again = again
+        self.embedding = nn.Embedding(WORDS, WIDTH)
+        self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))
+        self.head = nn.Linear(WIDTH, WORDS, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, ids: Any) -> Any:
+        x = self.embedding(ids)
+        for block in self.blocks:
+            x = checkpoint(block, x, use_reentrant=False) if self.again else block(x)
+        return self.head(x)
+
+
+class Attention(nn.Module):
+    """One fused attention, causal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+
+    def forward(self, x: Any) -> Any:
+        q, k, v = (t.unflatten(-1, (4, 16)).transpose(1, 2) for t in self.qkv(x).chunk(3, -1))
+        return nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+class Decides(nn.Module):
+    """Looks at its data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 16)
+
+    def forward(self, x: Any) -> Any:
+        y = self.layer(x)
+        return y * 2 if y.sum() > 0 else y
+
+
+class OnCuda(nn.Module):
+    """Moves its input to an accelerator."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 16)
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x.cuda())
+
+
+class Scored(nn.Module):
+    """Returns its loss by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 4)
+
+    def forward(self, x: Any, labels: Any) -> Any:
+        return {"loss": nn.functional.cross_entropy(self.layer(x), labels)}
+
+
+def mlp() -> Any:
+    return nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 10)), torch.randn(8, 64)
+
+
+def frozen() -> Any:
+    module, batch = mlp()
+    module[0].requires_grad_(False)
+    return module, batch
+
+
+def convolutions() -> Any:
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Conv2d(32, 32, 3, padding=1, groups=32),
+        nn.Conv2d(32, 32, 1, groups=4), nn.ConvTranspose2d(32, 8, 2, stride=2),
+    )  # fmt: skip
+
+
+def words() -> Any:
+    return Words(), torch.zeros(4, TOKENS, dtype=torch.long)
+
+
+def words_again() -> Any:
+    return Words(again=True), torch.zeros(4, TOKENS, dtype=torch.long)
+
+
+def words_16_bit() -> Any:
+    return Words().to(torch.bfloat16), torch.zeros(4, TOKENS, dtype=torch.long)
+
+
+def attention() -> Any:
+    return Attention(), torch.randn(2, TOKENS, WIDTH)
+
+
+def dropout() -> Any:
+    return nn.Sequential(nn.Linear(64, 64), nn.Dropout(0.1)), torch.randn(2, 64)
+
+
+def recurrent() -> Any:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers, self.head = nn.LSTM(64, 128, 2, batch_first=True), nn.Linear(128, 4)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.layers(x)[0][:, -1])
+
+    return Network(), torch.randn(4, 20, 64)
+
+
+def own_loss() -> Any:
+    return nn.Linear(16, 4), torch.randn(4, 16), lambda out, batch: (out**2).mean()
+
+
+def loss_by_name() -> Any:
+    return Scored(), {"x": torch.randn(4, 16), "labels": torch.zeros(4, dtype=torch.long)}
+
+
+def decides() -> Any:
+    return Decides(), torch.randn(4, 16)
+
+
+def looks() -> Any:
+    layer = nn.Linear(4, 4)
+    assert layer.weight.abs().sum().item() >= 0
+    return layer, torch.randn(8, 4)
+
+
+def raises() -> Any:
+    raise ValueError("no weights here")
+
+
+def ends() -> Any:
+    raise SystemExit(3)
+
+
+def lacks() -> Any:
+    import no_such_package_anywhere  # noqa: F401
+
+
+def on_cuda() -> Any:
+    return nn.Linear(4, 4).cuda()
+
+
+def inside_cuda() -> Any:
+    return OnCuda(), torch.randn(4, 16)
+
+
+def no_module() -> Any:
+    return {"weights": 1}
+
+
+def no_batch() -> Any:
+    return nn.Linear(4, 4)
+
+
+def nothing_trained() -> Any:
+    return nn.Linear(4, 4).requires_grad_(False), torch.randn(8, 4)
+
+
+def hangs() -> Any:
+    time.sleep(600)

@@ -126,7 +126,7 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     if flags["redact"]:
         held = redact(held)
     limit = _seconds(flags["wall_limit"])
-    job = made(held, site, options, choice.label, limit)
+    job = made(held, site, options, choice.label, limit, flags["scheduler"])
     record: dict[str, object] = {
         "scheduler": flags["scheduler"],
         "kind": flags["kind"],
@@ -139,11 +139,14 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     return held, job, record
 
 
-def made(advice: Advice, site: Site, options: Options, target: str, limit: float | None) -> Job:
+def made(
+    advice: Advice, site: Site, options: Options, target: str, limit: float | None, scheduler: str = "slurm"
+) -> Job:
     """The job of an advice that holds one workload: the same each time, also for who verifies it."""
     from advisor.request import build, pick
 
-    return build(pick(advice, None, target), site, options, advice.calibration, wall_limit_s=limit)
+    choice = pick(advice, None, target)
+    return build(choice, site, options, advice.calibration, wall_limit_s=limit, scheduler=scheduler)
 
 
 def _complete(advice: Advice, choice: Choice, rules: tuple[Path, ...]) -> tuple[Advice, Choice]:

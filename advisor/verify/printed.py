@@ -156,8 +156,14 @@ def _job(path: Path, found: Embedded) -> tuple[Advice, Job, dict[str, Any]]:
         told["command"] = tuple(told.get("command", ()))
         site = site_of(Path("request.json"), dict(record.get("site", {})))
         choice = pick(advice, None, str(record["target"]))
-        limit = record["wall_limit_s"]
-        job = build(choice, site, checked(Options(**told)), advice.calibration, wall_limit_s=limit)
+        job = build(
+            choice,
+            site,
+            checked(Options(**told)),
+            advice.calibration,
+            wall_limit_s=record["wall_limit_s"],
+            scheduler=str(record.get("scheduler")),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError.at(path, "request.json", None, f"is not whole ({error})", "It was edited.") from error
     return advice, job, record

@@ -96,6 +96,10 @@ def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
     known = {key.casefold() for key in (*catalogue.models, *catalogue.model_aliases)}
     if flags.params is None and name.strip().casefold() in known:
         return name
+    if ":" in name:
+        from advisor.trial.trace import refuse_code
+
+        refuse_code(name)
     from advisor.model import find_config, model_of_size, read_hf_config
 
     if flags.params is not None:

@@ -58,7 +58,7 @@ class Published:
 
         Of a generation of devices without any run they are wider still: its constants are guesses.
         """
-        found = self.neighbours.tell(_with_kin(encode(words, sizes, self.known), words["program"]))
+        found = self.neighbours.tell(with_kin(encode(words, sizes, self.known), words["program"]))
         deviation = widened(self.neighbours.kernel, found.deviation, words)
         strange = np.array([word not in self.known["generation"] for word in words["generation"]])
         return replace(found, deviation=np.hypot(deviation, np.where(strange, STRANGE, 0.0)))
@@ -73,7 +73,7 @@ def load_published(path: Path) -> Published:
         known = vocabulary(words)
         neighbours = Neighbours(
             Kernel(**raw["kernel"]),
-            _with_kin(encode(words, sizes, known), words["program"]),
+            with_kin(encode(words, sizes, known), words["program"]),
             np.array(raw["residuals"], dtype=np.float64),
             np.array(raw["noise"], dtype=np.float64),
         )  # fmt: skip
@@ -89,7 +89,7 @@ def load_published(path: Path) -> Published:
         ) from error
 
 
-def _with_kin(features: Features, programs: Sequence[str]) -> Features:
+def with_kin(features: Features, programs: Sequence[str]) -> Features:
     """Runs with the kind of program that trains them (rules/evidence/programs.toml)."""
     names = {name: at for at, name in enumerate(program_names())}
     kin = np.array([names.get(program_of(word), -1) for word in programs], dtype=np.int64)

@@ -136,6 +136,8 @@ def _estimate(
     from advisor.app_options import WorkloadFlags
     from advisor.search.grid import Stated
 
+    if flags["flash"] is not None and flags["attention"] is not None:
+        raise click.UsageError("--flash/--no-flash and --attention exclude each other")
     recipe = traced(flags, {name: flags[name] for name in _RECIPE})
     options = EstimateOptions(
         workload=WorkloadFlags(hub=hub_cache(), details=details_of(flags, "optimizer"), **recipe),

@@ -95,6 +95,15 @@ def here() -> Path:
         raise UserError("the current folder does not exist any more", "cd to another folder.") from error
 
 
+def folder_for(path: Path, output: Path | None, name: str) -> Path:
+    """Where to write what belongs to a file: --output, else beside it, but never over it."""
+    from advisor.data.files import make_folder
+
+    if output is None and not path.is_dir() and path.stem == name and path.suffix in (".pdf", ".html"):
+        raise UserError(f"{path} would be written over itself", "Give another folder with --output.")
+    return make_folder(output or (path if path.is_dir() else path.parent))
+
+
 def print_json(text: str) -> None:
     """One JSON document on stdout, UTF-8 whatever the locale says, as JSON is."""
     click.echo(text.encode("utf-8"), nl=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.options import formats_option, lang_option, redact_option
+from advisor.cli.options import folder_for, formats_option, lang_option, redact_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
 
@@ -27,7 +27,6 @@ def report(advice: Path, output: Path | None, formats: tuple[str, ...], lang: st
     A file whose calibration was cut short is rendered with what had been measured.
     """
     from advisor.data.embedded import load_any
-    from advisor.data.files import make_folder
     from advisor.render import render_report
 
     loaded = load_any(advice)
@@ -35,6 +34,6 @@ def report(advice: Path, output: Path | None, formats: tuple[str, ...], lang: st
         from advisor.redact import redact as take_out
 
         loaded = take_out(loaded)
-    folder = make_folder(output or (advice if advice.is_dir() else advice.parent))
+    folder = folder_for(advice, output, "report")
     result = render_report(loaded, folder, formats=formats, lang=lang)
     tell_rendered(result, console(), console(stderr=True), asked=formats)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.options import formats_option, json_flag, lang_option, print_json, rules_option
+from advisor.cli.options import folder_for, formats_option, json_flag, lang_option, print_json, rules_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
 from advisor.errors import DataError, UserError
@@ -72,16 +72,16 @@ def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str
     Beside the script a page (request.pdf) says why it asks for so much, with all data attached for
     `hwadvisor verify`.
     """
-    from advisor.data.files import make_folder, write_atomic
+    from advisor.data.files import write_atomic
     from advisor.render.request_page import attached, render_request
     from advisor.request import write
 
     scheduler = flags["scheduler"]
     if scheduler is None:
         raise click.UsageError("say for whom: --slurm, --k8s or --skypilot")
+    folder = folder_for(advice, output, "request")
     held, job, record = prepare(advice, flags)
     files, left = write(job, scheduler, template=flags["template"], kind=flags["kind"])
-    folder = make_folder(output or (advice if advice.is_dir() else advice.parent))
     for name, text in files.items():
         write_atomic(folder / name, text)
     data = attached(held, files, record)
@@ -126,7 +126,7 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     if flags["redact"]:
         held = redact(held)
     limit = _seconds(flags["wall_limit"])
-    job = made(held, site, options, choice.label, limit)
+    job = made(held, site, options, choice.label, limit, flags["scheduler"])
     record: dict[str, object] = {
         "scheduler": flags["scheduler"],
         "kind": flags["kind"],
@@ -139,11 +139,14 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     return held, job, record
 
 
-def made(advice: Advice, site: Site, options: Options, target: str, limit: float | None) -> Job:
+def made(
+    advice: Advice, site: Site, options: Options, target: str, limit: float | None, scheduler: str = "slurm"
+) -> Job:
     """The job of an advice that holds one workload: the same each time, also for who verifies it."""
     from advisor.request import build, pick
 
-    return build(pick(advice, None, target), site, options, advice.calibration, wall_limit_s=limit)
+    choice = pick(advice, None, target)
+    return build(choice, site, options, advice.calibration, wall_limit_s=limit, scheduler=scheduler)
 
 
 def _complete(advice: Advice, choice: Choice, rules: tuple[Path, ...]) -> tuple[Advice, Choice]:

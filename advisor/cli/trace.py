@@ -118,18 +118,6 @@ def _trace(name: str, flags: dict[str, Any]) -> Traced:
     return found
 
 
-def refuse_code(name: str, command: str) -> None:
-    """Raise UserError for code where a command cannot take it."""
-    from advisor.errors import UserError
-    from advisor.trial.trace import is_factory
-
-    if is_factory(name):
-        raise UserError(
-            f"{command} cannot run code of your own yet ({name})",
-            f"hwadvisor estimate --model {name} traces it; hwadvisor models {name} shows its operators.",
-        )
-
-
 def tell_trace(name: str, flags: dict[str, Any], as_json: bool) -> None:
     """Print the operator table of a network and what lives in each phase of a step."""
     from advisor.errors import UserError

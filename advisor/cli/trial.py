@@ -18,7 +18,6 @@ from advisor.cli.options import (
     rules_option,
 )
 from advisor.cli.stop import Stop
-from advisor.cli.trace import refuse_code
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,7 +122,6 @@ def _network(name: str, catalogue: Any) -> Model | str:
     """What --model means, as `scan` reads it."""
     from advisor.app import WorkloadFlags, network_of
 
-    refuse_code(name, "trial")
     return network_of(WorkloadFlags(name, None, hub_cache()), catalogue)
 
 

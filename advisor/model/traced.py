@@ -111,7 +111,12 @@ def _memory(memory: Mapping[str, Sequence[float]], document: Document) -> dict[s
         "traced_kept_again_fixed": max(kept[0] - inside[0] + inputs[0], 0.0),
         "traced_block": max(memory["block"][1], 0.0),
     }
-    for name, line in (("beside", memory["working_outside"]), ("inside", memory["working_inside"])):
+    beside = [most - own for most, own in zip(memory["working_all"], kept, strict=True)]
+    for name, line in (
+        ("beside", beside),
+        ("outside", memory["working_outside"]),
+        ("inside", memory["working_inside"]),
+    ):
         found[f"traced_{name}"] = max(line[1], 0.0)
         found[f"traced_{name}_fixed"] = max(line[0], 0.0)
     gradients = float(document["gradient_bytes"])

@@ -89,15 +89,16 @@ class Job:
         return f"{base.rstrip('/')}/{self.name}" if base else f"checkpoints/{self.name}"
 
 
-def build(
+def build(  # noqa: PLR0913 - the last two have defaults
     choice: Choice,
     site: Site,
     options: Options,
     calibration: Calibration | None = None,
     *,
     wall_limit_s: float | None = None,
+    scheduler: str = "slurm",
 ) -> Job:
-    """The job. `wall_limit_s` is a limit that no partition states.
+    """The job. `wall_limit_s` is a limit that no partition states; partitions are Slurm's alone.
 
     Raises NothingFits for what the site cannot give, UserError for options that cannot be.
     """
@@ -119,8 +120,8 @@ def build(
     notes += _room(needs["memory"], node)
     headroom = known["headroom"] if options.headroom is None else options.headroom
     wall_s = choice.upper_s * (1 + headroom)
-    partition = site.partition_for(node, nodes, wall_s)
-    limit = partition.max_wall_s if partition else wall_limit_s
+    partition = site.partition_for(node, nodes, wall_s) if scheduler == "slurm" else None
+    limit = _limit(partition, site, wall_limit_s, scheduler)
     lead = max(known["signal_lead_s"], 2 * (size or 0.0) / (known["checkpoint_rate"] * nodes))
     segments, segment = _segments(wall_s, limit, known["startup_s"], lead)
     kind = Kind.assumed if options.headroom is None else Kind.stated
@@ -162,6 +163,13 @@ def build(
         lead_s=lead,
         notes=tuple(notes),
     )
+
+
+def _limit(partition: Partition | None, site: Site, told_s: float | None, scheduler: str) -> float | None:
+    """The longest that one job may run: the least of what the site and the user say; None: nobody does."""
+    cluster = site.kubernetes.get("max_wall_s") if scheduler == "k8s" else None
+    known = [limit for limit in (told_s, partition.max_wall_s if partition else None, cluster) if limit]
+    return min(known, default=None)
 
 
 def _shape(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -64,10 +65,15 @@ def _option(advice: Advice, target: str | None) -> PlanOption:
     return _one(told, target, [option.label for option in told])
 
 
+def names(target: str, label: str) -> bool:
+    """Whether `target` is part of a label: "8 x nvidia-h100" is none of "128 x nvidia-h100-sxm5-80gb"."""
+    return re.search(r"(?<!\d)" + re.escape(target.casefold()), label.casefold()) is not None
+
+
 def _one(options: Iterable[PlanOption], target: str, labels: list[str]) -> PlanOption:
-    for option in options:
-        if target.casefold() in option.label.casefold() or target == option.accelerator_id:
-            return option
+    found = [o for o in options if target == o.accelerator_id or names(target, o.label)]
+    if found:
+        return next((o for o in found if o.label == target), found[0])
     raise UserError(
         f"no option '{target[:80]}' in this plan", did_you_mean(target, labels) or f"There is {labels[0]}."
     )
@@ -81,7 +87,9 @@ def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estim
     wanted = workload or (advice.workloads[0].id if advice.workloads else "")
     found = [e for e in advice.estimates if e.workload == wanted]
     if target is not None:
-        named = [e for e in found if target.casefold() in e.target.label.casefold()]
+        named = [e for e in found if names(target, e.target.label)]
+        exact = [e for e in named if e.target.label == target]
+        named = exact or named
         if not named:
             near = did_you_mean(target, {e.target.label for e in found})
             raise UserError(f"no estimate on '{target[:80]}' for {wanted}", near or "See `hwadvisor report`.")

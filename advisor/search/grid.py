@@ -169,7 +169,7 @@ def check_stated(workload: Workload, devices: int, stated: Stated) -> None:
             f"Use {near - product} or {near} devices.",
         )
     heads, layers = numbers.get("heads"), numbers.get("layers")
-    if heads and heads % given.get("tp", 1):
+    if heads and "tp" in given and heads % given["tp"]:
         raise UserError(
             f"--tp {given['tp']} does not divide the {heads:g} heads of {workload.model.title}",
             f"Try {', '.join(str(n) for n in range(1, int(heads) + 1) if heads % n == 0)}.",

@@ -19,7 +19,7 @@ from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
 from advisor.search.plan_search import Found, best_of
-from advisor.search.plan_set_ups import CUT_STACK
+from advisor.search.plan_set_ups import ANY, CUT_STACK, UNEVEN, USUAL
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
@@ -165,7 +165,7 @@ def _choose(
     """
     site = Site(place.target.accelerator_id, place.inputs)
     nearest: SetUp | None = None
-    for wide in (False, True):
+    for wide in (USUAL, UNEVEN, ANY):
         space = Space(
             book, workload, (site,), counts=(place.target.devices,), stated=stated, wide=wide
         )  # fmt: skip

@@ -93,12 +93,14 @@ def _short_of_memory(options: Options, number: int, entry: Accelerator) -> LeftO
     lean = _lean(space, at)
     limit = space.limits[number]
     most = f" More than {limit:g} are not estimated: no published run is larger." if 2 * count > limit else ""
+    asked = options.limits.max_devices
+    more = f"More than {asked} devices (--max-devices), a" if asked and 2 * asked <= limit else "A"
     return LeftOut(
         accelerator_id=entry.id,
         code="memory",
         why=f"Short of memory by {show(need - has, 'B')} on each device: the leanest layout tried "
         f"({lean}) needs {show(need, 'B')} of {show(has, 'B')}.{most}",
-        change="A method that holds less (lora, qlora), or shorter sequences.",
+        change=f"{more} method that holds less (lora, qlora), or shorter sequences.",
     )
 
 

@@ -31,6 +31,10 @@ differ by up to a tenth; with both bounds what is found is within 1 % of the exh
 LEAN = 1.1
 """Where no layout of a count surely fits: those compete that need up to this much more than the leanest."""
 
+WORTH_TRYING, TRIED = 2.0, 0.97
+"""So many times faster than what surely fits, a layout is taken that does by the estimate alone, if that
+needs no more of the memory than the second: whether it fits shows in the first step, and it is told."""
+
 TOLD_APART = ("stack", "recompute", "tp", "pp", "cp", "ep", "micro_batch")
 """What of a set-up its neighbours look at (advisor/estimate/features.py)."""
 
@@ -89,16 +93,7 @@ def best_of(space: Space, published: Published | None = None, taste: Taste | Non
         taste = TUNED if told.effort == "tuned" or told.stack is not None else TASTE
     share = shares_of(space)
     least_need, least_at = _least(space, share)
-    fits = share <= 1
-    device, set_up = space.device[fits], space.set_up[fits]
-    sure = surely_fits(space, device, set_up)
-    groups, offloads = group_of(space, device, set_up), space.set_ups["offload"][set_up] > 0
-    # running out of memory costs more than time, and of the host's nobody knows how much there is
-    lean = share[fits] <= LEAN * _least_of(2 * groups + offloads, share[fits])
-    preferred = prefer(np.where(sure, 0.0, np.where(lean, 1.0, 2.0)) + 3.0 * offloads, groups)
-    device, set_up, sure = device[preferred], set_up[preferred], sure[preferred]
-    used, at = np.unique(set_up, return_inverse=True)
-    time = space.of(used).evaluate(("time_s",), device, at)["time_s"]
+    device, set_up, sure, time = _competing(space, share)
     timed = np.zeros(len(space.sites), dtype=bool)
     timed[device[~np.isnan(time)]] = True
     kept = near_best(space, device, set_up, time, taste)
@@ -115,8 +110,26 @@ def best_of(space: Space, published: Published | None = None, taste: Taste | Non
     near = Nearby(near.table.take(best), _told_of(near, best), near.published)
     return Found(
         space, device[best], set_up[best], ~sure[best], near, least_need, least_at, timed,
-        tried=len(fits), fitting=int(fits.sum()), other=other, other_time=other_time,
+        tried=len(share), fitting=int((share <= 1).sum()), other=other, other_time=other_time,
     )  # fmt: skip
+
+
+def _competing(space: Space, share: Array) -> tuple[Index, Index, Mask, Array]:
+    """What competes of each site and count by its memory: device, set-up, whether it surely fits, time."""
+    fits = share <= 1
+    device, set_up = space.device[fits], space.set_up[fits]
+    sure = surely_fits(space, device, set_up)
+    groups, offloads = group_of(space, device, set_up), space.set_ups["offload"][set_up] > 0
+    # running out of memory costs more than time, and of the host's nobody knows how much there is
+    lean = share[fits] <= LEAN * _least_of(2 * groups + offloads, share[fits])
+    preferred = prefer(np.where(sure, 0.0, np.where(lean, 1.0, 2.0)) + 3.0 * offloads, groups)
+    asked = preferred | (~sure & ~offloads & (share[fits] <= TRIED))
+    device, set_up, sure, preferred = device[asked], set_up[asked], sure[asked], preferred[asked]
+    used, at = np.unique(set_up, return_inverse=True)
+    time = space.of(used).evaluate(("time_s",), device, at)["time_s"]
+    preferred = _or_worth_trying(groups[asked], sure, preferred, time)
+    device, set_up, sure, time = device[preferred], set_up[preferred], sure[preferred], time[preferred]
+    return device, set_up, sure, time
 
 
 def shares_of(space: Space) -> Array:
@@ -141,6 +154,13 @@ def shares_of(space: Space) -> Array:
     out[pairs[least]] = share[least]
     ask(np.flatnonzero(~least & (out[pairs] <= 1)))
     return np.where(np.isnan(out[pairs]), np.nan, share)
+
+
+def _or_worth_trying(groups: Index, sure: Mask, preferred: Mask, time: Array) -> Mask:
+    """What is preferred, or what is less sure to fit where that is so much faster."""
+    best = _least_of(groups, np.where(preferred, time, np.nan))
+    bold = _least_of(groups, np.where(sure, np.nan, time))
+    return np.asarray(np.where(WORTH_TRYING * bold <= best, ~sure, preferred))
 
 
 def _told_of(near: Nearby, rows: Index) -> Told | None:

@@ -17,7 +17,7 @@ from advisor.search.grid import NOTHING_STATED, Stated, joined
 from advisor.search.inputs import PLAIN_STACK, of_workload
 from advisor.search.layouts import Index, Mask, flags, numbers
 from advisor.search.plan_product import Array, Product
-from advisor.search.plan_set_ups import CODES, NUMBERS, SetUps, set_ups
+from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, USUAL, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
 
 MAX_DEVICES = 16_384
@@ -37,7 +37,7 @@ class Space:
     """The candidates of one workload: `sites` x `set_ups`, and the pairs of them that make sense.
 
     `counts`: these numbers of devices alone, in place of powers of two and multiples of a domain. What is
-    `stated` of the layout holds. `wide`: also layouts that nobody would take while a plainer one does.
+    `stated` of the layout holds. `wide` (of set_ups): also layouts that nobody takes while a usual one fits.
     """
 
     def __init__(  # noqa: PLR0913 - what is asked, then what narrows it
@@ -49,7 +49,7 @@ class Space:
         counts: Sequence[int] | None = None,
         *,
         stated: Stated = NOTHING_STATED,
-        wide: bool = False,
+        wide: int = USUAL,
     ) -> None:
         self.book, self.job = book, job
         self.sites = tuple(one if isinstance(one, Site) else site_of(one) for one in sites)
@@ -131,8 +131,8 @@ class Space:
         """Set-ups that make sense on such a device."""
         found, stated = self.set_ups, self.stated
         counts, alone = found["devices"], found.parts == 1
-        free = self.wide or stated.cuts  # the user's own cuts hold over cards too
-        inside = max(domain, _USUAL_DOMAIN) if self.wide else math.inf if free else domain
+        free = self.wide == ANY or stated.cuts  # the user's own cuts hold over cards too
+        inside = max(domain, _USUAL_DOMAIN) if self.wide == ANY else math.inf if free else domain
         # matrices are shared within a domain, sequences passed on between two (Llama 3.1 405B of
         # NVIDIA/dgxc-benchmarking); over more the rules of time would take the network for a link
         keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= 2 * inside)

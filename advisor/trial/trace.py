@@ -66,6 +66,15 @@ def is_factory(name: str | None) -> bool:
     return name is not None and _FACTORY.match(name) is not None
 
 
+def refuse_code(name: str) -> None:
+    """Raise UserError for code, where a command knows networks by name alone."""
+    if is_factory(name):
+        raise UserError(
+            f"{name} is code, which this command does not run",
+            f"hwadvisor estimate --model {name} traces it; hwadvisor models {name} shows its operators.",
+        )
+
+
 def trace_network(name: str, flags: TraceFlags, say: Say = lambda _: None) -> Traced:
     """Trace the factory or the config.json `name`. This runs code of the user's own.
 

@@ -20,6 +20,7 @@ from advisor.schema import Advice
 if TYPE_CHECKING:
     from advisor.request import Job
 
+_GIVEN = ("advice.json", "a.json", "b.json", "request.json", "comparison.json")  # the data itself
 REDACTED = "[host]"  # stands in every page without names
 _FIGURE = re.compile(r"\d[\d,.]*(?:\s?[–～]\s?\d[\d,.]*)?")
 
@@ -59,7 +60,9 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
     try:
         with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
             again = read_pdf(_make(path, found, kind, Path(name)))
-            files = tuple(sorted(name for name, data in again.files.items() if data != found.files.get(name)))
+            files = tuple(
+                n for n, data in again.files.items() if n not in _GIVEN and data != found.files.get(n)
+            )
             files += _other_files(path, found) if kind == "request" else ()
     except DataError:
         raise
@@ -153,8 +156,14 @@ def _job(path: Path, found: Embedded) -> tuple[Advice, Job, dict[str, Any]]:
         told["command"] = tuple(told.get("command", ()))
         site = site_of(Path("request.json"), dict(record.get("site", {})))
         choice = pick(advice, None, str(record["target"]))
-        limit = record["wall_limit_s"]
-        job = build(choice, site, checked(Options(**told)), advice.calibration, wall_limit_s=limit)
+        job = build(
+            choice,
+            site,
+            checked(Options(**told)),
+            advice.calibration,
+            wall_limit_s=record["wall_limit_s"],
+            scheduler=str(record.get("scheduler")),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError.at(path, "request.json", None, f"is not whole ({error})", "It was edited.") from error
     return advice, job, record

@@ -326,6 +326,7 @@ def test_one_estimate_imports_nothing_heavy() -> None:
         (("--train-only", "9B"), "--train-only 9e+09 is more than the 8.03026e+09 weights"),
         (("--image-size", "224"), "--image-size 224 says nothing of Llama 3 8B"),
         (("--accumulate", "3", "--micro-batch", "1"), "3 x --micro-batch 1 x 8 replicas are 24 samples"),
+        (("--flash", "--attention", "eager"), "--attention exclude each other"),
         (("--optimizer", "adem"), "unknown optimizer 'adem'"),
         (("--frozen", "below"), "--frozen below needs --train-only"),
     ],

@@ -12,11 +12,12 @@ from click.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "request"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
 import made
+import pypdf
 import sample
 
 from advisor.cli import cli
 from advisor.cli.failures import run_guarded
-from advisor.data.advice import save_advice
+from advisor.data.advice import dump_advice, save_advice
 from advisor.schema import Fact, Host, Machine, Status
 
 
@@ -123,6 +124,23 @@ def test_two_files_side_by_side(tmp_path: Path) -> None:
     hidden = typed("compare", *paths, "--json", "--redact")
     told = json.loads(hidden.stdout)
     assert told["rows"] and "synthetic-gpu" not in hidden.stdout
+
+
+@pytest.mark.parametrize("command", [("report",), ("request", "--slurm")])
+def test_a_pdf_is_never_written_over_itself(tmp_path, monkeypatch, capsys, command) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / f"{command[0]}.pdf"
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(10, 10)
+    writer.add_attachment("advice.json", dump_advice(made.advice()).encode())
+    with path.open("wb") as file:
+        writer.write(file)
+    before = path.read_bytes()
+    code, said = guarded(monkeypatch, capsys, command[0], path, *command[1:], "--format", "html")
+    assert code == 2 and "written over itself" in said and path.read_bytes() == before
+    assert (
+        typed(command[0], path, *command[1:], "--format", "html", "--output", tmp_path / "out").exit_code == 0
+    )
+    assert (tmp_path / "out" / f"{command[0]}.html").exists()
 
 
 def test_a_report_without_names(tmp_path: Path) -> None:

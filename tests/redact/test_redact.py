@@ -10,6 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
 import sample
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from advisor.data.advice import dump_advice
 from advisor.redact import redact
@@ -20,6 +22,7 @@ from advisor.schema import (
     DeviceLink,
     Fact,
     FrameworkDevice,
+    Machine,
     MigInstance,
     Notice,
     Other,
@@ -210,3 +213,19 @@ def test_what_is_saved_while_a_scan_grows_is_without_names(tmp_path):
         save(full_of_names())
         text = keeper.path.read_text(encoding="utf-8")
         assert "[host]" in text and not [name for name in PLANTED if name.casefold() in text.casefold()]
+
+
+NAME = st.from_regex(r"[a-z]{4,8}[0-9]{2,3}", fullmatch=True)
+AROUND = st.sampled_from(["", " ", "'", "(", "@", "/", ": ", "=", "-", ".", ",", "\n", "[", "<"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAME, NAME, AROUND, AROUND, st.sampled_from(["hostname", "user"]))
+def test_any_name_that_a_field_gives_is_found_wherever_it_stands(name, other, before, after, field):
+    host = full_of_names().machine.host.model_copy(update={field: fact(name)})
+    text = f"{other} says {before}{name.upper()}{after} and {before}{name}{after}{other}"
+    machine = Machine(probed_at=sample.WHEN, host=host)
+    told = dump_advice(redact(Advice(machine=machine, notices=(Notice(code="x", message=text),))))
+    # glued to another word it is another name, unless a sign stands between
+    glued = after == "" and other[:1].isalnum()
+    assert name.casefold() not in told.casefold() or glued or name in other

@@ -73,6 +73,14 @@ def test_a_run_longer_than_the_limit_is_chained_and_no_shorter_than_asked():
     assert useful >= short.wall_s - known["startup_s"] > useful - 6 * 3600
 
 
+def test_partitions_are_slurm_s_and_the_least_limit_counts():
+    both = {**SITE, "kubernetes": {"max_wall": "1 day"}}
+    assert job(site=both, scheduler="k8s").partition is None
+    assert job(site=both, scheduler="k8s").segment_s == made.DAY
+    assert job(site=both, scheduler="skypilot").segments == 1
+    assert job(site=SITE, wall_limit_s=12 * 3600.0).segment_s == 12 * 3600
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -89,6 +97,14 @@ def test_a_run_longer_than_the_limit_is_chained_and_no_shorter_than_asked():
 def test_what_cannot_be_given_is_said(change, words):
     with pytest.raises(NothingFits, match=words):
         job(**change)
+
+
+def test_a_count_is_no_part_of_a_larger_one():
+    many = [made.estimate(count) for count in (128, 18, 8)]
+    held = made.advice().model_copy(update={"estimates": tuple(many)})
+    assert pick(held, target="8 x nvidia-h100").devices == 8
+    assert pick(held, target="128 x nvidia-h100-sxm5-80gb").devices == 128
+    assert pick(held, target=f"18 x {made.H100}").devices == 18
 
 
 def test_an_unknown_time_is_no_zero():

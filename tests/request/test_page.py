@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import made
 
 from advisor.render.request_page import attached, request_html
-from advisor.request import Options, Site, build, pick, write
+from advisor.request import Options, Site, build, pick, site_of, write
 
 HOSTILE = "<script>alert(1)</script>\u202eevil\0 " + "x" * 10_000
 
@@ -52,10 +52,16 @@ def test_chinese_leaves_no_sentence_in_english():
     from advisor.render.request_page import _page
     from advisor.render.texts import load_texts
 
-    held = made.advice()
+    layout = {"tp": "16", "offload": "optimizer"}
+    held = made.advice(made.workload(family="cnn"), estimate=made.estimate(9, choices=layout))
     held = held.model_copy(update={"workloads": (held.workloads[0].model_copy(update={"title": "GPT-2"}),)})
     texts = load_texts("zh")
     _, marks = page_context(held, texts, paged=True)
-    _page(held, build(pick(held), Site(), Options(), None, wall_limit_s=made.DAY), marks)
+    few = site_of(Path("site.toml"), {"node": [{"name": "n", "gpus": 4, "cpus": 4}]})
+    for site in (Site(), few):
+        job = build(pick(held), site, Options(), made.decoding(100.0), wall_limit_s=made.DAY)
+        _page(held, job, marks)
+        for note in job.notes:
+            assert texts.said(note) != note, note
     left = [text for text in texts.left if "arXiv" not in text]
     assert left == []

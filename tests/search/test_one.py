@@ -14,7 +14,7 @@ from advisor.search import workload_from_flags
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.one import One, estimate_one, place_of
-from advisor.search.plan_set_ups import set_ups
+from advisor.search.plan_set_ups import ANY, UNEVEN, USUAL, set_ups
 
 H100 = "nvidia-h100-sxm5-80gb"
 
@@ -157,13 +157,13 @@ def test_a_server_with_fewer_devices_has_the_smaller_domain(knowledge: Knowledge
 @pytest.mark.parametrize("devices", [1, 6, 8, 72])
 def test_every_set_up_tried_can_be(knowledge: Knowledge, model: str, devices: int) -> None:
     workload = job(knowledge, model, batch=96)
-    for wide in (False, True):
+    for wide in (USUAL, UNEVEN, ANY):
         found = set_ups(workload, (devices,), wide=wide)
-        assert len(found) or (not wide and 96 % devices)
+        assert len(found) or (wide < ANY and 96 % devices)
         assert (found.replicas % 1 == 0).all()
         assert (found.replicas >= 1).all()
         assert (found["micro_batch"] * found.replicas <= 96).all()
-        assert wide or (96 % (found["micro_batch"] * found.replicas) == 0).all()
+        assert wide != USUAL or (96 % (found["micro_batch"] * found.replicas) == 0).all()
 
 
 # ---- what cannot be -----------------------------------------------------------------------------------

@@ -16,7 +16,17 @@ from advisor.search.grid import Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import with_neighbours
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import LEAN, Taste, fastest, group_of, inputs_of, search, shares_of
+from advisor.search.plan_search import (
+    LEAN,
+    TRIED,
+    WORTH_TRYING,
+    Taste,
+    fastest,
+    group_of,
+    inputs_of,
+    search,
+    shares_of,
+)
 from advisor.search.plan_set_ups import CODES
 from advisor.search.plan_space import Space
 
@@ -60,16 +70,20 @@ def test_what_is_computed_on_one_side_is_what_the_evaluator_says(
         np.testing.assert_allclose(quick[name], plain.columns[name], rtol=1e-12)
 
 
-def taken(need: Array, sure: Mask, offloads: Mask, groups: Index) -> Mask:
-    """What may compete of each group: what surely fits, else the leaner; offloading only where all must."""
+def taken(need: Array, sure: Mask, offloads: Mask, time: Array, groups: Index) -> Mask:
+    """What may compete of each group: what surely fits unless the rest is much faster, else the leaner;
+    offloading only where all must."""
     out = np.zeros(len(need), dtype=bool)
     for group in np.unique(groups):
         rows = np.flatnonzero((groups == group) & (need <= 1))
         rows = rows[~offloads[rows]] if (~offloads[rows]).any() else rows
+        tight = rows[~sure[rows] & (need[rows] <= TRIED) & ~offloads[rows]]
         if sure[rows].any():
             rows = rows[sure[rows]]
         elif len(rows):
             rows = rows[need[rows] <= LEAN * need[rows].min()]
+        if len(tight) and WORTH_TRYING * time[tight].min() <= time[rows].min():
+            rows = tight
         out[rows] = True
     return out
 
@@ -85,14 +99,14 @@ def test_nothing_better_is_lost_than_one_per_cent(
     space = found.space
     everything = inputs_of(space, space.device, space.set_up)
     share, worst = (
-        evaluate(book, everything, ("memory_bytes", "memory_usable"), scenario).columns
+        evaluate(book, everything, ("memory_bytes", "memory_usable", "time_s"), scenario).columns
         for scenario in ("middle", "pessimistic")
     )
     need = share["memory_bytes"] / share["memory_usable"]
     sure = worst["memory_bytes"] <= worst["memory_usable"]
     every_group = group_of(space, space.device, space.set_up)
     offloads = space.set_ups["offload"][space.set_up] > 0
-    fits = np.flatnonzero(taken(need, sure, offloads, every_group))
+    fits = np.flatnonzero(taken(need, sure, offloads, share["time_s"], every_group))
     names = [space.devices[row].id for row in space.device[fits]]
     near = with_neighbours(book, published, everything.take(fits), [job.model.id] * len(fits), names)
     all_times = evaluate(book, near.table, ("calendar_s",)).columns["calendar_s"]

@@ -53,7 +53,8 @@ def _document() -> dict[str, object]:
         "memory": {
             "kept": [4.0, 200.0], "kept_inside": [0.0, 150.0], "block": [0.0, 50.0],
             "block_inputs": [0.0, 30.0],
-            "casts": [0.0, 0.0], "working_outside": [-1.0, 40.0], "working_inside": [2.0, 20.0],
+            "casts": [0.0, 0.0], "working_outside": [-1.0, 40.0],
+            "working_inside": [2.0, 20.0], "working_all": [3.0, 240.0],
         },
     }  # fmt: skip
 
@@ -68,7 +69,10 @@ def test_a_trace_becomes_columns() -> None:
     assert (numbers["traced_moved"], numbers["traced_moved_fixed"]) == (100, 10)
     assert numbers["traced_moved_back"] == 1.5
     assert (numbers["traced_kept"], numbers["traced_kept_again"]) == (200, 200 - 150 + 30)
-    assert numbers["traced_beside_fixed"] == 0  # a line through two points may start below nothing
+    assert numbers["traced_beside"] == 240 - 200
+    assert (
+        numbers["traced_outside_fixed"] == numbers["traced_beside_fixed"] == 0
+    )  # a line through two points may start below nothing
     assert (numbers["traced_back_1_fixed"], numbers["traced_back_2"], numbers["traced_back_3"]) == (
         400,
         100,

@@ -51,8 +51,16 @@ def main() -> int:
         send({"event": "hello", "torch": "", "trouble": f"{type(error).__name__}: {error}"[:300]})
         return 0
     send({"event": "hello", "torch": str(torch.__version__), "trouble": ""})
+    from ..child import memory
     from .session import trace
 
+    def full(left: int) -> None:
+        hint = "Let the factory build its weights without looking at them, or take fewer layers."
+        reason = f"building the network took the host's memory: ended with {left >> 20} MiB left"
+        send({"event": "failure", "status": "memory", "reason": reason, "hint": hint})
+        os._exit(0)
+
+    memory.watch_host(full)
     trace(spec, send)
     return 0
 

@@ -119,7 +119,9 @@ def _meet(low: Line, high: Line) -> float:
 
 
 def working(first: list[Any], second: list[Any], batches: tuple[int, int]) -> dict[str, Line]:
-    """What a step needs beside what was saved: outside of all blocks (the loss), and within one of them."""
+    """What a step needs beside what was saved, outside of all blocks (the loss) and within one of them; and all
+    that lives at most, gradients of weights apart.
+    """
     found = {}
     for name, inside in (("outside", False), ("inside", True)):
         peaks = [
@@ -128,4 +130,6 @@ def working(first: list[Any], second: list[Any], batches: tuple[int, int]) -> di
             for events in (first, second)
         ]  # fmt: skip
         found[name] = line(peaks[0], peaks[1], batches)
+    most = [max((e.other for e in events if e.phase != "optimizer"), default=0) for events in (first, second)]
+    found["all"] = line(most[0], most[1], batches)
     return found

@@ -110,6 +110,7 @@ def _memory(memory: Mapping[str, Sequence[float]], document: Document) -> dict[s
         "traced_kept_again": max(kept[1] - inside[1] + inputs[1], 0.0),
         "traced_kept_again_fixed": max(kept[0] - inside[0] + inputs[0], 0.0),
         "traced_block": max(memory["block"][1], 0.0),
+        "traced_after": max(memory["kept_after"][1], 0.0),
     }
     beside = [most - own for most, own in zip(memory["working_all"], kept, strict=True)]
     for name, line in (

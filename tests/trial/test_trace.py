@@ -52,7 +52,7 @@ def _document() -> dict[str, object]:
         "phases": {"backward": [[4000.0, 10.0], [1000.0, 100.0]]},
         "memory": {
             "kept": [4.0, 200.0], "kept_inside": [0.0, 150.0], "block": [0.0, 50.0],
-            "block_inputs": [0.0, 30.0],
+            "block_inputs": [0.0, 30.0], "kept_after": [0.0, 5.0],
             "casts": [0.0, 0.0], "working_outside": [-1.0, 40.0],
             "working_inside": [2.0, 20.0], "working_all": [3.0, 240.0],
         },

@@ -21,8 +21,9 @@ BATCH = 16
 
 def _spec(name: str) -> dict[str, Any]:
     return {
-        "kind": "factory", "name": f"factories.py:{name}", "folder": str(Path(__file__).parent), "inputs": [],
-        "precision": "fp32", "method": "full", "lora_rank": 8, "optimizer": "none", "seq_len": 1, "image_size": 0,
+        "kind": "factory", "name": f"factories.py:{name}", "folder": str(Path(__file__).parent),
+        "inputs": [], "precision": "fp32", "method": "full", "lora_rank": 8, "optimizer": "none",
+        "seq_len": 1, "image_size": 0,
     }  # fmt: skip
 
 
@@ -42,7 +43,8 @@ def _ruled(name: str, recompute: str) -> float:
     model = model_of_trace(name, told[-1])
     row = Inputs()
     how: dict[str, float | str] = {
-        "family": model.family, "method": "full", "precision": "fp32", "optimizer": "sgd", "recompute": recompute,
+        "family": model.family, "method": "full", "precision": "fp32", "optimizer": "sgd",
+        "recompute": recompute,
         "micro_batch": float(BATCH), "global_batch": float(BATCH), "devices": 1.0, "sharding": "none",
         "flash_attention": 1.0, "compiled": 0.0, "stack": "torch", "vendor": "cpu",
         "hw_peak_bf16": 1e12, "hw_peak_fp32": 1e12, "host_simd": "avx2",

@@ -119,7 +119,7 @@ def _meet(low: Line, high: Line) -> float:
 
 
 def working(first: list[Any], second: list[Any], batches: tuple[int, int]) -> dict[str, Line]:
-    """What a step needs beside what was saved, outside of all blocks (the loss) and within one of them; and all
+    """What a step needs beside what was saved, outside of all blocks (the loss) and within one; and all
     that lives at most, gradients of weights apart.
     """
     found = {}

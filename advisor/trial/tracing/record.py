@@ -55,6 +55,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         self.casts_peak = 0
         self.events: list[Event] = []
         self.kept = 0  # saved for the backward pass, each storage once
+        self.kept_so_far = 0  # of it: when the last block was left
         self.kept_inside: dict[int, int] = {}  # of it: made within each block
         self.inputs_of_blocks: set[int] = set()
         self.block_inputs = 0

@@ -207,6 +207,7 @@ def _document(built: Built, traces: tuple[Recorder, Recorder], batches: tuple[in
             "kept": of(lambda t: t.kept),
             "kept_inside": of(lambda t: sum(t.kept_inside.values())),
             "block": of(lambda t: max(t.kept_inside.values(), default=0)),
+            "kept_after": of(lambda t: t.kept - t.kept_so_far),
             "block_inputs": of(lambda t: t.block_inputs),
             "casts": of(lambda t: t.casts_peak),
             **{f"working_{k}": v for k, v in lines.working(first, second, batches).items()},

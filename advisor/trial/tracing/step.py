@@ -90,7 +90,7 @@ class Watch:
 
         def hook(_: Any, __: Any, out: Any) -> None:
             if recorder.phase == "forward":
-                recorder.block = -1
+                recorder.block, recorder.kept_so_far = -1, recorder.kept
                 for tensor in _differentiable(out):
                     tensor.register_hook(back)
 

@@ -38,7 +38,7 @@ from advisor.schema import Model, Recipe, Workload
 from advisor.units.table import Dimension
 
 T = TypeVar("T")
-_TUPLE, _LIST, _DATE, _PATH, _TREE, _DIMENSION, _ARRAY, _WORDS, _CASES, _FIRST = range(10)
+_TUPLE, _LIST, _DATE, _PATH, _TREE, _DIMENSION, _ARRAY, _WORDS, _CASES, _SET, _FIRST = range(11)
 _TYPES: tuple[type[Any], ...] = (
     Accelerator, Case, Column, Constant, Curve, Features, Kernel, Model, Neighbours, OpColumn, OpTotal,
     Operator, Override, Price, Quantity, Recipe, Rule, Term, Workload,
@@ -83,6 +83,8 @@ def _out(value: Any) -> Any:
         return [_TUPLE if any(type(one) in (list, dict) for one in told) else _WORDS, *told]
     if isinstance(value, list):
         return [_LIST, *map(_out, value)]
+    if isinstance(value, frozenset):
+        return [_SET, *map(_out, sorted(value))]
     if isinstance(value, Mapping):
         return {_key(key): _out(one) for key, one in value.items()}
     if isinstance(value, Expr):
@@ -197,8 +199,9 @@ _PLAIN: tuple[Callable[[list[Any]], Any], ...] = (
     _array,
     lambda raw: tuple(raw[1:]),
     _Cases,
+    lambda raw: frozenset(map(_in, raw[1:])),
 )
-"""By number: tuple, list, date, path, tree, dimension, array, tuple of words or numbers, cases of a rule."""
+"""By number: tuple, list, date, path, tree, dimension, array, tuple of words or numbers, cases of a rule, set."""
 
 
 class Entries(Mapping[str, T]):

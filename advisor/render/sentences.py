@@ -36,16 +36,17 @@ class Sentences:
     """The patterns of one language."""
 
     def __init__(self, patterns: Mapping[str, str] | None = None, words: Words | None = None) -> None:
+        self.patterns = dict(patterns or {})
         self._words = words or Words()
         self._exact: dict[str, str] = {}
-        self._patterns: list[tuple[re.Pattern[str], str]] = []
-        for english, told in (patterns or {}).items():
+        self._patterns: list[tuple[tuple[str, ...], str, str]] = []
+        for english, told in self.patterns.items():
             if "{" in english:
-                self._patterns.append((pattern_of(english), told))
+                self._patterns.append((_literals(english), english, told))
             else:
                 self._exact[english] = told
         # The most literal text first: "no {a} of {b}" must not take what a longer pattern says better.
-        self._patterns.sort(key=lambda pair: -len(re.sub(r"\(\?P<.*?\)", "", pair[0].pattern)))
+        self._patterns.sort(key=lambda known: -sum(map(len, known[0])))
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
@@ -67,6 +68,10 @@ class Sentences:
             left[text] = None
         return text
 
+    def find(self, text: str) -> str | None:
+        """The whole of `text` in this language; None when there is no pattern of it."""
+        return self._whole(text, None, 0)
+
     def _joined(self, told: str | None, english: str, left: dict[str, None] | None) -> str:
         if told is None and left is not None and _WORDING.search(english):
             left[english] = None
@@ -78,8 +83,10 @@ class Sentences:
             return self._exact[text]
         if depth > _DEEPEST:
             return None
-        for pattern, told in self._patterns:
-            match = pattern.fullmatch(text)
+        for literals, english, told in self._patterns:
+            if not all(literal in text for literal in literals):
+                continue  # most sentences: so that few patterns are ever compiled
+            match = pattern_of(english).fullmatch(text)
             if match:
                 values = {
                     name: self.tell(value, left, depth + 1) for name, value in match.groupdict().items()
@@ -101,6 +108,11 @@ class Sentences:
 
 def _number(text: str) -> float:
     return float(text.replace(",", ""))
+
+
+def _literals(english: str) -> tuple[str, ...]:
+    """What stands in every sentence of a pattern, between its places."""
+    return tuple(literal for literal, _, _, _ in Formatter().parse(english) if literal)
 
 
 @lru_cache(maxsize=4096)

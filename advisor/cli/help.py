@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import click
 
-from advisor.cli.language import ENGLISH, spoken, told
+from advisor.cli.language import ENGLISH, glued, spoken, told
 from advisor.cli.text import cells, folded, left
 
 _GAP = 2
@@ -21,7 +21,7 @@ class Formatter(click.HelpFormatter):
         if spoken() == ENGLISH:
             super().write_usage(prog, args, prefix)
         else:
-            self.write(folded(f"{prog} {args}", self.width, told("Usage:") + " ", " " * 6) + "\n")
+            self.write(folded(f"{prog} {args}", self.width, glued("Usage:"), " " * 6) + "\n")
 
     def write_heading(self, heading: str) -> None:
         """A heading such as "Options"."""
@@ -92,6 +92,6 @@ def localised(command: click.Command) -> click.Command:
 def known_language(_context: click.Context, _parameter: click.Parameter, code: str | None) -> None:
     """Refuse a language that there is not. What is spoken was found before anything was parsed."""
     if code is not None and code != ENGLISH:
-        from advisor.render.texts import load_texts
+        from advisor.render.texts import terminal_texts
 
-        load_texts(code)
+        terminal_texts(code)

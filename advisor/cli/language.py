@@ -74,6 +74,11 @@ def told(text: str) -> str:
     return "\n".join(_line(line, sentences) for line in text.split("\n"))
 
 
+def glued(title: str) -> str:
+    """A title with what stands between it and its text: nothing after a Chinese colon, which is wide."""
+    return (own := told(title)) + ("" if own.endswith("：") else " ")
+
+
 def told_once(text: str) -> str:
     """The same for what may have been told already: a text with Chinese in it stays as it is."""
     return text if _State.code == ENGLISH or _CHINESE.search(text) else told(text)
@@ -95,7 +100,9 @@ def told_error(text: str) -> str:
 def form(english: str, **values: object) -> str:
     """A text with places, as the language in use has it in [forms]; values are put in as they are."""
     known = None if _State.code == ENGLISH else _known(_State.code)
-    return (known[2].get(english, english) if known else english).format(**values)
+    if known is None:
+        return english.format(**values)
+    return _tidy(known[2].get(english, english).format(**values))
 
 
 def show(value: float | None, unit: str, digits: int = 3) -> str:
@@ -129,7 +136,8 @@ def _line(line: str, sentences: Sentences) -> str:
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", text)
+    """No blank between two Chinese words or signs: "1.2 万美元", "在本机上"."""
+    return re.sub(r"(?<=[\u4e00-\u9fff\uff00-\uffef]) (?=[\u4e00-\u9fff\uff00-\uffef])", "", text)
 
 
 def _words() -> Words:

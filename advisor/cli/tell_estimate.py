@@ -97,7 +97,7 @@ def _line(name: str, title: str, quantity: Quantity, estimate: Estimate) -> None
 def _shown(name: str, quantity: Quantity) -> tuple[str, str]:
     if name == "mfu":
         low, high = (show_percent(end) for end in (quantity.low, quantity.high))
-        return show_percent(quantity.value), f"{low}–{high}"
+        return show_percent(quantity.value), form("{low}–{high}", low=low, high=high)
     unit = "1" if name.startswith(("tokens", "samples")) else quantity.unit  # the label says of what
     exact = quantity.low == quantity.high
     spread = "" if exact else show_range(quantity.low, quantity.high, unit, like=quantity.value)
@@ -116,7 +116,7 @@ def _origin(name: str, quantity: Quantity, estimate: Estimate) -> str:
 
 def _layout(estimate: Estimate) -> None:
     words = (f"{told(name.replace('_', '-'))} {told(str(word))}" for name, word in estimate.choices.items())
-    paragraph(form("Layout: {words}.", words=", ".join(words)))
+    paragraph(form("Layout: {words}.", words=form(", ").join(words)))
     prices = (estimate.quantities.get(name) for name in ("rent_usd", "spot_usd"))
     sources = dict.fromkeys(price.source for price in prices if price is not None and price.source)
     if sources:
@@ -152,4 +152,4 @@ def _assumed(one: One) -> None:
         by_source.setdefault(item.source, []).append(named)
     say(told("Assumed:"))
     for source, items in by_source.items():
-        paragraph(f"{', '.join(items)} ({told(source)})", "  - ")
+        paragraph(form(", ").join(items) + form(" ({hint})", hint=told(source)), "  - ")

@@ -52,7 +52,7 @@ def _machine_lines(machine: Machine) -> Iterable[tuple[str, str]]:
     known = cpu.instruction_sets.value or {}
     sets = ", ".join(name for name, has in known.items() if has) or told("unknown")
     yield "", form("instruction sets: {sets}", sets=sets)
-    yield "", ", ".join(_topology(cpu))
+    yield "", form(", ").join(_topology(cpu))
     yield (
         "Memory",
         form(
@@ -78,7 +78,7 @@ def _machine_lines(machine: Machine) -> Iterable[tuple[str, str]]:
         yield f"{device.vendor} {device.kind}", _device_line(device)
         extra = _device_state(device)
         if extra:
-            yield "", ", ".join(extra)
+            yield "", form(", ").join(extra)
     if not machine.devices:
         unanswered = unanswered_probes(machine)
         silent = form("not known: no answer from {probes}", probes=unanswered)
@@ -121,7 +121,7 @@ def _device_line(device: Device) -> str:
         parts.append(form("power limit {value}", value=show(device.power_limit_w.value, "W")))
     if device.framework_name.known:
         parts.append(f"= {device.framework_name.value}")
-    return ", ".join(parts)
+    return form(", ").join(parts)
 
 
 def _topology(cpu: Cpu) -> Iterable[str]:

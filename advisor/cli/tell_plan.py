@@ -119,7 +119,7 @@ def _line(name: str, text: str) -> None:
 def _costs(option: PlanOption, limits: PlanLimits) -> list[tuple[str, str]]:
     """Lines on renting and on owning."""
     q, lines = option.quantities, []
-    note = f" ({told(option.price_note)})"
+    note = form(" ({hint})", hint=told(option.price_note))
     if q["rent_usd"].value is None:
         planned = "no public price: planned on time and energy"
         lines.append(("rent", told("no public price" if limits.acquire == "buy" else planned)))
@@ -149,7 +149,7 @@ def _brief(option: PlanOption, limits: PlanLimits) -> str:
 
 def _layout(option: PlanOption) -> str:
     named = {told(_LAYOUT.get(name, name)): told(str(value)) for name, value in option.choices.items()}
-    return ", ".join(f"{name} {value}" for name, value in named.items())
+    return form(", ").join(f"{name} {value}" for name, value in named.items())
 
 
 def _chance_told(option: PlanOption, limits: PlanLimits) -> str:
@@ -229,7 +229,7 @@ def _tell_scaling(plan: Plan) -> None:
 def _breaks(option: PlanOption) -> str:
     if not option.breaks:
         return ""
-    return form("breaks {limits}", limits=", ".join(told(limit) for limit in option.breaks))
+    return form("breaks {limits}", limits=form(", ").join(told(limit) for limit in option.breaks))
 
 
 def _table(rows: Sequence[tuple[str, ...]], always: int = 5) -> None:
@@ -261,5 +261,7 @@ def _tell_left_out(plan: Plan) -> None:
     if not plan.left_out:
         return
     found = Counter(one.code for one in plan.left_out)
-    counts = ", ".join(f"{number} {told(_CODES.get(code, code))}" for code, number in found.most_common())
+    counts = form(", ").join(
+        f"{number} {told(_CODES.get(code, code))}" for code, number in found.most_common()
+    )
     paragraph(form("Left out: {counts}. --why-not ID tells why.", counts=counts))

@@ -20,7 +20,7 @@ from string import Formatter
 from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, Words, show
 
 _SENTENCE_END = re.compile(r"(?<=\.)\s+")
-_SEPARATORS = ("; ", ", ")
+_SEPARATORS = (("; ", "；"), (", ", "，"))  # and what parts the same in Chinese
 _DEEPEST = 6  # sentences within sentences
 
 _COUNT = re.compile(r"([\d.,]+) (million|billion|trillion)( [a-z]+)?")
@@ -57,13 +57,15 @@ class Sentences:
         found = self._whole(text, left, depth)
         if found is not None:
             return found
-        for parts in (_SENTENCE_END.split(text), *(text.split(mark) for mark in _SEPARATORS)):
+        splits = [(_SENTENCE_END.split(text), "；"), *((text.split(mark), own) for mark, own in _SEPARATORS)]
+        for parts, between in splits:
             if len(parts) < 2:
                 continue
             told = [self._whole(part, None, depth) for part in parts]
             if any(part is not None for part in told):
                 again = zip(told, parts, strict=True)
-                return "".join(self._joined(one, other, left) for one, other in again).rstrip("；")
+                told_ones = [self._joined(one, other, between, left) for one, other in again]
+                return "".join(told_ones).removesuffix(between)
         if left is not None and _WORDING.search(text):
             left[text] = None
         return text
@@ -72,11 +74,11 @@ class Sentences:
         """The whole of `text` in this language; None when there is no pattern of it."""
         return self._whole(text, None, 0)
 
-    def _joined(self, told: str | None, english: str, left: dict[str, None] | None) -> str:
+    def _joined(self, told: str | None, english: str, between: str, left: dict[str, None] | None) -> str:
         if told is None and left is not None and _WORDING.search(english):
             left[english] = None
         text = told or english
-        return text if text.endswith(("。", "；", ".", ";")) else f"{text}；"
+        return text if text.endswith(("。", "；", ".", ";")) else f"{text}{between}"
 
     def _whole(self, text: str, left: dict[str, None] | None, depth: int) -> str | None:
         if text in self._exact:

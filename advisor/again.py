@@ -14,6 +14,7 @@ from advisor.schema import Advice, Estimate, Kind, TraceStep
 from advisor.search.grid import Stated
 from advisor.search.here import Place, places_here
 from advisor.search.one import One, estimate_one, place_of
+from advisor.search.systems import MARK
 
 _FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
 
@@ -86,7 +87,11 @@ def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
     nodes = _nodes(trace_of(advice, estimate), entry.devices_per_package, target.packages)
     if target.packages % nodes:
         raise UserError(f"{target.packages:g} packages are not {nodes} equal servers")
-    return place_of(entry, int(target.packages // nodes), nodes)
+    place = place_of(entry, int(target.packages // nodes), nodes)
+    for step in trace_of(advice, estimate):
+        if step.quantity == "hw_network_bandwidth" and step.source.startswith(MARK):  # of a system
+            place.inputs.put(step.quantity, step.value, Kind.vendor, step.source)
+    return place
 
 
 def _nodes(steps: Iterable[TraceStep], per_package: int, packages: float) -> int:

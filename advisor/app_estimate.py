@@ -22,6 +22,7 @@ from advisor.search.own import check_word, with_program, workload_from_flags
 
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
+    from advisor.data.systems import System
 
 _WORDS = ("recompute", "sharding", "offload", "effort")
 
@@ -75,10 +76,9 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     else:
         if options.calibration is not None:
             raise UserError("--calibration is of a machine, --hardware names another", "Give one of them.")
-        found = find_hardware(knowledge.catalogue, options.hardware)
-        place = place_of(found.entry, found.packages, found.nodes)
-        if found.told:
-            notices.append(Notice(code="hardware_resolved", message=found.told))
+        place, told = place_named(knowledge, options.hardware)
+        if told:
+            notices.append(Notice(code="hardware_resolved", message=told))
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
     workload = with_steps(workload, options.steps)
     one = estimate_one(
@@ -100,6 +100,29 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     )
     most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
     return EstimateResult(advice, one, most)
+
+
+def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:
+    """What --hardware names, a system or accelerators of the catalogue, and what is to be said of it.
+
+    Raises UserError with the nearest of both for a name that nothing has.
+    """
+    systems: dict[str, System] = {}
+    if text.strip().casefold() not in knowledge.catalogue.accelerators:
+        from advisor.data.systems import load_systems
+        from advisor.search.systems import named_system, near_systems, place_of_system, told_of
+
+        systems = load_systems(knowledge.folders, knowledge.catalogue)
+        counted = named_system(systems, text)
+        if counted is not None:
+            return place_of_system(knowledge.catalogue, counted), told_of(counted)
+    try:
+        found = find_hardware(knowledge.catalogue, text)
+    except UserError as error:
+        near = near_systems(systems, text) if systems and error.message.startswith("unknown") else []
+        more = f" Systems like it: {', '.join(near)}." if near else ""
+        raise UserError(error.message, f"{error.hint}{more}".strip()) from error
+    return place_of(found.entry, found.packages, found.nodes), found.told
 
 
 def _check_trained(workload: Workload, one: One) -> None:

@@ -3,7 +3,7 @@
     python tools/make_accelerators.py facts.jsonl [--out rules/accelerators] [--only ID …]
 
 Run once per refresh of the facts; the files it writes are then read by people and kept in the repository.
-A file that stands already is left alone unless --force is given, so that corrections made by hand survive.
+What clouds ask stands in rules/offers and is not written here. A file that stands already is left alone unless --force is given, so that corrections made by hand survive.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def title(record: dict[str, Any]) -> str:
 
 
 def tables(record: dict[str, Any], units: tuple[int, str] | None) -> list[str]:
-    """The [peak], [interconnect], [sources], [[price]] … tables."""
+    """The [peak], [interconnect], [sources], [msrp] … tables."""
     lines: list[str] = []
     peaks = record.get("peak_tflops_dense") or {}
     lines += ["", "[peak] # dense, per package"]
@@ -220,17 +220,6 @@ def tables(record: dict[str, Any], units: tuple[int, str] | None) -> list[str]:
             f"high_usd = {number(street['high'])}",
             f"as_of = {quote(street.get('as_of', ''))}",
             f"source = {quote(street['source'])}",
-        ]
-    for price in record.get("cloud_price_usd_per_hour") or []:
-        lines += [
-            "",
-            "[[price]]",
-            f"provider = {quote(price['provider'])}",
-            f"instance = {quote(price['instance'])}",
-            f"kind = {quote(price['kind'])}",
-            f"usd_per_hour = {number(price['price'])}",
-            f"as_of = {quote(price.get('as_of') or '')}",
-            f"source = {quote(price['source'])}",
         ]
     return lines
 

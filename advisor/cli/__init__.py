@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("advisor.cli.why", "Why training wants a GPU, told with this machine's own figures."),
     "explain": ("advisor.cli.explain", "Where a figure in advice.json comes from, rule by rule."),
     "models": ("advisor.cli.catalogue", "The models that --model knows."),
-    "hardware": ("advisor.cli.catalogue", "The accelerators in the catalogue."),
+    "hardware": ("advisor.cli.hardware", "The accelerators, systems and offers in the catalogue."),
     "validate": ("advisor.cli.validate", "How right the rules are: published runs predicted and compared."),
     "rules": ("advisor.cli.rules", "List, show and check the rules behind the estimates."),
     "doctor": ("advisor.cli.doctor", "Check what hwadvisor needs on this system, and say what to install."),

@@ -1,4 +1,4 @@
-"""`hwadvisor models` and `hwadvisor hardware`: what the shipped and own data know."""
+"""`hwadvisor models`: what the shipped and own data know."""
 
 from __future__ import annotations
 
@@ -42,40 +42,4 @@ def models(name: str | None, rules: tuple[Path, ...], as_json: bool, **flags: An
         table.add_column(heading, no_wrap=heading == "Id")
     for id_ in sorted(known):
         table.add_row(id_, known[id_].title, known[id_].family)
-    console().print(table)
-
-
-@click.command()
-@rules_option
-@json_flag
-def hardware(rules: tuple[Path, ...], as_json: bool) -> None:
-    """The accelerators in the catalogue: memory, bandwidth, dense 16-bit peak, cheapest dated rent."""
-    from advisor.app import load_knowledge
-    from advisor.data.catalogue import figures_of
-
-    known = load_knowledge(rules).catalogue.accelerators
-    entries = [figures_of(known[name]) for name in sorted(known)]
-    if as_json:
-        click.echo(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=1))
-        return
-    from rich.table import Table
-
-    from advisor.cli.language import show
-    from advisor.cli.screen import console
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Id", no_wrap=True)
-    columns = {
-        "Memory": "memory_bytes",
-        "Bandwidth": "memory_bandwidth_bytes_per_s",
-        "bf16": "matmul_bf16_flops",
-        "fp16": "matmul_fp16_flops",
-        "Power": "power_w",
-        "Rent": "rent_usd_per_h",
-    }
-    for heading in columns:
-        table.add_column(heading, justify="right")
-    for entry in entries:
-        cells = [entry.figures.get(key) for key in columns.values()]
-        table.add_row(entry.id, *[show(c.value, c.unit) if c else "unknown" for c in cells])
     console().print(table)

@@ -7,6 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+OLD_DAYS = 180
+"""A price older than this is flagged wherever it is used."""
+
+
+def is_old(as_of: datetime.date | None, today: datetime.date) -> bool:
+    """Whether a price of this date is too old to decide on; an undated one is."""
+    return as_of is None or (today - as_of).days > OLD_DAYS
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -14,11 +22,17 @@ class Price:
 
     provider: str
     instance: str
-    kind: str  # on_demand, spot
+    kind: str  # on_demand, spot, reserved
     usd_per_s: float
     as_of: datetime.date | None
     source: str
     known_cloud: bool
+    region: str = ""  # as the provider names it; "": not stated
+    term: str = ""  # of a reservation
+
+    def is_old(self, today: datetime.date) -> bool:
+        """Whether it is too old to decide on; an undated one is."""
+        return is_old(self.as_of, today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,7 @@ class Accelerator:
     shown_factor: float | None = None  # memory of one device over its share of the vendor's figure
     shown_source: str = ""
     notes: str = ""
+    export_note: str = ""
     cites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 

@@ -34,7 +34,7 @@ class Catalogue:
 
 
 def load_catalogue(dirs: Sequence[Path] | None = None) -> Catalogue:
-    """Read accelerators/, models/ and workloads/ of each folder; a later folder overrides by id.
+    """Read accelerators/, offers/, models/ and workloads/ of each folder; a later folder overrides by id.
 
     `dirs` None means the shipped rules alone. Raises DataError that names file, key, value and the
     nearest right one. The shipped rules alone are read once a process.
@@ -50,6 +50,7 @@ def _shipped_catalogue(folder: Path) -> Catalogue:
 
 
 def _load(folders: Sequence[Path]) -> Catalogue:
+    from advisor.data.offers import load_offers, with_prices
     from advisor.data.read_catalogue import entry_id, read_accelerator, read_model, read_workload, texts
 
     offers = _offers(folders)
@@ -83,11 +84,13 @@ def _load(folders: Sequence[Path]) -> Catalogue:
     by_id = {key: model for key, (_, _, model) in models.items()}
     workloads = read("workloads", lambda path, raw: read_workload(path, raw, by_id))
     ordered = sorted(workloads.values(), key=lambda item: (item[1].get("order", 1000), item[2].id))
+    for key, more in load_offers(folders, known, accelerators).items():
+        accelerators[key] = replace(accelerators[key], prices=(*accelerators[key].prices, *more))
     newest = max((p.as_of for a in accelerators.values() for p in a.prices if p.as_of), default=None)
     oldest = newest and newest - datetime.timedelta(days=int(offers.get("max_age_days", 0)))
     return Catalogue(
         accelerators={
-            key: _with_memory(_with_prices(item, oldest), factors) for key, item in accelerators.items()
+            key: _with_memory(with_prices(item, oldest), factors) for key, item in accelerators.items()
         },
         models=by_id,
         workloads=tuple(workload for _, _, workload in ordered),
@@ -105,17 +108,6 @@ def _load(folders: Sequence[Path]) -> Catalogue:
         prices_as_of=newest.isoformat() if newest else "",
         overridden=tuple(sorted(overridden)),
     )
-
-
-def _with_prices(entry: Accelerator, oldest: datetime.date | None) -> Accelerator:
-    """The cheapest dated price of a known cloud of each kind; old ones only where there is no younger."""
-    chosen: dict[str, Price] = {}
-    for kind in ("on_demand", "spot"):
-        dated = [p for p in entry.prices if p.kind == kind and p.as_of is not None and p.known_cloud]
-        fresh = [p for p in dated if oldest is not None and p.as_of is not None and p.as_of >= oldest]
-        if dated:
-            chosen[kind] = min(fresh or dated, key=lambda price: price.usd_per_s)
-    return replace(entry, rent=chosen.get("on_demand"), spot=chosen.get("spot"))
 
 
 def _with_memory(entry: Accelerator, factors: Mapping[str, tuple[float, str]]) -> Accelerator:

@@ -167,6 +167,7 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         msrp_usd=_number(path, raw.get("msrp", {}), "usd", "msrp."),
         msrp_as_of=_date(path, raw.get("msrp", {}), "as_of", "msrp."),
         notes=text(path, raw, "notes", ""),
+        export_note=text(path, raw, "export_note", ""),
         cites=cites,
         sources=sources,
     )

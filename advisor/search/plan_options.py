@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from advisor.data.accelerator import Accelerator
+from advisor.data.accelerator import OLD_DAYS, Accelerator, is_old
 from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
@@ -20,9 +20,6 @@ from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
 from advisor.units import DAY_S
 
-OLD_DAYS = 180
-"""A price older than this is flagged wherever it is used."""
-
 _FOLLOWING = {
     "rent_usd": "calendar_rent_usd",
     "spot_usd": "calendar_spot_usd",
@@ -30,11 +27,6 @@ _FOLLOWING = {
 }
 _OWNED = ("purchase_usd", "own_usd", "break_even_s")
 _NO_PRICE = "no public price with a date"
-
-
-def is_old(as_of: datetime.date | None, today: datetime.date) -> bool:
-    """Whether a price of this date is too old to decide on; an undated one is."""
-    return as_of is None or (today - as_of).days > OLD_DAYS
 
 
 class Options:

@@ -1,0 +1,188 @@
+"""What clouds ask for one package (rules/offers, a file a provider); what export rules say of a product."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from advisor import units
+from advisor.data.accelerator import Accelerator, Price
+from advisor.data.files import read_toml
+from advisor.data.read_catalogue import _check_keys, _date, _number, text
+from advisor.errors import DataError, UserError, did_you_mean
+
+KINDS = ("on_demand", "spot", "reserved")
+SETTINGS = ("providers.toml", "currencies.toml")
+_OFFER_KEYS = frozenset(
+    ("accelerator", "instance", "kind", "term", "region", "currency", "price_per_hour", "as_of", "source")
+)
+_AREAS = {
+    "us": ("us", "eastus", "westus", "centralus", "northcentralus", "southcentralus"),
+    "eu": ("eu", "europe", "westeurope", "northeurope", "germany", "france", "sweden"),
+    "asia": ("asia", "ap-", "southeastasia", "eastasia", "japan", "korea", "india"),
+    "cn": ("cn-", "china"),
+}
+"""What the names of regions begin with, by area."""
+
+_BITS = {"fp4": 4, "fp8": 8, "int8": 8, "bf16": 16, "fp16": 16, "fp16_tensor_fp16acc": 16}
+_LICENCE, _PERHAPS = 4800.0, 1600.0
+
+
+def load_offers(
+    folders: Sequence[Path], clouds: Container[str], known: Container[str]
+) -> dict[str, list[Price]]:
+    """Offers of each folder by accelerator. Raises DataError naming file and key."""
+    rates = load_rates(folders)
+    found: dict[str, list[Price]] = {}
+    for folder in folders:
+        for path in sorted((folder / "offers").glob("*.toml")):
+            if path.name in SETTINGS:
+                continue
+            for key, price in read_offers(path, read_toml(path), clouds, known, rates):
+                found.setdefault(key, []).append(price)
+    return found
+
+
+def load_rates(folders: Sequence[Path]) -> dict[str, float]:
+    """US dollars for one unit of a currency, of offers/currencies.toml in each folder."""
+    rates = {"USD": 1.0}
+    for folder in folders:
+        path = folder / "offers" / "currencies.toml"
+        for raw in read_toml(path).get("currency", []) if path.is_file() else []:
+            _check_keys(path, raw, frozenset(("code", "usd", "as_of", "source")), "currency.")
+            rate = _number(path, raw, "usd", "currency.")
+            if not rate:
+                raise DataError.at(path, "currency.usd", rate, "is missing or zero", "Dollars for one unit.")
+            text(path, raw, "source")
+            rates[text(path, raw, "code")] = rate
+    return rates
+
+
+def read_offers(
+    path: Path,
+    raw: dict[str, Any],
+    clouds: Container[str],
+    known: Container[str],
+    rates: Mapping[str, float] | None = None,
+) -> list[tuple[str, Price]]:
+    """The offers of one provider's file. Raises DataError for unknown keys, names, kinds and currencies."""
+    if path.name in SETTINGS:
+        return []
+    _check_keys(path, raw, frozenset(("provider", "offer")))
+    provider = text(path, raw, "provider")
+    listed = raw.get("offer", [])
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise DataError.at(path, "offer", None, "is no list of tables", "Write each under [[offer]].")
+    return [
+        _offer(path, f"offer[{at}].", one, provider, provider in clouds, known, rates or {"USD": 1.0})
+        for at, one in enumerate(listed)
+    ]
+
+
+def _offer(  # noqa: PLR0913, PLR0917 - a table and what it is read with
+    path: Path,
+    where: str,
+    raw: dict[str, Any],
+    provider: str,
+    cloud: bool,
+    known: Container[str],
+    rates: Mapping[str, float],
+) -> tuple[str, Price]:
+    _check_keys(path, raw, _OFFER_KEYS, where)
+    accelerator, kind = text(path, raw, "accelerator"), text(path, raw, "kind")
+    if accelerator not in known:
+        near = did_you_mean(accelerator, known) if isinstance(known, Iterable) else ""
+        raise DataError.at(path, where + "accelerator", accelerator, "is not in the catalogue", near)
+    if kind not in KINDS:
+        raise DataError.at(path, where + "kind", kind, f"is none of {', '.join(KINDS)}", "")
+    if kind == "reserved" and not raw.get("term"):
+        raise DataError.at(path, where + "term", None, "is missing", 'Write term = "1 year".')
+    hourly, currency = _number(path, raw, "price_per_hour", where), text(path, raw, "currency")
+    if not hourly:
+        raise DataError.at(path, where + "price_per_hour", hourly, "is missing or zero", "")
+    if currency not in rates:
+        hint = "Give its rate with source and date in offers/currencies.toml."
+        raise DataError.at(path, where + "currency", currency, "has no rate to US dollars", hint)
+    instance = text(path, raw, "instance")
+    return accelerator, Price(
+        provider=provider,
+        instance=instance,
+        kind=kind,
+        usd_per_s=hourly * rates[currency] / units.HOUR_S,
+        as_of=_date(path, raw, "as_of", where),
+        source=text(path, raw, "source"),
+        known_cloud=cloud and "community" not in instance and "marketplace" not in instance,
+        region=text(path, raw, "region", ""),
+        term=text(path, raw, "term", ""),
+    )
+
+
+def with_prices(entry: Accelerator, oldest: datetime.date | None, region: str = "") -> Accelerator:
+    """The cheapest dated price of a known cloud of each kind; old ones only where there is no younger.
+
+    Of one offer the newest price counts. `region`: those of this region or area alone.
+    """
+    chosen: dict[str, Price] = {}
+    newest: dict[tuple[str, ...], Price] = {}
+    for price in entry.prices:
+        if price.as_of is None or not price.known_cloud or (region and not within(price.region, region)):
+            continue
+        key = (price.provider, price.instance, price.kind, price.region, price.term)
+        held = newest.get(key)
+        if held is None or held.as_of is None or price.as_of > held.as_of:
+            newest[key] = price
+    for kind in ("on_demand", "spot"):
+        dated = [price for price in newest.values() if price.kind == kind]
+        fresh = [p for p in dated if oldest is not None and p.as_of is not None and p.as_of >= oldest]
+        if dated:
+            chosen[kind] = min(fresh or dated, key=lambda price: price.usd_per_s)
+    return replace(entry, rent=chosen.get("on_demand"), spot=chosen.get("spot"))
+
+
+def within(region: str, asked: str) -> bool:
+    """Whether a price of `region` ("": not stated) is one of what was asked: a region, us, eu, asia, cn."""
+    name = region.casefold()
+    return name == asked.casefold() or name.startswith(_AREAS.get(asked.casefold(), ("\0",)))
+
+
+def check_region(entries: Iterable[Accelerator], asked: str) -> None:
+    """Raise UserError with the nearest for a region of which there is no offer."""
+    known = {price.region for entry in entries for price in entry.prices if price.region}
+    if asked.casefold() not in _AREAS and not any(within(name, asked) for name in known):
+        near = did_you_mean(asked, [*_AREAS, *known]) or f"Known: {', '.join([*_AREAS, *sorted(known)])}."
+        raise UserError(f"no offer of the region {asked[:60]!r}", near)
+
+
+def processing_performance(entry: Accelerator) -> float | None:
+    """Total processing performance as ECCN 3A090 counts it: dense operations a second (10^12) x bits."""
+    rates = [rate / 1e12 * _BITS[name] for name, rate in entry.peaks.items() if name in _BITS]
+    return max(rates, default=None)
+
+
+def export_note(entry: Accelerator) -> str:
+    """What its catalogue file says of export, and where the thresholds of the United States put it; or ''."""
+    parts = [entry.export_note + "."] if entry.export_note else []
+    score = processing_performance(entry)
+    if score is not None and score >= _LICENCE:
+        parts.append(
+            f"Total processing performance {score:,.0f}, from {_LICENCE:,.0f} on: ECCN 3A090 (88 FR 73458, "
+            "2023-10-25) asks for a licence for some destinations, China among them; it has changed since."
+        )
+    elif score is not None and score >= _PERHAPS:
+        parts.append(
+            f"Total processing performance {score:,.0f}: ECCN 3A090 (88 FR 73458, 2023-10-25) decides by "
+            "the area of the die, which is not in the catalogue."
+        )
+    return " ".join(parts)
+
+
+def needs_licence(entry: Accelerator) -> bool:
+    """Whether ECCN 3A090 names it by its performance alone, or its file names a restriction."""
+    score = processing_performance(entry)
+    return entry.vendor in _FROM_US and (score or 0.0) >= _LICENCE
+
+
+_FROM_US = frozenset(("nvidia", "amd", "intel", "google", "aws", "cerebras", "apple"))

@@ -1,0 +1,117 @@
+"""Systems as the search sees them: their accelerators, with the network that they really have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue
+from advisor.data.systems import System, find_system, names_of
+from advisor.errors import UserError, nearest
+from advisor.schema import Kind
+from advisor.search.hardware import MOST_DEVICES
+from advisor.search.here import Place
+from advisor.search.one import place_of
+
+_BEFORE = re.compile(r"(\d{1,9})\s*[x×*]\s*(\S.*)")
+_BEHIND = re.compile(r"(\S.*?)\s*[x×*]\s*(\d{1,9})")
+MARK = "system "
+"""How the source of a system's own figure begins, so that an estimate can be made again from its trace."""
+
+
+class Counted(NamedTuple):
+    """So many systems of a kind."""
+
+    system: System
+    number: int
+
+
+def named_system(systems: Mapping[str, System], text: str) -> Counted | None:
+    """'4 x dgx-h100', 'dgx-h100 x 4' or an id or alias alone; None where no system is named.
+
+    Raises UserError for a count of none and of too many.
+    """
+    for name, number in _readings(text.strip()):
+        found = find_system(systems, name)
+        if found is None:
+            continue
+        count = int(number)
+        if count < 1:
+            raise UserError(f"--hardware {text!r} counts none", "Give a count above zero.")
+        if count * max(1, found.accelerators) > MOST_DEVICES:
+            raise UserError(f"--hardware {text[:60]!r} is too many", f"At most {MOST_DEVICES:,} devices.")
+        return Counted(found, count)
+    return None
+
+
+def near_systems(systems: Mapping[str, System], text: str) -> list[str]:
+    """Ids and aliases most like what was written."""
+    return nearest(_readings(text.strip())[-1][0][:80], names_of(systems))
+
+
+def _readings(text: str) -> list[tuple[str, str]]:
+    """A name and a count, the way it may be meant; the whole text first (an id may begin with a number)."""
+    found = [(text, "1")]
+    if match := _BEFORE.fullmatch(text):
+        found.append((match[2], match[1]))
+    if match := _BEHIND.fullmatch(text):
+        found.append((match[1], match[2]))
+    return found
+
+
+def trains(system: System, catalogue: Catalogue) -> Accelerator:
+    """The accelerator of a system. Raises UserError where it has none."""
+    if not system.accelerator:
+        raise UserError(
+            f"{system.id} has processors alone: nothing estimates them from a catalogue",
+            "Run `hwadvisor scan` on one, and estimate with --calibration.",
+        )
+    return catalogue.accelerators[system.accelerator]
+
+
+def place_of_system(catalogue: Catalogue, counted: Counted) -> Place:
+    """The accelerators of so many systems, joined by the network that the systems have."""
+    system, number = counted
+    entry = trains(system, catalogue)
+    place = place_of(entry, system.accelerators, number)
+    rate = system.network_bytes_per_s
+    if rate is not None and system.network is not None:
+        each = rate / (system.accelerators * entry.devices_per_package)
+        source = f"{MARK}{system.id}: {system.ports} x {system.network.title}; {system.source_of('network')}"
+        place.inputs.put("hw_network_bandwidth", each, Kind.vendor, source)
+    return place
+
+
+def told_of(counted: Counted) -> str:
+    """'4 x dgx-h100: 32 x nvidia-h100-sxm5-80gb; 32 U, 40.8 kW at most.'"""
+    system, number = counted
+    parts = []
+    if system.rack_units is not None:
+        parts.append(f"{system.rack_units * number:g} rack units")
+    if system.power_w is not None:
+        parts.append(f"{system.power_w * number / 1000:.4g} kW at most")
+    if system.ram_bytes is not None:
+        parts.append(f"{system.ram_bytes * number / 1e12:.3g} TB of host memory")
+    if system.cpu_cores is not None:
+        parts.append(f"{system.cpu_cores * number:,} cores")
+    what = f"{number} x {system.id}: {number * system.accelerators} x {system.accelerator}"
+    return f"{what}; {', '.join(parts)}." if parts else f"{what}."
+
+
+def as_bought(entry: Accelerator, system: System) -> Accelerator:
+    """The catalogue's entry with the network of this system."""
+    rate = system.network_bytes_per_s
+    if rate is None or system.network is None:
+        return entry
+    cites = {**entry.cites, "network": ("system",)}
+    sources = {**entry.sources, "system": f"{MARK}{system.id}: {system.source_of('network')}"}
+    return replace(
+        entry,
+        network=system.network.title,
+        network_bytes_per_s=rate / system.accelerators,
+        cites=cites,
+        sources=sources,
+    )

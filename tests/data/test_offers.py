@@ -1,0 +1,132 @@
+"""Offers: dated, the newest of one counts, old ones last, regions, currencies, export notes."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from advisor.data.accelerator import Accelerator, Price
+from advisor.data.catalogue import Catalogue, load_catalogue
+from advisor.data.files import shipped
+from advisor.data.offers import (
+    check_region,
+    export_note,
+    needs_licence,
+    processing_performance,
+    with_prices,
+    within,
+)
+from advisor.errors import DataError, UserError
+
+DAY = datetime.date(2026, 9, 1)
+
+
+def price(usd: float, day: datetime.date | None = DAY, instance: str = "a", **more: str) -> Price:
+    words = {"kind": "on_demand", "region": "", **more}
+    return Price("aws", instance, words["kind"], usd, day, "test", True, words["region"])
+
+
+def rent(*prices: Price, region: str = "") -> Price | None:
+    entry = Accelerator("x", "X", "nvidia", "", Path("x.toml"), prices=prices)
+    return with_prices(entry, datetime.date(2026, 6, 1), region).rent
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+def test_of_one_offer_the_newest_counts_and_of_several_the_cheapest() -> None:
+    later = DAY + datetime.timedelta(days=20)
+    assert rent(price(1), price(3, later)) == price(3, later)
+    assert rent(price(2), price(3, later, "b")) == price(2)
+
+
+def test_old_prices_count_only_where_there_is_no_younger() -> None:
+    old = price(1, datetime.date(2025, 1, 1), "b")
+    assert rent(old, price(5)) == price(5)
+    assert rent(old) == old
+    assert rent(price(1, None)) is None, "an undated price is never used"
+
+
+def test_a_region_leaves_the_others_out() -> None:
+    here, there = price(2, region="us-east-1"), price(1, region="europe-west1", instance="b")
+    assert rent(here, there, region="us") == here
+    assert rent(here, there, region="europe-west1") == there
+    assert rent(price(1), region="eu") is None, "a price of no stated region is none of this region"
+    assert within("eastus", "us") and not within("southeastasia", "us") and within("southeastasia", "asia")
+
+
+def test_a_reservation_is_no_on_demand_price(catalogue: Catalogue) -> None:
+    h100 = catalogue.accelerators["nvidia-h100-sxm5-80gb"]
+    reserved = [one for one in h100.prices if one.kind == "reserved"]
+    assert reserved and all(one.term for one in reserved)
+    assert h100.rent is not None and h100.rent.kind == "on_demand"
+
+
+def test_an_unknown_region_gives_the_nearest(catalogue: Catalogue) -> None:
+    check_region(catalogue.accelerators.values(), "us-east-1")
+    with pytest.raises(UserError) as error:
+        check_region(catalogue.accelerators.values(), "us-eest-1")
+    assert "us-east-1" in error.value.hint
+
+
+def test_export_rules_by_their_threshold(catalogue: Catalogue) -> None:
+    known = catalogue.accelerators
+    assert processing_performance(known["nvidia-h100-sxm5-80gb"]) == pytest.approx(15832, rel=0.01)
+    assert needs_licence(known["nvidia-h100-sxm5-80gb"])
+    assert not needs_licence(known["nvidia-h20-sxm5-96gb"]) and export_note(known["nvidia-h20-sxm5-96gb"])
+    assert not needs_licence(known["huawei-ascend-910c-128gb"]), "not made in the United States"
+    assert not export_note(known["nvidia-t4-16gb"])
+
+
+OFFER = """provider = "aws"
+[[offer]]
+accelerator = "nvidia-t4-16gb"
+instance = "mine"
+kind = "on_demand"
+currency = "USD"
+price_per_hour = 0.05
+as_of = "2026-11-01"
+source = "a quote"
+"""
+
+
+def own(tmp_path: Path, text: str, rates: str = "") -> Catalogue:
+    (tmp_path / "offers").mkdir(exist_ok=True)
+    (tmp_path / "offers" / "own.toml").write_text(text, encoding="utf-8")
+    if rates:
+        (tmp_path / "offers" / "currencies.toml").write_text(rates, encoding="utf-8")
+    return load_catalogue([shipped("rules"), tmp_path])
+
+
+def test_own_offers_are_added(tmp_path: Path) -> None:
+    t4 = own(tmp_path, OFFER).accelerators["nvidia-t4-16gb"]
+    assert t4.rent is not None and t4.rent.instance == "mine"
+
+
+def test_another_currency_needs_its_rate(tmp_path: Path) -> None:
+    text = OFFER.replace('"USD"', '"CNY"')
+    with pytest.raises(DataError, match="CNY"):
+        own(tmp_path, text)
+    rate = '[[currency]]\ncode = "CNY"\nusd = 0.2\nas_of = "2026-11-01"\nsource = "bank"\n'
+    t4 = own(tmp_path, text, rate).accelerators["nvidia-t4-16gb"]
+    assert t4.rent is not None and t4.rent.usd_per_s * 3600 == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("nvidia-t4-16gb", "nvidia-t5", "nvidia-t4-16gb"),
+        ('"on_demand"', '"reserved"', "term"),
+        ('"on_demand"', '"on-demand"', "kind"),
+        ("0.05", "-1", "price_per_hour"),
+        ("2026-11-01", "soon", "as_of"),
+    ],
+)
+def test_a_wrong_offer_is_named(tmp_path: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(DataError) as error:
+        own(tmp_path, OFFER.replace(old, new))
+    assert "own.toml" in error.value.message and told in error.value.message + error.value.hint

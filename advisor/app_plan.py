@@ -11,7 +11,7 @@ from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_options import WorkloadFlags
 from advisor.data.catalogue import figures_of, find_accelerator
 from advisor.errors import UserError
-from advisor.schema import Advice, PlanLimits, Workload
+from advisor.schema import Advice, Notice, PlanLimits, Workload
 from advisor.search import estimates_here
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.own import with_program, workload_from_flags
@@ -30,6 +30,7 @@ class PlanOptions:
     assume: Mapping[str, str] = field(default_factory=dict)  # constants of the cost rules, as written
     stated: Stated = NOTHING_STATED  # of the layout; what is open is searched
     rules: tuple[Path, ...] = ()
+    notices: tuple[Notice, ...] = ()  # what was said before: of a recipe file, of counted data
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
         plan=found,
         trace=trace,
         accelerators=tuple(figures_of(catalogue.accelerators[name]) for name in names_of(found)),
-        notices=knowledge.notices(),
+        notices=(*knowledge.notices(), *options.notices),
     )
     answers = tuple(why_not(found, catalogue, name) for name in options.why_not)
     if owned:

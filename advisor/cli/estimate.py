@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.in_hand import check_unit, count_data, data_options, from_recipe, notices, yield_to_the_line
 from advisor.cli.options import STACK_HELP, count, here, hub_cache, json_flag, print_json, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
@@ -31,8 +32,11 @@ def _count(_context: click.Context, _parameter: click.Parameter, text: str | Non
 def from_file(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
     """The file's keys as defaults of the flags: what stands on the command line goes before it."""
     if path is not None:
+        from advisor.recipes import is_recipe
+
         known = {p.name: p for p in context.command.params if p.name and p.name not in _NOT_IN_A_FILE}
-        context.default_map = {**(context.default_map or {}), **_read(path, tuple(known))}
+        found = from_recipe(context, path, known) if is_recipe(path) else _read(path, tuple(known))
+        context.default_map = {**(context.default_map or {}), **found}
     return path
 
 
@@ -55,11 +59,14 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.command()
 @click.option(
     "--workload",
+    "--recipe",
+    "workload",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="JOB.toml",
+    metavar="FILE",
     is_eager=True,
     callback=from_file,
-    help='A file with any of these flags, e.g. `model = "llama-3-8b"`; the command line goes before it.',
+    help='A TOML file with any of these flags, e.g. `model = "llama-3-8b"`, or a recipe of LLaMA-Factory, '
+    "TRL, axolotl, the Trainer or diffusers (YAML, JSON, script); the command line goes before it.",
 )
 @click.option(
     "--model",
@@ -75,6 +82,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     "by default this machine.",
 )
 @click.option("--tokens", metavar="N", callback=_count, help="Tokens or images of the run, e.g. 20B.")
+@data_options
 @click.option("--steps", type=click.IntRange(1, 10**12), help="Optimizer steps of the run, instead.")
 @click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, fp8_mixed, …")
@@ -146,6 +154,8 @@ def _estimate(
     from advisor.app_options import WorkloadFlags
     from advisor.search.grid import Stated
 
+    yield_to_the_line(context, flags)
+    counted, told = count_data(context, flags)
     if flags["flash"] is not None and flags["attention"] is not None:
         raise click.UsageError("--flash/--no-flash and --attention exclude each other")
     recipe = traced(flags, {name: flags[name] for name in _RECIPE})
@@ -160,12 +170,14 @@ def _estimate(
         like=flags["like"],
         evidence=flags["evidence"],
         steps=flags["steps"],
+        notices=(*notices(context), *told),
         rules=flags["rules"],
         traced=as_json or explain is not None,
         largest=flags["largest"],
         workdir=here(),
     )
     result = run_estimate(options)
+    check_unit(counted, result.advice.workloads[0])
     if as_json and options.largest:
         from advisor.cli.tell_largest import as_json as largest_json
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from advisor.cli.estimate import from_file
+from advisor.cli.in_hand import check_unit, count_data, data_options, notices, yield_to_the_line
 from advisor.cli.options import STACK_HELP, count, hub_cache, json_flag, print_json, quiet_flag, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
@@ -71,11 +72,14 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.command()
 @click.option(
     "--workload",
+    "--recipe",
+    "workload",
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="JOB.toml",
+    metavar="FILE",
     is_eager=True,
     callback=from_file,
-    help='A file with any of these flags, e.g. `model = "llama-3-8b"`; the command line goes before it.',
+    help='A TOML file with any of these flags, e.g. `model = "llama-3-8b"`, or a recipe of LLaMA-Factory, '
+    "TRL, axolotl, the Trainer or diffusers (YAML, JSON, script); the command line goes before it.",
 )
 @click.option(
     "--model",
@@ -84,6 +88,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 )
 @click.option("--params", metavar="N", callback=_count, help="Instead of --model: only its size, e.g. 7B.")
 @click.option("--tokens", metavar="N", callback=_count, help="Tokens or images of the run, e.g. 20B.")
+@data_options
 @click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, fp8_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
@@ -151,6 +156,8 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
     from advisor.search.grid import Stated
     from advisor.units import DAY_S
 
+    yield_to_the_line(context, flags)
+    counted, told = count_data(context, flags)
     deadline = flags["deadline"]
     limits = PlanLimits(
         deadline_days=None if deadline is None else deadline / DAY_S,
@@ -172,8 +179,10 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
             assume=flags["assume"],
             stated=Stated(stack=flags["stack"]),
             rules=flags["rules"],
+            notices=(*notices(context), *told),
         )
     )
+    check_unit(counted, result.advice.workloads[0])
     if as_json:
         from advisor.data.advice import dump_advice
 

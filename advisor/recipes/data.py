@@ -1,0 +1,67 @@
+"""The data that a recipe names: a file that lies here is counted, a name is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from advisor.errors import AdvisorError
+from advisor.recipes.sharding import find_beside
+from advisor.recipes.source import read_mapping
+from advisor.recipes.taken import Taking, short
+
+_FILES = (".json", ".jsonl", ".txt", ".parquet", ".csv", ".arrow")
+
+
+def put_dataset(taking: Taking, key: str, folder_key: str = "", infos: bool = False) -> None:
+    """One data set by name or path, or several. `infos`: LLaMA-Factory's dataset_info.json knows them."""
+    told = taking.get(key)
+    if told is None or told == "":
+        return
+    names = _names(told)
+    if taking.whole("max_samples") is not None:
+        taking.miss("max_samples", "all rows are counted")
+    folder = taking.text(folder_key) if folder_key else None
+    found = [_file(taking, name, folder, infos) for name in names]
+    if len(found) == 1 and found[0] is not None:
+        taking.put("dataset", found[0], key)
+    elif names:
+        here = "is" if len(names) == 1 else "are"
+        taking.notes.append(
+            f"{key} {short(', '.join(names))} {here} not counted: give its file with --dataset, or --tokens."
+        )
+
+
+def note_padding(taking: Taking, packed: bool | None) -> None:
+    """Say of counted rows that are not packed what is not counted."""
+    if "dataset" in taking.flags and not packed:
+        taking.notes.append("Rows are not packed: what they are padded with is not counted.")
+
+
+def _names(told: Any) -> list[str]:
+    if isinstance(told, str):
+        return [part.strip() for part in told.split(",") if part.strip()]
+    if isinstance(told, list):
+        parts = [one.get("path") if isinstance(one, dict) else one for one in told]
+        return [str(part) for part in parts if part]
+    if isinstance(told, dict) and told.get("path"):
+        return [str(told["path"])]
+    return []
+
+
+def _file(taking: Taking, name: str, folder: str | None, infos: bool) -> str | None:
+    """The path of a data set that lies here."""
+    if infos:
+        index = find_beside(taking.path, f"{folder or 'data'}/dataset_info.json")
+        if index is None:
+            return None
+        try:
+            entry = read_mapping(index).get(name)
+        except AdvisorError:
+            return None
+        file = entry.get("file_name") if isinstance(entry, dict) else None
+        path = index.parent / str(file) if file else None
+        return str(path) if path is not None and path.exists() else None
+    if not name.lower().endswith(_FILES):
+        return None
+    found = find_beside(taking.path, name)
+    return str(found) if found is not None else None

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
+from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
 from advisor.errors import UserError
 from advisor.schema import Advice, Calibration, Machine, Notice, Workload
 from advisor.search import accelerator_figures
-from advisor.search.accumulate import with_accumulation
+from advisor.search.accumulate import with_accumulation, with_steps
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.here import Place, places_here
@@ -37,6 +38,10 @@ class EstimateOptions:
     accumulate: int | None = None  # micro-batches of a step on each device
     calibration: Path | None = None
     rules: tuple[Path, ...] = ()
+    like: Path | None = None  # records of a pilot run, whose residual is carried over
+    evidence: Path | None = None  # a site's own records, beside the published ones
+    steps: int | None = None  # optimizer steps of the run, instead of its tokens
+    notices: tuple[Notice, ...] = ()  # what was said before: of a recipe file, of counted data
     traced: bool = False
     largest: bool = False  # also what would fit at most on one of the devices
     workdir: Path = field(default_factory=Path)
@@ -59,9 +64,11 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     knowledge = load_knowledge(options.rules)
     for name in _WORDS:
         check_word(knowledge.catalogue, name, getattr(options.stated, name))
+    leaning = lean_on(knowledge, options.evidence, options.like)
     said = with_program(options.stated, knowledge.catalogue)
     workload = _workload(options, knowledge.catalogue)
-    machine, calibration, notices = None, None, list(knowledge.notices())
+    machine, calibration = None, None
+    notices = [*knowledge.notices(), *options.notices, *leaning.notices]
     if options.hardware is None:
         machine, calibration = _this_machine(options)
         place = _place_here(knowledge, machine, calibration)
@@ -73,7 +80,10 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         if found.told:
             notices.append(Notice(code="hardware_resolved", message=found.told))
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
-    one = estimate_one(knowledge.book, workload, place, stated, knowledge.published, traced=options.traced)
+    workload = with_steps(workload, options.steps)
+    one = estimate_one(
+        knowledge.book, workload, place, stated, knowledge.published, own=leaning.own, traced=options.traced
+    )
     _check_trained(workload, one)
     advice = Advice(
         stage="complete",

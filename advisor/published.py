@@ -28,6 +28,7 @@ from advisor.neighbours import (
     Neighbours,
     Told,
     Vector,
+    doubts,
     encode,
     vocabulary,
     widened,
@@ -35,6 +36,9 @@ from advisor.neighbours import (
 
 FILE = Path("evidence") / "residuals.json"
 _DIGITS = 5
+OWN_RUN = "Own run"
+"""How the label of a run of the user's own begins."""
+
 STRANGE = 0.4
 """Standard deviation of ln(time) for devices of a generation of which no run is published: spread of the
 generations' own constants (rules/constants/time.toml: prior_spread of generation_share and its like)."""
@@ -52,6 +56,7 @@ class Published:
     measured_s: Vector  # seconds of a step, or of one sample on one device
     families: tuple[str, ...]
     rules: str  # digest of the constants the residuals were made with
+    own: frozenset[int] = frozenset()  # rows that are the user's own runs, not published
 
     def tell(self, words: Mapping[str, Sequence[str]], sizes: Matrix) -> Told:
         """What the published runs say of candidates, with standard deviations true on left-out runs.
@@ -62,6 +67,45 @@ class Published:
         deviation = widened(self.neighbours.kernel, found.deviation, words)
         strange = np.array([word not in self.known["generation"] for word in words["generation"]])
         return replace(found, deviation=np.hypot(deviation, np.where(strange, STRANGE, 0.0)))
+
+    def joined_by(  # noqa: PLR0913 - the columns, by name
+        self,
+        *,
+        words: Mapping[str, Sequence[str]],
+        sizes: Matrix,
+        residuals: Vector,
+        measured_s: Vector,
+        ids: Sequence[str],
+        sources: Sequence[str],
+        labels: Sequence[str],
+    ) -> Published:
+        """These runs with the user's own after them, whose words are known from then on."""
+        near, count = self.neighbours, len(self.ids)
+        known = {name: dict(codes) for name, codes in self.known.items()}
+        for name in WORDS:
+            for word in filter(None, words[name]):
+                known[name].setdefault(word, len(known[name]))
+        own = with_kin(encode(words, sizes, known), words["program"])
+        old = near.features
+        codes = {name: np.concatenate([values, own.codes[name]]) for name, values in old.codes.items()}
+        joined = Neighbours(
+            near.kernel,
+            Features(codes, np.concatenate([old.sizes, own.sizes])),
+            np.concatenate([near.residuals, residuals]),
+            # a single run of one's own is believed; several that contradict each other less
+            np.concatenate([near.noise, doubts(near.kernel, own, residuals)]),
+        )
+        return replace(
+            self,
+            neighbours=joined,
+            known=known,
+            ids=(*self.ids, *ids),
+            sources=(*self.sources, *sources),
+            labels=(*self.labels, *labels),
+            measured_s=np.concatenate([self.measured_s, measured_s]),
+            families=(*self.families, *words["family"]),
+            own=self.own | frozenset(range(count, count + len(ids))),
+        )
 
 
 def load_published(path: Path) -> Published:

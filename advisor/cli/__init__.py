@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from advisor import __version__
+from advisor.cli.help import Context, known_language, localised
+from advisor.cli.language import asked, speak
 from advisor.errors import did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -41,6 +43,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class _Commands(click.Group):
     """Shows every command without importing it."""
 
+    context_class = Context
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """The language is found before anything is parsed: help and errors speak it too."""
+        speak(asked(args))
+        return super().make_context(info_name, args, *rest, **extra)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -49,7 +58,7 @@ class _Commands(click.Group):
             return None
         command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - our own table, checked by a test
-        return command
+        return localised(command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
@@ -63,6 +72,10 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--lang", metavar="CODE", expose_value=False, callback=known_language,
+    help="Language of the terminal: en or zh.",
+)  # fmt: skip
 @click.version_option(__version__, "-V", "--version", prog_name="hwadvisor")
 def cli() -> None:
     """What hardware does a training job need? Measured on this machine, with ranges and sources.

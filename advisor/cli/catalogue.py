@@ -60,8 +60,8 @@ def hardware(rules: tuple[Path, ...], as_json: bool) -> None:
         return
     from rich.table import Table
 
+    from advisor.cli.language import show
     from advisor.cli.screen import console
-    from advisor.units import show
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Id", no_wrap=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from advisor.cli.language import form, show, show_range, told
 from advisor.cli.options import formats_option, json_flag, lang_option, print_json, redact_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
-from advisor.units import show, show_range
 
 if TYPE_CHECKING:
     from advisor.compare import Comparison, Row
@@ -102,7 +102,7 @@ def tell(compared: Comparison, everything: bool) -> None:
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", *compared.names, "second to first"):
-        table.add_column(Text(plain(heading)), overflow="fold")
+        table.add_column(Text(plain(told(heading))), overflow="fold")
     alike, group = 0, ""
     for row in compared.rows:
         if row.judged == "alike" and not everything:
@@ -110,22 +110,21 @@ def tell(compared: Comparison, everything: bool) -> None:
             continue
         if row.group != group:
             group = row.group
-            table.add_row(Text(group, style="bold"))
-        table.add_row(
-            *(Text(plain(text)) for text in (f"  {row.label}", _cell(row.a), _cell(row.b), _ratio(row)))
-        )
+            table.add_row(Text(told(group), style="bold"))
+        texts = (f"  {told(row.label)}", _cell(row.a), _cell(row.b), told(_ratio(row)))
+        table.add_row(*(Text(plain(text)) for text in texts))
     out.print(table)
     if alike:
-        out.print(f"{alike} lines are alike; --all shows them.")
+        out.print(form("{count} lines are alike; --all shows them.", count=alike))
 
 
 def _cell(cell: Quantity | str | None) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, str):
-        return cell[:60]
+        return told(cell[:60])
     if cell.value is None:
-        return show_range(cell.low, cell.high, cell.unit) if cell.low is not None else "unknown"
+        return show_range(cell.low, cell.high, cell.unit) if cell.low is not None else told("unknown")
     return show(cell.value, cell.unit)
 
 

@@ -42,16 +42,18 @@ def doctor(as_json: bool, python: str | None) -> None:
 
 
 def _print(checks: list[Check]) -> None:
+    from advisor.cli.language import form, told
     from advisor.cli.screen import console
+    from advisor.cli.text import label
 
     out = console()
     for check in checks:
-        needed = f" (needed for {check.needed_for})" if check.needed_for and not check.ok else ""
-        out.print(
-            f"{'ok     ' if check.ok else 'MISSING'}  {check.name}: {check.detail}{needed}", soft_wrap=True
-        )
+        lacks = check.needed_for and not check.ok
+        needed = form(" (needed for {what})", what=told(check.needed_for)) if lacks else ""
+        mark = label("ok" if check.ok else "MISSING", 7)
+        out.print(f"{mark}  {told(check.name)}: {told(check.detail)}{needed}", soft_wrap=True)
         if check.hint and not check.ok:
-            out.print(f"         {check.hint}", soft_wrap=True)
+            out.print(f"         {told(check.hint)}", soft_wrap=True)
 
 
 def _python() -> Iterator[Check]:

@@ -75,6 +75,7 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     "by default this machine.",
 )
 @click.option("--tokens", metavar="N", callback=_count, help="Tokens or images of the run, e.g. 20B.")
+@click.option("--steps", type=click.IntRange(1, 10**12), help="Optimizer steps of the run, instead.")
 @click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, fp8_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
@@ -103,6 +104,15 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
     metavar="FILE",
     help="Figures measured on this machine: advice.json of `scan` or `calibrate`.",
 )
+@click.option(
+    "--like", type=click.Path(path_type=Path), metavar="RECORD.jsonl",
+    help="A pilot run, as `trial --save` or `import --save` kept it: what it took beyond the rules is "
+    "carried over to this size and hardware, as far as they are alike.",
+)  # fmt: skip
+@click.option(
+    "--evidence", type=click.Path(path_type=Path), metavar="DIR",
+    help="Own records (a file, or a folder of *.jsonl) beside the published runs.",
+)  # fmt: skip
 @click.option(
     "--explain",
     metavar="QUANTITY",
@@ -147,6 +157,9 @@ def _estimate(
         lora_rank=flags["lora_rank"],
         accumulate=flags["accumulate"],
         calibration=flags["calibration"],
+        like=flags["like"],
+        evidence=flags["evidence"],
+        steps=flags["steps"],
         rules=flags["rules"],
         traced=as_json or explain is not None,
         largest=flags["largest"],

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from advisor.cli.language import form, show, told
 from advisor.cli.options import rules_option
 from advisor.cli.text import say
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Advice, Estimate, TraceStep
-from advisor.units import show
 
 
 @click.command()
@@ -103,12 +103,12 @@ def show_tree(
             f"no quantity '{quantity}' here", did_you_mean(quantity, known) or ", ".join(sorted(known))
         )
     say()
-    say(f"{estimate.workload} on {estimate.target.label}")
+    say(form("{title} on {target}", title=estimate.workload, target=told(estimate.target.label)))
     steps = advice.trace.get(found.trace) or _again(advice, estimate, quantity, rules)
     if steps:
         tree_of(steps, estimate, quantity, depth).tell(quantity)
     else:
-        say(f"{quantity} = {show(found.value, found.unit)} {found.reason}".rstrip())
+        say(f"{quantity} = {show(found.value, found.unit)} {told(found.reason)}".rstrip())
 
 
 def _again(
@@ -124,10 +124,7 @@ def _again(
     knowledge = load_knowledge(rules)
     steps = trace_of(knowledge.book, knowledge.catalogue, workload, estimate, quantity, knowledge.published)
     if steps and knowledge.book.digest != advice.versions.rules_digest:
-        own = (
-            f" It was made with --rules {', '.join(advice.versions.rules_dirs)}."
-            if advice.versions.rules_dirs
-            else ""
-        )
-        say(f"(These rules are not those the file was made with, so figures may differ.{own})")
+        folders = ", ".join(advice.versions.rules_dirs)
+        own = form(" It was made with --rules {folders}.", folders=folders) if folders else ""
+        say(form("(These rules are not those the file was made with, so figures may differ.{own})", own=own))
     return steps

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from advisor import __version__
+from advisor.cli.language import glued, told_error
 from advisor.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USER, AdvisorError
 
 
@@ -51,10 +52,10 @@ def run_guarded(command: click.Command) -> int:
 
 
 def _tell(message: str, hint: str, code: int) -> int:
-    line = " ".join(message.split())
+    line = told_error(" ".join(message.split()))
     click.echo(f"hwadvisor: {line}", err=True)
     if hint:
-        click.echo(f"  hint: {' '.join(hint.split())}", err=True)
+        click.echo(f"  {glued('hint:')}{told_error(' '.join(hint.split()))}", err=True)
     return code
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.language import told
 from advisor.cli.options import hub_cache, print_json, rules_option
 
 
@@ -58,7 +59,7 @@ def import_log(log: Path, model: str | None, save: Path | None, rules: tuple[Pat
         print_json(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
         return
     append(save, [record])
-    click.echo(f"1 record appended to {save}.", err=True)
+    click.echo(told(f"1 record appended to {save}."), err=True)
 
 
 def _is_month(text: str) -> bool:

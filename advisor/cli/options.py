@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.language import of_locale
 from advisor.errors import UserError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -42,20 +43,12 @@ device_option: Decorator = click.option(
 )
 
 
-def language_of_locale() -> str:
-    """ "zh" where the locale is Chinese, else "en": what --lang is without the flag."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if told := os.environ.get(name):
-            return "zh" if told.lower().startswith("zh") else "en"
-    return "en"
-
-
 lang_option: Decorator = click.option(
     "--lang",
-    default=language_of_locale,
+    default=of_locale,
     show_default="from the locale",
     metavar="CODE",
-    help="Language of the report: en or zh.",
+    help="Language of the terminal and of reports: en or zh.",
 )
 
 redact_option: Decorator = click.option(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from advisor.cli.language import told, told_error
 from advisor.cli.options import rules_option
 from advisor.cli.screen import plain
 from advisor.data.files import shipped
@@ -66,7 +67,7 @@ def check(folder: Path) -> None:
     if problems:
         count = len(problems)
         raise UserError(f"{count} problem{'s' if count > 1 else ''} in {folder}", "Mend the lines above.")
-    click.echo(f"{folder}: no problem found")
+    click.echo(told_error(f"{folder}: no problem found"))
 
 
 def _wrong_data(folder: Path) -> list[str]:
@@ -104,4 +105,4 @@ def test(rules: tuple[Path, ...]) -> None:
             f"{len(failed)} rule case{'s' * (len(failed) > 1)} failed",
             "`hwadvisor rules show ID` prints the rule.",
         )
-    click.echo(f"all cases of {len(book.rules) + len(book.op_rules)} rules hold")
+    click.echo(told(f"all cases of {len(book.rules) + len(book.op_rules)} rules hold"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from advisor.cli.language import told_once
 from advisor.cli.text import WIDTH_WITHOUT_TERMINAL, plain
 
 __all__ = ["CalibrationProgress", "TimeLeft", "console", "plain"]
@@ -26,7 +27,7 @@ class _Screen(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Names come from drivers, hosts and files: escape sequences in them must not reach the terminal."""
-        return super().render_str(plain(text), **options)
+        return super().render_str(plain(told_once(text)), **options)
 
     def on_broken_pipe(self) -> None:
         """`| head` has seen enough: what was asked for goes on, silently (rich would exit with 1)."""
@@ -64,7 +65,8 @@ class TimeLeft:
             return ""
         gone = 0.0 if self._waiting else time.monotonic() - self._since
         left = max(self._seconds - gone, self._least)
-        return f"about {left / 60:.0f} min left" if left >= 100 else f"about {left:.0f} s left"
+        text = f"about {left / 60:.0f} min left" if left >= 100 else f"about {left:.0f} s left"
+        return told_once(text)
 
 
 class CalibrationProgress:
@@ -82,7 +84,7 @@ class CalibrationProgress:
         if not self._quiet and self._console.is_terminal:
             self._bar = _bar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task("Starting", total=1.0, left=TimeLeft())
+            self._task = self._bar.add_task(told_once("Starting"), total=1.0, left=TimeLeft())
         return self
 
     def __exit__(
@@ -100,7 +102,7 @@ class CalibrationProgress:
             self._left.told(event.seconds_left, event.seconds_after, waiting=event.kind == "waiting")
             self._bar.update(
                 self._task,
-                description=event.text[:56],
+                description=told_once(event.text)[:56],
                 total=max(event.total, 1),
                 completed=event.done,
                 left=self._left,

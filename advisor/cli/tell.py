@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from advisor.cli.language import form, show, show_range, told
 from advisor.cli.tell_machine import hint_of
 from advisor.errors import MissingLibrary
 from advisor.schema import Advice, Calibration, Estimate, Grade, Measurement, Quantity
-from advisor.units import show, show_range
 
 if TYPE_CHECKING:
     from advisor.render import RenderResult
@@ -27,7 +27,7 @@ def tell_calibration(calibration: Calibration, out: Console) -> None:
     ):
         table.add_column(heading, justify=align, no_wrap=heading != "Measured")  # type: ignore[arg-type]
     for m in calibration.measurements:
-        figure = show(m.value, m.unit) if m.value is not None else "no point value"
+        figure = show(m.value, m.unit) if m.value is not None else told("no point value")
         table.add_row(describe(m), figure, show_range(m.low, m.high, m.unit), _grade(m))
     if calibration.measurements:
         out.print(table)
@@ -38,10 +38,16 @@ def tell_calibration(calibration: Calibration, out: Console) -> None:
     for failure in calibration.failures:
         alike.setdefault((failure.reason, failure.hint), []).append(failure.id)
     for (reason, hint), ids in alike.items():
-        named = ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
-        out.print(f"  not measured: {named}: {reason}" + hint_of(hint))
+        named = ", ".join(ids[:3]) + _more(len(ids) - 3)
+        text = form("not measured: {names}: {reason}", names=named, reason=told(reason))
+        out.print(f"  {text}" + hint_of(hint))
     for notice in calibration.notices:
-        out.print(f"  ! {notice.message}" + hint_of(notice.hint))
+        out.print(f"  ! {told(notice.message)}" + hint_of(notice.hint))
+
+
+def _more(rest: int) -> str:
+    """The end of a list of which only the first are named."""
+    return form(" and {count} more", count=rest) if rest > 0 else ""
 
 
 _IN_THE_GRADE = {"contended", "few_blocks", "unsteady", "busy_before"}  # the grade and range say it already
@@ -58,8 +64,8 @@ def _tell_warnings(calibration: Calibration, out: Console) -> None:
                 warned.setdefault(code, []).append(describe(m))
     for code, names in warned.items():
         meaning, hint = WARNINGS.get(code, (code, ""))
-        named = "; ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-        out.print(f"  ! {named}: {meaning}" + hint_of(hint))
+        named = "; ".join(names[:2]) + _more(len(names) - 2)
+        out.print(f"  ! {named}: {told(meaning)}" + hint_of(hint))
 
 
 _SHOWN = {  # params worth a reader's time in a narrow table; advice.json has them all
@@ -89,7 +95,7 @@ def _grade(m: Measurement) -> str:
     """The letter; on C the first words of the reason ("contended"), the whole of it stands in the file."""
     if m.grade is not Grade.C or not m.reason:
         return m.grade.value
-    return f"C ({m.reason.split(':')[0][:40]})"
+    return f"C ({told(m.reason.split(':')[0][:40])})"
 
 
 def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
@@ -103,8 +109,8 @@ def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
         if estimate.target.here:
             by_target.setdefault(estimate.target.label, []).append(estimate)
     for label, estimates in by_target.items():
-        what = label if len(by_target) > 1 else "this machine"
-        out.print(f"What {what} can train ({basis})")
+        what = told(label if len(by_target) > 1 else "this machine")
+        out.print(form("What {what} can train ({basis})", what=what, basis=told(basis)))
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("Workload", "Fits", "Time here", "Why"):
             table.add_column(heading, overflow="fold")
@@ -120,7 +126,7 @@ def times_here(advice: Advice) -> dict[str, str]:
     several = len({e.target.label for e in here}) > 1
     return {
         f"{e.workload} on {e.target.device or e.target.label}" if several else e.workload: (
-            f"no ({e.why})" if e.fits is False else _time(e)
+            form("no ({why})", why=told(e.why)) if e.fits is False else _time(e)
         )
         for e in here
     }
@@ -129,7 +135,7 @@ def times_here(advice: Advice) -> dict[str, str]:
 def _time(estimate: Estimate) -> str:
     quantity = estimate.quantities.get("time_s", Quantity(reason="not estimated"))
     if quantity.value is None:
-        return "unknown"
+        return told("unknown")
     return f"{show(quantity.value, 's')} ({show_range(quantity.low, quantity.high, 's')})"
 
 
@@ -142,6 +148,7 @@ def tell_rendered(
     for name, reason, hint in result.skipped:
         if fatal and len(result.skipped) == len(asked):
             raise MissingLibrary(f"no {name.upper()} written: {reason}", hint)
-        talk.print(f"{name.upper()} skipped: {reason}" + hint_of(hint), soft_wrap=True)
+        text = form("{name} skipped: {reason}", name=name.upper(), reason=told(reason))
+        talk.print(text + hint_of(hint), soft_wrap=True)
     for notice in result.notices:
-        talk.print(f"! {notice.message}" + hint_of(notice.hint), soft_wrap=True)
+        talk.print(f"! {told(notice.message)}" + hint_of(notice.hint), soft_wrap=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.cli.text import paragraph, say
+from advisor.cli.language import form, show, show_percent, show_range, told
+from advisor.cli.text import label, left, paragraph, right, say
 from advisor.schema import Estimate, Quantity
-from advisor.units import show, show_percent, show_range
 
 if TYPE_CHECKING:
     from advisor.app_estimate import EstimateResult
@@ -45,54 +45,59 @@ def tell_estimate(result: EstimateResult) -> None:
     advice, one = result.advice, result.one
     estimate = one.estimate
     workload = advice.workloads[0]
-    say(f"{workload.title} on {estimate.target.label}")
+    say(form("{title} on {target}", title=told(workload.title), target=told(estimate.target.label)))
     fits = {True: "Fits", False: "Does not fit", None: "Not known whether it fits"}[estimate.fits]
-    paragraph(f"{fits}. {estimate.why}")
+    paragraph(form("{fits}. {why}", fits=told(fits), why=told(estimate.why)))
     for notice in advice.notices:
-        paragraph(f"! {notice.message}")
+        paragraph(f"! {told(notice.message)}")
     say()
     _figures(estimate)
     _layout(estimate)
     if one.helps:
-        say("What would help, each alone:")
+        say(told("What would help, each alone:"))
         for text in one.helps:
-            paragraph(text, "  - ")
+            paragraph(told(text), "  - ")
     _near(estimate)
     _assumed(one)
     for note in estimate.notes:
-        paragraph(f"Note: {note}")
+        paragraph(form("Note: {note}", note=told(note)))
 
 
 def _figures(estimate: Estimate) -> None:
-    say(f"{'':<24}{'estimate':>16}   {'80 % range':<22}from")
-    told: set[str] = set()
-    for name, label in (*_TIMES, *_MEMORY, *_COSTS):
+    say(_row("", told("estimate"), told("80 % range"), told("from")))
+    reasons: set[str] = set()
+    for name, title in (*_TIMES, *_MEMORY, *_COSTS):
         quantity = estimate.quantities.get(name)
         if quantity is None:
             continue
         if quantity.value is not None:
-            _line(name, label, quantity, estimate)
-        elif not label.startswith(" "):
-            reason = "for the same reason" if quantity.reason in told else quantity.reason
-            paragraph(reason, f"{label:<24}{'unknown':>16}   ")
-            told.add(quantity.reason)
+            _line(name, title, quantity, estimate)
+        elif not title.startswith(" "):
+            reason = "for the same reason" if quantity.reason in reasons else quantity.reason
+            paragraph(told(reason), label(title, 24) + right(told("unknown"), 16) + "   ")
+            reasons.add(quantity.reason)
     say()
 
 
-def _line(name: str, label: str, quantity: Quantity, estimate: Estimate) -> None:
-    if label.startswith(" ") and quantity.value == 0:
+def _row(title: str, figure: str, spread: str, origin: str) -> str:
+    """A line of the table, in columns of cells."""
+    return f"{left(title, 24)}{right(figure, 16)}   {left(spread, 22)}{origin}"
+
+
+def _line(name: str, title: str, quantity: Quantity, estimate: Estimate) -> None:
+    if title.startswith(" ") and quantity.value == 0:
         return
     figure, spread = _shown(name, quantity)
     origin = _origin(name, quantity, estimate)
-    say(f"{label:<24}{figure:>16}   {spread:<22}{origin}")
+    say(_row(told(title), figure, spread, told(origin)))
     if name == "calendar_s":
-        say(f"{'whole run, P90':<24}{show(quantity.high, quantity.unit):>16}   {'':<22}{origin}")
+        say(_row(told("whole run, P90"), show(quantity.high, quantity.unit), "", told(origin)))
 
 
 def _shown(name: str, quantity: Quantity) -> tuple[str, str]:
     if name == "mfu":
         low, high = (show_percent(end) for end in (quantity.low, quantity.high))
-        return show_percent(quantity.value), f"{low}–{high}"
+        return show_percent(quantity.value), form("{low}–{high}", low=low, high=high)
     unit = "1" if name.startswith(("tokens", "samples")) else quantity.unit  # the label says of what
     exact = quantity.low == quantity.high
     spread = "" if exact else show_range(quantity.low, quantity.high, unit, like=quantity.value)
@@ -110,23 +115,29 @@ def _origin(name: str, quantity: Quantity, estimate: Estimate) -> str:
 
 
 def _layout(estimate: Estimate) -> None:
-    words = (f"{name.replace('_', '-')} {word}" for name, word in estimate.choices.items())
-    paragraph(f"Layout: {', '.join(words)}.")
+    words = (f"{told(name.replace('_', '-'))} {told(str(word))}" for name, word in estimate.choices.items())
+    paragraph(form("Layout: {words}.", words=form(", ").join(words)))
     prices = (estimate.quantities.get(name) for name in ("rent_usd", "spot_usd"))
     sources = dict.fromkeys(price.source for price in prices if price is not None and price.source)
     if sources:
-        paragraph(f"Prices: {'; '.join(sources)}.")
+        paragraph(form("Prices: {sources}.", sources="; ".join(sources)))
 
 
 def _near(estimate: Estimate) -> None:
     if not estimate.near:
         return
-    say("Nearest published runs (a step, or a sample on one device):")
+    say(told("Nearest published runs (a step, or a sample on one device):"))
     for run in estimate.near:
         ratio = run.measured_s / run.rules_s
         paragraph(
-            f"{run.title}: measured {show(run.measured_s, 's')}, by the rules {show(run.rules_s, 's')} "
-            f"(x {ratio:.2f}). {run.id}",
+            form(
+                "{run}: measured {measured}, by the rules {rules} (x {ratio}). {id}",
+                run=run.title,
+                measured=show(run.measured_s, "s"),
+                rules=show(run.rules_s, "s"),
+                ratio=f"{ratio:.2f}",
+                id=run.id,
+            ),
             "  - ",
         )
 
@@ -137,7 +148,8 @@ def _assumed(one: One) -> None:
         return
     by_source: dict[str, list[str]] = {}
     for item in one.assumed:
-        by_source.setdefault(item.source, []).append(f"{item.name.replace('_', ' ')} {item.value}")
-    say("Assumed:")
+        named = f"{told(item.name.replace('_', ' '))} {told(str(item.value))}"
+        by_source.setdefault(item.source, []).append(named)
+    say(told("Assumed:"))
     for source, items in by_source.items():
-        paragraph(f"{', '.join(items)} ({source})", "  - ")
+        paragraph(form(", ").join(items) + form(" ({hint})", hint=told(source)), "  - ")

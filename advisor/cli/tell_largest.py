@@ -8,14 +8,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from advisor.cli.language import form, told
 from advisor.search.largest import Largest
 
 
 def tell_largest(found: Sequence[Largest], device: str, seq_len: float | None, out: Console) -> None:
     """One line a remedy, cheapest first; in brackets what fits at the upper end of the memory's range."""
-    out.print(
-        f"\nThe largest that fits on {device} (in brackets: at the upper end of the range)", soft_wrap=True
+    head = form(
+        "The largest that fits on {device} (in brackets: at the upper end of the range)", device=told(device)
     )
+    out.print("\n" + head, soft_wrap=True)
     reason = next((one.reason for one in found if one.reason), "")
     if reason:
         out.print(f"  {reason}")
@@ -23,8 +25,8 @@ def tell_largest(found: Sequence[Largest], device: str, seq_len: float | None, o
     lengths = any(one.seq_len is not None for one in found)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold")
-    at = f" of {seq_len:g} tokens" if lengths and seq_len else ""
-    table.add_column(f"samples{at}", justify="right", overflow="fold")
+    title = form("samples of {length} tokens", length=f"{seq_len:g}") if lengths and seq_len else "samples"
+    table.add_column(title, justify="right", overflow="fold")
     if lengths:
         table.add_column("longest sequence", justify="right", overflow="fold")
     for one in found:
@@ -36,7 +38,7 @@ def tell_largest(found: Sequence[Largest], device: str, seq_len: float | None, o
 def _pair(middle: int | None, sure: int | None) -> str:
     if middle is None:
         return "none"
-    return f"{middle} ({'none' if sure is None else sure})"
+    return f"{middle} ({told('none') if sure is None else sure})"
 
 
 def as_json(found: Sequence[Largest]) -> list[dict[str, Any]]:

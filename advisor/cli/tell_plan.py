@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.cli.text import paragraph, plain, say, text_width
+from advisor.cli.language import form, show, told
+from advisor.cli.text import cells, label, left, paragraph, plain, right, say, shortened, text_width
 from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, Quantity
-from advisor.units import DAY_S, show
+from advisor.units import DAY_S
 
 _WIDE = 100  # columns from which energy and power are shown too
 _MOST_OPTIONS = 12
@@ -29,18 +30,22 @@ def tell_plan(advice: Advice) -> None:
     """Everything a reader needs of a plan, at 80 columns and more."""
     plan, job = advice.plan, advice.workloads[0]
     assert plan is not None  # noqa: S101 - the caller has planned
-    paragraph(f"{job.title}")
-    paragraph(job.note)
-    paragraph(_limits(plan.limits) + f" {plan.tried:,} layouts tried, {plan.fitting:,} fit into memory.")
+    paragraph(told(job.title))
+    paragraph(told(job.note))
+    counts = form(
+        " {tried} layouts tried, {fitting} fit into memory.",
+        tried=f"{plan.tried:,}", fitting=f"{plan.fitting:,}",
+    )  # fmt: skip
+    paragraph(_limits(plan.limits) + counts)
     for notice in advice.notices:
-        paragraph(f"! {notice.message}")
+        paragraph(f"! {told(notice.message)}")
     say()
     if plan.options:
         _tell_best(plan)
         _tell_options(plan)
     else:
-        paragraph(f"Nothing keeps the limits. {plan.miss}")
-        paragraph(plan.relax)
+        paragraph(form("Nothing keeps the limits. {miss}", miss=told(plan.miss)))
+        paragraph(told(plan.relax))
         say()
     _tell_scaling(plan)
     _tell_owned(advice.estimates)
@@ -51,74 +56,90 @@ def tell_answers(answers: Sequence[str], *, stderr: bool = False, quiet: bool = 
     """Answers to --why-not."""
     for answer in answers:
         if stderr and not quiet:
-            click.echo(plain(answer), err=True)
+            click.echo(plain(told(answer)), err=True)
         elif not stderr:
-            paragraph(answer)
+            paragraph(told(answer))
 
 
 def _limits(limits: PlanLimits) -> str:
-    told = []
+    parts = []
     if limits.deadline_days is not None:
-        whose = f" (assumed: {limits.deadline_assumed})" if limits.deadline_assumed else ""
-        told.append(f"within {show(limits.deadline_days * DAY_S, 's')}{whose}")
+        why = limits.deadline_assumed
+        whose = form(" (assumed: {why})", why=told(why)) if why else ""
+        parts.append(form("within {time}", time=show(limits.deadline_days * DAY_S, "s")) + whose)
     if limits.budget_usd is not None:
-        told.append(f"for at most {show(limits.budget_usd, 'USD')}")
-    sure = f"{' and '.join(told)} with {limits.confidence:.0%} probability" if told else "without a deadline"
+        parts.append(form("for at most {money}", money=show(limits.budget_usd, "USD")))
+    sure = told("without a deadline")
+    if parts:
+        both = form(" and ").join(parts)
+        sure = form("{limits} with {share} probability", limits=both, share=f"{limits.confidence:.0%}")
     if limits.max_power_w is not None:
-        sure += f", on at most {show(limits.max_power_w, 'W')}"
+        sure += form(", on at most {power}", power=show(limits.max_power_w, "W"))
     assumed = ", ".join(f"{name} = {value.source}" for name, value in limits.assumed.items())
-    told_assumed = f" Assumed: {assumed}." if assumed else ""
-    return f"{sure[:1].upper()}{sure[1:]}; best by {limits.objective}.{told_assumed}"
+    also = form(" Assumed: {what}.", what=assumed) if assumed else ""
+    first = f"{sure[:1].upper()}{sure[1:]}"
+    return form("{limits}; best by {objective}.", limits=first, objective=told(limits.objective)) + also
 
 
 def _tell_best(plan: Plan) -> None:
     best = plan.options[0]
     q = best.quantities
-    say(f"Best: {best.label}")
+    say(form("Best: {label}", label=best.label))
     late = show(q["calendar_at_s"].value, "s")
-    days = f"{_told(q['calendar_s'])} as likely as not, {late} with {plan.limits.confidence:.0%} probability"
-    paragraph(f"time    {days}" + _chance_told(best, plan.limits), "  ", " " * 10)
-    for line in _costs(best, plan.limits):
-        paragraph(line, "  ", " " * 10)
+    days = form(
+        "{half} as likely as not, {late} with {share} probability",
+        half=_told(q["calendar_s"]), late=late, share=f"{plan.limits.confidence:.0%}",
+    )  # fmt: skip
+    _line("time", days + _chance_told(best, plan.limits))
+    for name, text in _costs(best, plan.limits):
+        _line(name, text)
     if plan.lead is not None:
-        paragraph(f"lead    stays the cheapest until its price rises by {plan.lead:.0%}", "  ", " " * 10)
-    paragraph(f"energy  {_told(q['energy_j'])}; {_told(q['power_w'])} to be there", "  ", " " * 10)
-    paragraph(f"layout  {_layout(best)}", "  ", " " * 10)
+        _line("lead", form("stays the cheapest until its price rises by {share}", share=f"{plan.lead:.0%}"))
+    power = _told(q["power_w"])
+    _line("energy", form("{energy}; {power} to be there", energy=_told(q["energy_j"]), power=power))
+    _line("layout", _layout(best))
     if best.tight:
-        paragraph("memory  tight: the upper end of the estimate does not fit", "  ", " " * 10)
+        _line("memory", told("tight: the upper end of the estimate does not fit"))
     if best.near:
-        paragraph(f"near    {'; '.join(best.near)}", "  ", " " * 10)
+        _line("near", "; ".join(best.near))
     for name in ("cost", "time", "energy", "knee"):
         other = plan.best.get(name)
         if other is not None and other.label != best.label:
-            title = "front bends most at" if name == "knee" else f"best by {name}:"
+            knee, by = form("front bends most at"), form("best by {objective}:", objective=told(name))
+            title = knee if name == "knee" else by
             paragraph(f"{title} {other.label}, {_brief(other, plan.limits)}", "  ", " " * 10)
     say()
 
 
-def _costs(option: PlanOption, limits: PlanLimits) -> list[str]:
+def _line(name: str, text: str) -> None:
+    """One property of the best option."""
+    paragraph(text, "  " + label(name, 8), " " * 10)
+
+
+def _costs(option: PlanOption, limits: PlanLimits) -> list[tuple[str, str]]:
     """Lines on renting and on owning."""
     q, lines = option.quantities, []
-    note = f" ({option.price_note})"
+    note = form(" ({hint})", hint=told(option.price_note))
     if q["rent_usd"].value is None:
-        lines.append(
-            "rent    no public price" + ("" if limits.acquire == "buy" else ": planned on time and energy")
-        )
+        planned = "no public price: planned on time and energy"
+        lines.append(("rent", told("no public price" if limits.acquire == "buy" else planned)))
     else:
-        spot = f"; spot {_told(q['spot_usd'])}" if q["spot_usd"].value is not None else ""
-        told = f"rent    {_told(q['rent_usd'])}, {_told(q['rent_at_usd'])} if it takes that long{spot}"
-        lines.append(told + (note if limits.acquire == "rent" else ""))
+        spot = form("; spot {price}", price=_told(q["spot_usd"])) if q["spot_usd"].value is not None else ""
+        rent, late = _told(q["rent_usd"]), _told(q["rent_at_usd"])
+        text = form("{rent}, {late} if it takes that long", rent=rent, late=late) + spot
+        lines.append(("rent", text + (note if limits.acquire == "rent" else "")))
     if q["own_usd"].value is None:
-        lines.append("own     no list price")
+        lines.append(("own", told("no list price")))
     else:
-        told = f"own     {_told(q['own_usd'])} as this job's share of {_told(q['purchase_usd'])}"
+        whole = _told(q["purchase_usd"])
+        text = form("{own} as this job's share of {whole}", own=_told(q["own_usd"]), whole=whole)
         even = q["break_even_s"].value
         if even is not None:
-            told += f", even with renting after {show(even, 's')}"
+            text += form(", even with renting after {time}", time=show(even, "s"))
         elif q["rent_usd"].value is not None:
-            told += f"; {q['break_even_s'].reason}"
+            text += f"; {told(q['break_even_s'].reason)}"
         source = q["purchase_usd"].source.partition(":")[0]
-        lines.append(told + (note if limits.acquire == "buy" else f" ({source})"))
+        lines.append(("own", text + (note if limits.acquire == "buy" else f" ({source})")))
     return lines
 
 
@@ -127,13 +148,15 @@ def _brief(option: PlanOption, limits: PlanLimits) -> str:
 
 
 def _layout(option: PlanOption) -> str:
-    return ", ".join(f"{_LAYOUT.get(name, name)} {value}" for name, value in option.choices.items())
+    named = {told(_LAYOUT.get(name, name)): told(str(value)) for name, value in option.choices.items()}
+    return form(", ").join(f"{name} {value}" for name, value in named.items())
 
 
 def _chance_told(option: PlanOption, limits: PlanLimits) -> str:
     if option.chance is None or limits.deadline_days is None:
         return ""
-    return f"; chance of {show(limits.deadline_days * DAY_S, 's')}: {_chance(option)}"
+    limit = show(limits.deadline_days * DAY_S, "s")
+    return form("; chance of {time}: {chance}", time=limit, chance=_chance(option))
 
 
 def _chance(option: PlanOption) -> str:
@@ -143,12 +166,13 @@ def _chance(option: PlanOption) -> str:
 
 
 def _told(quantity: Quantity) -> str:
-    return show(quantity.value, quantity.unit) if quantity.value is not None else "not known"
+    return show(quantity.value, quantity.unit) if quantity.value is not None else told("not known")
 
 
 def _tell_options(plan: Plan) -> None:
     shown = plan.options[:_MOST_OPTIONS]
-    rows = [("", "P50", _at(plan), "chance", _cost_name(plan), "energy", "power")]
+    cost = told(_cost_name(plan))
+    rows = [("", "P50", _at(plan), told("chance"), cost, told("energy"), told("power"))]
     rows += [
         (
             option.label, _told(option.quantities["calendar_s"]), _told(option.quantities["calendar_at_s"]),
@@ -157,10 +181,10 @@ def _tell_options(plan: Plan) -> None:
         )
         for option in shown
     ]  # fmt: skip
-    say(f"Best of each accelerator, by {plan.limits.objective}:")
+    say(form("Best of each accelerator, by {objective}:", objective=told(plan.limits.objective)))
     _table(rows)
     if len(plan.options) > len(shown):
-        say(f"  and {len(plan.options) - len(shown)} more (--json has all)")
+        say(form("  and {count} more (--json has all)", count=len(plan.options) - len(shown)))
     if any(option.price_old for option in shown):
         say("  * price older than 180 days: behind those with a younger one")
     say()
@@ -176,42 +200,49 @@ def _at(plan: Plan) -> str:
 
 def _price(option: PlanOption, limits: PlanLimits) -> str:
     value = option.quantities["own_usd" if limits.acquire == "buy" else "rent_usd"]
-    return "no price" if value.value is None else _told(value) + (" *" if option.price_old else "")
+    return told("no price") if value.value is None else _told(value) + (" *" if option.price_old else "")
 
 
 def _tell_scaling(plan: Plan) -> None:
     if not plan.scaling:
         return
     name = plan.scaling[0].option.accelerator_id
-    say(f"More or fewer {name}:")
-    rows = [("number", "P50", _at(plan), "chance", _cost_name(plan), "each day saved", "")]
+    say(form("More or fewer {name}:", name=name))
+    cost, each_day = told(_cost_name(plan)), told("each day saved")
+    rows = [(told("number"), "P50", _at(plan), told("chance"), cost, each_day, "")]
     for step in plan.scaling:
         option = step.option
         each = step.usd_per_day_saved
-        saved = "" if each is None else "costs nothing" if each <= 0 else f"{show(each, 'USD')}"
+        saved = "" if each is None else told("costs nothing") if each <= 0 else f"{show(each, 'USD')}"
         rows.append(
             (
                 f"{option.packages:g}", _told(option.quantities["calendar_s"]),
                 _told(option.quantities["calendar_at_s"]), _chance(option), _price(option, plan.limits),
                 saved,
-                ", ".join(option.breaks) and f"breaks {', '.join(option.breaks)}",
+                _breaks(option),
             )
         )  # fmt: skip
     _table(rows, always=6)
     say()
 
 
+def _breaks(option: PlanOption) -> str:
+    if not option.breaks:
+        return ""
+    return form("breaks {limits}", limits=form(", ").join(told(limit) for limit in option.breaks))
+
+
 def _table(rows: Sequence[tuple[str, ...]], always: int = 5) -> None:
     """Columns as wide as they must be; the last ones only where there is room, long names cut."""
     room = text_width() - 2
     columns = len(rows[0]) if room >= _WIDE else always
-    widths = [max(len(row[at]) for row in rows) for at in range(columns)]
+    widths = [max(cells(row[at]) for row in rows) for at in range(columns)]
     spare = room - sum(widths[1:]) - 2 * (columns - 1)
     widths[0] = min(widths[0], max(spare, 12))
     for row in rows:
-        first = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 1] + "…"
-        cells = [first.ljust(widths[0]), *(row[at].rjust(widths[at]) for at in range(1, columns))]
-        say("  " + "  ".join(cells).rstrip())
+        first = left(shortened(row[0], widths[0]), widths[0])
+        others = (right(row[at], widths[at]) for at in range(1, columns))
+        say("  " + "  ".join([first, *others]).rstrip())
 
 
 def _tell_owned(estimates: Sequence[Estimate]) -> None:
@@ -220,10 +251,9 @@ def _tell_owned(estimates: Sequence[Estimate]) -> None:
     say("What is there already:")
     for estimate in estimates:
         time = estimate.quantities.get("time_s")
-        takes = "" if time is None or time.value is None else f" Training takes {_told(time)}."
-        paragraph(
-            f"{estimate.target.label}: {estimate.why}{'' if 'would take' in estimate.why else takes}", "  "
-        )
+        known = time is not None and time.value is not None and "would take" not in estimate.why
+        takes = form(" Training takes {time}.", time=_told(time)) if time is not None and known else ""
+        paragraph(f"{told(estimate.target.label)}: {told(estimate.why)}{takes}", "  ")
     say()
 
 
@@ -231,5 +261,7 @@ def _tell_left_out(plan: Plan) -> None:
     if not plan.left_out:
         return
     found = Counter(one.code for one in plan.left_out)
-    told = ", ".join(f"{number} {_CODES.get(code, code)}" for code, number in found.most_common())
-    paragraph(f"Left out: {told}. --why-not ID tells why.")
+    counts = form(", ").join(
+        f"{number} {told(_CODES.get(code, code))}" for code, number in found.most_common()
+    )
+    paragraph(form("Left out: {counts}. --why-not ID tells why.", counts=counts))

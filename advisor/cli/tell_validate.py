@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from advisor.cli.text import paragraph, plain, say, text_width
+from advisor.cli.language import form, told
+from advisor.cli.text import cells, left, paragraph, plain, right, say, shortened, text_width
 
 if TYPE_CHECKING:
     from advisor.evidence.validate import Judged
@@ -34,10 +35,11 @@ def tell_summary(summary: Mapping[str, Any]) -> None:
     if not ordered:
         say("The files hold no records.")
     for quantity, figures in ordered:
-        refused = f", {figures['refused']:,} refused" if figures["refused"] else ""
-        paragraph(
-            f"{_TITLES[quantity]} ({quantity}): {figures['rows']:,} rows told{refused}, {_known(figures)}"
-        )
+        count = f"{figures['refused']:,}"
+        refused = form(", {count} refused", count=count) if figures["refused"] else ""
+        title, rows = told(_TITLES[quantity]), f"{figures['rows']:,}"
+        head = form("{title} ({quantity}): {rows} rows told", title=title, quantity=quantity, rows=rows)
+        paragraph(f"{head}{refused}, {told(_known(figures))}")
         if figures["rows"]:
             _tell_fits(figures) if quantity == "fits" else _tell_table(figures)
         _tell_reasons(figures)
@@ -53,46 +55,58 @@ def _known(figures: Mapping[str, Any]) -> str:
 
 
 def _tell_fits(figures: Mapping[str, Any]) -> None:
-    say(f"  told right: {1.0 - figures['wrong']:.1%}")
+    say(form("  told right: {share}", share=f"{1.0 - figures['wrong']:.1%}"))
     wrong = figures["said_to_fit_of_those_that_ran_out"]
     if wrong is not None:
-        say(f"  ran out of memory, yet said to fit at the upper bound of the need: {wrong:.1%}")
+        say(
+            form(
+                "  ran out of memory, yet said to fit at the upper bound of the need: {share}",
+                share=f"{wrong:.1%}",
+            )
+        )
 
 
 def _tell_table(figures: Mapping[str, Any]) -> None:
     lines = list(_lines(figures))
     numbers = sum(_HEADINGS.values())
-    longest = max(len(label) for label, row in lines if row is not None)
+    longest = max(cells(label) for label, row in lines if row is not None)
     width = max(_LEAST_LABEL, min(longest + 1, text_width() - numbers))
-    say(" " * width + "".join(f"{heading:>{wide}}" for heading, wide in _HEADINGS.items()))
+    say(" " * width + "".join(right(told(heading), wide) for heading, wide in _HEADINGS.items()))
     for label, row in lines:
         if row is None:
             say(label)
             continue
-        short = label if len(label) < width else f"{label[: width - 2]}…"
+        short = left(shortened(label, width - 1), width)
         figure = (row["median"], row["p90"], row["signed"], row["covered"], row["half_width"])
         signs = ("", "", "+", "", "")
         texts = ["" if v is None else f"{v:{sign}.1%}" for v, sign in zip(figure, signs, strict=True)]
-        cells = zip([f"{row['rows']:,}", *texts], _HEADINGS.values(), strict=True)
-        say(f"{short:<{width}}" + "".join(f"{text:>{wide}}" for text, wide in cells))
+        columns = zip([f"{row['rows']:,}", *texts], _HEADINGS.values(), strict=True)
+        say(short + "".join(f"{text:>{wide}}" for text, wide in columns))
     if (mean := figures["mean_of_source_medians"]) is not None:
-        say(f"mean over the sources of their medians: {mean:.1%}")
+        say(form("mean over the sources of their medians: {share}", share=f"{mean:.1%}"))
 
 
 def _lines(figures: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
     """Label and errors of each line; a heading has none. Of many sources the large ones."""
-    yield "all", figures
+    yield told("all"), figures
     for name, title in _SHOWN.items():
         parts = figures["by"][name]
         if len(parts) < 2:
             continue
-        yield title, None
+        yield told(title), None
         small = [part for part in parts if name == "source" and parts[part]["rows"] < _LEAST_ROWS]
         for part, own in parts.items():
             if part not in small or len(parts) <= _LEAST_ROWS:
                 yield f"  {plain(part)}", own
         if small and len(parts) > _LEAST_ROWS:
-            yield f"  and {len(small)} sources of fewer than {_LEAST_ROWS} rows (--json has them)", None
+            yield (
+                form(
+                    "  and {count} sources of fewer than {rows} rows (--json has them)",
+                    count=len(small),
+                    rows=_LEAST_ROWS,
+                ),
+                None,
+            )
 
 
 def _tell_reasons(figures: Mapping[str, Any]) -> None:
@@ -101,10 +115,10 @@ def _tell_reasons(figures: Mapping[str, Any]) -> None:
         return
     say("refused, because")
     for reason, count in reasons[:_MOST_REASONS]:
-        paragraph(reason, f"{count:>6,}  ")
+        paragraph(told(reason), f"{count:>6,}  ")
     rest = figures["refused"] - sum(count for _, count in reasons[:_MOST_REASONS])
     if rest:
-        say(f"{rest:>6,}  for other reasons (--json has them)")
+        say(form("{count}  for other reasons (--json has them)", count=f"{rest:>6,}"))
 
 
 def tell_worst(book: RuleBook, rows: Sequence[Judged], depth: int) -> None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from advisor.cli.text import paragraph, say
+from advisor.cli.language import form, show, show_range, told
+from advisor.cli.text import label, paragraph, right, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
 from advisor.rulebook.expr import Expr
 from advisor.rulebook.grammar import parse_expr
 from advisor.schema import Estimate, NearRun, Quantity, TraceStep
-from advisor.units import show, show_range
 
 _SEPARATOR = "__"  # between an operator and what is said of it, as in qkv__op_flops
 _TOTAL = re.compile(r"(sum|max) over operators of (\w+)")
@@ -46,11 +46,13 @@ class Tree:
             return
         head = f"{_shown_name(name)} = {show(step.value, step.unit)}"
         if level == 0 and self.spread is not None and self.spread.value is not None:
-            head += f"  (80 % range {show_range(self.spread.low, self.spread.high, step.unit)})"
+            spread = show_range(self.spread.low, self.spread.high, step.unit)
+            head += form("  (80 % range {spread})", spread=spread)
         if step.reason:
-            head += f": {step.reason}"
+            head += f": {told(step.reason)}"
         if name in self.told:
-            paragraph(f"{head}  (see above)" if step.rule else f"{head}  {_leaf(step)}", first, f"{rest}   ")
+            seen = form("  (see above)") if step.rule else f"  {_leaf(step)}"
+            paragraph(head + seen, first, f"{rest}   ")
             return
         self.told.add(name)
         if not step.rule:
@@ -58,7 +60,8 @@ class Tree:
             if name == _FACTOR:
                 self._runs(rest)
             return
-        paragraph(f"{head}  [rule {step.rule}, {step.file}]", first, f"{rest}   ")
+        rule = form("  [rule {rule}, {file}]", rule=step.rule, file=step.file)
+        paragraph(head + rule, first, f"{rest}   ")
         self._rule(step, rest, level)
 
     def _rule(self, step: TraceStep, rest: str, level: int) -> None:
@@ -75,7 +78,8 @@ class Tree:
             for child in below:
                 self._operators(self.steps[child], inner, f"{child} = {self._number(child)}")
             if below:
-                say(f"{rest}   … {len(below)} below: --depth {self.depth + 1}")
+                more = form("… {count} below: --depth {depth}", count=len(below), depth=self.depth + 1)
+                say(f"{rest}   {more}")
             return
         for at, child in enumerate(below):
             last = at == len(below) - 1
@@ -125,19 +129,27 @@ class Tree:
         whole = math.fsum(part.value or 0.0 for part in parts)
         if title:
             say(f"{before}{title}")
-        say(f"{before}{'operator':<28}{'each':>12}{'share':>8}")
+        heads = right(told("each"), 12) + right(told("share"), 8)
+        say(f"{before}{label('operator', 28)}{heads}")
         for part in sorted(parts, key=lambda part: -(part.value or 0.0)):
             share = f"{part.value / whole:.1%}" if whole and part.value is not None else ""
-            label = part.quantity.partition(_SEPARATOR)[0].replace("_", " ")
-            say(f"{before}{label:<28}{show(part.value, part.unit):>12}{share:>8}")
+            name = part.quantity.partition(_SEPARATOR)[0].replace("_", " ")
+            say(f"{before}{name:<28}{right(show(part.value, part.unit), 12)}{share:>8}")
 
     def _runs(self, rest: str) -> None:
         """The published runs that weigh most in a correction."""
         for run in self.near:
             ratio = run.measured_s / run.rules_s
             paragraph(
-                f"{run.title}: measured {show(run.measured_s, 's')}, by the rules {show(run.rules_s, 's')} "
-                f"(x {ratio:.2f}, weight {run.weight:.2f}); {run.id}",
+                form(
+                    "{run}: measured {measured}, by the rules {rules} (x {ratio}, weight {weight}); {id}",
+                    run=run.title,
+                    measured=show(run.measured_s, "s"),
+                    rules=show(run.rules_s, "s"),
+                    ratio=f"{ratio:.2f}",
+                    weight=f"{run.weight:.2f}",
+                    id=run.id,
+                ),
                 f"{rest}   · ",
                 f"{rest}     ",
             )
@@ -158,9 +170,9 @@ def _shown_name(name: str) -> str:
 
 def _leaf(step: TraceStep) -> str:
     """Kind of evidence and source of what no rule gives."""
-    about = f", {step.expr}" if step.expr else ""
+    about = f", {told(step.expr)}" if step.expr else ""
     place = f" {step.file}:" if step.file else ""
-    return f"[{step.kind}{about}]{place} {step.source}".rstrip(": ").rstrip()
+    return f"[{told(str(step.kind))}{about}]{place} {step.source}".rstrip(": ").rstrip()
 
 
 def _parsed(text: str) -> Expr | None:

@@ -189,12 +189,24 @@ _NAMES = {
 def _tell(done: Trial, out: Console) -> None:
     from rich.table import Table
 
+    from advisor.cli.language import form, told
+
     recipe, setup = done.setup.workload.recipe, done.setup
-    length = f", {recipe.seq_len:g} tokens" if setup.in_tokens and recipe.seq_len else ""
+    tokens = f"{recipe.seq_len:g}" if setup.in_tokens and recipe.seq_len else ""
     out.print(
-        f"{setup.workload.model.title} on {done.place.title}: {recipe.method}, {recipe.precision}, "
-        f"{recipe.optimizer}, batch {setup.batch} in passes of {setup.micro_batch}{length}, "
-        f"recompute {setup.recompute}",
+        form(
+            "{model} on {device}: {method}, {precision}, {optimizer}, batch {batch} in passes of {micro}{length}, "
+            "recompute {recompute}",
+            model=setup.workload.model.title,
+            device=done.place.title,
+            method=told(recipe.method),
+            precision=recipe.precision,
+            optimizer=recipe.optimizer,
+            batch=setup.batch,
+            micro=setup.micro_batch,
+            recompute=told(setup.recompute),
+            length=form(", {count} tokens", count=tokens) if tokens else "",
+        ),
         soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -210,13 +222,15 @@ def _tell(done: Trial, out: Console) -> None:
             table.add_row(_NAMES[name], *_row(figure))
     out.print(table)
     step, depths = done.figures["step_s"], done.depths
-    kept = " and ".join(f"{depth.step.kept} of {depth.step.samples}" for depth in depths)
-    out.print(f"Grade {done.grade.value}: {kept} steps were undisturbed.")
+    kept = form(" and ").join(
+        form("{kept} of {count}", kept=depth.step.kept, count=depth.step.samples) for depth in depths
+    )
+    out.print(form("Grade {grade}: {kept} steps were undisturbed.", grade=done.grade.value, kept=kept))
     if step.value is None:
-        out.print(f"  no figure of the step time: {step.reason}", soft_wrap=True)
-    told = step.estimate
-    if told is not None and told.value is None:
-        out.print(f"  no estimate of the step time: {told.reason}", soft_wrap=True)
+        out.print(form("  no figure of the step time: {why}", why=told(step.reason)), soft_wrap=True)
+    other = step.estimate
+    if other is not None and other.value is None:
+        out.print(form("  no estimate of the step time: {why}", why=told(other.reason)), soft_wrap=True)
     if done.stopped:
         out.print("Interrupted: what was measured is kept.")
     for note in done.notes:
@@ -224,7 +238,7 @@ def _tell(done: Trial, out: Console) -> None:
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    from advisor.units import show, show_range
+    from advisor.cli.language import show, show_range
 
     told = figure.estimate
     value = "no figure" if figure.value is None else show(figure.value, figure.unit)

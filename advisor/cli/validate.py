@@ -36,6 +36,13 @@ _REDRAWN_S, _SAID_S = 0.5, 15.0  # on a terminal, and in a file or pipe
     show_default=True,
     help="How many steps down a trace goes.",
 )
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Own records (a file, or a folder of *.jsonl) beside the published runs; no record is its own "
+    "neighbour.",
+)
 @rules_option
 @quiet_flag
 @json_flag
@@ -44,6 +51,7 @@ def validate(
     way: str,
     worst: int,
     depth: int,
+    evidence: Path | None,
     rules: tuple[Path, ...],
     quiet: bool,
     as_json: bool,
@@ -59,9 +67,16 @@ def validate(
     from advisor.evidence.summary import summary_of, worst_of
     from advisor.evidence.validate import judge
 
+    if evidence is not None and way != "none":
+        raise click.UsageError("--evidence goes with --leave-out none: each own record leaves for itself")
     known = load_knowledge(rules)
+    published = known.published
+    if evidence is not None:
+        from advisor.evidence.own import join_own
+
+        published = join_own(known.book, published, evidence, known.catalogue).published
     talk = _Talk(way, quiet)
-    judged = judge(known.book, known.published, files, way=way, catalogue=known.catalogue, tell=talk.heard)
+    judged = judge(known.book, published, files, way=way, catalogue=known.catalogue, tell=talk.heard)
     talk.end()
     summary = summary_of(judged, way)
     if as_json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.language import form, told
 from advisor.cli.options import json_flag, print_json, rules_option
 from advisor.cli.text import paragraph, say
 from advisor.errors import EXIT_DONE, EXIT_USER
@@ -163,7 +164,13 @@ def _tell(verdict: Verdict) -> None:
     """What went in, and everything that is wrong or different, below a file's line."""
     if verdict.error:
         return
-    say(f"  data: SHA-256 {verdict.digest}, schema {verdict.schema_version}")
+    say(
+        form(
+            "  data: SHA-256 {digest}, schema {version}",
+            digest=verdict.digest,
+            version=verdict.schema_version,
+        )
+    )
     _list("wrong", verdict.contradictions)
     _list("to know", verdict.gaps)
     if verdict.printed is not None:
@@ -174,19 +181,19 @@ def _tell(verdict: Verdict) -> None:
         _list("not computed again", verdict.again.failed)
     for kind, texts in verdict.inputs.items():
         if texts:
-            _list(f"{kind} ({len(texts)})", texts)
+            _list(f"{told(kind)} ({len(texts)})", texts)
         else:
-            say(f"  {kind}: nothing")
+            say(form("  {kind}: nothing", kind=told(kind)))
 
 
 def _list(title: str, texts: Any) -> None:
     if not texts:
         return
-    say(f"  {title}:")
+    say(f"  {told(title)}:")
     for text in texts[:_MOST]:
-        paragraph(text[:400], "    - ", "      ")
+        paragraph(told(text[:400]), "    - ", "      ")
     if len(texts) > _MOST:
-        say(f"    … and {len(texts) - _MOST} more (--json has all)")
+        say(form("    … and {count} more (--json has all)", count=len(texts) - _MOST))
 
 
 def document(verdict: Verdict) -> dict[str, Any]:

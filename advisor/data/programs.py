@@ -16,6 +16,9 @@ _NOISE = re.compile(r"[^a-z0-9]+")
 KIND = "any "
 """Before a program's name: any published run of it, whatever its version."""
 
+PILOT = "own pilot"
+"""The program of a pilot run of the user's own: that of no published run."""
+
 _SAME = {"pytorch": "torch", "huggingface": "transformers", "hf": "transformers", "fsdp": "torch"}
 """Other words for program families."""
 
@@ -46,6 +49,8 @@ def program_of(word: str) -> str:
     """The program that a published run's word means; the word itself where none does."""
     if word.startswith(KIND):
         return word.removeprefix(KIND)
+    if word == PILOT:
+        return word
     plain = _NOISE.sub("", word.lower())
     if not plain:
         return word

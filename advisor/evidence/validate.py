@@ -24,6 +24,7 @@ from advisor.evidence.leave_out import folds_of, left_out
 from advisor.evidence.measured import MEMORY_KINDS
 from advisor.evidence.memory import memory_kind
 from advisor.evidence.memory_fit import spans_without
+from advisor.evidence.own import without
 from advisor.evidence.reasons import plain_reason
 from advisor.evidence.record import Record
 from advisor.evidence.suspicious import beyond_peak, needed
@@ -226,7 +227,14 @@ def words_of_runs(table: Table, runs: Sequence[Run]) -> Mapping[str, Sequence[st
 
 
 def _told(published: Published, rules: Vector, table: Table, runs: Sequence[Run]) -> _Steps:
-    said = published.tell(words_of_runs(table, runs), sizes_of(table))
+    words, sizes = words_of_runs(table, runs), sizes_of(table)
+    said = published.tell(words, sizes)
+    own = {published.ids[row] for row in published.own}
+    for at, run in enumerate(runs):
+        if run.record.id in own:  # nobody is his own neighbour
+            others = without(published, run.record.id)
+            alone = others.tell({name: [values[at]] for name, values in words.items()}, sizes[at : at + 1])
+            said.correction[at], said.deviation[at] = alone.correction[0], alone.deviation[0]
     return _Steps(rules, said.correction, said.deviation)
 
 

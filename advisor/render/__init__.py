@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from advisor.errors import MissingLibrary, UserError, did_you_mean
 from advisor.render.clean import clean
-from advisor.schema import Advice, Notice
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from advisor.render.pdf import Data
     from advisor.render.plain import Block
     from advisor.render.texts import Texts
+    from advisor.schema import Advice, Notice
 
 __all__ = ["FORMATS", "RenderResult", "check_pdf_support", "explain_why", "render_report"]
 
@@ -45,6 +45,7 @@ def render_report(
     from advisor.data.files import write_atomic
     from advisor.render.html import charts, render_html
     from advisor.render.texts import load_texts
+    from advisor.schema import Notice
 
     asked = _checked(formats)
     texts = load_texts(lang)
@@ -92,6 +93,8 @@ def explain_why(advice: Advice, lang: str = "en") -> tuple[list[Block], str, lis
 
 def _untranslated(texts: Texts) -> list[Notice]:
     """What stands in English for want of a translation; nothing in a complete language."""
+    from advisor.schema import Notice
+
     left = [clean(text, 60) for text in texts.left]
     if not left:
         return []
@@ -117,6 +120,7 @@ def printed(html: str, lang: str, data: Iterable[Data], when: datetime | None) -
     """A document as PDF with its data attached, and remarks. Raises MissingLibrary where none can be made."""
     from advisor.render import pdf
     from advisor.render.texts import own_text
+    from advisor.schema import Notice
 
     pdf.load_weasyprint()  # before the work of looking at fonts
     page = pdf.printable(html, own_text(lang))

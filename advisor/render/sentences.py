@@ -20,7 +20,7 @@ from string import Formatter
 from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, Words, show
 
 _SENTENCE_END = re.compile(r"(?<=\.)\s+")
-_SEPARATORS = ("; ", ", ")
+_SEPARATORS = (("; ", "；"), (", ", "，"))  # and what parts the same in Chinese
 _DEEPEST = 6  # sentences within sentences
 
 _COUNT = re.compile(r"([\d.,]+) (million|billion|trillion)( [a-z]+)?")
@@ -36,16 +36,17 @@ class Sentences:
     """The patterns of one language."""
 
     def __init__(self, patterns: Mapping[str, str] | None = None, words: Words | None = None) -> None:
+        self.patterns = dict(patterns or {})
         self._words = words or Words()
         self._exact: dict[str, str] = {}
-        self._patterns: list[tuple[re.Pattern[str], str]] = []
-        for english, told in (patterns or {}).items():
+        self._patterns: list[tuple[tuple[str, ...], str, str]] = []
+        for english, told in self.patterns.items():
             if "{" in english:
-                self._patterns.append((pattern_of(english), told))
+                self._patterns.append((_literals(english), english, told))
             else:
                 self._exact[english] = told
         # The most literal text first: "no {a} of {b}" must not take what a longer pattern says better.
-        self._patterns.sort(key=lambda pair: -len(re.sub(r"\(\?P<.*?\)", "", pair[0].pattern)))
+        self._patterns.sort(key=lambda known: -sum(map(len, known[0])))
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
@@ -56,30 +57,38 @@ class Sentences:
         found = self._whole(text, left, depth)
         if found is not None:
             return found
-        for parts in (_SENTENCE_END.split(text), *(text.split(mark) for mark in _SEPARATORS)):
+        splits = [(_SENTENCE_END.split(text), "；"), *((text.split(mark), own) for mark, own in _SEPARATORS)]
+        for parts, between in splits:
             if len(parts) < 2:
                 continue
             told = [self._whole(part, None, depth) for part in parts]
             if any(part is not None for part in told):
                 again = zip(told, parts, strict=True)
-                return "".join(self._joined(one, other, left) for one, other in again).rstrip("；")
+                told_ones = [self._joined(one, other, between, left) for one, other in again]
+                return "".join(told_ones).removesuffix(between)
         if left is not None and _WORDING.search(text):
             left[text] = None
         return text
 
-    def _joined(self, told: str | None, english: str, left: dict[str, None] | None) -> str:
+    def find(self, text: str) -> str | None:
+        """The whole of `text` in this language; None when there is no pattern of it."""
+        return self._whole(text, None, 0)
+
+    def _joined(self, told: str | None, english: str, between: str, left: dict[str, None] | None) -> str:
         if told is None and left is not None and _WORDING.search(english):
             left[english] = None
         text = told or english
-        return text if text.endswith(("。", "；", ".", ";")) else f"{text}；"
+        return text if text.endswith(("。", "；", ".", ";")) else f"{text}{between}"
 
     def _whole(self, text: str, left: dict[str, None] | None, depth: int) -> str | None:
         if text in self._exact:
             return self._exact[text]
         if depth > _DEEPEST:
             return None
-        for pattern, told in self._patterns:
-            match = pattern.fullmatch(text)
+        for literals, english, told in self._patterns:
+            if not all(literal in text for literal in literals):
+                continue  # most sentences: so that few patterns are ever compiled
+            match = pattern_of(english).fullmatch(text)
             if match:
                 values = {
                     name: self.tell(value, left, depth + 1) for name, value in match.groupdict().items()
@@ -101,6 +110,11 @@ class Sentences:
 
 def _number(text: str) -> float:
     return float(text.replace(",", ""))
+
+
+def _literals(english: str) -> tuple[str, ...]:
+    """What stands in every sentence of a pattern, between its places."""
+    return tuple(literal for literal, _, _, _ in Formatter().parse(english) if literal)
 
 
 @lru_cache(maxsize=4096)

@@ -116,6 +116,18 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
     )
 
 
+def terminal_texts(code: str, folder: Path | None = None) -> tuple[Sentences, Words, dict[str, str]]:
+    """What the commands say in a language: sentences, words and forms.
+
+    Raises UserError for an unknown code, DataError for a broken file.
+    """
+    texts = load_texts(code, folder)
+    path = _folder(folder) / "terminal" / f"{code}.toml"
+    raw = read_toml(path) if path.is_file() else {}
+    patterns = {**texts.sentences.patterns, **_table(path, "sentences", raw), **_table(path, "help", raw)}
+    return Sentences(patterns, texts.words), texts.words, _table(path, "forms", raw)
+
+
 def _table(path: Path, name: str, raw: dict[str, Any]) -> dict[str, str]:
     texts = raw.get(name, {})
     if not isinstance(texts, dict):

@@ -1,4 +1,4 @@
-"""Gradient accumulation as stated: batch, micro-batch, replicas and accumulation made to agree."""
+"""Gradient accumulation as stated: batch, micro-batch, replicas and accumulation made to agree; steps."""
 
 from __future__ import annotations
 
@@ -48,3 +48,16 @@ def with_accumulation(
     return workload.model_copy(update={"recipe": recipe}), replace(
         stated, micro_batch=float(micro), tp=tp, pp=pp, cp=cp
     )
+
+
+def with_steps(workload: Workload, steps: int | None) -> Workload:
+    """As many samples as so many steps take. Raises UserError where the batch is not known."""
+    if steps is None:
+        return workload
+    recipe = workload.recipe
+    if not recipe.global_batch:
+        raise UserError(f"--steps {steps} needs --batch", "Say how many samples a step has.")
+    told = tuple(dict.fromkeys((*recipe.stated, "samples")))
+    recipe = recipe.model_copy(update={"samples": steps * recipe.global_batch, "stated": told})
+    title = f"{workload.title}, {steps:,} steps"
+    return workload.model_copy(update={"recipe": recipe, "title": title})

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.data.programs import KIND
+from advisor.data.programs import KIND, PILOT
 from advisor.estimate import Table, evaluate
-from advisor.estimate.features import QUANTITIES, sizes_of, words_of
+from advisor.estimate.features import QUANTITIES, plain, sizes_of, words_of
 from advisor.neighbours import Told
 from advisor.published import Published
 from advisor.rulebook import RuleBook
@@ -37,14 +37,16 @@ class Nearby:
             run = int(self.told.nearest[row, at])
             residual = float(self.published.neighbours.residuals[run])
             measured = float(self.published.measured_s[run])
+            weight = float(self.told.weights[row, at])
+            counted = f", weight {weight:.2f}" if run in self.published.own else ""
             found.append(
                 NearRun(
                     id=self.published.ids[run],
-                    title=self.published.labels[run],
+                    title=self.published.labels[run] + counted,
                     source=self.published.sources[run],
                     measured_s=measured,
                     rules_s=measured * float(np.exp(-residual)),
-                    weight=float(self.told.weights[row, at]),
+                    weight=weight,
                 )
             )
         return tuple(found)
@@ -67,17 +69,33 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
     if published is None or FACTOR not in book.columns or not table.rows:
         return Nearby(table)
     known = evaluate(book, table, QUANTITIES, keep_all=False)
-    named = [KIND + program if program else "" for program in programs] or [""] * table.rows
-    words = words_of(known, named, networks, devices)
+    named = [_word(program) for program in programs] or [""] * table.rows
+    told_as = published.known["network"]  # a network without a preset is compared as runs spell it
+    spelt = [name if name in told_as else plain(name) for name in networks]
+    words = words_of(known, named, spelt, devices)
     told = published.tell(words, sizes_of(known))
     low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
     inputs = {name: values for name, values in table.columns.items() if name not in table.computed}
-    sources = [
-        (Kind.published.value, f"{published.ids[int(row[0])]} and {len(row) - 1} more runs near it")
-        for row in told.nearest
-    ]
+    sources = [_source(published, told, row) for row in range(table.rows)]
     corrected = replace(
         table, columns={**inputs, FACTOR: np.exp(told.correction)}, computed=frozenset(), scenario="",
         digest="", ranges={**table.ranges, FACTOR: (low, high)}, sources={**table.sources, FACTOR: sources},
     )  # fmt: skip
     return Nearby(corrected, told, published)
+
+
+def _word(program: str) -> str:
+    return program if program in ("", PILOT) else KIND + program
+
+
+def _source(published: Published, told: Told, row: int) -> tuple[str, str]:
+    """The runs behind a row's correction: the user's own first, with how much of what it says counts."""
+    nearest = told.nearest[row]
+    for at, run in enumerate(nearest.tolist()) if published.own else ():
+        if run in published.own:
+            ratio = float(np.exp(published.neighbours.residuals[run]))
+            return Kind.stated.value, (
+                f"own run {published.ids[run]}: x {ratio:.3g} of the rules, weight "
+                f"{float(told.weights[row, at]):.2f}; and {len(nearest) - 1} more runs near it"
+            )
+    return Kind.published.value, f"{published.ids[int(nearest[0])]} and {len(nearest) - 1} more runs near it"

@@ -18,7 +18,7 @@ from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, check_stated, join
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import Nearby, with_neighbours
-from advisor.search.plan_search import Found, best_of
+from advisor.search.plan_search import TASTE, Found, Taste, best_of
 from advisor.search.plan_set_ups import ANY, CUT_STACK, UNEVEN, USUAL
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
@@ -46,6 +46,14 @@ _PRICES = {
 NEAR_ENOUGH = 0.05
 """Differences between layouts up to this are not worth a sentence."""
 _MOST_TRIED = 1024  # devices, when nothing fits and more are tried
+
+
+class Own(NamedTuple):
+    """Published runs with the user's own among them; of a pilot its program and, where known, its family."""
+
+    published: Published
+    program: str = ""
+    stack: str | None = None
 
 
 class Assumption(NamedTuple):
@@ -94,25 +102,32 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     stated: Stated,
     published: Published | None = None,
     *,
+    own: Own | None = None,
     traced: bool = False,
 ) -> One:
     """The workload there, in the layout stated or the fastest that fits, else in that which needs least.
 
+    `own` runs correct the figures, and those of a pilot tell the program; the layout is found without them,
+    or the one least like a slow run would look best.
+
     Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
     `helps` says what would.
     """
-    stated = stated.of_recipe(workload.recipe)
+    asked = stated.of_recipe(workload.recipe)
+    stated = asked if own is None or asked.stack else replace(asked, stack=own.stack)
     check_stated(workload, place.target.devices, stated)
-    chosen, beside = _choose(book, workload, place, stated, published)
+    # who names a pilot goes on with its program, and need not be one who tunes
+    taste = TASTE if own and asked.stack is None else None
+    chosen, beside = _choose(book, workload, place, stated, published, taste)
     inputs = of_workload(workload)
     row = known_only(book, joined(inputs, place.inputs, chosen, stated))
     near = with_neighbours(
         book,
-        published,
+        own.published if own else published,
         _table(book, row),
         [workload.model.id],
         [place.target.accelerator_id],
-        [stated.program],
+        [own.program if own and not stated.program and stated.stack == own.stack else stated.program],
     )
     table = evaluate(book, near.table)
     wanted = _wanted(book, workload)
@@ -155,8 +170,13 @@ def _table(book: RuleBook, row: Inputs) -> Table:
 # ---- the choice ---------------------------------------------------------------------------------------
 
 
-def _choose(
-    book: RuleBook, workload: Workload, place: Place, stated: Stated, published: Published | None
+def _choose(  # noqa: PLR0913, PLR0917 - the question
+    book: RuleBook,
+    workload: Workload,
+    place: Place,
+    stated: Stated,
+    published: Published | None,
+    taste: Taste | None = None,
 ) -> tuple[SetUp, tuple[str, ...]]:
     """The set-up taken, as a plan takes it, and what is said of the other kind of layout.
 
@@ -171,7 +191,7 @@ def _choose(
         )  # fmt: skip
         if not len(space.set_up):
             continue
-        found = best_of(space, published)
+        found = best_of(space, published, taste)
         if len(found.set_up):
             return space.set_ups.row(int(found.set_up[0])), _beside(found)
         if found.fitting or np.isnan(found.least_need[0]):

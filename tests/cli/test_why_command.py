@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from advisor.cli.options import language_of_locale
+from advisor.cli.language import of_locale as language_of_locale
 from advisor.cli.why import why, wrapped
 from advisor.data.advice import save_advice
 from advisor.schema import Advice

@@ -1,0 +1,72 @@
+"""What an estimate leans on beside the published runs: a site's own records, and a pilot run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from advisor.data.programs import PILOT
+from advisor.schema import Notice
+from advisor.search.one import Own
+from advisor.units import show
+
+if TYPE_CHECKING:
+    from advisor.app_knowledge import Knowledge
+    from advisor.evidence.own import Joined, OwnRun
+
+_TOLD = 3  # records that a notice names
+
+
+@dataclass(frozen=True)
+class Leaning:
+    """One's own runs, None where there are none, and what is said of them."""
+
+    own: Own | None = None
+    notices: tuple[Notice, ...] = ()
+
+
+def lean_on(knowledge: Knowledge, evidence: Path | None, like: Path | None) -> Leaning:
+    """Own records and a pilot's among the published runs. Raises UserError for files that say nothing."""
+    if evidence is None and like is None:
+        return Leaning()
+    from advisor.evidence.own import join_own
+
+    own, notices = Own(knowledge.published), []
+    if evidence is not None:
+        joined = join_own(knowledge.book, own.published, evidence, knowledge.catalogue)
+        own = Own(joined.published)
+        told = f"Own runs beside the published ones: {len(joined.runs)}."
+        notices.append(_told("own_evidence", told, joined))
+    if like is not None:
+        joined = join_own(knowledge.book, own.published, like, knowledge.catalogue, pilot=True)
+        texts = [_pilot(run) for run in joined.runs[:_TOLD]]
+        if len(joined.runs) > _TOLD:
+            texts.append(f"And {len(joined.runs) - _TOLD} more runs.")
+        notices.append(_told("pilot", " ".join(texts), joined))
+        stack = joined.runs[-1].stack
+        known = knowledge.catalogue.words.get("stack", ())
+        own = Own(joined.published, PILOT, stack if stack in known else None)
+    return Leaning(own, tuple(notices))
+
+
+def _told(code: str, message: str, joined: Joined) -> Notice:
+    if joined.refused:
+        first = joined.refused[0]
+        message += f" Not used: {len(joined.refused)}, first {first.id} ({first.reason})."
+    return Notice(code=code, message=message)
+
+
+def _pilot(run: OwnRun) -> str:
+    """'Pilot trial-…: a step took 1.2 s, 0.9 s by the rules (x 1.33).' with its memory, where known."""
+    text = (
+        f"Pilot {run.id}: measured {show(run.measured_s, 's')}, {show(run.rules_s, 's')} by the rules "
+        f"(x {run.measured_s / run.rules_s:.2f}); this corrects the times below as far as they are alike."
+    )
+    if run.memory_bytes and run.memory_rules_bytes:
+        measured, told = show(run.memory_bytes, "B"), show(run.memory_rules_bytes, "B")
+        text += (
+            f" Its memory: measured {measured}, {told} by the rules "
+            f"(x {run.memory_bytes / run.memory_rules_bytes:.2f}); memory below is by the rules alone."
+        )
+    return text

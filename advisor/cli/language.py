@@ -1,0 +1,166 @@
+"""The language the terminal speaks: `--lang` anywhere on the command line, else the locale's.
+
+Everything is written in English in the code. Another language has the patterns of these sentences in
+`templates/lang/<code>.toml` (what advice.json says) and `templates/lang/terminal/<code>.toml` (what the
+commands say, their help and their errors); what it lacks stands in English. JSON is never translated.
+
+`told` finds a whole sentence by its pattern, wherever it was made; `form` fills a text whose places are known
+here, which is surer where a pattern would be so general that it matched other sentences too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from advisor.render.sentences import Sentences
+    from advisor.units import Words
+
+ENGLISH = "en"
+_MARKS = re.compile(r"[\s!•·-]*")
+_CHINESE = re.compile(r"[\u3400-\u9fff\u3001-\u303f\uff00-\uffef]")
+
+
+class _State:
+    """What was asked for last; one process speaks one language at a time."""
+
+    code = ENGLISH
+
+
+def of_locale(environment: Mapping[str, str] | None = None) -> str:
+    """ "zh" where the locale is Chinese, else "en": what --lang is without the flag."""
+    told = os.environ if environment is None else environment
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := told.get(name):
+            return "zh" if value.lower().startswith("zh") else ENGLISH
+    return ENGLISH
+
+
+def asked(arguments: Iterable[str], environment: Mapping[str, str] | None = None) -> str:
+    """The language of a command line: of its last --lang, else of the locale."""
+    found, before = "", ""
+    for argument in arguments:
+        if argument == "--":
+            break
+        if argument.startswith("--lang="):
+            found = argument.removeprefix("--lang=")
+        elif before == "--lang":
+            found = argument
+        before = argument
+    return found or of_locale(environment)
+
+
+def speak(code: str) -> None:
+    """Take up a language; an unknown one is English here, and an error where the flag is read."""
+    _State.code = code
+
+
+def spoken() -> str:
+    """The code of the language in use."""
+    return _State.code
+
+
+def told(text: str) -> str:
+    """A sentence in the language in use, with its indent and mark; as it is where nothing is known of it."""
+    if _State.code == ENGLISH or not text:
+        return text
+    sentences = _patterns(_State.code)
+    if sentences is None:
+        return text
+    return "\n".join(_line(line, sentences) for line in text.split("\n"))
+
+
+def glued(title: str) -> str:
+    """A title with what stands between it and its text: nothing after a Chinese colon, which is wide."""
+    return (own := told(title)) + ("" if own.endswith("：") else " ")
+
+
+def told_once(text: str) -> str:
+    """The same for what may have been told already: a text with Chinese in it stays as it is."""
+    return text if _State.code == ENGLISH or _CHINESE.search(text) else told(text)
+
+
+def told_error(text: str) -> str:
+    """An error's line; where the whole is not known its problem, after file, key and value."""
+    sentences = None if _State.code == ENGLISH else _patterns(_State.code)
+    if sentences is None:
+        return text
+    if (whole := sentences.find(text)) is not None:
+        return whole
+    for at in re.finditer(": ", text):
+        if (tail := sentences.find(text[at.end() :])) is not None:
+            return text[: at.end()] + tail
+    return sentences.tell(text)
+
+
+def form(english: str, **values: object) -> str:
+    """A text with places, as the language in use has it in [forms]; values are put in as they are."""
+    known = None if _State.code == ENGLISH else _known(_State.code)
+    if known is None:
+        return english.format(**values)
+    return _tidy(known[2].get(english, english).format(**values))
+
+
+def show(value: float | None, unit: str, digits: int = 3) -> str:
+    """A figure for people, in the words of the language in use."""
+    from advisor import units
+
+    return _tidy(units.show(value, unit, digits, _words()))
+
+
+def show_range(
+    low: float | None, high: float | None, unit: str, digits: int = 2, *, like: float | None = None
+) -> str:
+    """A range for people, in the words of the language in use."""
+    from advisor import units
+
+    return _tidy(units.show_range(low, high, unit, digits, _words(), like=like))
+
+
+def show_percent(value: float | None, digits: int = 2) -> str:
+    """A share for people."""
+    from advisor import units
+
+    return units.show_percent(value, digits, _words())
+
+
+def _line(line: str, sentences: Sentences) -> str:
+    mark = _MARKS.match(line)
+    start = mark.end() if mark else 0
+    body = line[start:].rstrip()
+    return line[:start] + sentences.tell(body) if body else line
+
+
+def _tidy(text: str) -> str:
+    """No blank between two Chinese words or signs: "1.2 万美元", "在本机上"."""
+    return re.sub(r"(?<=[\u4e00-\u9fff\uff00-\uffef]) (?=[\u4e00-\u9fff\uff00-\uffef])", "", text)
+
+
+def _words() -> Words:
+    from advisor.units import ENGLISH as PLAIN
+
+    if _State.code == ENGLISH:
+        return PLAIN
+    known = _known(_State.code)
+    return known[1] if known else PLAIN
+
+
+def _patterns(code: str) -> Sentences | None:
+    known = _known(code)
+    return known[0] if known else None
+
+
+@lru_cache(maxsize=2)
+def _known(code: str) -> tuple[Sentences, Words, dict[str, str]] | None:
+    """Patterns, words and forms of a language; None for one that there is not, or whose file is broken."""
+    from advisor.errors import AdvisorError
+    from advisor.render.texts import terminal_texts
+
+    try:
+        return terminal_texts(code)
+    except AdvisorError:  # the command says so where the language is read; this text must not fail
+        return None

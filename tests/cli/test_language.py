@@ -1,0 +1,143 @@
+"""The terminal in Chinese: what is told, how wide it is, and that nothing lacks a translation."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from advisor.cli import cli
+from advisor.cli.language import asked, form, of_locale, show, speak, told, told_error, told_once
+from advisor.cli.text import cells, folded, left, right, shortened
+from advisor.render.texts import placeholders, terminal_texts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _tool() -> object:
+    spec = importlib.util.spec_from_file_location("texts_tool", ROOT / "tools" / "list_terminal_texts.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> object:
+    yield
+    speak("en")
+
+
+def in_chinese(*arguments: str) -> tuple[str, int]:
+    done = CliRunner().invoke(cli, ["--lang", "zh", *arguments])
+    return done.output, done.exit_code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code"),
+    [
+        (["estimate", "--lang", "zh"], {}, "zh"),
+        (["--lang=zh", "plan"], {"LANG": "en_GB.UTF-8"}, "zh"),
+        (["--lang", "zh", "report", "--lang", "en"], {}, "en"),
+        (["plan"], {"LANG": "zh_CN.UTF-8"}, "zh"),
+        (["plan"], {"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
+        (["trial", "--", "--lang", "zh"], {}, "en"),
+        ([], {}, "en"),
+    ],
+)
+def test_language_of_a_command_line(arguments: list[str], environment: dict[str, str], code: str) -> None:
+    assert asked(arguments, environment) == code
+
+
+def test_locale_of_another_language_is_english() -> None:
+    assert of_locale({"LANG": "de_DE.UTF-8"}) == "en"
+
+
+def test_help_is_chinese_and_no_line_is_too_wide() -> None:
+    output, code = in_chinese("estimate", "--help")
+    assert code == 0
+    assert "张量并行度" in output
+    assert "选项" in output
+    assert "Tensor-parallel" not in output
+    assert max(cells(line) for line in output.splitlines()) <= 80
+
+
+def test_flag_lang_after_the_command_too() -> None:
+    output = CliRunner().invoke(cli, ["rules", "list", "--help", "--lang", "zh"]).output
+    assert "每条规则" in output
+
+
+def test_unknown_language_is_an_error_before_anything_runs() -> None:
+    from advisor.errors import UserError
+
+    done = CliRunner().invoke(cli, ["hardware", "--lang", "xx"])
+    assert isinstance(done.exception, UserError)
+
+
+def test_json_stays_english() -> None:
+    chinese, code = in_chinese("hardware", "--json")
+    assert code == 0
+    assert json.loads(chinese) == json.loads(CliRunner().invoke(cli, ["hardware", "--json"]).output)
+
+
+def test_errors_and_hints() -> None:
+    speak("zh")
+    assert told_error("unknown model 'lama'") == "没有模型 'lama'"
+    assert told_error("job.toml: model = 3: is no known flag") == "job.toml: model = 3: 不是已知的参数"
+    assert told_error("No such option: --foo Did you mean --fop?") == "没有选项 --foo。是不是想用 --fop？"
+    assert told_error("a sentence that nobody knows") == "a sentence that nobody knows"
+
+
+def test_a_text_is_told_once() -> None:
+    speak("zh")
+    assert told_once(told("What would help, each alone:")) == "以下任一办法有帮助："
+    assert told("  ! Your own workload.") == "  ! 您自己的任务。"
+
+
+def test_forms_and_figures() -> None:
+    assert form("{title} on {target}", title="a", target="b") == "a on b"
+    speak("zh")
+    assert form("{title} on {target}", title="模型", target="本机") == "模型，在本机上"
+    assert show(3 * 3600.0, "s") == "3 小时"
+    assert show(12_000.0, "USD") == "1.2 万美元"
+
+
+def test_english_needs_no_file(tmp_path: Path) -> None:
+    assert told("not measured") == "not measured"
+    assert sys.modules  # the language module alone reads nothing for English
+    assert form("{count} lines are alike; --all shows them.", count=3).startswith("3 lines")
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"), [("abc", 3), ("显存", 4), ("80 GiB，够", 10), ("é", 1), ("e\u0301", 1)]
+)
+def test_cells(text: str, wide: int) -> None:
+    assert cells(text) == wide
+    assert cells(left(text, 12)) == cells(right(text, 12)) == 12
+
+
+def test_lines_of_chinese_fold_between_characters_but_not_before_a_closing_mark() -> None:
+    lines = folded("权重和状态切分到所有卡上，每块卡需要 47.3 GiB 显存。", 20, "  - ", "    ").splitlines()
+    assert all(cells(line) <= 21 for line in lines)
+    assert not any(line.strip()[0] in "，。）" for line in lines)
+    assert (
+        "".join(line.strip(" -") for line in lines).replace(" ", "").startswith("权重和状态切分到所有卡上，")
+    )
+    assert shortened("显存需求很大", 7) == "显存需…"
+
+
+def test_nothing_the_terminal_says_lacks_a_translation() -> None:
+    lacks = _tool().missing("zh")  # type: ignore[attr-defined]
+    assert not lacks, f"{len(lacks)} texts; python tools/list_terminal_texts.py zh lists them"
+
+
+def test_places_agree_with_the_english() -> None:
+    sentences, _, forms = terminal_texts("zh")
+    for english, chinese in {**sentences.patterns, **forms}.items():
+        known = placeholders(english)
+        assert placeholders(chinese) <= known, english

@@ -42,10 +42,13 @@ def one(
 
 
 @pytest.mark.parametrize(
-    "run", ["nemo2407-llama3-8b-h100-8gpu-pretrain-2", "dgxc-llama-3-8b-sft-h100-8-bf16-1"]
+    "run", ["dgxc-llama-3-8b-sft-h100-8-fp8-1", "dgxc-llama-3-8b-sft-h100-8-bf16-1"]
 )
 def test_a_published_megatron_run_lies_within_its_range(knowledge: Knowledge, run: str) -> None:
-    """As a user would ask for it: Llama 3 8B on 8 x H100 by NVIDIA. The run is among the neighbours."""
+    """As a user would ask for it: Llama 3 8B on 8 x H100 by NVIDIA. The run is among the neighbours.
+
+    Runs of 2025: who asks gets the programs of today, which are faster than those of 2024 (era_here).
+    """
     lines = (shipped("rules") / "evidence" / "nvidia_llm.jsonl").read_text(encoding="utf-8").splitlines()
     row = next(json.loads(line) for line in lines if f'"{run}"' in line)
     assert (row["layers"], row["num_accelerators"]) == (32, 8)

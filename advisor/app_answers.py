@@ -75,10 +75,19 @@ def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = Tr
         )
     there, trace_there = estimates_catalogue(book, known, advice.workloads, knowledge.published)
     there = [rounded(estimate) for estimate in there]
-    return advice.model_copy(
+    answered = advice.model_copy(
         update={
             "estimates": (*here, *there),
             "trace": {**trace_here, **trace_there},
             "accelerators": accelerator_figures(known, (*here, *there)),
         }
     )
+    return with_bottlenecks(knowledge, answered)
+
+
+def with_bottlenecks(knowledge: Knowledge, advice: Advice) -> Advice:
+    """The same advice with what holds this machine back among its notices, in place of what did before."""
+    from advisor.advice import CODE, bottlenecks
+
+    others = [notice for notice in advice.notices if not notice.code.startswith(CODE)]
+    return advice.model_copy(update={"notices": (*others, *bottlenecks(knowledge.book, advice))})

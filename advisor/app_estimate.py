@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advisor.app_answers import with_bottlenecks
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
@@ -98,6 +99,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         trace=one.trace,
         notices=tuple(notices),
     )
+    if one.estimate.target.here:
+        advice = with_bottlenecks(knowledge, advice)
     most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
     return EstimateResult(advice, one, most)
 

@@ -94,7 +94,7 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     from advisor.app import ScanOptions, WorkloadFlags
     from advisor.app import scan as run
     from advisor.cli.screen import CalibrationProgress, console
-    from advisor.cli.tell import tell_calibration, tell_rendered, tell_verdict
+    from advisor.cli.tell import tell_bottlenecks, tell_calibration, tell_rendered, tell_verdict
 
     own = {name: flags.pop(name) for name in _OWN}
     details = details_of(flags, "optimizer")
@@ -120,6 +120,7 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
         tell_calibration(advice.calibration, out)
         out.print()
         tell_verdict(advice, out, measured=True)
+    tell_bottlenecks(advice, out)
     out.print()
     if as_json:
         from advisor.data.advice import dump_advice

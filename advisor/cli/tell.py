@@ -120,6 +120,15 @@ def tell_verdict(advice: Advice, out: Console, *, measured: bool) -> None:
         out.print(table)
 
 
+def tell_bottlenecks(advice: Advice, out: Console) -> None:
+    """What holds this machine back, each with what to do about it."""
+    held = [notice for notice in advice.notices if notice.code.startswith("advice_")]
+    if held:
+        out.print(told("What holds this machine back"))
+    for notice in held:
+        out.print(f"  ! {told(notice.message)} {told(notice.hint)}", soft_wrap=False)
+
+
 def times_here(advice: Advice) -> dict[str, str]:
     """Time of each workload on this machine, as the verdict prints it; of several devices each."""
     here = [e for e in advice.estimates if e.target.here]

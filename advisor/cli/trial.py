@@ -195,8 +195,8 @@ def _tell(done: Trial, out: Console) -> None:
     tokens = f"{recipe.seq_len:g}" if setup.in_tokens and recipe.seq_len else ""
     out.print(
         form(
-            "{model} on {device}: {method}, {precision}, {optimizer}, batch {batch} in passes of {micro}{length}, "
-            "recompute {recompute}",
+            "{model} on {device}: {method}, {precision}, {optimizer}, batch {batch} in passes of "
+            "{micro}{length}, recompute {recompute}",
             model=setup.workload.model.title,
             device=done.place.title,
             method=told(recipe.method),

@@ -10,7 +10,7 @@ from advisor.render import describe, select
 from advisor.render.marks import Marks
 from advisor.render.summary import NOTHING, refusals, states_here, target_label
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Grade
+from advisor.schema import Advice, Grade, Notice
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,39 @@ def next_steps(advice: Advice, marks: Marks) -> list[Step]:
     steps = [
         *_measure_again(advice, t),
         *_unseen(advice, t),
+        *_held_back(advice, t),
         *_get_instead(advice, marks),
         *_quiet(advice, t),
     ]
     return steps[:4]
+
+
+_BOTTLENECK = "advice_"  # codes of advisor.advice
+_TOLD_ELSEWHERE = {"advice_contended", "advice_driver_mismatch"}  # steps of their own tell these
+
+
+def bottlenecks(advice: Advice) -> tuple[Notice, ...]:
+    """What holds this machine back, by the rules of rules/advice."""
+    return tuple(notice for notice in advice.notices if notice.code.startswith(_BOTTLENECK))
+
+
+def other_notices(advice: Advice) -> tuple[Notice, ...]:
+    """All other notices."""
+    return tuple(notice for notice in advice.notices if not notice.code.startswith(_BOTTLENECK))
+
+
+def rule_of(notice: Notice) -> str:
+    """The id of the rule behind a bottleneck."""
+    return notice.code.replace("_", "-")
+
+
+def _held_back(advice: Advice, t: Texts) -> list[Step]:
+    """The first thing to mend on this machine, before another one is paid for."""
+    return [
+        Step(describe.said(t, describe.first_sentence(notice.hint)), describe.said(t, notice.message))
+        for notice in bottlenecks(advice)
+        if notice.code not in _TOLD_ELSEWHERE
+    ][:1]
 
 
 def _measure_again(advice: Advice, t: Texts) -> list[Step]:

@@ -16,6 +16,7 @@ from advisor.rulebook.by_category import read_by_category
 from advisor.rulebook.entries import RuleReader, read_column, read_constant, read_curve
 from advisor.rulebook.expand import OpBook, expand
 from advisor.rulebook.grammar import FUNCTIONS, NAME
+from advisor.rulebook.hints import read_hints, unknown_places
 from advisor.rulebook.op_entries import LIMITS, OpReader, op_names, read_op_column, too_many
 from advisor.rulebook.parts import (
     SEPARATOR,
@@ -108,9 +109,12 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
         for flag, value in zip(column.flags, column.values, strict=True)
     }
     op_columns = _checked(entries["op_column"], read_op_column, problems)
+    hints, hint_rules = read_hints(entries["advice"], problems)
+    entries["rule"] |= hint_rules
     names = _declared(columns, flags, constants, [str(folder) for folder in dirs], problems)
     names |= _given((*entries["rule"].values(), *entries["op_total"].values()), names, columns, problems)
     names |= _picked(picks, names, columns, problems)
+    unknown_places(hints, {*names, *columns}, problems)
     own = op_names(op_columns, entries["op_rule"].values(), {*names, *columns}, problems)
     in_rules: list[Problem] = []
     rules = _checked(entries["rule"], RuleReader(names, curves, own).read, in_rules)
@@ -137,7 +141,7 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
         quantities=quantities,
         order=order, overrides=tuple(reading.overrides), digest=reading.digest.hexdigest(),
         folders=tuple(str(folder) for folder in dirs), op_columns=ops.columns, operators=ops.operators,
-        op_rules=ops.rules, op_totals=ops.totals,
+        op_rules=ops.rules, op_totals=ops.totals, hints=hints,
     )  # fmt: skip
     return book, problems
 

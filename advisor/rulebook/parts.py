@@ -193,6 +193,18 @@ class OpTotal(Entry):
     none: float  # where no operator is there, SI; NaN: unknown
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint(Entry):
+    """Something that holds a machine back: where `gives` is 1, `text` says what and `remedy` what to do.
+
+    Both may name columns, constants and quantities in braces.
+    """
+
+    gives: str
+    remedy: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """What rules give: a name, its unit, and the rules for it (one of which may hold per row)."""
@@ -239,6 +251,7 @@ class RuleBook:
     operators: Mapping[str, Operator] = field(default_factory=dict)
     op_rules: Mapping[str, Rule] = field(default_factory=dict)
     op_totals: Mapping[str, OpTotal] = field(default_factory=dict)
+    hints: Mapping[str, Hint] = field(default_factory=dict)
 
     @cached_property
     def remembered(self) -> dict[Any, Any]:

@@ -23,6 +23,7 @@ KINDS = {
     "operator": "id",
     "op_rule": "id",
     "op_total": "id",
+    "advice": "id",
 }
 """Top-level tables of a rule file -> the key that names an entry."""
 
@@ -39,6 +40,7 @@ _ID = {
     "operator": re.compile(r"[a-z][a-z0-9_]{0,39}"),
     "op_rule": re.compile(r"[a-z][a-z0-9_.-]{0,79}"),
     "op_total": re.compile(r"[a-z][a-z0-9_.-]{0,79}"),
+    "advice": re.compile(r"[a-z][a-z0-9-]{0,39}"),
 }
 T = TypeVar("T")
 

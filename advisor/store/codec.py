@@ -26,6 +26,7 @@ from advisor.rulebook.parts import (
     Column,
     Constant,
     Curve,
+    Hint,
     OpColumn,
     Operator,
     OpTotal,
@@ -40,7 +41,7 @@ from advisor.units.table import Dimension
 T = TypeVar("T")
 _TUPLE, _LIST, _DATE, _PATH, _TREE, _DIMENSION, _ARRAY, _WORDS, _CASES, _SET, _FIRST = range(11)
 _TYPES: tuple[type[Any], ...] = (
-    Accelerator, Case, Column, Constant, Curve, Features, Kernel, Model, Neighbours, OpColumn, OpTotal,
+    Accelerator, Case, Column, Constant, Curve, Features, Hint, Kernel, Model, Neighbours, OpColumn, OpTotal,
     Operator, Override, Price, Quantity, Recipe, Rule, Term, Workload,
 )  # fmt: skip
 _NUMBER = {kind: number for number, kind in enumerate(_TYPES, _FIRST)}

@@ -50,7 +50,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     catalogue = knowledge.catalogue
     for name in options.why_not:  # an unknown id is an error before anything is searched
         find_accelerator(catalogue, name)
-    job = _workload(options.workload, knowledge)
+    job = workload_of(options.workload, knowledge)
     limits = options.limits
     if not limits.as_of:
         limits = limits.model_copy(update={"as_of": now()[:10]})
@@ -76,7 +76,8 @@ def run_plan(options: PlanOptions) -> PlanResult:
     return PlanResult(advice.model_copy(update=owned), answers)
 
 
-def _workload(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:
+def workload_of(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:
+    """What the flags describe. Raises UserError where they name no network, or two."""
     if flags.model is not None and flags.params is not None:
         raise UserError("--model and --params exclude each other", "Give one of them.")
     if flags.model is None and flags.params is None:

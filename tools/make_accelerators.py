@@ -3,7 +3,8 @@
     python tools/make_accelerators.py facts.jsonl [--out rules/accelerators] [--only ID …]
 
 Run once per refresh of the facts; the files it writes are then read by people and kept in the repository.
-What clouds ask stands in rules/offers and is not written here. A file that stands already is left alone unless --force is given, so that corrections made by hand survive.
+A file that stands already is left alone unless --force is given, so that corrections made by hand survive.
+What clouds ask stands in rules/offers and is not written here.
 """
 
 from __future__ import annotations

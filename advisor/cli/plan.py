@@ -12,6 +12,7 @@ from advisor.cli.estimate import from_file
 from advisor.cli.in_hand import check_unit, count_data, data_options, notices, yield_to_the_line
 from advisor.cli.options import STACK_HELP, count, hub_cache, json_flag, print_json, quiet_flag, rules_option
 from advisor.cli.quick import quick
+from advisor.cli.quotes import quote_options
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.errors import EXIT_NOTHING_FITS
 
@@ -134,6 +135,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option(
     "--why-not", multiple=True, metavar="ID", help="Why this accelerator is not the answer (repeatable)."
 )
+@quote_options
 @rules_option
 @json_flag
 @quiet_flag
@@ -166,18 +168,27 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
         vendors=flags["vendor"],
         **{name: flags[name] for name in ("max_devices", "only", "objective", "acquire", "confidence")},
     )
+    workload = WorkloadFlags(
+        hub=hub_cache(),
+        details=details_of(flags, "optimizer", "compiled"),
+        **{name: flags[name] for name in _RECIPE},
+    )
+    stated = Stated(stack=flags["stack"])
+    if flags["quotes"] or flags["more_quotes"]:
+        if not flags["quotes"]:
+            raise click.UsageError(f"unexpected argument {str(flags['more_quotes'][0])!r}")
+        from advisor.cli import quotes
+
+        quotes.run(context, flags, workload, limits, stated, as_json)
+        return
     result = run_plan(
         PlanOptions(
-            workload=WorkloadFlags(
-                hub=hub_cache(),
-                details=details_of(flags, "optimizer", "compiled"),
-                **{name: flags[name] for name in _RECIPE},
-            ),
+            workload=workload,
             limits=limits,
             owned=flags["owned"],
             why_not=flags["why_not"],
             assume=flags["assume"],
-            stated=Stated(stack=flags["stack"]),
+            stated=stated,
             rules=flags["rules"],
             notices=(*notices(context), *told),
         )

@@ -15,7 +15,7 @@ from advisor.data.read_catalogue import _check_keys, _date, _number, text
 from advisor.errors import DataError, UserError, did_you_mean
 
 KINDS = ("on_demand", "spot", "reserved")
-SETTINGS = ("providers.toml", "currencies.toml")
+SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml")
 _OFFER_KEYS = frozenset(
     ("accelerator", "instance", "kind", "term", "region", "currency", "price_per_hour", "as_of", "source")
 )

@@ -1,0 +1,118 @@
+"""Quotes side by side: the same job and terms for all, what breaks, what is missing, what must be reached."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+
+import pytest
+
+from advisor.app import load_knowledge
+from advisor.data.quotes import load_acceptance, read_quote
+from advisor.data.systems import load_links, load_systems
+from advisor.errors import UserError
+from advisor.schema import PlanLimits, Workload
+from advisor.search import workload_from_flags
+from advisor.search.quotes import Judged, Terms, judge
+from advisor.units import YEAR_S
+
+KNOWN = load_knowledge()
+SYSTEMS, LINKS = load_systems(KNOWN.folders, KNOWN.catalogue), load_links(KNOWN.folders)
+JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e9, method="full")
+TERMS = Terms(5, {"USD": 1.0, "EUR": 2.0}, PlanLimits(), datetime.date(2026, 11, 21),
+              acceptance=load_acceptance(KNOWN.folders))  # fmt: skip
+LINES = {
+    "nodes": '[[item]]\nkind = "nodes"\nsystem = "dgx-h100"\ncount = 2\nunit_price = 200000\n',
+    "switches": '[[item]]\nkind = "switches"\nunit_price = 1000\npower = "1 kW"\n',
+    "optics": '[[item]]\nkind = "optics"\nunit_price = 1000\n',
+    "storage": '[[item]]\nkind = "storage"\nunit_price = 1000\npower = "1 kW"\n',
+    "support": '[[item]]\nkind = "support"\nunit_price = 1000\nyears = 5\n',
+}
+HEAD = 'currency = "USD"\nvat = 0.2\ndelivery = "1 week"\nvalid_until = "2026-12-31"\n'
+
+
+def judged(
+    tmp_path: Path, text: str = HEAD + "".join(LINES.values()), terms: Terms = TERMS, job: Workload = JOB
+) -> Judged:
+    path = tmp_path / "q.toml"
+    path.write_text(text, encoding="utf-8")
+    quote = read_quote(path, KNOWN.catalogue, SYSTEMS, LINKS)
+    return judge(KNOWN.book, KNOWN.catalogue, job, quote, terms, KNOWN.published)
+
+
+def test_a_whole_quote_breaks_nothing_and_misses_nothing(tmp_path: Path) -> None:
+    one = judged(tmp_path)
+    assert (one.broken, one.missing, one.incomplete, one.devices) == ((), (), False, 16)
+    assert one.gross_usd == pytest.approx(1.2 * 404000)
+    assert one.nameplate_w == 2 * 10200 + 2000
+    assert one.typical_w is not None and one.typical_w < one.nameplate_w
+
+
+def test_cost_of_a_unit_follows_from_price_power_and_time(tmp_path: Path) -> None:
+    one = judged(tmp_path)
+    value = {name: KNOWN.book.constants[name].value for name in (
+        "staff_share", "hosting_price", "used_share", "pue", "power_share", "electricity_price")}  # fmt: skip
+    power = 22400 * (value["hosting_price"] + value["used_share"] * value["power_share"] * value["pue"]
+                     * value["electricity_price"])  # fmt: skip
+    cost = 404000 + 5 * YEAR_S * (404000 * value["staff_share"] + power)
+    assert one.cost_usd == pytest.approx(cost)
+    assert one.calendar_s is not None
+    runs = 5 * value["used_share"] * YEAR_S / one.calendar_s
+    assert one.cost_per_unit_usd == pytest.approx(cost / runs), "a run is a billion tokens"
+    assert one.cost_per_unit_range_usd is not None
+    low, high = one.cost_per_unit_range_usd
+    assert low < one.cost_per_unit_usd < high
+
+
+@pytest.mark.parametrize("line", ["switches", "optics", "storage", "support"])
+def test_what_a_quote_leaves_out_is_told_and_counts_as_incomplete(tmp_path: Path, line: str) -> None:
+    one = judged(tmp_path, HEAD + "".join(text for name, text in LINES.items() if name != line))
+    assert any(text.startswith(line) for text in one.missing) and one.incomplete
+
+
+@pytest.mark.parametrize("key", ["vat", "delivery", "valid_until"])
+def test_terms_that_are_left_out_are_told(tmp_path: Path, key: str) -> None:
+    head = "".join(f"{row}\n" for row in HEAD.splitlines() if not row.startswith(key))
+    assert len(judged(tmp_path, head + "".join(LINES.values())).missing) == 1
+
+
+def test_unknown_power_makes_the_cost_unknown_not_smaller(tmp_path: Path) -> None:
+    text = HEAD + "".join(LINES.values()).replace("dgx-h100", "hgx-h200")
+    one = judged(tmp_path, text)
+    assert one.nameplate_w is None and one.cost_usd is None and one.cost_per_unit_usd is None
+    assert any("power" in told for told in one.missing)
+
+
+def test_limits_that_break(tmp_path: Path) -> None:
+    limits = PlanLimits(budget_usd=1000, max_power_w=1000, deadline_days=0.001)
+    terms = dataclasses.replace(TERMS, limits=limits, max_rack_units=4, today=datetime.date(2027, 1, 1))
+    broken = judged(tmp_path, terms=terms).broken
+    assert [text.partition(":")[0] for text in broken] == ["budget", "power", "space", "deadline", "validity"]
+
+
+def test_a_job_that_does_not_fit_has_no_work_a_year(tmp_path: Path) -> None:
+    job = workload_from_flags(KNOWN.catalogue, "llama-3.1-405b", tokens=1e9, method="full")
+    text = HEAD + LINES["nodes"].replace("dgx-h100", "workstation-rtx-4090").replace("count = 2", "count = 1")
+    one = judged(tmp_path, text, job=job)
+    assert (
+        one.fits is False and one.work_per_year is None and one.broken[0].startswith("the job does not fit")
+    )
+
+
+def test_a_slow_network_between_the_nodes_costs_time(tmp_path: Path) -> None:
+    slow = HEAD + "".join(LINES.values()).replace("count = 2", 'count = 2\nnetwork = "ethernet-10"', 1)
+    fast = judged(tmp_path)
+    one = judged(tmp_path, slow)
+    assert one.calendar_s is not None and fast.calendar_s is not None and one.calendar_s > fast.calendar_s
+
+
+def test_the_acceptance_test_has_figures_below_the_vendors(tmp_path: Path) -> None:
+    told = " ".join(judged(tmp_path).acceptance)
+    assert "16 devices" in told and "715 TFLOP/s" in told and "memory_bandwidth" in told and "step" in told
+
+
+def test_a_currency_without_a_rate_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="CNY"):
+        judged(tmp_path, (HEAD + LINES["nodes"]).replace("USD", "CNY"))
+    assert judged(tmp_path, (HEAD + LINES["nodes"]).replace("USD", "EUR")).net_usd == 2 * 400000

@@ -69,7 +69,7 @@ def to_svg(chart: Any) -> str:
 
     _use_shipped_font()
     version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    return str(vl_convert.vegalite_to_svg(_themed(chart).to_dict(), vl_version=version))
+    return str(vl_convert.vegalite_to_svg(_themed(chart).to_dict(validate=False), vl_version=version))
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from advisor.dataset.counted import Counted, Sums, spread_of
 from advisor.dataset.files import Found, find_files
 from advisor.dataset.parquet import read_parquet
-from advisor.dataset.text import BLOCK, read_parts
+from advisor.dataset.text import read_parts
 from advisor.dataset.tokens import ratio_of
 from advisor.errors import DataError
 
@@ -89,7 +89,7 @@ def _read(found: Found) -> _Total:
         seen = sum(part.file_bytes for part in parts)
         grown = size / seen if seen else 0.0
         text = sum(part.text_bytes for part in parts) * grown
-        if size > seen + BLOCK:
+        if len(parts) > 1:  # blocks of a large file
             total.sampled = True
             shares = [part.text_bytes / part.file_bytes for part in parts if part.file_bytes]
             errors.append(text * max(spread_of(shares), _LEAST_SPREAD))

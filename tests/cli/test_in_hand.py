@@ -1,0 +1,159 @@
+"""Recipes, data sets, pilots and own records on the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.cli import cli
+from advisor.cli.failures import run_guarded
+
+Ran = Callable[..., str]
+Advised = Callable[..., dict[str, Any]]
+
+RECIPES = Path(__file__).resolve().parent.parent / "fixtures" / "recipes"
+ON = ("--hardware", "8 x nvidia-h100-sxm5-80gb")
+PILOT = {
+    "id": "pilot-1", "source_date": "2026-10", "vendor": "nvidia", "accelerator": "A100-SXM4-80GB",
+    "num_accelerators": 8, "framework": "PyTorch 2.6", "family": "decoder", "model": "llama-2-7b",
+    "precision": "bf16_mixed", "method": "full", "optimizer": "adamw", "seq_len": 4096, "global_batch": 128,
+    "micro_batch": 2, "sharding": "fsdp", "recompute": "full", "step_time_s": 42.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ran:
+    """Runs a command line; gives what stands on stdout, or on stderr where it fails."""
+
+    def run(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["hwadvisor", *words])
+        capsys.readouterr()
+        found = run_guarded(cli)
+        printed = capsys.readouterr()
+        assert found == code, printed.out + printed.err
+        return printed.err if code else printed.out
+
+    return run
+
+
+@pytest.fixture
+def advice(ran: Ran) -> Advised:
+    """The envelope of an estimate."""
+    return lambda *words: dict(json.loads(ran("estimate", *words, "--json")))
+
+
+def said(document: dict[str, Any]) -> str:
+    return " ".join(notice["message"] for notice in document["notices"])
+
+
+def test_a_recipe_is_a_workload(advice: Advised) -> None:
+    document = advice("--recipe", str(RECIPES / "llamafactory_lora_sft.yaml"), *ON)
+    recipe, choices = document["workloads"][0]["recipe"], document["estimates"][0]["choices"]
+    assert (recipe["method"], recipe["seq_len"], recipe["global_batch"]) == ("lora", 4096, 2 * 8 * 8)
+    assert recipe["numbers"]["lora_rank"] == 16
+    assert (choices["recompute"], choices["micro_batch"]) == ("full", "2")
+    told = said(document)
+    assert "Unknown keys, not read: my_own_switch." in told
+    assert "by its name it is the preset llama-3-8b" in told
+    assert "notes.jsonl" in told, "its data lie beside it and are counted"
+
+
+def test_the_command_line_goes_before_a_recipe(advice: Advised) -> None:
+    words = (
+        "--workload",
+        str(RECIPES / "llamafactory_lora_sft.yaml"),
+        *ON,
+        "--batch",
+        "64",
+        "--tokens",
+        "1B",
+    )
+    recipe = advice(*words, "--model", "gpt2-124m", "--method", "full")["workloads"][0]["recipe"]
+    assert (recipe["method"], recipe["global_batch"]) == ("full", 64)
+    assert recipe["samples"] == pytest.approx(1e9 / 4096)
+
+
+def test_steps_are_samples_of_the_devices_at_hand(advice: Advised) -> None:
+    document = advice("--recipe", str(RECIPES / "trl_sft.sh"), "--hardware", "4 x nvidia-h100-sxm5-80gb")
+    recipe = document["workloads"][0]["recipe"]
+    assert recipe["global_batch"] == 4 * 4 * 4
+    assert recipe["samples"] == 1000 * 4 * 4 * 4
+    assert "starts 8 processes" in said(document)
+
+
+def test_a_plan_takes_the_launchers_batch(ran: Ran) -> None:
+    words = ("plan", "--recipe", str(RECIPES / "trl_sft.sh"), "--only", "nvidia-h100-sxm5-80gb")
+    printed = ran(*words, "--deadline", "9d", "--max-devices", "8", "--json")
+    recipe = json.loads(printed)["workloads"][0]["recipe"]
+    assert recipe["global_batch"] == 4 * 4 * 8
+    assert recipe["samples"] == pytest.approx(1000 * 4 * 4 * 8)
+
+
+def test_epochs_of_a_data_set(tmp_path: Path, advice: Advised) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("word " * 10_000, "utf-8")
+    document = advice(
+        "--model", "gpt2-124m", *ON, "--seq-len", "1024", "--dataset", str(path), "--epochs", "3"
+    )
+    assert document["workloads"][0]["recipe"]["samples"] == pytest.approx(3 * 50_000 / 3.94 / 1024)
+    assert "times 3 epochs" in said(document)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--model", "resnet-50", "--dataset", "TEXT"),
+            "--dataset holds tokens, ResNet-50 is trained on images",
+        ),
+        (
+            ("--model", "gpt2", "--dataset", "TEXT", "--tokens", "1B"),
+            "--dataset and --tokens exclude each other",
+        ),
+        (("--model", "gpt2", "--epochs", "3"), "--epochs needs --dataset"),
+        (("--model", "gpt2", "--dataset", "nowhere.txt"), "there is no file nowhere.txt"),
+        (("--model", "gpt2", "--like", "nowhere.jsonl"), "there is no file nowhere.jsonl"),
+    ],
+)
+def test_what_does_not_go_together(ran: Ran, tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("word " * 100, "utf-8")
+    found = ran("estimate", *ON, *(str(path) if word == "TEXT" else word for word in words), code=2)
+    assert told in " ".join(found.split())
+
+
+def test_a_pilot_corrects_and_stands_in_the_trace(tmp_path: Path, advice: Advised) -> None:
+    path = tmp_path / "pilot.jsonl"
+    path.write_text(json.dumps(PILOT) + "\n", "utf-8")
+    words = (
+        *("--model", "llama-2-7b", "--hardware", "8 x nvidia-a100-sxm4-80gb", "--tokens", "1B"),
+        *("--method", "full", "--batch", "128", "--seq-len", "4096", "--micro-batch", "2"),
+        *("--sharding", "fsdp", "--recompute", "full", "--tp", "1", "--pp", "1"),
+    )
+    plain, like = advice(*words), advice(*words, "--like", str(path))
+    step = "optimizer_step_s"
+    before, after = (one["estimates"][0]["quantities"][step] for one in (plain, like))
+    assert before["high"] < 42.0
+    assert after["low"] < 42.0 < after["high"]
+    assert after["high"] / after["low"] <= before["high"] / before["low"] * 1.01
+    assert "Pilot pilot-1: measured 42 s" in said(like)
+    steps = next(iter(like["trace"].values()))
+    factor = next(one for one in steps if one["quantity"] == "neighbour_factor")
+    assert factor["source"].startswith("own run pilot-1: x 2.")
+    assert like["estimates"][0]["near"][0]["id"] == "pilot-1"
+
+
+def test_validate_with_own_evidence(tmp_path: Path, ran: Ran) -> None:
+    rows = [PILOT, PILOT | {"id": "pilot-2", "global_batch": 64, "step_time_s": 21.0}]
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    alone = json.loads(ran("validate", str(path), "--json", "--quiet"))["rows"]
+    beside = json.loads(ran("validate", str(path), "--evidence", str(tmp_path), "--json", "--quiet"))["rows"]
+    for before, after in zip(alone, beside, strict=True):
+        assert abs(after["error"]) < 0.5 * abs(before["error"])
+    ran("validate", str(path), "--evidence", str(tmp_path), "--leave-out", "source", code=2)

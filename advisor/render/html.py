@@ -5,6 +5,8 @@ The same templates give the PDF's HTML (`paged=True`): shorter lists, no folding
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -52,12 +54,19 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
         html = Markup(environment.get_template(f"sections/{path.name}").render(context))  # noqa: S704 - escaped there
         if sections:
             sections[-1].html += html
-    return render_page("report.html", {**context, "sections": sections}, t)
+    script = "" if paged else _script()
+    return render_page("report.html", {**context, "sections": sections, "script": Markup(script)}, t, script)  # noqa: S704 - our own file
 
 
-def render_page(name: str, context: dict[str, Any], t: Texts) -> str:
-    """A whole document of one template, with the style sheet and the glyphs it needs."""
-    page = _environment().get_template(name).render(context, style=_style(t), csp=CSP, lang=t.tag or t.code)
+def render_page(name: str, context: dict[str, Any], t: Texts, script: str = "") -> str:
+    """A whole document of one template, with the style sheet and the glyphs it needs.
+
+    The policy allows `script`, by its hash, and no other.
+    """
+    policy = f"{CSP}; script-src 'sha256-{_sha256(script)}'" if script else CSP
+    page = (
+        _environment().get_template(name).render(context, style=_style(t), csp=policy, lang=t.tag or t.code)
+    )
     return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
 
 
@@ -161,6 +170,18 @@ def _figure(chart: Chart | None, t: Texts) -> Markup:
     return Markup(
         '<figure class="chart"><div class="chart-box">{}</div><figcaption>{}</figcaption></figure>'
     ).format(Markup(chart.svg), chart.caption)  # noqa: S704 - rebuilt by svg.tidy from an allowed list
+
+
+@lru_cache(maxsize=1)
+def _script() -> str:
+    """The page's script without its comments and empty lines, as the page will hold it."""
+    text = (shipped("templates") / "report.js").read_text(encoding="utf-8")
+    lines = (re.sub(r"(^|\s)// .*$", "", line).rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 _MORE_FACES = "/*more-faces*/"

@@ -127,7 +127,7 @@ class Marks:
         if quantity.value is None:
             return Markup('<span class="fig">{}</span>{}').format(self.span(quantity), mark)
         value = self.value(quantity.value, quantity.unit)
-        out = Markup('<span class="fig">{}</span>{}').format(value, mark)
+        out = Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(quantity.value, value, mark)
         if ranged and (quantity.low is not None or quantity.high is not None):
             spread = self.span(quantity)
             if spread != value:
@@ -144,7 +144,7 @@ class Marks:
         if measurement.value is None:
             return Markup('<span class="fig">{}</span>{}').format(self.span(measurement), mark)
         shown = self.value(measurement.value, measurement.unit)
-        out = Markup('<span class="fig">{}</span>{}').format(shown, mark)
+        out = Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(measurement.value, shown, mark)
         if ranged and measurement.low is not None and measurement.high is not None:
             spread = self.span(measurement)
             if spread != shown:

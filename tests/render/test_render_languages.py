@@ -49,6 +49,9 @@ def said_in_code() -> str:
         found += [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     for path in sorted((ROOT / "rules" / "workloads").glob("*.toml")):
         found += [v for v in tomllib.loads(path.read_text(encoding="utf-8")).values() if isinstance(v, str)]
+    for path in sorted((ROOT / "rules" / "advice").glob("*.toml")):
+        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("advice", []):
+            found += [re.sub(r"\{\w+\}", "\0", entry[name]) for name in ("text", "remedy")]
     defaults = tomllib.loads((ROOT / "templates" / "request" / "defaults.toml").read_text(encoding="utf-8"))
     found += [entry[name] for entry in defaults["value"] for name in ("why", "source")]
     return "\0".join(found)
@@ -68,7 +71,7 @@ def test_every_told_sentence_is_one_that_the_code_says(code):
     said = said_in_code().replace("_", " ")
     for pattern in raw(code)["sentences"]:
         for part in re.split(r"\{\w+\}", pattern):
-            words = part.strip(" .:;,()'`")
+            words = part.strip(" .:;,()'`").replace("_", " ")
             if len(words) >= 12 and words not in OF_THE_SYSTEM:
                 assert all(clause in said for clause in re.split(r"(?<=\.) ", words)), (pattern, words)
 

@@ -28,6 +28,7 @@ _ERRORS = {
 }  # fmt: skip
 _PROBLEM = 3  # DataError.at(file, key, value, problem, hint)
 _NAMES = "abcdefgh"
+_LEAST = 6  # letters of a pattern that is worth a translation of its own
 _COMMAND = re.compile(r"(pip|apt|hwadvisor|\{a\} -m pip) ")  # to be typed as it stands
 
 
@@ -69,9 +70,15 @@ def error_texts() -> dict[str, str]:
         more = [k.value for k in call.keywords if k.arg in ("hint", "message", "problem")]
         for argument in [*arguments, *more]:
             for text in _patterns(argument):
-                if re.search("[a-z]{2}", _literal(text)) and not _COMMAND.match(text):
+                if _says_something(text) and not _COMMAND.match(text):
                     found.setdefault(text, path)
     return found
+
+
+def _says_something(pattern: str) -> bool:
+    """Not only places with a word between them: a pattern of that would match half of all sentences."""
+    letters = len(re.findall("[A-Za-z]", _literal(pattern)))
+    return letters >= (_LEAST if "{" in pattern else 2)
 
 
 def form_texts() -> dict[str, str]:

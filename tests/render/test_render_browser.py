@@ -56,7 +56,7 @@ def test_a_telephone_shows_all_of_it(page, tmp_path, scheme):
 
 
 def dom_after(page, tmp_path, script, fragment=""):
-    """The page as it stands after `script` ran in it; the copy's policy allows that, the report's does not."""
+    """The page after `script` ran in it; the policy of the copy allows that, that of the report does not."""
     text = page.read_text(encoding="utf-8")
     text = re.sub(r'script-src [^"]*"', "script-src 'unsafe-inline'\"", text)
     copy = tmp_path / "copy.html"

@@ -166,6 +166,7 @@ def _document(done: Trial, records: list[dict[str, Any]]) -> dict[str, Any]:
                 "parameters": depth.parameters,
                 "trainable": depth.trainable,
                 "memory": dict(depth.memory),
+                "groups": dict(depth.groups),
                 "step": depth.step.model_dump(mode="json"),
                 "loss": [value if abs(value) < float("inf") else None for value in depth.loss],
             }

@@ -28,6 +28,7 @@ class Depth:
     trainable: int = 0
     loss: tuple[float, float] = (float("nan"), float("nan"))
     bandwidth: Measurement | None = None  # of the processors' memory
+    groups: Mapping[str, float] = field(default_factory=dict)  # seconds of a step by group of operators
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,11 @@ def depth_of(setup: SetUp, raw: Raw, noise: DeviceNoise, device: str, at: str) -
     moved = None
     if raw.bandwidth is not None:
         moved = measurement(Test("memory_bandwidth", device, {}, "bandwidth"), raw.bandwidth, noise, at)
+    step = measurement(test, raw.steps, noise, at)
     return Depth(
-        setup, measurement(test, raw.steps, noise, at), raw.steps["memory"],
+        setup, step, raw.steps["memory"],
         int(raw.built["parameters"]), int(raw.built["trainable"]), (float(first), float(last)), moved,
+        groups_of(raw.groups, step.value),
     )  # fmt: skip
 
 
@@ -169,3 +172,23 @@ def _memory(name: str, setup: SetUp, depths: Sequence[Depth], told: Quantity | N
     _, more = _depths(setup, depths)
     value = known[0] + more * max(known[1] - known[0], 0.0)
     return Figure(key, "B", value, None, None, "", told)
+
+
+def groups_of(message: Mapping[str, Any] | None, step: float | None) -> dict[str, float]:
+    """Seconds of a step by group: the profiler's, as shares of the step that was measured without it.
+
+    On a card operators are timed there, and what is left of the step is launches and waiting; on processors
+    the profiler slows all down alike, so only its shares are taken. Without a figure of the step (disturbed)
+    they are of the step under the profiler.
+    """
+    if message is None:
+        return {}
+    seconds = {str(name): float(value) for name, value in message["seconds"].items()}
+    whole = float(message["whole"])
+    step = step or whole
+    if not message.get("on_card") and whole > 0:
+        seconds = {name: value * step / whole for name, value in seconds.items()}
+    total = sum(seconds.values())
+    if total > step:
+        seconds = {name: value * step / total for name, value in seconds.items()}
+    return {**seconds, "launches": max(step - sum(seconds.values()), 0.0)}

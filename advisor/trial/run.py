@@ -43,6 +43,7 @@ class Raw:
     failure: tuple[str, str, str] | None = None
     begun: float = 0.0
     bandwidth: Message | None = None  # of the processors' memory
+    groups: Message | None = None  # of operators, where one step's time goes
 
 
 def command(python: str) -> list[str]:
@@ -176,19 +177,23 @@ class Trainer:
             if last is None:
                 raise
             return Raw(last, built, stopped="interrupted", begun=begun)
-        return Raw(last, built, begun=begun, bandwidth=self._after())
+        bandwidth, groups = self._after()
+        return Raw(last, built, begun=begun, bandwidth=bandwidth, groups=groups)
 
-    def _after(self) -> Message | None:
-        """What the child measures when it has trained; nothing is lost where that fails."""
+    def _after(self) -> tuple[Message | None, Message | None]:
+        """What the child measures when it has trained: bandwidth, groups. Where it fails, nothing is lost."""
+        groups: Message | None = None
         try:
             while (message := self._child.receive(AFTER_S)) is not None:
-                if message["event"] == "result":
-                    return message
-                if message["event"] == "bye":
-                    return None
+                if message["event"] == "groups":
+                    groups = message
+                elif message["event"] == "result":
+                    return message, groups
+                elif message["event"] == "bye":
+                    break
         except (TimeoutError, KeyboardInterrupt):
-            return None
-        return None
+            pass
+        return None, groups
 
 
 def _silent(limit: float, built: Message) -> AdvisorError:

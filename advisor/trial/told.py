@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from advisor.calibrate.join import host_free
@@ -16,6 +16,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Device, Machine, Quantity
 from advisor.search.inputs import of_cpu, of_device
 from advisor.search.nearby import with_neighbours
+from advisor.trial.parts import parts_of
 from advisor.trial.setup import SetUp
 from advisor.units import show
 
@@ -54,6 +55,7 @@ class Told:
     """Step time and memory by the rules; a rule that says nothing gives the reason."""
 
     quantities: dict[str, Quantity] = field(default_factory=dict)
+    parts: Mapping[str, float] = field(default_factory=dict)  # seconds of a step by group of operators
     precision: str = ""  # that the rules take instead of the one asked for; "": the one asked for
 
     def get(self, name: str) -> Quantity:
@@ -106,7 +108,8 @@ def tell(knows: Knows, place: Place, setups: Sequence[SetUp]) -> list[Told]:
     for at, setup in enumerate(setups):
         asked = setup.workload.recipe.precision
         slow = full.value("computes_16bit", at) == 0.0 and asked not in ("fp32", "tf32")
-        found.append(Told(quantities_of(book, full, ranges, at), "fp32" if slow else ""))
+        told = quantities_of(book, full, ranges, at)
+        found.append(Told(told, parts_of(full, at), "fp32" if slow else ""))
     return found
 
 

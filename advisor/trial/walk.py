@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,10 +15,12 @@ from advisor.calibrate.plan import Seen
 from advisor.calibrate.sampler import Sampler
 from advisor.errors import NothingFits, UserError
 from advisor.schema import Machine
+from advisor.trial.parts import GROUPS, difference
 from advisor.trial.result import Depth, Trial, depth_of, figures_of
 from advisor.trial.run import BUILD_S, Raw, Trainer, deadline_of
 from advisor.trial.setup import SetUp
 from advisor.trial.told import Knows, Place, Told, does_not_fit, place_of, require_room, tell, upper
+from advisor.units import show
 
 Say = Callable[[str], object]
 
@@ -183,7 +185,37 @@ def _notes(setup: SetUp, told: Told, depths: list[Depth]) -> list[str]:
         found.append("The loss is not a number any more: the figures are those of such a run.")
     if setup.workload.model.family == "moe":
         found.append("Routing is that of untrained weights and random tokens; experts run one by one.")
-    return found
+    return [*found, *_groups(setup, told, depths[-1])]
+
+
+_NAMES = {
+    "products": "matrix products, attention and convolutions",
+    "traffic": "other operators",
+    "update": "update of the weights",
+    "launches": "launches and waiting",
+}
+
+
+def _groups(setup: SetUp, told: Told, depth: Depth) -> list[str]:
+    """Where the step's time goes, measured and by the rules, and which group makes the difference."""
+    if not depth.groups:
+        return []
+    which = "" if depth.setup.layers == setup.layers else f" of {depth.setup.layers} layers"
+    found = [f"Where a step{which} goes: {_listed(depth.groups)}. Data are made up: nothing waits for input."]
+    if which or not told.parts:
+        why = (
+            "they are for the whole network" if which else "they take the step whole here, by a measured rate"
+        )
+        return [*found, f"The rules' own groups are not set beside it: {why}."]
+    most = difference(depth.groups, told.parts)
+    return [*found, f"By the rules: {_listed(told.parts)}. Most of the difference: {_NAMES[most]}."]
+
+
+def _listed(seconds: Mapping[str, float]) -> str:
+    total = sum(seconds.values())
+    return ", ".join(
+        f"{_NAMES[name]} {show(seconds[name], 's')} ({seconds[name] / total:.0%})" for name in GROUPS
+    )
 
 
 def _now() -> str:

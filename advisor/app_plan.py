@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_options import WorkloadFlags
-from advisor.data.catalogue import figures_of, find_accelerator
+from advisor.data.accelerator import OLD_DAYS
+from advisor.data.catalogue import Catalogue, figures_of, find_accelerator
 from advisor.errors import UserError
 from advisor.schema import Advice, Notice, PlanLimits, Workload
 from advisor.search import estimates_here
@@ -17,6 +19,9 @@ from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.own import with_program, workload_from_flags
 from advisor.search.plan import assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
+
+if TYPE_CHECKING:
+    from advisor.data.systems import System
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class PlanOptions:
     assume: Mapping[str, str] = field(default_factory=dict)  # constants of the cost rules, as written
     stated: Stated = NOTHING_STATED  # of the layout; what is open is searched
     rules: tuple[Path, ...] = ()
+    sensitivity: bool = False  # also what happens when prices, efficiency or work are otherwise
     notices: tuple[Notice, ...] = ()  # what was said before: of a recipe file, of counted data
 
 
@@ -56,7 +62,15 @@ def run_plan(options: PlanOptions) -> PlanResult:
         limits = limits.model_copy(update={"as_of": now()[:10]})
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
     stated = with_program(options.stated, catalogue)
-    found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published, stated)
+    systems = systems_for(limits, knowledge)
+    if limits.region:
+        catalogue = of_region(catalogue, limits.region)
+    found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published, stated, systems)
+    if options.sensitivity:
+        from advisor.search.sensitivity import sensitivity
+
+        told = sensitivity(knowledge.book, catalogue, job, found, knowledge.published, stated, systems)
+        found = found.model_copy(update={"sensitivity": told})
     horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
     owned = _owned(options.owned, knowledge, horizon)
     advice = Advice(
@@ -72,6 +86,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     )
     answers = tuple(why_not(found, catalogue, name) for name in options.why_not)
     if owned:
+        owned["notices"] = (*advice.notices, *owned["notices"])
         owned["trace"] = {**trace, **owned["trace"]}
     return PlanResult(advice.model_copy(update=owned), answers)
 
@@ -90,6 +105,30 @@ def workload_of(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:
     return workload_from_flags(knowledge.catalogue, network_of(flags, knowledge.catalogue), **recipe)
 
 
+def systems_for(limits: PlanLimits, knowledge: Knowledge) -> dict[str, System]:
+    """Read where --only names one, or space is a limit."""
+    if limits.max_rack_units is None and all(
+        name in knowledge.catalogue.accelerators for name in limits.only
+    ):
+        return {}
+    from advisor.data.systems import load_systems
+
+    return load_systems(knowledge.folders, knowledge.catalogue)
+
+
+def of_region(catalogue: Catalogue, region: str) -> Catalogue:
+    """The catalogue with prices of a region alone, the young before the old."""
+    from advisor.data.offers import check_region, with_prices
+
+    known = catalogue.accelerators
+    check_region(known.values(), region)
+    newest = datetime.date.fromisoformat(catalogue.prices_as_of)
+    oldest = newest - datetime.timedelta(days=OLD_DAYS)
+    return replace(
+        catalogue, accelerators={key: with_prices(one, oldest, region) for key, one in known.items()}
+    )
+
+
 def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, Any]:
     """The machine of a file with what it would take there, as parts of the envelope."""
     if path is None:
@@ -102,7 +141,17 @@ def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, 
     estimates, trace = estimates_here(
         knowledge.book, knowledge.catalogue, (job,), earlier.machine, earlier.calibration, knowledge.published
     )
+    from advisor.data.systems import load_systems
+    from advisor.search.here import places_here
+    from advisor.search.systems_upgrade import upgrades
+
+    told = upgrades(
+        knowledge.book, knowledge.catalogue, job,
+        places_here(knowledge.catalogue, earlier.machine, earlier.calibration),
+        load_systems(knowledge.folders, knowledge.catalogue), knowledge.published,
+    )  # fmt: skip
     return {
+        "notices": tuple(Notice(code="upgrade", message=text) for text in told),
         "machine": earlier.machine,
         "calibration": earlier.calibration,
         "estimates": tuple(estimates),

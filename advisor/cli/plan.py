@@ -14,9 +14,14 @@ from advisor.cli.options import STACK_HELP, count, hub_cache, json_flag, print_j
 from advisor.cli.quick import quick
 from advisor.cli.quotes import quote_options
 from advisor.cli.recipe import details_of, recipe_options
+from advisor.cli.several import several_options
 from advisor.errors import EXIT_NOTHING_FITS
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
+
+_LIMITS = (
+    "max_devices", "only", "objective", "acquire", "confidence", "max_rack_units", "region", "destination",
+)  # fmt: skip
 
 _Callback = Callable[[click.Context, click.Parameter, str | None], float | None]
 
@@ -135,6 +140,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option(
     "--why-not", multiple=True, metavar="ID", help="Why this accelerator is not the answer (repeatable)."
 )
+@several_options
 @quote_options
 @rules_option
 @json_flag
@@ -153,6 +159,7 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
 def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, Any]) -> None:
     from advisor.app_options import WorkloadFlags
     from advisor.app_plan import PlanOptions, run_plan
+    from advisor.cli.several import tell_sensitivity
     from advisor.cli.tell_plan import tell_answers, tell_plan
     from advisor.schema import PlanLimits
     from advisor.search.grid import Stated
@@ -166,7 +173,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
         budget_usd=flags["budget"],
         max_power_w=flags["max_power"],
         vendors=flags["vendor"],
-        **{name: flags[name] for name in ("max_devices", "only", "objective", "acquire", "confidence")},
+        **{name: flags[name] for name in _LIMITS},
     )
     workload = WorkloadFlags(
         hub=hub_cache(),
@@ -174,6 +181,11 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
         **{name: flags[name] for name in _RECIPE},
     )
     stated = Stated(stack=flags["stack"])
+    if flags["workloads"]:
+        from advisor.cli import several
+
+        several.run(context, flags, limits, stated, as_json, quiet)
+        return
     if flags["quotes"] or flags["more_quotes"]:
         if not flags["quotes"]:
             raise click.UsageError(f"unexpected argument {str(flags['more_quotes'][0])!r}")
@@ -190,6 +202,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
             assume=flags["assume"],
             stated=stated,
             rules=flags["rules"],
+            sensitivity=flags["sensitivity"],
             notices=(*notices(context), *told),
         )
     )
@@ -202,6 +215,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
     else:
         if not quiet or not result.answers:
             tell_plan(result.advice)
+            tell_sensitivity(result.advice)
         tell_answers(result.answers)
     assert result.advice.plan is not None  # noqa: S101 - run_plan puts it there
     if not result.advice.plan.options:

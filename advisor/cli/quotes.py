@@ -113,7 +113,7 @@ def tell_quotes(result: QuoteResult) -> None:
     if any(one.incomplete for one in result.judged):
         paragraph("* what is missing of the quote is not in it: it ranks behind whole quotes")
     paragraph(
-        "Costs are net of VAT: price less what is left of it, staff, hosting of the nameplate power, electricity."
+        "Without VAT: price less what is left of it, staff, hosting of the nameplate power, electricity."
     )
     for name, text in result.assumed:
         paragraph(f"{name}: {text}", "  ", " " * 4)

@@ -37,7 +37,7 @@ from advisor.schema.machine import (
     Software,
     Storage,
 )
-from advisor.schema.plan import LeftOut, Plan, PlanLimits, PlanOption, PlanStep
+from advisor.schema.plan import LeftOut, Plan, PlanLimits, PlanOption, PlanScenario, PlanStep
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -75,6 +75,7 @@ __all__ = [
     "Plan",
     "PlanLimits",
     "PlanOption",
+    "PlanScenario",
     "PlanStep",
     "Quantity",
     "RdmaPort",

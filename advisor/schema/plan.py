@@ -13,8 +13,11 @@ class PlanLimits(Frozen):
     budget_usd: float | None = None
     max_power_w: float | None = None
     max_devices: int | None = None
+    max_rack_units: float | None = None
     vendors: tuple[str, ...] = ()
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()  # accelerators, or systems with their network and in whole pieces
+    region: str = ""  # prices of this region or area alone
+    destination: str = ""  # without what export rules ask a licence for there
     confidence: float = 0.9  # probability with which deadline and budget must be kept
     objective: str = "cost"  # cost, time, energy
     acquire: str = "rent"  # whose cost ranks options and meets the budget: rent, buy
@@ -29,11 +32,13 @@ class PlanOption(Frozen):
     "rent_usd", "rent_at_usd", "spot_usd", "energy_j", "power_w", "step_s", "memory_bytes", and where the
     accelerator has a purchase price "own_usd" (this job's share of owning it), "purchase_usd" and
     "break_even_s" (use after which buying has cost less than renting).
-    `breaks` names the limits it does not keep: deadline, budget, power.
+    `breaks` names the limits it does not keep: deadline, budget, power, space.
     """
 
     accelerator_id: str
     label: str  # "64 x nvidia-h100-sxm5-80gb"
+    system: str = ""  # "8 x dgx-h100": as what it is bought, where that was asked for or space is short
+    rack_units: float | None = None
     devices: int
     packages: float
     choices: dict[str, str] = {}  # tp, pp, …, sharding, micro_batch, recompute, stack
@@ -53,10 +58,22 @@ class PlanStep(Frozen):
     usd_per_day_saved: float | None = None  # over the row before; None: no price, or no day saved
 
 
+class PlanScenario(Frozen):
+    """What leads when one thing is otherwise, and what it then takes."""
+
+    name: str
+    label: str = ""  # the option that leads then; "": none keeps the limits
+    same: bool = True  # as before
+    calendar_s: float | None = None
+    cost_usd: float | None = None
+    note: str = ""
+
+
 class LeftOut(Frozen):
     """An accelerator that is no option, and why.
 
-    `code`: not_asked, memory, unknown, deadline, budget, power. `change` says what would make it one.
+    `code`: not_asked, memory, unknown, deadline, budget, power, space, export. `change` says what would
+    make it one.
     """
 
     accelerator_id: str
@@ -77,6 +94,7 @@ class Plan(Frozen):
     front: tuple[PlanOption, ...] = ()  # no other option is better in time, cost and energy at once
     scaling: tuple[PlanStep, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    sensitivity: tuple[PlanScenario, ...] = ()  # where it was asked for
     miss: str = ""  # where nothing keeps the limits: what comes nearest
     relax: str = ""  # and what to relax
     tried: int = 0  # layouts whose memory was computed

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from advisor.data.accelerator import Accelerator
-from advisor.data.catalogue import Catalogue, find_accelerator
+from advisor.data.catalogue import Catalogue
+from advisor.data.systems import System
 from advisor.errors import UserError, did_you_mean
 from advisor.published import Published
 from advisor.rulebook import RuleBook
@@ -22,6 +22,7 @@ from advisor.search.plan_options import Options
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import search
 from advisor.search.plan_space import MAX_DEVICES
+from advisor.search.plan_systems import asked_with, exported
 from advisor.search.plan_time import constants_behind
 from advisor.search.plan_trace import Trace, traced
 from advisor.units import DAY_S, parse_as
@@ -48,6 +49,7 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
     limits: PlanLimits,
     published: Published | None = None,
     stated: Stated = NOTHING_STATED,
+    systems: Mapping[str, System] | None = None,
 ) -> tuple[Plan, Trace]:
     """The options that keep all limits, best first, with front, scaling table, and why not the rest.
 
@@ -56,10 +58,16 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
     comes nearest.
     """
     limits = with_horizon(limits, job)
-    devices = asked_for(catalogue, limits)
+    devices, boxes = asked_with(catalogue, limits, systems or {})
+    devices, boxes, barred = exported(devices, boxes, limits.destination)
+    if not devices:
+        raise UserError(
+            f"--destination {limits.destination} leaves nothing of what was asked for",
+            "Ask for other accelerators: " + barred[0].why,
+        )
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
     found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES, stated)
-    options = Options(book, found, limits, today)
+    options = Options(book, found, limits, today, boxes)
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else nearest_miss(options)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
@@ -75,7 +83,7 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
         best=_best(options),
         front=tuple(options.option(int(row)) for row in front_of(options)),
         scaling=() if shown is None else scaling(options, shown),
-        left_out=left_out(options, {int(options.device[row]) for row in rows}),
+        left_out=(*left_out(options, {int(options.device[row]) for row in rows}), *barred),
         miss=miss,
         relax=relax,
         tried=found.tried,
@@ -88,7 +96,7 @@ def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:
     """The limits, checked; without a stated deadline the workload's horizon is one, and says so."""
     for name, value in (
         ("deadline", limits.deadline_days), ("budget", limits.budget_usd), ("power", limits.max_power_w),
-        ("number of devices", limits.max_devices),
+        ("number of devices", limits.max_devices), ("number of rack units", limits.max_rack_units),
     ):  # fmt: skip
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise UserError(f"a {name} of {value:g} is not above zero", "Give a number above zero.")
@@ -139,33 +147,6 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
-    """The accelerators that --only and --vendor leave. Raises UserError where they leave none."""
-    vendors = {entry.vendor for entry in catalogue.accelerators.values()}
-    for vendor in limits.vendors:
-        if vendor not in vendors:
-            hint = did_you_mean(vendor, vendors) or f"Known: {', '.join(sorted(vendors))}."
-            raise UserError(f"unknown vendor '{vendor}'", hint)
-    named = [_named(catalogue, name) for name in limits.only]
-    chosen = named or list(catalogue.accelerators.values())
-    kept = tuple(entry for entry in chosen if not limits.vendors or entry.vendor in limits.vendors)
-    if not kept:
-        raise UserError(
-            f"--only {','.join(limits.only)} and --vendor {','.join(limits.vendors)} contradict each other: "
-            "no accelerator is in both",
-            "Leave one of them away.",
-        )
-    return kept
-
-
-def _named(catalogue: Catalogue, name: str) -> Accelerator:
-    """The accelerator of that id; the start of several ids names none of them."""
-    started = [key for key in catalogue.accelerators if key.startswith(name.strip().lower())]
-    if name not in started and len(started) > 1:
-        raise UserError(f"'{name}' is the start of several ids", f"Give one: {', '.join(started[:6])}.")
-    return find_accelerator(catalogue, started[0] if len(started) == 1 else name)
 
 
 def ranked(options: Options, objective: str) -> Index:

@@ -16,7 +16,9 @@ from advisor.search.plan_options import Options
 from advisor.search.plan_space import Space
 from advisor.units import DAY_S, show
 
-_NAMES = {"deadline": "--deadline", "budget": "--budget", "power": "--max-power"}
+_NAMES = {
+    "deadline": "--deadline", "budget": "--budget", "power": "--max-power", "space": "--max-rack-units",
+}  # fmt: skip
 
 
 def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
@@ -66,6 +68,9 @@ def _over(options: Options, row: int, name: str) -> str:
         cost = show(options.spent[row], "USD")
         verb = "may cost" if limits.acquire == "rent" else "costs"
         return f"it {verb} {cost}, {times} the budget of {show(limits.budget_usd, 'USD')}"
+    if name == "space":
+        units = options.rack_units[row]
+        return f"it fills {units:g} rack units, {times} the {limits.max_rack_units:g} there are"
     power = show(options.told["power_w"][row], "W")
     return f"it needs {power}, {times} the {show(limits.max_power_w, 'W')} there are"
 
@@ -76,6 +81,7 @@ def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
         "deadline": f"{np.ceil(options.late[row] / DAY_S * 10) / 10:g}d",
         "budget": f"{np.ceil(options.spent[row]):.0f}" if options.spent[row] > 0 else "",
         "power": f"{np.ceil(options.told['power_w'][row] / 100) / 10:g}kW",
+        "space": f"{options.rack_units[row]:g}",
     }
     return f"It would do with {' and '.join(f'{_NAMES[name]} {enough[name]}' for name in broken)}."
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from advisor.data.accelerator import OLD_DAYS, Accelerator, is_old
+from advisor.data.systems import System
 from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
@@ -32,7 +33,14 @@ _NO_PRICE = "no public price with a date"
 class Options:
     """Rows: the best layout of each accelerator and count. Arrays are SI, NaN where not known."""
 
-    def __init__(self, book: RuleBook, found: Found, limits: PlanLimits, today: datetime.date) -> None:
+    def __init__(
+        self,
+        book: RuleBook,
+        found: Found,
+        limits: PlanLimits,
+        today: datetime.date,
+        boxes: Sequence[System | None] = (),
+    ) -> None:
         self.book, self.found, self.limits, self.today = book, found, limits, today
         table = found.near.table.with_constants({name: told.value for name, told in limits.assumed.items()})
         self.calendar = calendar_of(book, table)
@@ -41,6 +49,7 @@ class Options:
         wanted = ("packages", "power_w", "optimizer_step_s", "memory_bytes", *_OWNED)
         self.told: Mapping[str, Array] = evaluate(book, table, wanted, keep_all=False).columns
         self.device: Index = found.device
+        self.boxes = boxes  # of each device the system it is bought as, where that counts
         self.counts = found.space.set_ups["devices"][found.set_up]
 
     def __len__(self) -> int:
@@ -98,7 +107,26 @@ class Options:
             found["budget"] = np.nan_to_num(self.spent / limits.budget_usd, nan=0.0)
         if limits.max_power_w is not None:
             found["power"] = np.nan_to_num(self.told["power_w"] / limits.max_power_w, nan=0.0)
+        if limits.max_rack_units is not None:
+            found["space"] = np.nan_to_num(self.rack_units / limits.max_rack_units, nan=0.0)
         return found
+
+    @cached_property
+    def rack_units(self) -> Array:
+        """Rack units of each row, in whole systems; NaN where no system of it is known with its height."""
+        out = np.full(len(self), np.nan)
+        for row in range(len(self) if self.boxes else 0):
+            box = self.box(row)
+            if box is not None and box.rack_units is not None:
+                out[row] = self._pieces(row, box) * box.rack_units
+        return out
+
+    def box(self, row: int) -> System | None:
+        """The system a row is bought as, where that counts."""
+        return self.boxes[int(self.device[row])] if self.boxes else None
+
+    def _pieces(self, row: int, box: System) -> int:
+        return math.ceil(float(self.told["packages"][row]) / max(1, box.accelerators))
 
     @cached_property
     def worst(self) -> Array:
@@ -139,10 +167,13 @@ class Options:
         entry, count = self.entry(row), int(self.counts[row])
         packages = float(self.told["packages"][row])
         deadline, space = self.limits.deadline_days, self.found.space
+        box = self.box(row)
         chance = None if deadline is None else float(self.calendar.chance(deadline * DAY_S)[row])
         return PlanOption(
             accelerator_id=entry.id,
             label=_label(entry, count, packages),
+            system=f"{self._pieces(row, box)} x {box.id}" if box else "",
+            rack_units=None if math.isnan(self.rack_units[row]) else float(self.rack_units[row]),
             devices=count,
             packages=packages,
             choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated),

@@ -18,6 +18,7 @@ from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import Nearby, with_neighbours
 from advisor.search.plan_product import Array, kinds
+from advisor.search.plan_site import Site
 from advisor.search.plan_space import MAX_DEVICES, Space
 
 NEAR_BEST = 1.3
@@ -76,7 +77,7 @@ class Found:
 def search(  # noqa: PLR0913, PLR0917 - what is asked
     book: RuleBook,
     job: Workload,
-    devices: Sequence[Accelerator],
+    devices: Sequence[Accelerator | Site],
     published: Published | None = None,
     most: int = MAX_DEVICES,
     stated: Stated = NOTHING_STATED,

@@ -21,6 +21,7 @@ class Site:
     inputs: Inputs
     entry: Accelerator | None = None
     mobile: bool = False
+    whole: float = 0.0  # devices of a system that is had in whole pieces alone; 0: of a package
 
     @property
     def card(self) -> bool:

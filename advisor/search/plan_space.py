@@ -120,7 +120,7 @@ class Space:
             domain = self.domains[row] if self.domains[row] >= 1 else 1.0
             limit = self.limits[row] if self.limits[row] >= 1 else 1.0
             own = site.stack != PLAIN_STACK
-            key = (domain, limit, site.per_package, site.card, site.offloads, own)
+            key = (domain, limit, site.per_package, site.whole, site.card, site.offloads, own)
             if key not in known:
                 known[key] = np.flatnonzero(self._sensible(site, domain, limit))
             chosen.append(known[key])
@@ -138,7 +138,9 @@ class Space:
         keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= 2 * inside)
         if not self.counts_given:
             # whole packages are rented and bought
-            keep &= (counts <= limit) & _usual(counts, domain) & (counts % site.per_package == 0)
+            keep &= (
+                (counts <= limit) & _usual(counts, domain) & (counts % (site.whole or site.per_package) == 0)
+            )
         if site.stack != PLAIN_STACK or site.card:  # Megatron's copies are no other layout there
             keep &= ~alone | (found["stack"] != 1) | (stated.stack is not None)
         if site.card and not free:  # one published run alone cuts a network over cards: too few

@@ -261,7 +261,14 @@ def _missing(quote: Quote, terms: Terms) -> tuple[str, ...]:
         found.append("time of delivery")
     if quote.valid_until is None:
         found.append("until when it holds")
-    for item in nodes:
+    found += _lacking(quote, several)
+    return tuple(found)
+
+
+def _lacking(quote: Quote, several: bool) -> list[str]:
+    """Figures of lines that neither the quote nor the system's file gives."""
+    found = []
+    for item in quote.of("nodes"):
         figures = {"power": item.power_w, "rack units": item.rack_units, "host memory": item.ram_bytes}
         if several:
             figures["network"] = None if item.network is None else 1.0
@@ -271,7 +278,7 @@ def _missing(quote: Quote, terms: Terms) -> tuple[str, ...]:
     for item in (*quote.of("switches"), *quote.of("storage")):
         if item.power_w is None:
             found.append(f"power of: {item.what} (not in the sums)")
-    return tuple(found)
+    return found
 
 
 def _acceptance(entry: Accelerator, place: Place, estimate: Estimate, terms: Terms) -> tuple[str, ...]:

@@ -95,3 +95,25 @@ def test_a_system_can_be_estimated(
     args = ["estimate", "--model", "llama-3-8b", "--tokens", "1B", "--hardware", "dgx-h100 x 4"]
     code, out, _ = run(capsys, monkeypatch, *args)
     assert code == 0 and "32 x nvidia-h100-sxm5-80gb" in out and "40.8 kW at most" in out
+
+
+def test_several_jobs_of_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "jobs.toml"
+    path.write_text('[[job]]\nmodel = "gpt2-124m"\ntokens = "1B"\nper_year = 12\n', encoding="utf-8")
+    args = ["plan", "--workloads", str(path), "--only", "nvidia-h100-sxm5-80gb", "--max-devices", "8"]
+    code, out, _ = run(capsys, monkeypatch, *args)
+    assert code == 0 and "12 runs a year" in out and "nvidia-h100-sxm5-80gb" in out
+    code, out, _ = run(capsys, monkeypatch, *args, "--budget", "0.01", "--json")
+    assert code == 1 and json.loads(out)["miss"]
+
+
+def test_space_and_sensitivity_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = ["--only", "dgx-h100", "--max-rack-units", "50", "--sensitivity"]
+    code, out, _ = run(capsys, monkeypatch, *JOB, *args)
+    assert code == 0
+    for word in ("x dgx-h100", "rack units", "If one thing is otherwise", "2 times the work"):
+        assert word in out

@@ -1,0 +1,162 @@
+"""Flags of `hwadvisor plan` on space, regions and several jobs, and what is printed of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from advisor.errors import EXIT_NOTHING_FITS
+
+if TYPE_CHECKING:
+    from advisor.schema import Advice, PlanLimits
+    from advisor.search.grid import Stated
+    from advisor.search.several import Fleet, Several
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_MOST_SHOWN = 12
+
+
+def several_options(command: _Command) -> _Command:
+    """The flags."""
+    for option in (
+        click.option("--sensitivity", is_flag=True,
+                     help="Also: prices 30 % up and down, efficiency at its range's ends, twice the work."),
+        click.option("--destination", metavar="CODE", default="",
+                     help="Country of use (cn, hk, mo): without what export rules ask a licence for there."),
+        click.option("--region", metavar="NAME", default="",
+                     help="Prices of this cloud region or area alone: us, eu, asia, cn, us-east-1, …"),
+        click.option("--max-rack-units", type=float, metavar="N", help="Space for whole systems."),
+        click.option("--workloads", type=click.Path(path_type=Path, dir_okay=False), metavar="JOBS.toml",
+                     help="Several jobs with counts per year ([[job]] model, tokens, …, per_year), instead."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def run(  # what the command line has
+    context: click.Context,
+    flags: dict[str, Any],
+    limits: PlanLimits,
+    stated: Stated,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Plan for all jobs of the file; exit 1 where no machine does all of them within the limits."""
+    from advisor.app_several import SeveralOptions, run_several
+    from advisor.cli.options import hub_cache
+
+    with _Bar(hidden=quiet or as_json) as bar:
+        result = run_several(
+            SeveralOptions(
+                path=flags["workloads"],
+                limits=limits,
+                hub=hub_cache(),
+                assume=flags["assume"],
+                stated=stated,
+                rules=flags["rules"],
+                tick=bar.tick,
+            )
+        )
+    if as_json:
+        fleets = [fleet.as_json() for fleet in result.fleets]
+        told = {"jobs": result.jobs, "runs_per_year": result.runs, "fleets": fleets, "miss": result.miss}
+        click.echo(json.dumps(told | {"relax": result.relax}, indent=1))
+    else:
+        tell_several(result, limits)
+    if not result.fleets:
+        context.exit(EXIT_NOTHING_FITS)
+
+
+class _Bar:
+    """A progress bar on stderr, from a few jobs on."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        self.hidden = hidden
+        self.bar: Any = None
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.bar is not None:
+            self.bar.__exit__(None, None, None)
+
+    def tick(self, done: int, whole: int) -> None:
+        """So many of all are done."""
+        if self.hidden or whole < 3:
+            return
+        if self.bar is None:
+            import sys
+
+            self.bar = click.progressbar(length=whole, label="jobs", file=sys.stderr)
+            self.bar.__enter__()
+        self.bar.update(done - self.bar.pos)
+
+
+def tell_several(result: Several, limits: PlanLimits) -> None:
+    """Which machine does all the work of a year."""
+    from advisor.cli.text import paragraph, say
+
+    paragraph(f"{result.jobs} different jobs, {result.runs:g} runs a year, one after the other on a machine.")
+    say()
+    if not result.fleets:
+        paragraph(f"Nothing keeps the limits. {result.miss}")
+        paragraph(result.relax)
+        return
+    from rich.table import Table
+
+    from advisor.cli.screen import console
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for at, heading in enumerate(("Machines", "Used", "Rent a year", "Own a year", "Energy a year", "Power")):
+        table.add_column(heading, justify="right" if at else "left", no_wrap=at == 0)
+    for fleet in result.fleets[:_MOST_SHOWN]:
+        table.add_row(*_row(fleet))
+    console().print(table)
+    if len(result.fleets) > _MOST_SHOWN:
+        say(f"and {len(result.fleets) - _MOST_SHOWN} more (--json has all)")
+    if any(fleet.price_old for fleet in result.fleets[:_MOST_SHOWN]):
+        say(f"* {'list ' if limits.acquire == 'buy' else ''}price older than 180 days")
+
+
+def _row(fleet: Fleet) -> list[str]:
+    from advisor.units import show
+
+    def told(value: float | None, unit: str) -> str:
+        return "not known" if value is None else show(value, unit)
+
+    star = " *" if fleet.price_old else ""
+    return [
+        f"{fleet.machines} x ({fleet.label})", f"{fleet.used:.0%}", told(fleet.rent_usd, "USD") + star,
+        told(fleet.own_usd, "USD"), told(fleet.energy_j, "J"), told(fleet.power_w, "W"),
+    ]  # fmt: skip
+
+
+def tell_sensitivity(advice: Advice) -> None:
+    """What leads when one thing is otherwise."""
+    plan = advice.plan
+    if plan is None:
+        return
+    from advisor.cli.text import paragraph, say
+    from advisor.units import show
+
+    best = plan.options[0] if plan.options else None
+    if best is not None and (best.system or best.rack_units is not None):
+        units = f", {best.rack_units:g} rack units" if best.rack_units is not None else ""
+        paragraph(f"The best as systems: {best.system}{units}.")
+    if not plan.sensitivity:
+        return
+    say("If one thing is otherwise:")
+    for one in plan.sensitivity:
+        if not one.label:
+            paragraph(f"{one.name}: {one.note}", "  ", " " * 4)
+            continue
+        leads = "the same leads" if one.same else f"{one.label} leads"
+        time = "" if one.calendar_s is None else f", {show(one.calendar_s, 's')}"
+        cost = "" if one.cost_usd is None else f", {show(one.cost_usd, 'USD')}"
+        paragraph(f"{one.name}: {leads}{time}{cost}. {one.note}".rstrip(), "  ", " " * 4)
+    say()

@@ -1,0 +1,115 @@
+"""Which accelerators and systems a plan may take: what --only, --vendor and export rules leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue, find_accelerator
+from advisor.data.offers import export_note, needs_licence
+from advisor.data.systems import System, find_system, names_of
+from advisor.errors import UserError, did_you_mean, nearest
+from advisor.schema import LeftOut, PlanLimits
+from advisor.search.plan_site import Site, site_of
+from advisor.search.systems import as_bought, trains
+
+DESTINATIONS = ("cn", "hk", "mo")
+"""Where ECCN 3A090 asks for a licence (88 FR 73458); of other places no rules are held here."""
+
+
+def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
+    """The accelerators that --only and --vendor leave. Raises UserError where they leave none."""
+    vendors = {entry.vendor for entry in catalogue.accelerators.values()}
+    for vendor in limits.vendors:
+        if vendor not in vendors:
+            hint = did_you_mean(vendor, vendors) or f"Known: {', '.join(sorted(vendors))}."
+            raise UserError(f"unknown vendor '{vendor}'", hint)
+    named = [_named(catalogue, name) for name in limits.only]
+    chosen = named or list(catalogue.accelerators.values())
+    kept = tuple(entry for entry in chosen if not limits.vendors or entry.vendor in limits.vendors)
+    if not kept:
+        raise UserError(
+            f"--only {','.join(limits.only)} and --vendor {','.join(limits.vendors)} contradict each other: "
+            "no accelerator is in both",
+            "Leave one of them away.",
+        )
+    return kept
+
+
+def _named(catalogue: Catalogue, name: str) -> Accelerator:
+    """The accelerator of that id; the start of several ids names none of them."""
+    started = [key for key in catalogue.accelerators if key.startswith(name.strip().lower())]
+    if name not in started and len(started) > 1:
+        raise UserError(f"'{name}' is the start of several ids", f"Give one: {', '.join(started[:6])}.")
+    return find_accelerator(catalogue, started[0] if len(started) == 1 else name)
+
+
+def asked_with(
+    catalogue: Catalogue, limits: PlanLimits, systems: Mapping[str, System]
+) -> tuple[tuple[Accelerator | Site, ...], tuple[System | None, ...]]:
+    """What is asked for, and of each the system that it is bought as, where that counts (else empty).
+
+    --only may name systems: then whole ones with their own network. Where rack units are a limit, an
+    accelerator is counted as the flattest system of it whose height is known.
+    """
+    chosen: list[tuple[Accelerator | Site, System | None]] = []
+    bare = []
+    for name in limits.only:
+        box = None if name in catalogue.accelerators else find_system(systems, name)
+        if box is None:
+            bare.append(name)
+            continue
+        entry = as_bought(trains(box, catalogue), box)
+        chosen.append(
+            (replace(site_of(entry), whole=float(box.accelerators * entry.devices_per_package)), box)
+        )
+    if bare or not limits.only:
+        try:
+            entries = asked_for(catalogue, limits.model_copy(update={"only": tuple(bare)}))
+        except UserError as error:
+            near = [one for name in bare for one in nearest(name, names_of(systems))]
+            more = f" Systems like it: {', '.join(near[:3])}." if near else ""
+            raise UserError(error.message, f"{error.hint}{more}") from error
+        flattest = _flattest(systems) if limits.max_rack_units is not None else {}
+        chosen += [(entry, flattest.get(entry.id)) for entry in entries]
+    boxes = tuple(box for _, box in chosen)
+    return tuple(one for one, _ in chosen), boxes if any(boxes) else ()
+
+
+def _flattest(systems: Mapping[str, System]) -> dict[str, System]:
+    """Of each accelerator the system with the fewest rack units to one of them."""
+    found: dict[str, System] = {}
+    for box in systems.values():
+        if box.rack_units is None or not box.accelerator:
+            continue
+        held = found.get(box.accelerator)
+        if held is None or box.rack_units / box.accelerators < (held.rack_units or 0) / held.accelerators:
+            found[box.accelerator] = box
+    return found
+
+
+def exported(
+    devices: Sequence[Accelerator | Site], boxes: Sequence[System | None], destination: str
+) -> tuple[tuple[Accelerator | Site, ...], tuple[System | None, ...], tuple[LeftOut, ...]]:
+    """What may go to a destination without a licence; the rest is left out, with the reason.
+
+    Raises UserError for a destination of which no rules are held.
+    """
+    if not destination:
+        return tuple(devices), tuple(boxes), ()
+    if destination.casefold() not in DESTINATIONS:
+        told = f"No rules of others are held; known are {', '.join(DESTINATIONS)}."
+        raise UserError(f"unknown destination {destination[:40]!r}", told)
+    kept, kept_boxes, barred = [], [], []
+    for at, one in enumerate(devices):
+        entry = one.entry if isinstance(one, Site) else one
+        if entry is not None and needs_licence(entry):
+            change = "A licence, or another destination: ask whoever sells it."
+            barred.append(
+                LeftOut(accelerator_id=entry.id, code="export", why=export_note(entry), change=change)
+            )
+            continue
+        kept.append(one)
+        kept_boxes += [boxes[at]] if boxes else []
+    return tuple(kept), tuple(kept_boxes), tuple(barred)

@@ -1,0 +1,107 @@
+"""What of a plan hangs on what: prices, efficiency and the amount of work otherwise than estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import Catalogue
+from advisor.data.systems import System
+from advisor.published import Published
+from advisor.rulebook import RuleBook
+from advisor.schema import Plan, PlanOption, PlanScenario, Workload
+from advisor.search.grid import NOTHING_STATED, Stated
+from advisor.search.plan import plan_traced
+from advisor.units import DAY_S
+
+PRICE_SHARE = 0.3
+WORK = 2.0
+_RIVALS = 8  # the best accelerators of the plan, among which the lead may change
+
+
+def sensitivity(  # noqa: PLR0913, PLR0917 - what the plan was made of
+    book: RuleBook,
+    catalogue: Catalogue,
+    job: Workload,
+    found: Plan,
+    published: Published | None = None,
+    stated: Stated = NOTHING_STATED,
+    systems: Mapping[str, System] | None = None,
+) -> tuple[PlanScenario, ...]:
+    """The plan among its best accelerators with one thing changed at a time; empty where it has no option."""
+    if not found.options:
+        return ()
+    best, limits = found.options[0], found.limits
+    rivals = tuple(dict.fromkeys(option.accelerator_id for option in found.options[:_RIVALS]))
+    narrow = limits if systems else limits.model_copy(update={"only": rivals, "vendors": ()})
+
+    def again(name: str, with_catalogue: Catalogue, work: Workload) -> PlanScenario:
+        other = plan_traced(book, with_catalogue, work, narrow, published, stated, systems)[0]
+        if not other.options:
+            return PlanScenario(name=name, same=False, note=f"Nothing keeps the limits. {other.miss}")
+        return _told(name, other.options[0], best, limits.acquire)
+
+    out = []
+    for sign, word in ((1, "dearer"), (-1, "cheaper")):
+        factor = 1 + sign * PRICE_SHARE
+        own = {best.accelerator_id}
+        told = f"{best.accelerator_id} {PRICE_SHARE:.0%} {word}"
+        out.append(again(told, _priced(catalogue, own, factor), job))
+        every = set(catalogue.accelerators)
+        out.append(again(f"all prices {PRICE_SHARE:.0%} {word}", _priced(catalogue, every, factor), job))
+    out += _efficiency(best, limits.deadline_days, limits.acquire)
+    samples = job.recipe.samples
+    if samples is not None:
+        recipe = job.recipe.model_copy(update={"samples": WORK * samples})
+        out.append(again(f"{WORK:g} times the work", catalogue, job.model_copy(update={"recipe": recipe})))
+    return tuple(out)
+
+
+def _told(name: str, option: PlanOption, best: PlanOption, acquire: str) -> PlanScenario:
+    return PlanScenario(
+        name=name,
+        label=option.label,
+        same=option.label == best.label,
+        calendar_s=option.quantities["calendar_s"].value,
+        cost_usd=_cost(option, acquire),
+    )
+
+
+def _cost(option: PlanOption, acquire: str) -> float | None:
+    return option.quantities["own_usd" if acquire == "buy" else "rent_usd"].value
+
+
+def _efficiency(best: PlanOption, deadline: float | None, acquire: str) -> list[PlanScenario]:
+    """The best option at both ends of its own range of time."""
+    time, cost = best.quantities["calendar_s"], _cost(best, acquire)
+    found = []
+    for name, end in (("efficiency at its upper end", time.low), ("efficiency at its lower end", time.high)):
+        if end is None or not time.value:
+            continue
+        late = deadline is not None and end > deadline * DAY_S
+        found.append(
+            PlanScenario(
+                name=name,
+                label=best.label,
+                calendar_s=end,
+                cost_usd=None if cost is None else cost * end / time.value,
+                note="It misses the deadline." if late else "",
+            )
+        )
+    return found
+
+
+def _priced(catalogue: Catalogue, names: set[str], factor: float) -> Catalogue:
+    """The catalogue with these accelerators' prices times the factor."""
+
+    def priced(entry: Accelerator) -> Accelerator:
+        rent, spot = (
+            None if price is None else replace(price, usd_per_s=price.usd_per_s * factor)
+            for price in (entry.rent, entry.spot)
+        )
+        msrp = None if entry.msrp_usd is None else entry.msrp_usd * factor
+        return replace(entry, rent=rent, spot=spot, msrp_usd=msrp)
+
+    known = catalogue.accelerators
+    return replace(catalogue, accelerators={k: priced(known[k]) if k in names else known[k] for k in known})

@@ -1,0 +1,125 @@
+"""Several workloads: sums over jobs, machines enough for a year, limits, and files that cannot be."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from advisor.app import load_knowledge
+from advisor.app_several import SeveralOptions, read_jobs, run_several
+from advisor.errors import DataError, UserError
+from advisor.schema import PlanLimits
+from advisor.search import workload_from_flags
+from advisor.search.several import Adder, Counted, several
+from advisor.units import YEAR_S
+
+KNOWN = load_knowledge()
+ONLY = "nvidia-h100-sxm5-80gb"
+SMALL = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1e9, method="pretrain")
+LARGE = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="lora")
+
+
+def adder(**limits: object) -> Adder:
+    told = PlanLimits.model_validate({"max_devices": 8, **limits})
+    day = datetime.date(2026, 11, 21)
+    return Adder(KNOWN.book, (KNOWN.catalogue.accelerators[ONLY],), told, day, 8, KNOWN.published)
+
+
+def test_two_jobs_take_what_each_takes() -> None:
+    sums = []
+    for jobs in ([Counted(SMALL, 3)], [Counted(LARGE, 5)], [Counted(SMALL, 3), Counted(LARGE, 5)]):
+        one = adder()
+        several(one, jobs)
+        sums.append(one.sums[0, 1])
+    small, large, both = sums
+    assert both.jobs == 2
+    assert both.busy_s == pytest.approx(small.busy_s + large.busy_s)
+    assert both.rent_usd == pytest.approx(small.rent_usd + large.rent_usd)
+
+
+def test_memory_is_bounded_by_devices_and_counts_not_by_jobs() -> None:
+    one = adder()
+    for number in range(6):
+        one.add(Counted(SMALL, number + 1))
+    assert len(one.sums) == 4, "1, 2, 4 and 8 devices"
+    assert one.runs == 21
+
+
+def test_more_work_takes_more_machines_and_none_is_used_above_its_share() -> None:
+    few, many = several(adder(), [Counted(SMALL, 1)]), several(adder(), [Counted(SMALL, 100_000)])
+    assert few.fleets[0].machines == 1
+    fleets = (few.fleets[0], *many.fleets)
+    share = KNOWN.book.constants["used_share"].value
+    assert all(fleet.used <= share + 1e-9 for fleet in fleets)
+    assert all(fleet.busy_s == pytest.approx(fleet.used * fleet.machines * YEAR_S) for fleet in fleets)
+
+
+def test_limits_are_told_with_the_nearest() -> None:
+    found = several(adder(budget_usd=0.01), [Counted(SMALL, 1)])
+    assert not found.fleets and "USD" in found.miss and found.relax
+    late = several(adder(deadline_days=1e-6), [Counted(SMALL, 1)])
+    assert not late.fleets and "deadline" in late.miss
+
+
+def test_a_job_that_fits_nowhere_is_named() -> None:
+    huge = workload_from_flags(KNOWN.catalogue, "llama-3.1-405b", tokens=1e9, method="full")
+    found = several(adder(), [Counted(SMALL, 1), Counted(huge, 1)])
+    assert not found.fleets and huge.title in found.miss
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "jobs.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_ten_thousand_alike_jobs_are_one(tmp_path: Path) -> None:
+    text = '[[job]]\nmodel = "gpt2-124m"\ntokens = "1B"\nper_year = 2\n' * 10_000
+    jobs = read_jobs(write(tmp_path, text))
+    assert len(jobs) == 1 and jobs[0]["per_year"] == 20_000
+
+
+def test_a_file_of_jobs_is_planned_and_each_is_ticked(tmp_path: Path) -> None:
+    text = "".join(f'[[job]]\nmodel = "gpt2-124m"\ntokens = "{at}B"\n' for at in (1, 2, 3))
+    done: list[tuple[int, int]] = []
+    found = run_several(
+        SeveralOptions(
+            write(tmp_path, text), PlanLimits(only=(ONLY,), max_devices=1),
+            tick=lambda at, whole: done.append((at, whole)),
+        )
+    )  # fmt: skip
+    assert done == [(1, 3), (2, 3), (3, 3)] and found.jobs == 3 and found.fleets
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "has no jobs"), ("[job]\nmodel = 1\n", "has no jobs"), ("jobs = 1\n", "jobs"),
+        ('[[job]]\nmodl = "x"\n', "model"), ('[[job]]\nmodel = "gpt2-124m"\nper_year = -1\n', "per_year"),
+        ('[[job]]\nmodel = "gpt2-124m"\nper_year = nan\n', "per_year"),
+        ('[[job]]\nmodel = "gpt2-12m"\ntokens = "1B"\n', "job[0]"),
+        ('[[job]]\nmodel = "gpt2-124m"\ntokens = "-1B"\n', "job[0]"),
+        ('[[job]]\nmodel = "gpt2-124m"\nseq_len = 0\n', "seq_len"),
+        ('[[job]]\nmodel = "gpt2-124m"\ndeadline = "-1d"\n', "deadline"),
+        ("[[job]]\nper_year = 1\n", "no network"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_names_the_job(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(DataError) as error:
+        run_several(SeveralOptions(write(tmp_path, text), PlanLimits(only=(ONLY,), max_devices=1)))
+    assert told in error.value.message + error.value.hint and "jobs.toml" in error.value.message
+
+
+def test_space_and_export_hold_for_all_machines_together(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[job]]\nmodel = "gpt2-124m"\ntokens = "1B"\nper_year = 200000\n')
+    limits = PlanLimits(only=("dgx-h100",), max_devices=4096, max_rack_units=1000)
+    found = run_several(SeveralOptions(path, limits))
+    fleet = found.fleets[0]
+    assert fleet.packages % 8 == 0
+    assert fleet.rack_units == fleet.machines * fleet.packages
+    tight = run_several(SeveralOptions(path, limits.model_copy(update={"max_rack_units": 8.0})))
+    assert not tight.fleets and "rack units" in tight.miss
+    with pytest.raises(UserError, match="leaves nothing"):
+        run_several(SeveralOptions(path, limits.model_copy(update={"destination": "cn"})))

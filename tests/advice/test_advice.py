@@ -89,6 +89,29 @@ def test_text_has_its_figures_and_no_place_is_left(book: RuleBook) -> None:
     assert not any("{" in notice.message + notice.hint for notice in told)
 
 
+@pytest.mark.parametrize("made", [sample.cpu_machine, sample.gpu_machine])
+def test_whole_advices_are_told_without_a_slip(book: RuleBook, made: Any) -> None:
+    told = bottlenecks(book, made())
+    assert {notice.code for notice in told} >= {"advice_contended"}
+    assert all(notice.hint for notice in told)
+
+
+@pytest.mark.parametrize(("rate", "told"), [(30.0, True), (30_000.0, False)])
+def test_cores_that_cannot_feed_the_devices(book: RuleBook, rate: float, told: bool) -> None:
+    advice = sample.gpu_machine()
+    calibration = advice.calibration
+    assert calibration is not None
+    measured = tuple(
+        m.model_copy(update={"value": rate}) if m.bench == "image_decode" else m
+        for m in calibration.measurements
+    )
+    assert any(m.bench == "image_decode" for m in measured)
+    again = advice.model_copy(
+        update={"calibration": calibration.model_copy(update={"measurements": measured})}
+    )
+    assert ("data_loading" in codes(book, again)) is told
+
+
 def test_hostile_names_stay_text(book: RuleBook) -> None:
     told = bottlenecks(book, advice_of(gpu(name="{here_cores} <b>", compute_capability="7.0")))
     assert told[0].message.startswith("{here_cores} <b> has no bf16")

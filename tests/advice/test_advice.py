@@ -11,7 +11,7 @@ import sample
 from advisor.advice import CODE, bottlenecks
 from advisor.app_knowledge import load_knowledge
 from advisor.rulebook import RuleBook, check_dir
-from advisor.schema import Advice, Device, Fact, Machine, Status, Versions
+from advisor.schema import Advice, Device, Fact, Grade, Machine, Measurement, Status, Versions
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +101,17 @@ def test_cores_that_cannot_feed_the_devices(book: RuleBook, rate: float, told: b
     advice = sample.gpu_machine()
     calibration = advice.calibration
     assert calibration is not None
-    measured = tuple(
-        m.model_copy(update={"value": rate}) if m.bench == "image_decode" else m
-        for m in calibration.measurements
+    decode = Measurement(
+        id="d", bench="image_decode", device="cpu", unit="1/s", value=rate, low=rate, high=rate, grade=Grade.A
     )
-    assert any(m.bench == "image_decode" for m in measured)
-    again = advice.model_copy(
-        update={"calibration": calibration.model_copy(update={"measurements": measured})}
-    )
+    more = calibration.model_copy(update={"measurements": (*calibration.measurements, decode)})
+    pictures = [
+        w.model_copy(update={"recipe": w.recipe.model_copy(update={"samples": 115e6})})
+        if w.model.family == "cnn"
+        else w
+        for w in advice.workloads
+    ]
+    again = advice.model_copy(update={"calibration": more, "workloads": tuple(pictures)})
     assert ("data_loading" in codes(book, again)) is told
 
 

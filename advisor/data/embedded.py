@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.data.advice import load_advice, read_advice
+from advisor.data.files import check_regular
 from advisor.errors import DataError, UserError
 from advisor.schema import Advice
 
@@ -53,6 +54,7 @@ def text_of(path: Path, found: Embedded, name: str) -> str:
 
 def is_pdf(path: Path) -> bool:
     """Whether a file begins like a PDF. Raises UserError for one that cannot be read."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             return file.read(1024).lstrip()[: len(_MAGIC)] == _MAGIC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from advisor.errors import DataError, UserError
 
 _MAX_DOTS = 200
 MAX_TOML_BYTES = 256 * 1024  # a rule or data file larger than this is a mistake or an attack
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+)  # fmt: skip
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -30,8 +36,26 @@ def shipped(name: str) -> Path:
     )
 
 
+def check_regular(path: Path) -> None:
+    """Raise UserError for a folder, pipe, socket or device: some have no end, others wait for ever.
+
+    What is not there, or may not be looked at, is told by whoever opens it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if stat.S_ISREG(mode):
+        return
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "no file")
+    raise UserError(
+        f"cannot read {path}: it is {kind}", "Give a regular file; save into one what a pipe gives."
+    )
+
+
 def read_text(path: Path, *, limit_bytes: int | None = None) -> str:
     """UTF-8 text of a file. Raises UserError that names the file when it cannot be read."""
+    check_regular(path)
     try:
         if limit_bytes is None:
             return path.read_text(encoding="utf-8")

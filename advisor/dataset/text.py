@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from advisor.data.files import check_regular
 from advisor.dataset.counted import Sums
 from advisor.dataset.files import check_start
 from advisor.errors import DataError, UserError
@@ -46,6 +47,7 @@ def read_parts(path: Path, records: bool) -> tuple[list[Sums], int]:
 
     Raises DataError for what is no UTF-8 text, or JSON that is none.
     """
+    check_regular(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from advisor.data.files import check_regular
 from advisor.errors import UserError
 from advisor.evidence.layout import layout_problem
 
@@ -113,6 +114,7 @@ class Refusal:
 
 def read_records(path: Path) -> Iterator[Record | Refusal]:
     """The records of a JSON-lines file, one at a time. Raises UserError when the file cannot be read."""
+    check_regular(path)
     try:
         with path.open("rb") as file:
             _check_text(file.peek(_PEEKED)[:_PEEKED], path)

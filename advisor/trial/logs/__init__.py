@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.data.files import check_regular
 from advisor.errors import DataError, UserError
 from advisor.trial.logs import csv_table, llmc, megatron, nanogpt, titan, trainer_state
 from advisor.trial.logs.log import Kind, Log, Steps
@@ -30,6 +31,7 @@ def read_log(path: Path) -> Log:
 
 def _read(path: Path) -> str:
     """The text of a log; what is no UTF-8 in it (progress bars, cut lines) does no harm."""
+    check_regular(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError.at(path, "", None, f"is larger than {MAX_BYTES >> 20} MiB", "Give its last part.")

@@ -39,6 +39,12 @@ _DIGITS = 5
 OWN_RUN = "Own run"
 """How the label of a run of the user's own begins."""
 
+NEW_KIND = 0.25
+"""As well where a generation ran networks of the other kind alone: the spread of `generation_counted` and of
+`published_family` (rules/constants/time.toml)."""
+
+_LAYERS = frozenset(("cnn", "stated", "diffusion"))  # known as a whole, layer by layer
+
 STRANGE = 0.4
 """Standard deviation of ln(time) for devices of a generation of which no run is published: spread of the
 generations' own constants (rules/constants/time.toml: prior_spread of generation_share and its like)."""
@@ -61,12 +67,25 @@ class Published:
     def tell(self, words: Mapping[str, Sequence[str]], sizes: Matrix) -> Told:
         """What the published runs say of candidates, with standard deviations true on left-out runs.
 
-        Of a generation of devices without any run they are wider still: its constants are guesses.
+        Of a generation of devices without any run they are wider still: its constants are guesses. So are
+        those of one that ran no network of this kind.
         """
         found = self.neighbours.tell(with_kin(encode(words, sizes, self.known), words["program"]))
         deviation = widened(self.neighbours.kernel, found.deviation, words)
         strange = np.array([word not in self.known["generation"] for word in words["generation"]])
-        return replace(found, deviation=np.hypot(deviation, np.where(strange, STRANGE, 0.0)))
+        ran = self._ran()
+        pairs = zip(words["generation"], map(_kind, words["family"]), strict=True)
+        new = np.array([pair not in ran for pair in pairs])
+        more = np.where(strange, STRANGE, np.where(new, NEW_KIND, 0.0))
+        return replace(found, deviation=np.hypot(deviation, more))
+
+    def _ran(self) -> set[tuple[str, str]]:
+        """Which kinds of network ran on which generation of devices."""
+        words = {code: word for word, code in self.known["generation"].items()}
+        codes = self.neighbours.features.codes["generation"].tolist()
+        return {
+            (words.get(code, ""), _kind(family)) for code, family in zip(codes, self.families, strict=True)
+        }
 
     def joined_by(  # noqa: PLR0913 - the columns, by name
         self,
@@ -131,6 +150,11 @@ def load_published(path: Path) -> Published:
         raise DataError.at(
             path, "", None, f"is not a file of residuals ({error})", "Run tools/fit.py."
         ) from error
+
+
+def _kind(family: str) -> str:
+    """Networks of equal transformer blocks and all others load other parts of a device."""
+    return "layers" if family in _LAYERS else "blocks"
 
 
 def with_kin(features: Features, programs: Sequence[str]) -> Features:

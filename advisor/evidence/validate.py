@@ -47,8 +47,6 @@ Vector = npt.NDArray[np.float64]
 Z80 = 1.2816
 """Standard deviations that hold 80 % of a normal distribution."""
 
-_CALENDAR_SPREAD = 0.15
-"""Spread of ln(hours) of a run beyond that of its steps: evaluation, failures, restarts (calendar.toml)."""
 
 MOST_LEFT_OUT = 20_000
 """Rows that can be predicted without their own kind: some minutes."""
@@ -213,7 +211,9 @@ def _steps(book: RuleBook, published: Published, evidence: Evidence, leave: _Lea
     unknown = np.flatnonzero(~np.isfinite(said.rules + said.told)).tolist()
     why = _why(book, full, unknown, "step_s")
     return [
-        _refused(one, runs[at], why[at]) if at in why else _judged_time(full, one, runs[at], at, said)
+        _refused(one, runs[at], why[at])
+        if at in why
+        else _judged_time(full, one, runs[at], at, said, _spread_of_runs(book))
         for one in asked
         for at in (place[one.row],)
     ]
@@ -275,7 +275,15 @@ def _told_without(
     return _Steps(found.rules[part], found.told[part], widened(kernel, found.deviation, words)[part])
 
 
-def _judged_time(table: Table, asked: Asked, run: Run, at: int, said: _Steps) -> Judged:
+def _spread_of_runs(book: RuleBook) -> float:
+    """Spread of ln(hours) of a whole run beyond that of its steps (calendar.toml)."""
+    found = book.constants.get("whole_run")
+    return 0.0 if found is None else math.log(found.high / found.low) / 2 / Z80
+
+
+def _judged_time(  # noqa: PLR0913, PLR0917 - a row and what is known of it
+    table: Table, asked: Asked, run: Run, at: int, said: _Steps, runs_spread: float
+) -> Judged:
     if told := beyond_peak(table, run, at, asked):
         return Judged(run.record.id, asked.quantity, refused=told, run=run)
     middle, half = said.rules[at] + said.told[at], Z80 * said.deviation[at]
@@ -293,7 +301,7 @@ def _judged_time(table: Table, asked: Asked, run: Run, at: int, said: _Steps) ->
     # published times count from the first step: start-up is not in them
     with np.errstate(over="ignore"):
         hours = steps * float(np.exp(middle) * table.columns["calendar_factor"][at]) / _HOUR_S
-    wide = math.hypot(said.deviation[at], _CALENDAR_SPREAD) * Z80
+    wide = math.hypot(said.deviation[at], runs_spread) * Z80
     return _answered(asked, run, hours * math.exp(-wide), hours, hours * math.exp(wide))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from advisor.estimate import SCENARIOS, Range, Table, evaluate, evaluate_ranges
+from advisor.estimate import Range, Table, evaluate, evaluate_ranges
 from advisor.rulebook import RuleBook
 from advisor.search.plan_product import Array
 
@@ -54,7 +54,8 @@ def calendar_of(book: RuleBook, table: Table) -> Calendar:
     with np.errstate(all="ignore"):
         up, down = np.log(time.high / time.value) ** 2, np.log(time.value / time.low) ** 2
         for name in _own_constants(book):
-            moved = [_moved(book, timed, name, end) / median for end in ("optimistic", "pessimistic")]
+            constant = book.constants[name]
+            moved = [_moved(book, timed, name, end) / median for end in (constant.low, constant.high)]
             up += np.log(np.maximum.reduce([*moved, np.ones_like(median)])) ** 2
             down += np.log(np.minimum.reduce([*moved, np.ones_like(median)])) ** 2
         return Calendar(median, median * np.exp(-np.sqrt(down)), median * np.exp(np.sqrt(up)))
@@ -73,16 +74,16 @@ def priced(book: RuleBook, table: Table, calendar: Calendar, want: tuple[str, ..
     return {name: Range(*(found[end][name] for end in ("median", "low", "high"))) for name in want}
 
 
-def _moved(book: RuleBook, timed: Table, constant: str, end: str) -> Array:
+def _moved(book: RuleBook, timed: Table, constant: str, value: float) -> Array:
     """Calendar time with one constant at an end of its range, everything else as it was."""
-    moved = timed.with_constants({constant: book.constants[constant].at(end)}, book)
+    moved = timed.with_constants({constant: value}, book)
     return evaluate(book, moved, ("calendar_s",), keep_all=False).columns["calendar_s"]
 
 
 def _own_constants(book: RuleBook) -> list[str]:
     """Constants with a range that calendar time rests on and the time of the steps does not."""
     own = constants_behind(book, "calendar_s") - constants_behind(book, "time_s")
-    return sorted(name for name in own if len({book.constants[name].at(end) for end in SCENARIOS}) > 1)
+    return sorted(name for name in own if book.constants[name].low < book.constants[name].high)
 
 
 def constants_behind(book: RuleBook, name: str) -> set[str]:

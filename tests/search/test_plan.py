@@ -233,6 +233,15 @@ def test_why_not_answers_for_options_left_out_and_not_asked_for(
     assert "not asked for" in why_not(narrowed, catalogue, "nvidia-rtx-4090-24gb")
 
 
+def test_what_may_befall_a_run_widens_its_time(book: RuleBook) -> None:
+    """Every constant of the calendar with a range moves P90, those that take no side among them."""
+    from advisor.search.plan_time import _own_constants
+
+    own = _own_constants(book)
+    assert {"whole_run", "hours_between_failures", "restart_hours", "aside_share"} <= set(own)
+    assert book.constants["hours_between_failures"].better == "none"
+
+
 def test_quantiles_and_chances_agree() -> None:
     calendar = Calendar(np.array([10.0]), np.array([8.0]), np.array([16.0]))
     assert calendar.at(0.9)[0] == pytest.approx(16)

@@ -20,7 +20,7 @@ _SET_UP = (
     "micro_batch", "recompute", "sharding", "offload", "tp", "pp", "vpp", "cp", "ep", "flash", "compiled",
     "stack", "effort",
 )  # fmt: skip
-_NOT_IN_A_FILE = ("workload", "as_json", "explain", "depth", "rules", "why_not", "inputs")
+_NOT_IN_A_FILE = ("workload", "recipe", "output", "as_json", "explain", "depth", "rules", "why_not", "inputs")
 _LARGEST_FILE = 100_000  # bytes of a workload's flags
 _Degree = click.IntRange(1, 1_000_000)
 
@@ -177,7 +177,7 @@ def _estimate(
         workdir=here(),
     )
     result = run_estimate(options)
-    check_unit(counted, result.advice.workloads[0])
+    check_unit(counted, result.advice.workloads[0].model)
     if as_json and options.largest:
         from advisor.cli.tell_largest import as_json as largest_json
 

@@ -14,7 +14,7 @@ from advisor.errors import UserError
 if TYPE_CHECKING:
     from advisor.dataset import Counted
     from advisor.recipes import Recipe
-    from advisor.schema import Notice, Workload
+    from advisor.schema import Model, Notice
 
 Command = Callable[..., Any]
 
@@ -191,15 +191,15 @@ def _sentence(path: Path, counted: Counted, passes: float) -> str:
     return " ".join((told, *counted.notes))
 
 
-def check_unit(counted: Counted | None, workload: Workload) -> None:
+def check_unit(counted: Counted | None, model: Model) -> None:
     """Raise UserError where text was counted for a network that sees images, or the other way round."""
     if counted is None:
         return
-    sees = workload.model.family in ("cnn", "vit", "diffusion")
-    if sees == (counted.unit == "images") or workload.model.family in ("stated", "traced"):
+    sees = model.family in ("cnn", "vit", "diffusion")
+    if sees == (counted.unit == "images") or model.family in ("stated", "traced"):
         return
     wanted = "images" if sees else "text"
     raise UserError(
-        f"--dataset holds {counted.unit}, {workload.model.title} is trained on {wanted}",
+        f"--dataset holds {counted.unit}, {model.title} is trained on {wanted}",
         "Give data of its kind, or --tokens.",
     )

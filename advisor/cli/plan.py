@@ -206,7 +206,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
             notices=(*notices(context), *told),
         )
     )
-    check_unit(counted, result.advice.workloads[0])
+    check_unit(counted, result.advice.workloads[0].model)
     if as_json:
         from advisor.data.advice import dump_advice
 

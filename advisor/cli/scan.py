@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.estimate import from_file
+from advisor.cli.in_hand import check_unit, count_data, data_options, notices, yield_to_the_line
 from advisor.cli.options import (
     STACK_HELP,
     count,
@@ -27,9 +29,10 @@ from advisor.cli.recipe import DETAILS, details_of, recipe_options
 from advisor.cli.stop import Stop
 
 if TYPE_CHECKING:
+    from advisor.app_options import WorkloadFlags
     from advisor.calibrate import Event
     from advisor.cli.screen import CalibrationProgress
-    from advisor.schema import Advice
+    from advisor.schema import Advice, Model
 
 _OWN = ("tokens", "method", "precision", "seq_len", "batch", "stack")
 
@@ -42,6 +45,14 @@ _OWN = ("tokens", "method", "precision", "seq_len", "batch", "stack")
     default=Path("reports"),
     show_default=True,
     help="Folder that gets <date>-<host>/ with advice.json, report.html, report.pdf.",
+)
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    is_eager=True,
+    callback=from_file,
+    help="Add a workload of your own: a recipe of LLaMA-Factory, TRL, axolotl, the Trainer or diffusers.",
 )
 @click.option(
     "--model",
@@ -58,6 +69,7 @@ _OWN = ("tokens", "method", "precision", "seq_len", "batch", "stack")
 @click.option(
     "--tokens", metavar="N", callback=lambda _c, _p, v: count(v), help="Tokens or images, e.g. 20B."
 )
+@data_options
 @click.option("--method", metavar="NAME", help="pretrain, full, lora, qlora, dpo or dpo-lora.")
 @click.option("--precision", metavar="NAME", help="fp32, bf16_mixed, bf16, fp16_mixed, …")
 @click.option("--seq-len", type=click.IntRange(1), help="Tokens per sequence.")
@@ -96,6 +108,10 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     from advisor.cli.screen import CalibrationProgress, console
     from advisor.cli.tell import tell_bottlenecks, tell_calibration, tell_rendered, tell_verdict
 
+    context = click.get_current_context()
+    del flags["recipe"]
+    yield_to_the_line(context, flags)
+    counted, said = count_data(context, flags)
     own = {name: flags.pop(name) for name in _OWN}
     details = details_of(flags, "optimizer")
     for name in (*DETAILS, "optimizer"):
@@ -111,8 +127,12 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
         )
     workload = WorkloadFlags(model, params, hub_cache(), details=details, **own) if named else None
     options = ScanOptions(mode=mode(quick, thorough), workload=workload, **flags)
+    if workload is not None and counted is not None:
+        check_unit(counted, _network(workload, options.rules))
     stop = Stop()
     out = console(stderr=as_json, quiet=quiet)
+    for notice in (*notices(context), *said):
+        out.print(notice.message, markup=False)
     with CalibrationProgress(quiet=quiet) as progress:
         result = run(options, _Screen(out, progress, stop))
     advice = result.advice
@@ -129,6 +149,16 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     paths = console(stderr=as_json)
     paths.print(str(result.folder / "advice.json"), soft_wrap=True)
     tell_rendered(result.rendered, paths, console(stderr=True), asked=options.formats, fatal=False)
+
+
+def _network(flags: WorkloadFlags, rules: tuple[Path, ...]) -> Model:
+    """The network that flags name."""
+    from advisor.app import load_knowledge, network_of
+    from advisor.data.catalogue import find_model
+
+    catalogue = load_knowledge(rules).catalogue
+    found = network_of(flags, catalogue)
+    return find_model(catalogue, found) if isinstance(found, str) else found
 
 
 class _Screen:

@@ -157,3 +157,15 @@ def test_validate_with_own_evidence(tmp_path: Path, ran: Ran) -> None:
     for before, after in zip(alone, beside, strict=True):
         assert abs(after["error"]) < 0.5 * abs(before["error"])
     ran("validate", str(path), "--evidence", str(tmp_path), "--leave-out", "source", code=2)
+
+
+def test_a_scan_takes_a_recipe(tmp_path: Path, ran: Ran) -> None:
+    words = ("scan", "--no-calibrate", "--format", "html", "--output", str(tmp_path), "--json")
+    recipe = str(RECIPES / "llamafactory_lora_sft.yaml")
+    document = json.loads(ran(*words, "--recipe", recipe))
+    own = next(one for one in document["workloads"] if one["id"] == "own")
+    assert (own["model"]["id"], own["recipe"]["method"]) == ("llama-3-8b", "lora")
+    assert own["recipe"]["samples"] < 10, "its data are counted"
+    text = tmp_path / "a.txt"
+    text.write_text("word " * 100, "utf-8")
+    ran(*words, "--model", "resnet-50", "--dataset", str(text), code=2)

@@ -61,9 +61,7 @@ def run_several(options: SeveralOptions) -> Several:
     limits = limits.model_copy(update={"as_of": day, "assumed": told})
     catalogue = of_region(knowledge.catalogue, limits.region) if limits.region else knowledge.catalogue
     asked, boxes = asked_with(catalogue, limits, systems_for(limits, knowledge))
-    asked, boxes, barred = exported(asked, boxes, limits.destination)
-    if not asked:
-        raise UserError(f"--destination {limits.destination} leaves nothing", barred[0].why)
+    asked, boxes, _ = exported(asked, boxes, limits.destination)
     adder = Adder(
         knowledge.book,
         asked,

@@ -60,11 +60,6 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
     limits = with_horizon(limits, job)
     devices, boxes = asked_with(catalogue, limits, systems or {})
     devices, boxes, barred = exported(devices, boxes, limits.destination)
-    if not devices:
-        raise UserError(
-            f"--destination {limits.destination} leaves nothing of what was asked for",
-            "Ask for other accelerators: " + barred[0].why,
-        )
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
     found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES, stated)
     options = Options(book, found, limits, today, boxes)

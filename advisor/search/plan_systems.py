@@ -94,7 +94,7 @@ def exported(
 ) -> tuple[tuple[Accelerator | Site, ...], tuple[System | None, ...], tuple[LeftOut, ...]]:
     """What may go to a destination without a licence; the rest is left out, with the reason.
 
-    Raises UserError for a destination of which no rules are held.
+    Raises UserError for a destination of which no rules are held, and where nothing is left.
     """
     if not destination:
         return tuple(devices), tuple(boxes), ()
@@ -112,4 +112,9 @@ def exported(
             continue
         kept.append(one)
         kept_boxes += [boxes[at]] if boxes else []
+    if not kept:
+        raise UserError(
+            f"--destination {destination} leaves nothing of what was asked for",
+            "Ask for other accelerators: " + barred[0].why,
+        )
     return tuple(kept), tuple(kept_boxes), tuple(barred)

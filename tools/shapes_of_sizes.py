@@ -26,6 +26,14 @@ def main() -> None:
     table = evaluate(
         book, Table.from_rows(book, rows), ["params", "layer_params", "layer_activation_bytes"]
     ).columns
+    adapted = {
+        name: evaluate(
+            book,
+            Table.from_rows(book, [{**row, "method": "lora", "lora_rank": 1.0, **told} for row in rows]),
+            ["lora_params", "layer_activation_bytes"],
+        ).columns
+        for name, told in (("all", {}), ("attention", {"adapted_attention": 1.0}))
+    }
     hidden = table["hidden"]
     block = table["layer_activation_bytes"] / 2  # numbers of 16 bit
     shapes = {
@@ -34,6 +42,9 @@ def main() -> None:
         "size_kept": block * table["layers"],
         "size_block": block,
         "size_block_params": table["layer_params"],
+        "size_adapters": adapted["all"]["lora_params"],
+        "size_adapters_attention": adapted["attention"]["lora_params"],
+        "size_kept_adapted": adapted["all"]["layer_activation_bytes"] / 2 * table["layers"],
     }
     size = np.log(table["params"])
     for name, values in shapes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from advisor.estimate.evaluate import SCENARIOS, Range, evaluate, evaluate_ranges
-from advisor.estimate.explain import explain, explain_all, why_unknown
+from advisor.estimate.explain import explain, explain_all, said_plainly, why_unknown
 from advisor.estimate.quantities import quantities_of
 from advisor.estimate.table import CurveData, Source, Table
 
@@ -25,6 +25,7 @@ __all__ = [
     "explain_all",
     "quantities_of",
     "run_cases",
+    "said_plainly",
     "why_unknown",
 ]
 

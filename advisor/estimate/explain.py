@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,17 @@ from advisor.rulebook.expr import Expr
 from advisor.rulebook.parts import HOLDS, SEPARATOR
 from advisor.schema import TraceStep
 from advisor.units import show, show_range
+
+_UNCOVERED = re.compile(r"^(?:operator \w+: )*no rule for (\w+) covers this row: .*", re.DOTALL)
+_UNFITTED = re.compile(r"^(?:operator \w+: )*unfitted_\w+ is not known \((.*)\)$", re.DOTALL)
+
+
+def said_plainly(reason: str) -> str:
+    """A reason of `why_unknown` for readers who do not know the rules: no conditions, no placeholders."""
+    if found := _UNCOVERED.match(reason):
+        return f"the rules give no {found[1].replace('_', ' ')} for such a network and set-up"
+    found = _UNFITTED.match(reason)
+    return found[1] if found else reason
 
 
 def explain(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from advisor.estimate.evaluate import Range
-from advisor.estimate.explain import Walk
+from advisor.estimate.explain import Walk, said_plainly
 from advisor.estimate.table import Table
 from advisor.rulebook import RuleBook
 from advisor.schema import Quantity
@@ -24,7 +24,7 @@ def quantities_of(book: RuleBook, table: Table, ranges: Mapping[str, Range], row
         unit = book.unit_of(name)
         if math.isnan(value):
             walk = walk or Walk(book, table, row, ranges)
-            found[name] = Quantity(unit=unit, reason=walk.reason(name))
+            found[name] = Quantity(unit=unit, reason=said_plainly(walk.reason(name)))
         else:
             found[name] = Quantity(value=value, low=low, high=high, unit=unit)
     return found

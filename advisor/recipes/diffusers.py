@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from advisor.model import preset_of
 from advisor.recipes.data import put_dataset
 from advisor.recipes.known import DIFFUSERS
 from advisor.recipes.sharding import find_beside
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import put_batch, put_length_of_run
-
-_ADAPTED = {"sd-1.5": 199_296, "sd-2.1": 207_488, "sdxl": 1_451_520}
-"""Weights of LoRA of rank 1 beside q, k, v and out of each transformer block: 14 c + 2 x, of width c and
-context x. Blocks by width: 5 of 320, 5 of 640, 6 of 1280 (x 768, 1024; arXiv:2112.10752); 10 of 640, 60 of
-1280 (x 2048; arXiv:2307.01952)."""
 
 _FORMATS = {"fp16": "fp16_mixed", "bf16": "bf16_mixed", "no": "fp32", "fp8": "fp8_mixed"}
 _SIZES = (("xl", 1024), ("flux", 512), ("sd3", 512), ("dreambooth", 512), ("unconditional", 64))
@@ -27,7 +21,8 @@ def read(taking: Taking, script: str = "") -> str:
     rank = taking.whole("rank")
     adapters = "lora" in name or rank is not None
     if adapters:
-        _put_adapters(taking, model or "", rank or 4)
+        taking.put("method", "lora")
+        taking.put("lora_rank", rank or 4, "rank")
     else:
         taking.put("method", "full")
     size = taking.whole("resolution") or next((edge for word, edge in _SIZES if word in name), 512)
@@ -62,22 +57,6 @@ def read(taking: Taking, script: str = "") -> str:
         taking.notes.append("A ControlNet is counted as training the network itself: give --train-only.")
     taking.leave(DIFFUSERS)
     return f"diffusers ({script or 'options of a script'})"
-
-
-def _put_adapters(taking: Taking, model: str, rank: int) -> None:
-    """LoRA beside a U-Net's attention: so many weights trained between frozen ones."""
-    each = _ADAPTED.get(preset_of(model).preset)
-    if each is None:
-        taking.put("method", "lora")
-        taking.put("lora_rank", rank, "rank")
-        return
-    taking.put("method", "full")
-    taking.put("train_only", str(rank * each), "rank")
-    taking.put("frozen", "between", "rank")
-    taking.notes.append(
-        f"LoRA of rank {rank} beside the U-Net's attention, as the scripts do, counts as {rank * each:,} "
-        "weights trained between frozen ones."
-    )
 
 
 def _put_encoders(taking: Taking) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
-from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, why_unknown
+from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, said_plainly, why_unknown
 from advisor.estimate.inputs import Inputs, known_only, of_accelerator, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
@@ -242,7 +242,7 @@ class _Reasons:
             return
         table = self.space.told(list(asked.values()))
         for row, key in enumerate(asked):
-            self.known[key] = why_unknown(self.book, table, row, key[2])
+            self.known[key] = said_plainly(why_unknown(self.book, table, row, key[2]))
 
 
 def _estimate(

@@ -80,6 +80,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     columns = {"tokens": "samples", "sequence length": "seq_len", "batch": "global_batch"}
     stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
     chosen = method or recipe.method
+    _check_adapters(found, chosen)
     numbers = {**recipe.numbers, **beside}
     numbers, length = _sizes(found, like, numbers, length)
     if chosen in ("lora", "qlora"):
@@ -107,6 +108,16 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",
     )
     return with_details(own, details)
+
+
+def _check_adapters(model: Model, method: str) -> None:
+    """Raise UserError where no library puts adapters: beside convolutions alone."""
+    if method in ("lora", "qlora") and model.family == "cnn":
+        raise UserError(
+            f"--method {method} does not go with {model.title}: adapters stand beside linear layers, and a"
+            " convolutional network has none but the last",
+            "Give --method full; --train-only 10% tells that only a part of the weights is trained.",
+        )
 
 
 def _sizes(

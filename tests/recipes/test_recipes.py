@@ -92,7 +92,7 @@ def test_trl_dpo_counts_pairs_as_two() -> None:
 def test_diffusers_script() -> None:
     recipe = read_recipe(HERE / "diffusers_sdxl_lora.sh")
     told(
-        recipe, method="full", train_only="11612160", frozen="between", image_size="1024", micro_batch="1",
+        recipe, method="lora", lora_rank="8", image_size="1024", micro_batch="1",
         accumulate="4", steps="1500", optimizer="adamw_8bit", precision="fp16_mixed", recompute="full",
     )  # fmt: skip
     assert recipe.unknown == ("frobnicate",)

@@ -14,6 +14,7 @@ from advisor.estimate.inputs import Inputs, known_only, of_accelerator
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
+from advisor.search.formats import lacks, why_other
 from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, check_stated, joined, no_layout
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
@@ -138,11 +139,28 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
             "notes": (*beside, *estimate.notes), "choices": {**estimate.choices, **chosen.words(stated)}
         }
     )  # fmt: skip
+    estimate, other = _of_format(estimate, workload, place)
     helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}
     if traced:
         estimate, traces = _traced(book, table, estimate)
-    return One(estimate, traces, _assumed(row, workload), helps)
+    assumed = tuple(other if other and one.name == other.name else one for one in _assumed(row, workload))
+    return One(estimate, traces, assumed, helps)
+
+
+def _of_format(estimate: Estimate, workload: Workload, place: Place) -> tuple[Estimate, Assumption | None]:
+    """The estimate with a note where another format than the stated is computed in; else what is assumed."""
+    asked, taken = workload.recipe.precision, estimate.choices["precision"]
+    if asked == taken:
+        return estimate, None
+    target = place.target
+    why = why_other(asked, taken, place.inputs, target.accelerator_id or target.label)
+    if "precision" not in workload.recipe.stated:
+        return estimate, Assumption("precision", taken, why)
+    keeps = taken == "fp16_mixed" and not lacks(place.inputs, asked)  # only the rate is another format's
+    choices = {**estimate.choices, "precision": asked if keeps else taken}
+    notes = (*estimate.notes, f"{why[:1].upper()}{why[1:]}.")
+    return estimate.model_copy(update={"choices": choices, "notes": notes}), None
 
 
 def _on_the_calendar(book: RuleBook, table: Table) -> dict[str, Range]:

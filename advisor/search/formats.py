@@ -27,8 +27,8 @@ LACKING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "graphcore_bow": ("bf16", "tf32"),
     }
 )
-"""Formats without arithmetic units, by generation. NVIDIA: CUDA C++ Programming Guide, arithmetic instructions
-(bf16 and tf32 from compute capability 8.0, fp16 from 5.3). AMD: instruction set documents of the Instinct MI50,
+"""Formats without arithmetic units, by generation. NVIDIA: CUDA C++ Programming Guide
+(bf16 and tf32 from compute capability 8.0, fp16 from 5.3). AMD: instruction sets of the Instinct MI50,
 CDNA and RDNA (tf32 in CDNA 3 alone). TPU: cloud.google.com/tpu/docs/bfloat16 (matrix units take bf16 alone).
 Ascend 910: its file in rules/accelerators. IPU: Tile Vertex ISA (fp16 and fp32). A format that is not listed
 may be there although no peak of it is known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import datetime
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,6 @@ from advisor.app_answers import with_bottlenecks
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
-from advisor.data.accelerator import OLD_DAYS
 from advisor.data.accelerator import OLD_DAYS
 from advisor.errors import UserError
 from advisor.schema import Advice, Calibration, Estimate, Machine, Notice, Workload
@@ -94,7 +92,6 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     )
     _check_trained(workload, one)
     notices += _old_prices(knowledge.catalogue, one.estimate)
-    notices += _old_prices(knowledge.catalogue, one.estimate)
     advice = Advice(
         stage="complete",
         created_at=now(),
@@ -154,18 +151,6 @@ def _old_prices(catalogue: Catalogue, estimate: Estimate) -> list[Notice]:
         catalogue.accelerators.get(estimate.target.accelerator_id),
         estimate.quantities.get("rent_usd"),
     )
-    if entry is None or entry.rent is None or rent is None or rent.value is None:
-        return []
-    if not entry.rent.is_old(datetime.date.fromisoformat(now()[:10])):
-        return []
-    told = f"The price behind the rent is of {entry.rent.as_of}: older than {OLD_DAYS} days."
-    return [Notice(code="price_old", message=told, hint="Ask for one of today before you decide.")]
-
-
-def _old_prices(catalogue: Catalogue, estimate: Estimate) -> list[Notice]:
-    """What is to be said where the rent rests on a price that is too old to decide on."""
-    entry = catalogue.accelerators.get(estimate.target.accelerator_id)
-    rent = estimate.quantities.get("rent_usd")
     if entry is None or entry.rent is None or rent is None or rent.value is None:
         return []
     if not entry.rent.is_old(datetime.date.fromisoformat(now()[:10])):

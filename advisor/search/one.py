@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.data.accelerator import Accelerator
+from advisor.data.unread import unread_note
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain_all, quantities_of
 from advisor.estimate.inputs import Inputs, known_only, of_accelerator
 from advisor.published import Published
@@ -314,6 +315,8 @@ def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tup
             f"A batch of {batch:g} does not part evenly into micro-batches of {chosen.micro_batch:g} on "
             f"{replicas:g} replicas; the estimate takes the mean."
         )
+    if unread := unread_note(workload.model):
+        notes.append(unread)
     if table.value("measured_rate", 0) is None:
         notes += contended(place.inputs, workload)
     where = "this machine" if place.target.here else "a host of these devices"

@@ -128,6 +128,11 @@ def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:
     try:
         found = find_hardware(knowledge.catalogue, text)
     except UserError as error:
+        from advisor.search.sockets import find_sockets
+
+        processors = find_sockets(knowledge.catalogue, text) if error.message.startswith("unknown") else None
+        if processors is not None:
+            return processors, ""
         near = near_systems(systems, text) if systems and error.message.startswith("unknown") else []
         more = f" Systems like it: {', '.join(near)}." if near else ""
         raise UserError(error.message, f"{error.hint}{more}".strip()) from error

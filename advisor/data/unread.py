@@ -13,6 +13,5 @@ def unread_note(model: Model) -> str:
     _, found, fields = model.source.rpartition(UNREAD)
     if not found:
         return ""
-    return (
-        f"Fields of config.json that were not read: {fields}. If they change the network, this is of another one."
-    )
+    told = f"Fields of config.json that were not read: {fields}."
+    return f"{told} If they change the network, this is of another one."

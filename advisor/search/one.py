@@ -25,13 +25,13 @@ from advisor.search.plan_set_ups import ANY, CUT_STACK, UNEVEN, USUAL
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
-from advisor.search.words import memory_sentence
+from advisor.search.words import devices_of_server, host_sentence, memory_sentence
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
 TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
 PARTS = (
     "weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "gather_bytes", "activation_bytes",
-    "loss_bytes", "peak_bytes", "reserved_bytes",
+    "loss_bytes", "peak_bytes", "reserved_bytes", "host_bytes",
 )  # fmt: skip
 """Parts of the memory, not all of which stand at the same moment; then what stands at the highest one."""
 COSTS = ("rent_usd", "spot_usd", "energy_j")
@@ -272,6 +272,9 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
     where = "the device" if count == 1 else f"each of {count} devices"
     why = [memory_sentence(need, usable, "this machine" if place.target.device == "cpu" else where)]
     limit = "" if fits else "memory" if fits is False else "unknown"
+    if fits and "host_bytes" in quantities and chosen.offload != "none":
+        server = devices_of_server(count, table.value("hw_domain_devices", 0))
+        why.insert(0, host_sentence(quantities["host_bytes"].value or 0.0, server))
     if place.problem:
         why.insert(0, place.problem)
         fits, limit = (False, "framework") if fits else (fits, limit)
@@ -284,7 +287,7 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         target=place.target,
         purpose="here" if place.target.here else "fit",
         fits=fits,
-        why=" ".join(why),
+        why=" ".join(filter(None, why)),
         limit=limit,
         choices={**words_of_choice(table, 0, workload), **chosen.words()},
         quantities=quantities,

@@ -42,6 +42,15 @@ _COSTS = (
 )
 
 
+def titles() -> dict[str, str]:
+    """Printed name (in small letters, also without what follows a comma, also as spoken) -> quantity."""
+    found: dict[str, str] = {}
+    for name, title in (*_TIMES, *_MEMORY, *_COSTS):
+        for text in (title.strip(), title.strip().partition(",")[0], told(title).strip()):
+            found.setdefault(text.casefold(), name)
+    return found
+
+
 def tell_estimate(result: EstimateResult) -> None:
     """Everything a reader needs of one estimate, at 80 columns."""
     advice, one = result.advice, result.one

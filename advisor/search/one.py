@@ -25,6 +25,7 @@ from advisor.search.plan_set_ups import ANY, CUT_STACK, UNEVEN, USUAL
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
+from advisor.search.support import check_support
 from advisor.search.words import devices_of_server, host_sentence, memory_sentence
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
@@ -118,6 +119,7 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     asked = stated.of_recipe(workload.recipe)
     stated = asked if own is None or asked.stack else replace(asked, stack=own.stack)
     check_stated(workload, place.target.devices, stated)
+    check_support(workload, place.inputs, stated, place.target.label)
     # who names a pilot goes on with its program, and need not be one who tunes
     taste = TASTE if own and asked.stack is None else None
     chosen, beside = _choose(book, workload, place, stated, published, taste)

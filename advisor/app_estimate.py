@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ from advisor.app_answers import with_bottlenecks
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
+from advisor.data.accelerator import OLD_DAYS
 from advisor.errors import UserError
-from advisor.schema import Advice, Calibration, Machine, Notice, Workload
+from advisor.schema import Advice, Calibration, Estimate, Machine, Notice, Workload
 from advisor.search import accelerator_figures
 from advisor.search.accumulate import with_accumulation, with_steps
+from advisor.search.formats import check_format
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.here import Place, places_here
@@ -80,12 +83,15 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         place, told = place_named(knowledge, options.hardware)
         if told:
             notices.append(Notice(code="hardware_resolved", message=told))
+    entry = knowledge.catalogue.accelerators.get(place.target.accelerator_id)
+    check_format(workload, place.inputs, entry.title if entry else place.target.label)
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
     workload = with_steps(workload, options.steps)
     one = estimate_one(
         knowledge.book, workload, place, stated, knowledge.published, own=leaning.own, traced=options.traced
     )
     _check_trained(workload, one)
+    notices += _old_prices(knowledge.catalogue, one.estimate)
     advice = Advice(
         stage="complete",
         created_at=now(),
@@ -122,6 +128,11 @@ def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:
     try:
         found = find_hardware(knowledge.catalogue, text)
     except UserError as error:
+        from advisor.search.sockets import find_sockets
+
+        processors = find_sockets(knowledge.catalogue, text) if error.message.startswith("unknown") else None
+        if processors is not None:
+            return processors, ""
         near = near_systems(systems, text) if systems and error.message.startswith("unknown") else []
         more = f" Systems like it: {', '.join(near)}." if near else ""
         raise UserError(error.message, f"{error.hint}{more}".strip()) from error
@@ -137,6 +148,20 @@ def _check_trained(workload: Workload, one: One) -> None:
         f"--train-only {trained:g} is more than the {params.value:g} weights of {workload.model.title}",
         "Give a smaller number, or a share such as 10%.",
     )
+
+
+def _old_prices(catalogue: Catalogue, estimate: Estimate) -> list[Notice]:
+    """What is to be said where the rent rests on a price that is too old to decide on."""
+    entry, rent = (
+        catalogue.accelerators.get(estimate.target.accelerator_id),
+        estimate.quantities.get("rent_usd"),
+    )
+    if entry is None or entry.rent is None or rent is None or rent.value is None:
+        return []
+    if not entry.rent.is_old(datetime.date.fromisoformat(now()[:10])):
+        return []
+    told = f"The price behind the rent is of {entry.rent.as_of}: older than {OLD_DAYS} days."
+    return [Notice(code="price_old", message=told, hint="Ask for one of today before you decide.")]
 
 
 def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:

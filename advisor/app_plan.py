@@ -12,6 +12,7 @@ from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_options import WorkloadFlags
 from advisor.data.accelerator import OLD_DAYS
 from advisor.data.catalogue import Catalogue, figures_of, find_accelerator
+from advisor.data.unread import unread_note
 from advisor.errors import UserError
 from advisor.schema import Advice, Notice, PlanLimits, Workload
 from advisor.search import estimates_here
@@ -65,6 +66,8 @@ def run_plan(options: PlanOptions) -> PlanResult:
     systems = systems_for(limits, knowledge)
     if limits.region:
         catalogue = of_region(catalogue, limits.region)
+    unread = unread_note(job.model)
+    of_network = (Notice(code="unread_fields", message=unread),) if unread else ()
     found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published, stated, systems)
     if options.sensitivity:
         from advisor.search.sensitivity import sensitivity
@@ -82,7 +85,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
         plan=found,
         trace=trace,
         accelerators=tuple(figures_of(catalogue.accelerators[name]) for name in names_of(found)),
-        notices=(*knowledge.notices(), *options.notices),
+        notices=(*knowledge.notices(), *options.notices, *of_network),
     )
     answers = tuple(why_not(found, catalogue, name) for name in options.why_not)
     if owned:

@@ -104,7 +104,17 @@ def read_jobs(path: Path) -> list[dict[str, Any]]:
         )
         held = joined.setdefault(alike, {**one, "per_year": 0.0, "where": where})
         held["per_year"] += times
-    return list(joined.values())
+    # those that differ in the amount of work alone one after the other: they share a search
+    return sorted(joined.values(), key=_order)
+
+
+def _order(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = ("model", "params", "method", "precision", "seq_len", "batch", "deadline")
+    try:
+        work = parse_count(one["tokens"]) if "tokens" in one else 0.0
+    except UserError:  # told of when it is its turn
+        work = 0.0
+    return (*(str(one.get(key, "")) for key in keys), work)
 
 
 def _workloads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -46,9 +47,29 @@ def explain(
     from advisor.data.advice import load_advice
 
     loaded = load_advice(advice)
+    quantity = named(quantity, {name for one in loaded.estimates for name in one.quantities})
     chosen = _choose(loaded, quantity, workload, target)
     for estimate in chosen:
         show_tree(loaded, estimate, quantity, depth, rules)
+
+
+_RECORD = {
+    "step_time_s": "optimizer_step_s", "step_s": "optimizer_step_s", "mfu_percent": "mfu",
+    "samples_per_s_total": "samples_per_s", "tokens_per_s_total": "tokens_per_s",
+    "peak_mem_gib": "memory_bytes", "memory": "memory_bytes", "total_time_h": "time_s",
+    "time": "time_s", "rent": "calendar_rent_usd", "spot": "calendar_spot_usd",
+}  # fmt: skip
+"""Names of records of evidence and short ones -> quantities."""
+
+
+def named(name: str, known: Iterable[str]) -> str:
+    """The quantity of that name, else the one that an estimate prints or a record writes so."""
+    from advisor.cli.tell_estimate import titles
+
+    known = set(known)
+    word = " ".join(name.split()).casefold()
+    found = titles().get(word) or _RECORD.get(word.replace(" ", "_"))
+    return name if name in known or found is None or found not in known else found
 
 
 def _choose(advice: Advice, quantity: str, workload: str | None, target: str | None) -> list[Estimate]:
@@ -96,6 +117,7 @@ def show_tree(
     """Print the tree of a quantity. Raises UserError for one that the estimate does not have."""
     from advisor.cli.tree import tree_of
 
+    quantity = named(quantity, estimate.quantities)
     found = estimate.quantities.get(quantity)
     if found is None:
         known = estimate.quantities

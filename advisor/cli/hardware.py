@@ -60,11 +60,13 @@ def show(name: str, rules: tuple[Path, ...], as_json: bool) -> None:
     """One accelerator or system: every figure with its source, or why it is not known."""
     from advisor.app import load_knowledge
     from advisor.data.catalogue import figures_of
+    from advisor.data.processors import load_processors
     from advisor.data.systems import find_system, load_systems, names_of
     from advisor.errors import UserError, did_you_mean
 
     knowledge = load_knowledge(rules)
-    entry = knowledge.catalogue.accelerators.get(name.strip().casefold())
+    key = name.strip().casefold()
+    entry = knowledge.catalogue.accelerators.get(key) or load_processors().get(key)
     if entry is None:
         systems = load_systems(knowledge.folders, knowledge.catalogue)
         found = find_system(systems, name)
@@ -150,9 +152,11 @@ def _readers(folders: Sequence[Path]) -> list[tuple[str, Callable[[Path], object
 def _list_accelerators(rules: tuple[Path, ...], as_json: bool) -> None:
     from advisor.app import load_knowledge
     from advisor.data.catalogue import figures_of
+    from advisor.data.processors import load_processors
 
     known = load_knowledge(rules).catalogue.accelerators
-    entries = [figures_of(known[name]) for name in sorted(known)]
+    processors = load_processors()  # `estimate --hardware` takes them too
+    entries = [figures_of(each[name]) for each in (known, processors) for name in sorted(each)]
     if as_json:
         click.echo(json.dumps([entry.model_dump(mode="json") for entry in entries], indent=1))
         return

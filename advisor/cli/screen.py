@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from advisor.cli.language import told_once
+from advisor.cli.language import form, told, told_once
 from advisor.cli.text import WIDTH_WITHOUT_TERMINAL, plain
 
 __all__ = ["CalibrationProgress", "TimeLeft", "console", "plain"]
@@ -108,12 +108,12 @@ class CalibrationProgress:
                 left=self._left,
             )
         elif event.kind == "failure":
-            self.say(f"  not measured: {event.text}")
+            self.say(f"  {form('not measured: {what}', what=told(event.text))}")
         elif event.kind == "waiting":
             self.say(f"  {event.text}")
         elif event.kind == "start" and event.bench_id != self._said:  # told again after a wait
             self._said = event.bench_id
-            self.say(f"  [{event.done + 1}/{event.total}] {event.text}")
+            self.say(f"  [{event.done + 1}/{event.total}] {told(event.text)}")
 
     def say(self, text: str) -> None:
         """A line of talk, above the bar when there is one."""

@@ -84,11 +84,15 @@ _SHOWN = {  # params worth a reader's time in a narrow table; advice.json has th
 
 def describe(m: Measurement) -> str:
     """'matmul bf16 n=2048, cpu' from a measurement's name and params."""
-    shown = [form.format(m.params[key]) for key, form in _SHOWN.items() if key in m.params]
+    shown = [
+        told(f"{how.format(m.params[key])}".replace("_", " "))
+        for key, how in _SHOWN.items()
+        if key in m.params
+    ]
     if m.phase != "burst":
-        shown.append(m.phase)
-    words = " ".join([m.bench, *shown]).replace("_", " ").replace(" 1 threads", " 1 thread")
-    return f"{words}, {m.device}"
+        shown.append(told(m.phase))
+    words = " ".join([told(m.bench.replace("_", " ")), *shown]).replace(" 1 threads", " 1 thread")
+    return form("{what}, {device}", what=words, device=m.device)
 
 
 def _grade(m: Measurement) -> str:
@@ -126,7 +130,8 @@ def tell_bottlenecks(advice: Advice, out: Console) -> None:
     if held:
         out.print(told("What holds this machine back"))
     for notice in held:
-        out.print(f"  ! {told(notice.message)} {told(notice.hint)}", soft_wrap=False)
+        both = form("{text} {remedy}", text=told(notice.message), remedy=told(notice.hint))
+        out.print(f"  ! {both}")
 
 
 def times_here(advice: Advice) -> dict[str, str]:

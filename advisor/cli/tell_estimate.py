@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from advisor.cli.language import form, show, show_percent, show_range, told
 from advisor.cli.text import label, left, paragraph, right, say
 from advisor.schema import Estimate, Quantity
+from advisor.search.words import IF_THE_HOST
 
 if TYPE_CHECKING:
     from advisor.app_estimate import EstimateResult
@@ -32,12 +33,22 @@ _MEMORY = (
     ("loss_bytes", "  loss"),
     ("peak_bytes", "  at once, at most"),
     ("reserved_bytes", "  with the allocator"),
+    ("host_bytes", "  offloaded to the host"),
 )
 _COSTS = (
     ("calendar_rent_usd", "rent of the whole run"),
     ("calendar_spot_usd", "  on spot"),
     ("calendar_energy_j", "energy"),
 )
+
+
+def titles() -> dict[str, str]:
+    """Printed name (in small letters, also without what follows a comma, also as spoken) -> quantity."""
+    found: dict[str, str] = {}
+    for name, title in (*_TIMES, *_MEMORY, *_COSTS):
+        for text in (title.strip(), title.strip().partition(",")[0], told(title).strip()):
+            found.setdefault(text.casefold(), name)
+    return found
 
 
 def tell_estimate(result: EstimateResult) -> None:
@@ -47,7 +58,10 @@ def tell_estimate(result: EstimateResult) -> None:
     workload = advice.workloads[0]
     say(form("{title} on {target}", title=told(workload.title), target=told(estimate.target.label)))
     fits = {True: "Fits", False: "Does not fit", None: "Not known whether it fits"}[estimate.fits]
-    paragraph(form("{fits}. {why}", fits=told(fits), why=told(estimate.why)))
+    if estimate.why.startswith(IF_THE_HOST):
+        paragraph(told(estimate.why))
+    else:
+        paragraph(form("{fits}. {why}", fits=told(fits), why=told(estimate.why)))
     for notice in advice.notices:
         paragraph(f"! {told(notice.message)}")
     say()

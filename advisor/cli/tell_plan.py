@@ -23,6 +23,7 @@ _LAYOUT = {
     "recompute": "recompute",
     "sharding": "sharding",
     "stack": "trainer like",
+    "host_memory": "host memory",
 }
 
 

@@ -39,7 +39,7 @@ def tell_summary(summary: Mapping[str, Any]) -> None:
         refused = form(", {count} refused", count=count) if figures["refused"] else ""
         title, rows = told(_TITLES[quantity]), f"{figures['rows']:,}"
         head = form("{title} ({quantity}): {rows} rows told", title=title, quantity=quantity, rows=rows)
-        paragraph(f"{head}{refused}, {told(_known(figures))}")
+        paragraph(head + refused + form(", ") + told(_known(figures)))
         if figures["rows"]:
             _tell_fits(figures) if quantity == "fits" else _tell_table(figures)
         _tell_reasons(figures)

@@ -82,7 +82,7 @@ def verify(
             + "\n"
         )
     else:
-        paragraph(NOT_WHO)
+        paragraph(told(NOT_WHO))
     context.exit(EXIT_DONE if all(verdict.sound for verdict in verdicts) else EXIT_USER)
 
 

@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor import units
 from advisor.data.accelerator import Accelerator
 from advisor.data.files import read_toml, shipped
 from advisor.data.read_catalogue import text
 from advisor.errors import DataError, did_you_mean
+
+_SIMD = {"neon": "neon", "avx2": "avx2", "avx512_half": "avx2", "avx512_one": "avx2", "avx512": "avx512"}
+"""Vector unit of a socket -> the word of the rules' column host_simd that stands for as many operations."""
+
+
+class Socket(NamedTuple):
+    """A processor as the rules' columns of a host want it; None: not sourced."""
+
+    entry: Accelerator
+    clock_hz: float | None
+    simd: str | None
+    why_not: str = ""  # no clock or vector unit
+
+
+def load_sockets(path: Path | None = None) -> dict[str, Socket]:
+    """The same processors with clock and vector units, by id."""
+    path = path or shipped("rules") / "cpus" / "sockets.toml"
+    raw = {one["id"]: one for one in read_toml(path).get("processor", [])}
+    return {key: _socket(entry, path, raw[key]) for key, entry in load_processors(path).items()}
+
+
+def _socket(entry: Accelerator, path: Path, raw: Mapping[str, Any]) -> Socket:
+    if "no_peak" in raw or "clock" not in raw or "fp32_unit" not in raw:
+        return Socket(entry, None, None, raw.get("no_peak", "its clock or vector units are not sourced"))
+    simd = "amx" if raw.get("bf16_unit") == "amx" else raw.get("bf16_unit") or _SIMD[raw["fp32_unit"]]
+    return Socket(entry, units.parse(text(path, raw, "clock")).value, simd)
 
 
 def load_processors(path: Path | None = None) -> dict[str, Accelerator]:

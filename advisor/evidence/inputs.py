@@ -17,6 +17,7 @@ from advisor.data.resolve import entry_of, resolve_device
 from advisor.estimate.features import plain
 from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.host import host_of
+from advisor.evidence.impossible import beyond_memory, too_small_batch
 from advisor.evidence.layout import devices_problem
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
@@ -53,8 +54,10 @@ def shipped_reading() -> Reading:
     folder = shipped("rules") / "evidence"
     raw, names = read_toml(folder / "reading.toml"), read_toml(folder / "map.toml")
     kinds = ("stacks", "precisions", "methods", "optimizers", "shardings")
+    words = {kind: raw[kind] for kind in kinds}
+    words["others"] = [(word, word) for word in raw["other_optimizers"]]
     return Reading(
-        {kind: [(re.compile(p, re.I), value) for p, value in raw[kind]] for kind in kinds},
+        {kind: [(re.compile(p, re.I), value) for p, value in listed] for kind, listed in words.items()},
         [(Rows.of(entry), tuple(entry["quantities"])) for entry in raw["excluded"]],
         [(Rows.of(entry), dict(entry["columns"])) for entry in raw["programs"]],
         frozenset(names["ordinary"]),
@@ -74,6 +77,7 @@ class Run:
     devices: float  # as the catalogue's entry counts them
     name: str = ""  # of the network: a preset's id, else the row's own spelling
     refused: Mapping[str, str] = field(default_factory=dict)  # quantity -> why it is not judged
+    preset: str = ""  # what the network's name means, if anything
 
 
 @functools.cache
@@ -125,13 +129,25 @@ def run_of(record: Record, catalogue: Catalogue | None = None) -> Run | Refusal:
     if problem:
         return refuse(problem)
     put_memory(found, record)
+    told = beyond_memory(record.number("peak_mem_gib"), entry, devices_each)
+    if told := told or too_small_batch(record.values):
+        return refuse(told)
     refused = {
         quantity: rows.reason
         for rows, quantities in reading.excluded
         if rows.hold(record)
         for quantity in quantities
     }
-    return Run(record, entry, network, found, devices, named.preset or plain(record.text("model")), refused)
+    return Run(
+        record,
+        entry,
+        network,
+        found,
+        devices,
+        named.preset or plain(record.text("model")),
+        refused,
+        named.preset or "",
+    )
 
 
 def _asked(record: Record) -> tuple[str, ...]:
@@ -156,7 +172,10 @@ def _put_recipe(found: Inputs, record: Record, reading: Reading, network: Networ
         precision = "tf32"
     found.put("method", method, Kind.published, row)
     found.put("precision", precision, Kind.published, row)
-    optimizer = reading.word("optimizers", record.text("optimizer")) if record.text("optimizer") else None
+    named = record.text("optimizer")
+    optimizer = reading.word("optimizers", named) if named else None
+    if named and optimizer is None and reading.word("others", named) is None:
+        return f"optimizer '{named[:40]}' is none that the rules know"
     image = network.family in ("cnn", "stated")
     found.put("optimizer", optimizer or ("sgd" if image else "adamw"), Kind.published, row)
     found.put("samples", _SAMPLES, Kind.assumed, "one sample")

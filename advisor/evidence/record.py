@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from advisor.data.files import check_regular
 from advisor.errors import UserError
+from advisor.evidence.impossible import LONGEST_STEP_S, impossible
 from advisor.evidence.layout import layout_problem
 
 MAX_LINE_BYTES = 65_536
@@ -42,7 +43,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "vocab": (1, 1e8), "head_dim": (1, 1e5), "num_experts": (1, 1e5), "top_k": (1, 1e5),
     "image_size": (1, 1e5), "seq_len": (1, 1e8), "global_batch": (1e-3, 1e9), "micro_batch": (1e-3, 1e7),
     "lora_rank": (1, 1e5), "dp": _COUNT, "tp": _COUNT, "pp": _COUNT, "vpp": (1, 1e4), "cp": _COUNT,
-    "ep": _COUNT, "step_time_s": (1e-6, 1e7), "tokens_per_s_per_device": (1e-6, 1e12),
+    "ep": _COUNT, "step_time_s": (1e-6, LONGEST_STEP_S), "tokens_per_s_per_device": (1e-6, 1e12),
     "samples_per_s_per_device": (1e-9, 1e9), "tflops_per_device": (1e-6, 1e7), "mfu": (0, 1),
     "total_tokens": (1, 1e18), "total_time_h": (1e-5, 1e7), "device_hours": (1e-5, 1e12),
     "peak_mem_gib": (1e-4, 1e6), "host_cores": (0.01, 1e5), "host_clock_hz": (1e7, 1e11),
@@ -239,7 +240,7 @@ def _contradiction(values: Mapping[str, Any]) -> str:
     for less, more in _AT_MOST:
         if less in values and more in values and values[less] > values[more]:
             return f"{less} = {values[less]:g} is more than {more} = {values[more]:g}"
-    if problem := layout_problem(values):
+    if problem := layout_problem(values) or impossible(values):
         return problem
     seconds = _sample_seconds(values)
     for name, own in seconds.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from advisor.data.catalogue import Catalogue
 from advisor.estimate import Table, evaluate
 from advisor.estimate.inputs import known_only
+from advisor.evidence.impossible import other_params
 from advisor.evidence.inputs import Run, run_of
 from advisor.evidence.measured import measured_of, unused_of
 from advisor.evidence.record import Record, Refusal, read_files
@@ -89,7 +90,40 @@ def _evidence(book: RuleBook, records: Iterable[Record | Refusal], catalogue: Ca
             else:
                 asked.append(Asked(len(runs), quantity, value))
         runs.append(run)
-    return Evidence(tuple(runs), table_of_runs(book, runs), tuple(asked), tuple(refusals))
+    return _without_other_networks(
+        book, Evidence(tuple(runs), table_of_runs(book, runs), tuple(asked), tuple(refusals))
+    )
+
+
+def _without_other_networks(book: RuleBook, found: Evidence) -> Evidence:
+    """Without the rows whose parameter count is not that of the network they name: they are refused."""
+    if "params" not in book.quantities or not found.runs:
+        return found
+    known = evaluate(book, found.table, ("params",), keep_all=False).columns["params"]
+    told = {
+        row: text for row, run in enumerate(found.runs) if (text := _other_network(run, float(known[row])))
+    }
+    if not told:
+        return found
+    kept = [row for row in range(len(found.runs)) if row not in told]
+    place = {row: at for at, row in enumerate(kept)}
+    by_row: dict[int, list[str]] = {}
+    for one in found.asked:
+        by_row.setdefault(one.row, []).append(one.quantity)
+    more = [
+        Refusal(found.runs[row].record.id, text, tuple(by_row.get(row, ()))) for row, text in told.items()
+    ]
+    asked = tuple(replace(one, row=place[one.row]) for one in found.asked if one.row in place)
+    runs = tuple(found.runs[row] for row in kept)
+    return Evidence(runs, found.table.take(kept), asked, (*found.refusals, *more))
+
+
+def _other_network(run: Run, known: float) -> str:
+    record = run.record
+    if not run.preset:
+        return ""
+    positions = (record.number("seq_len") or 0.0) * (run.network.numbers.get("hidden") or 0.0)
+    return other_params(record.number("params"), known, run.network.family, positions, run.preset)
 
 
 def table_of_runs(book: RuleBook, runs: Sequence[Run]) -> Table:

@@ -56,6 +56,10 @@ _HARMLESS = frozenset(
     classifier_pooling classifier_bias mlp_dropout embedding_multiplier residual_multiplier
     attention_multiplier logits_scaling logit_scale clip_qkv use_bfloat16 prefix
     add_final_layer_norm static_position_embeddings gradient_checkpoint rope_type qk_head_dim
+    torchscript pruned_heads tie_encoder_decoder cross_attention_hidden_size bad_words_ids temperature
+    top_p typical_p do_sample diversity_penalty repetition_penalty num_beam_groups return_dict_in_generate
+    num_return_sequences output_scores remove_invalid_values tf_legacy_loss sep_token
+    exponential_decay_length_penalty
     long_factor short_factor original_max_position_embeddings bidirectional
     """.split()
 )

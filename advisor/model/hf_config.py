@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from advisor.data.unread import UNREAD
 from advisor.errors import UserError, did_you_mean
 from advisor.model import decoders, encoders, experts, images, more_decoders
 from advisor.model.config import Config, Numbers, Reader, load
 from advisor.schema import Model
 
 _SHOWN = 12
+_SHAPE = re.compile(
+    r"mamba|ssm|attn|attention|layer|block|expert|state|hybrid|conv|head|window|depth|size|dim", re.I
+)
 
 ARCHITECTURES: Mapping[str, tuple[str, Reader]] = {
     **{name: ("decoder", reader) for name, reader in decoders.READERS.items()},
@@ -95,7 +100,8 @@ def _name(config: Config) -> str:
 def _unused(config: Config) -> str:
     """'; fields not used: a, b and 3 more'."""
     keys = [key for key in config.unused() if key.isprintable()]
+    keys.sort(key=lambda key: _SHAPE.search(key) is None)  # those that may matter first
     if not keys:
         return ""
     shown = ", ".join(key[:40] for key in keys[:_SHOWN])
-    return f"; fields not used: {shown}" + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
+    return f"{UNREAD}{shown}" + (f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")

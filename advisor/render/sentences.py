@@ -62,6 +62,10 @@ class Sentences:
             if len(parts) < 2:
                 continue
             told = [self._whole(part, None, depth) for part in parts]
+            if between == "，" and any(
+                one is None and _WORDING.search(part) for one, part in zip(told, parts, strict=True)
+            ):
+                continue  # a list is told whole or not at all: half a sentence would read as neither
             if any(part is not None for part in told):
                 again = zip(told, parts, strict=True)
                 told_ones = [self._joined(one, other, between, left) for one, other in again]

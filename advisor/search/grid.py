@@ -52,10 +52,22 @@ class Stated:
         return any(getattr(self, name) is not None for name in _DEGREES)
 
     def of_recipe(self, recipe: Recipe) -> Stated:
-        """With the program that the workload states."""
-        if self.stack is not None or not recipe.stack:
-            return self
-        return replace(self, stack=recipe.stack, program=recipe.program)
+        """With the program that the workload states, and what its details need.
+
+        Raises UserError where they do not go with what is stated here.
+        """
+        told = self
+        if self.stack is None and recipe.stack:
+            told = replace(told, stack=recipe.stack, program=recipe.program)
+        if not recipe.numbers.get("offload_activations"):
+            return told
+        if told.recompute not in (None, "full"):
+            raise UserError(
+                "--offload-activations is of the inputs of recomputed blocks; "
+                f"--recompute {told.recompute} has none",
+                "Give --recompute full, or leave one of the two away.",
+            )
+        return replace(told, recompute="full")
 
     def columns(self) -> dict[str, float | str]:
         """Columns of the rules that no search chooses."""

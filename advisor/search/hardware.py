@@ -27,14 +27,8 @@ def find_hardware(catalogue: Catalogue, text: str) -> Hardware:
 
     Raises UserError with the nearest ids for a name that nothing has, and for counts that are none.
     """
-    match = _COUNTED.fullmatch(text.strip())
-    if match is None:
-        raise UserError("--hardware names nothing", "Write for example '8 x nvidia-h100-sxm5-80gb'.")
-    first, second, name = match.groups()
-    nodes, packages = (int(first), int(second)) if second else (1, int(first or 1))
-    if not nodes or not packages:
-        raise UserError(f"--hardware {text!r} counts none", "Give a count above zero.")
-    entry, told = _named(catalogue, name.strip())
+    nodes, packages, name = counted(text)
+    entry, told = _named(catalogue, name)
     devices = nodes * packages * entry.devices_per_package
     if devices > MOST_DEVICES:
         raise UserError(
@@ -42,6 +36,18 @@ def find_hardware(catalogue: Catalogue, text: str) -> Hardware:
             f"At most {MOST_DEVICES:,} can be estimated.",
         )
     return Hardware(entry, packages, nodes, told)
+
+
+def counted(text: str) -> tuple[int, int, str]:
+    """Servers, packages in each, and the name. Raises UserError for counts that are none."""
+    match = _COUNTED.fullmatch(text.strip())
+    if match is None:
+        raise UserError("--hardware names nothing", "Write for example '8 x nvidia-h100-sxm5-80gb'.")
+    first, second, name = match.groups()
+    nodes, packages = (int(first), int(second)) if second else (1, int(first or 1))
+    if not nodes or not packages:
+        raise UserError(f"--hardware {text!r} counts none", "Give a count above zero.")
+    return nodes, packages, name.strip()
 
 
 def _named(catalogue: Catalogue, name: str) -> tuple[Accelerator, str]:

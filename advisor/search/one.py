@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from advisor.data.accelerator import Accelerator
+from advisor.data.unread import unread_note
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain_all, quantities_of
 from advisor.estimate.inputs import Inputs, known_only, of_accelerator
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Quantity, Target, TraceStep, Workload
+from advisor.search.formats import lacks, why_other
 from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, check_stated, joined, no_layout
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.inputs import of_workload
@@ -23,13 +25,14 @@ from advisor.search.plan_set_ups import ANY, CUT_STACK, UNEVEN, USUAL
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
-from advisor.search.words import memory_sentence
+from advisor.search.support import check_support
+from advisor.search.words import devices_of_server, host_sentence, memory_sentence
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
 TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
 PARTS = (
     "weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "gather_bytes", "activation_bytes",
-    "loss_bytes", "peak_bytes", "reserved_bytes",
+    "loss_bytes", "peak_bytes", "reserved_bytes", "host_bytes",
 )  # fmt: skip
 """Parts of the memory, not all of which stand at the same moment; then what stands at the highest one."""
 COSTS = ("rent_usd", "spot_usd", "energy_j")
@@ -116,6 +119,7 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     asked = stated.of_recipe(workload.recipe)
     stated = asked if own is None or asked.stack else replace(asked, stack=own.stack)
     check_stated(workload, place.target.devices, stated)
+    check_support(workload, place.inputs, stated, place.target.label)
     # who names a pilot goes on with its program, and need not be one who tunes
     taste = TASTE if own and asked.stack is None else None
     chosen, beside = _choose(book, workload, place, stated, published, taste)
@@ -138,11 +142,28 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
             "notes": (*beside, *estimate.notes), "choices": {**estimate.choices, **chosen.words(stated)}
         }
     )  # fmt: skip
+    estimate, other = _of_format(estimate, workload, place)
     helps = _helps(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}
     if traced:
         estimate, traces = _traced(book, table, estimate)
-    return One(estimate, traces, _assumed(row, workload), helps)
+    assumed = tuple(other if other and one.name == other.name else one for one in _assumed(row, workload))
+    return One(estimate, traces, assumed, helps)
+
+
+def _of_format(estimate: Estimate, workload: Workload, place: Place) -> tuple[Estimate, Assumption | None]:
+    """The estimate with a note where another format than the stated is computed in; else what is assumed."""
+    asked, taken = workload.recipe.precision, estimate.choices["precision"]
+    if asked == taken:
+        return estimate, None
+    target = place.target
+    why = why_other(asked, taken, place.inputs, target.accelerator_id or target.label)
+    if "precision" not in workload.recipe.stated:
+        return estimate, Assumption("precision", taken, why)
+    keeps = taken == "fp16_mixed" and not lacks(place.inputs, asked)  # only the rate is another format's
+    choices = {**estimate.choices, "precision": asked if keeps else taken}
+    notes = (*estimate.notes, f"{why[:1].upper()}{why[1:]}.")
+    return estimate.model_copy(update={"choices": choices, "notes": notes}), None
 
 
 def _on_the_calendar(book: RuleBook, table: Table) -> dict[str, Range]:
@@ -253,6 +274,9 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
     where = "the device" if count == 1 else f"each of {count} devices"
     why = [memory_sentence(need, usable, "this machine" if place.target.device == "cpu" else where)]
     limit = "" if fits else "memory" if fits is False else "unknown"
+    if fits and "host_bytes" in quantities and chosen.offload != "none":
+        server = devices_of_server(count, table.value("hw_domain_devices", 0))
+        why.insert(0, host_sentence(quantities["host_bytes"].value or 0.0, server))
     if place.problem:
         why.insert(0, place.problem)
         fits, limit = (False, "framework") if fits else (fits, limit)
@@ -265,7 +289,7 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         target=place.target,
         purpose="here" if place.target.here else "fit",
         fits=fits,
-        why=" ".join(why),
+        why=" ".join(filter(None, why)),
         limit=limit,
         choices={**words_of_choice(table, 0, workload), **chosen.words()},
         quantities=quantities,
@@ -296,6 +320,8 @@ def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tup
             f"A batch of {batch:g} does not part evenly into micro-batches of {chosen.micro_batch:g} on "
             f"{replicas:g} replicas; the estimate takes the mean."
         )
+    if unread := unread_note(workload.model):
+        notes.append(unread)
     if table.value("measured_rate", 0) is None:
         notes += contended(place.inputs, workload)
     where = "this machine" if place.target.here else "a host of these devices"

@@ -194,11 +194,19 @@ network itself without them. A sample is one sequence, so a pair of answers coun
 _WITH_ROLLOUTS = frozenset("grpo ppo rlhf rloo reinforce online-dpo rlvr dapo gspo".split())  # noqa: SIM905
 
 
+_INFERENCE = frozenset("inference infer serve serving generate generation predict".split())  # noqa: SIM905
+
+
 def check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
     """Raise UserError with the nearest for a word that this column of the rules does not have."""
     values = catalogue.words.get(column, ())
     if word is None or word in values:
         return
+    if column == "method" and word.lower() in _INFERENCE:
+        raise UserError(
+            f"method {word!r} is not modelled: hwadvisor estimates training",
+            "Give --method pretrain, full, lora or qlora.",
+        )
     if column == "method" and word.lower().replace("_", "-") in _WITH_ROLLOUTS:
         raise UserError(
             f"method {word!r} is not modelled: most of its time goes into generating text (rollouts)",

@@ -37,7 +37,22 @@ def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
             out.append(_short_of_memory(options, number, entry))
         else:
             untimed.append(number)
+    out += _unsupported(found.space)
     return tuple(sorted((*out, *_unknown(options, untimed)), key=lambda one: one.accelerator_id))
+
+
+def _unsupported(space: Space) -> list[LeftOut]:
+    """Accelerators that have not the method or the program asked for."""
+    return [
+        LeftOut(
+            accelerator_id=site.entry.id,
+            code="unknown",
+            why=f"{lack.name} does not run on it: that needs {lack.needs}.",
+            change="Another --method." if lack.what != "stack" else "Another --stack.",
+        )
+        for site, lack in space.unsupported
+        if site.entry is not None
+    ]
 
 
 def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftOut:

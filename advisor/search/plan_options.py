@@ -15,11 +15,13 @@ from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
 from advisor.search.elsewhere import _label
+from advisor.search.formats import fallback
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
-from advisor.units import DAY_S
+from advisor.search.words import devices_of_server
+from advisor.units import DAY_S, show
 
 _FOLLOWING = {
     "rent_usd": "calendar_rent_usd",
@@ -46,8 +48,17 @@ class Options:
         self.calendar = calendar_of(book, table)
         self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
         self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
-        wanted = ("packages", "power_w", "optimizer_step_s", "memory_bytes", *_OWNED)
-        self.told: Mapping[str, Array] = evaluate(book, table, wanted, keep_all=False).columns
+        wanted = (
+            "packages",
+            "power_w",
+            "optimizer_step_s",
+            "memory_bytes",
+            "computes_16bit",
+            "host_bytes",
+            *_OWNED,
+        )
+        known = tuple(name for name in wanted if name in book.quantities)
+        self.told: Mapping[str, Array] = evaluate(book, table, known, keep_all=False).columns
         self.device: Index = found.device
         self.boxes = boxes  # of each device the system it is bought as, where that counts
         self.counts = found.space.set_ups["devices"][found.set_up]
@@ -176,7 +187,7 @@ class Options:
             rack_units=None if math.isnan(self.rack_units[row]) else float(self.rack_units[row]),
             devices=count,
             packages=packages,
-            choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated),
+            choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated) | self._told(row),
             quantities=self._quantities(row),
             chance=chance,
             price_note=self._price_note(entry),
@@ -185,6 +196,19 @@ class Options:
             breaks=self.breaks(row),
             near=tuple(dict.fromkeys(run.title for run in self.found.near.runs(row))),
         )
+
+    def _told(self, row: int) -> dict[str, str]:
+        """The number format computed in, where it is not the one asked for; what the hosts must hold."""
+        asked = self.found.space.job.recipe.precision
+        slow = "computes_16bit" in self.told and self.told["computes_16bit"][row] == 0
+        device = self.found.space.device_inputs[int(self.device[row])]
+        taken = "fp32" if slow and asked not in ("fp32", "tf32") else fallback(asked, device)
+        found = {"precision": taken} if taken != asked else {}
+        each = float(self.told["host_bytes"][row]) if "host_bytes" in self.told else 0.0
+        if each > 0:
+            server = devices_of_server(float(self.counts[row]), device.values.get("hw_domain_devices"))
+            found["host_memory"] = f"{show(each * server, 'B')} on each server of {server:g}"
+        return found
 
     def _quantities(self, row: int) -> dict[str, Quantity]:
         entry = self.entry(row)

@@ -19,6 +19,7 @@ from advisor.search.layouts import Index, Mask, flags, numbers
 from advisor.search.plan_product import Array, Product
 from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, USUAL, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
+from advisor.search.support import unsupported
 
 MAX_DEVICES = 16_384
 _CHOSEN = frozenset((*NUMBERS, *CODES, "stack"))
@@ -52,8 +53,11 @@ class Space:
         wide: int = USUAL,
     ) -> None:
         self.book, self.job = book, job
-        self.sites = tuple(one if isinstance(one, Site) else site_of(one) for one in sites)
         self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
+        every = [one if isinstance(one, Site) else site_of(one) for one in sites]
+        lacks = [unsupported(job, site.inputs, self.stated) for site in every]
+        self.sites = tuple(site for site, one in zip(every, lacks, strict=True) if one is None)
+        self.unsupported = [(site, one) for site, one in zip(every, lacks, strict=True) if one is not None]
         self.job_inputs = known_only(book, of_workload(job))
         self.device_inputs = [known_only(book, site.inputs) for site in self.sites]
         product = Product(book, {}, self._device_table(), Table(0, {}))

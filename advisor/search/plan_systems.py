@@ -8,6 +8,7 @@ from dataclasses import replace
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, find_accelerator
 from advisor.data.offers import export_note, needs_licence
+from advisor.data.processors import load_processors
 from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, did_you_mean, nearest
 from advisor.schema import LeftOut, PlanLimits
@@ -39,6 +40,11 @@ def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ..
 
 def _named(catalogue: Catalogue, name: str) -> Accelerator:
     """The accelerator of that id; the start of several ids names none of them."""
+    if name.strip().lower().startswith("cpu-") and name.strip().lower() in load_processors():
+        raise UserError(
+            f"{name} is a processor: a plan ranks accelerators, by rents that sockets do not have",
+            f"Give `hwadvisor estimate --hardware '1 x {name.strip().lower()}'`.",
+        )
     started = [key for key in catalogue.accelerators if key.startswith(name.strip().lower())]
     if name not in started and len(started) > 1:
         raise UserError(f"'{name}' is the start of several ids", f"Give one: {', '.join(started[:6])}.")

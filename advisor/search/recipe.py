@@ -10,6 +10,7 @@ from advisor.schema import Workload
 
 _BLOCKS = ("decoder", "moe", "encoder", "encoder_decoder", "vit", "size_only")
 _SCORED = ("decoder", "moe", "encoder_decoder", "size_only")
+_STACKED = ("decoder", "moe", "encoder", "vit")
 _ADAPTERS = ("lora", "qlora")
 _LATENT_SCALE = 8.0  # of the autoencoders of Stable Diffusion, SDXL, FLUX and DiT (arXiv:2112.10752)
 _LARGEST_EDGE = 65_536
@@ -135,6 +136,7 @@ _ABOUT: Mapping[str, Callable[[Workload], str]] = {
     "attention": _is_family(_BLOCKS, "networks of transformer blocks"),
     "sequence_parallel": _is_family(_BLOCKS, "networks of transformer blocks"),
     "decoder_seq_len": _is_family(("encoder_decoder",), "networks with an encoder and a decoder"),
+    "offload_activations": _is_family(_STACKED, "transformers of one stack of blocks whose shape is known"),
     "channels_last": _is_convolutional,
     "image_size": _has_image,
     "frames": _is_video,

@@ -19,6 +19,26 @@ def memory_sentence(need: Quantity, has: Quantity, where: str) -> str:
     return f"Needs {show(need.value, 'B')} of the {there} {where} has.{tight}"
 
 
+_SERVER = 8.0
+IF_THE_HOST = "Fits, if each server of"
+"""How the sentence begins that stands in the place of "Fits." where something is offloaded."""
+
+
+def devices_of_server(devices: float, domain: float | None) -> float:
+    """Devices that share a host: all where they are few, else those of one scale-up domain, else eight."""
+    if devices <= _SERVER:
+        return devices
+    return domain if domain is not None and 1 < domain <= 2 * _SERVER else _SERVER
+
+
+def host_sentence(each: float, server: float) -> str:
+    """What the memory of a server must hold of what is offloaded; '' where nothing is."""
+    if not each > 0:
+        return ""
+    whole = show(each * server, "B")
+    return f"{IF_THE_HOST} {server:g} has {whole} for what is offloaded to it."
+
+
 def _times(ratio: float) -> str:
     return f"{ratio - 1:.0%} too much" if ratio < 2 else f"{ratio:.1f} times as much"
 

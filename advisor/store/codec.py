@@ -82,10 +82,8 @@ def _out(value: Any) -> Any:
         if value and all(type(one) is Case for one in value):
             return [_CASES, *told]
         return [_TUPLE if any(type(one) in (list, dict) for one in told) else _WORDS, *told]
-    if isinstance(value, list):
-        return [_LIST, *map(_out, value)]
-    if isinstance(value, frozenset):
-        return [_SET, *map(_out, sorted(value))]
+    if isinstance(value, (list, frozenset)):
+        return [_LIST, *map(_out, value)] if isinstance(value, list) else [_SET, *map(_out, sorted(value))]
     if isinstance(value, Mapping):
         return {_key(key): _out(one) for key, one in value.items()}
     if isinstance(value, Expr):
@@ -202,7 +200,7 @@ _PLAIN: tuple[Callable[[list[Any]], Any], ...] = (
     _Cases,
     lambda raw: frozenset(map(_in, raw[1:])),
 )
-"""By number: tuple, list, date, path, tree, dimension, array, tuple of words or numbers, cases of a rule, set."""
+"""By number: tuple, list, date, path, tree, dimension, array, tuple of words or numbers, cases, set."""
 
 
 class Entries(Mapping[str, T]):

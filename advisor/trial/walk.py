@@ -204,7 +204,9 @@ def _groups(setup: SetUp, told: Told, depth: Depth) -> list[str]:
     found = [f"Where a step{which} goes: {_listed(depth.groups)}. Data are made up: nothing waits for input."]
     if which or not told.parts:
         why = (
-            "they are for the whole network" if which else "they take the step whole here, by the rate of this machine"
+            "they are for the whole network"
+            if which
+            else "they take the step whole here, by the rate of this machine"
         )
         return [*found, f"The rules' own groups are not set beside it: {why}."]
     most = difference(depth.groups, told.parts)

@@ -363,3 +363,19 @@ def test_accumulation_makes_the_batch(typed) -> None:  # type: ignore[no-untyped
     recipe = json.loads(out)["workloads"][0]["recipe"]
     assert recipe["global_batch"] == 48
     assert "global_batch" in recipe["stated"]
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity"),
+    [("step", "optimizer_step_s"), ("step_time_s", "optimizer_step_s"), ("Activations", "activation_bytes")],
+)
+def test_printed_names_and_those_of_records_can_be_explained(typed, name: str, quantity: str) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = typed("estimate", *JOB, *HARDWARE, "--explain", name, "--depth", "1")
+    assert (code, err) == (0, "")
+    assert f"{quantity} = " in out
+
+
+def test_a_name_that_nothing_prints_is_still_unknown(typed) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = typed("estimate", *JOB, *HARDWARE, "--explain", "stepping stones")
+    assert code == 2
+    assert "no quantity 'stepping stones' here" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -117,3 +118,23 @@ def test_space_and_sensitivity_are_told(
     assert code == 0
     for word in ("x dgx-h100", "rack units", "If one thing is otherwise", "2 times the work"):
         assert word in out
+
+
+@pytest.mark.parametrize(("days", "flagged"), [(170, False), (190, True)])
+def test_an_old_price_is_flagged_in_an_estimate(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    days: int,
+    flagged: bool,
+) -> None:
+    day = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=days)
+    (tmp_path / "offers").mkdir()
+    text = (
+        'provider = "aws"\n[[offer]]\naccelerator = "nvidia-v100-pcie-32gb"\ninstance = "mine"\n'
+        f'kind = "on_demand"\ncurrency = "USD"\nprice_per_hour = 1.0\nas_of = "{day}"\nsource = "page"\n'
+    )
+    (tmp_path / "offers" / "own.toml").write_text(text, encoding="utf-8")
+    args = ["estimate", "--model", "gpt2-124m", "--tokens", "1B", "--rules", str(tmp_path)]
+    _, out, _ = run(capsys, monkeypatch, *args, "--hardware", "nvidia-v100-pcie-32gb")
+    assert (f"{day}: older than 180 days" in " ".join(out.split())) == flagged

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.data.files import shipped
+from advisor.data.unread import unread_note
 from advisor.errors import DataError, UserError
 from advisor.estimate import Table, evaluate
 from advisor.model import ARCHITECTURES, find_config, model_of_size, parse_hf_config, read_hf_config
@@ -68,6 +69,14 @@ def test_what_is_not_understood_is_said(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**LLAMA, "mixture_of_depths": 3}), "utf-8")
     model = read_hf_config(tmp_path / "config.json")
     assert "fields not used: mixture_of_depths" in model.source
+    assert "not read: mixture_of_depths. If" in unread_note(model)
+
+
+def test_of_what_is_not_understood_what_may_matter_comes_first() -> None:
+    more = {f"a_{at}": at for at in range(12)} | {"attn_every": 7, "mamba_d_state": 16, "temperature": 1.0}
+    note = unread_note(parse_hf_config({**LLAMA, **more}, PATH))
+    assert "not read: attn_every, mamba_d_state, a_0," in note and "and 2 more" in note
+    assert unread_note(parse_hf_config({**LLAMA, "do_sample": True}, PATH)) == ""
 
 
 def test_an_unknown_architecture_offers_the_nearest() -> None:

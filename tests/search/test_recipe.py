@@ -14,6 +14,7 @@ from advisor.estimate.inputs import of_accelerator
 from advisor.model import model_of_size
 from advisor.schema import Kind, Model
 from advisor.search import workload_from_flags
+from advisor.search.grid import Stated
 from advisor.search.inputs import of_workload
 
 KNOWN = load_knowledge()
@@ -313,6 +314,20 @@ def test_what_cannot_be_is_told_with_flag_and_value(model: str, more: dict[str, 
         of(model, **more)
     assert words in caught.value.message
     assert caught.value.hint
+
+
+def test_inputs_of_blocks_wait_in_the_host_only_where_blocks_are_recomputed() -> None:
+    recipe = workload_from_flags(KNOWN.catalogue, "llama-3-8b", details={"offload_activations": True}).recipe
+    assert Stated().of_recipe(recipe).recompute == "full"
+    assert Stated(recompute="full").of_recipe(recipe).recompute == "full"
+    for word in ("none", "selective"):
+        with pytest.raises(UserError, match=f"--recompute {word} has none"):
+            Stated(recompute=word).of_recipe(recipe)
+    plain = workload_from_flags(KNOWN.catalogue, "llama-3-8b", details={"offload_activations": False}).recipe
+    assert Stated(recompute="none").of_recipe(plain).recompute == "none"
+    for model in ("resnet-50", "sd-1.5", "flan-t5-xl"):
+        with pytest.raises(UserError, match="--offload-activations says nothing of"):
+            workload_from_flags(KNOWN.catalogue, model, details={"offload_activations": True})
 
 
 @pytest.mark.parametrize("word", ["grpo", "GRPO", "ppo", "rlhf", "online_dpo", "rloo"])

@@ -12,6 +12,7 @@ from advisor.app_several import SeveralOptions, read_jobs, run_several
 from advisor.errors import DataError, UserError
 from advisor.schema import PlanLimits
 from advisor.search import workload_from_flags
+from advisor.search.plan_search import TASTE
 from advisor.search.several import Adder, Counted, several
 from advisor.units import YEAR_S
 
@@ -123,3 +124,20 @@ def test_space_and_export_hold_for_all_machines_together(tmp_path: Path) -> None
     assert not tight.fleets and "rack units" in tight.miss
     with pytest.raises(UserError, match="leaves nothing"):
         run_several(SeveralOptions(path, limits.model_copy(update={"destination": "cn"})))
+
+
+def test_jobs_that_differ_in_work_alone_share_a_search_and_their_own_figures() -> None:
+    more = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1.9e9, method="pretrain")
+    shared, alone = adder(), adder()
+    shared.add(Counted(SMALL, 1))
+    first = shared.last
+    shared.sums.clear()
+    shared.add(Counted(more, 1))
+    assert shared.last is first, "no second search"
+    alone.add(Counted(more, 1))
+    for key, one in alone.sums.items():
+        assert shared.sums[key].busy_s == pytest.approx(one.busy_s, rel=TASTE.uncut - 1)
+        assert shared.sums[key].rent_usd == pytest.approx(one.rent_usd, rel=TASTE.uncut - 1)
+    assert shared.sums[0, 1].busy_s == pytest.approx(alone.sums[0, 1].busy_s, rel=1e-9)
+    shared.add(Counted(LARGE, 1))
+    assert shared.last is not first, "another network is searched for"

@@ -1,0 +1,84 @@
+"""Number formats that a device lacks: refused where stated, told where open."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.app import Knowledge, load_knowledge
+from advisor.app_estimate import EstimateOptions, run_estimate
+from advisor.app_options import WorkloadFlags
+from advisor.errors import UserError
+from advisor.estimate.inputs import of_accelerator
+from advisor.schema import PlanLimits
+from advisor.search import workload_from_flags
+from advisor.search.formats import LACKING
+from advisor.search.one import One
+from advisor.search.plan import plan
+
+_PEAK = {"bf16": "bf16", "tf32": "tf32", "fp16": "fp16"}
+
+
+@pytest.fixture(scope="module")
+def knowledge() -> Knowledge:
+    return load_knowledge()
+
+
+def estimated(hardware: str, precision: str | None) -> One:
+    flags = WorkloadFlags(model="bert-base", tokens=1e7, precision=precision)
+    return run_estimate(EstimateOptions(workload=flags, hardware=hardware)).one
+
+
+@pytest.mark.parametrize(
+    ("hardware", "precision", "told", "instead"),
+    [
+        ("8 x nvidia-v100-sxm2-32gb", "bf16_mixed", "V100.* has no bf16", "fp16_mixed"),
+        ("huawei-ascend-910a-32gb", "bf16_mixed", "910A.* has no bf16", "fp16_mixed"),
+        ("nvidia-t4-16gb", "bf16", "T4.* has no bf16", "fp16_mixed"),
+        ("nvidia-v100-sxm2-32gb", "tf32", "V100.* has no tf32", "fp32"),
+        ("google-tpu-v4", "fp16_mixed", "v4.* has no fp16", "bf16_mixed"),
+        ("nvidia-k80-24gb", "bf16_mixed", "K80.* has no bf16", "fp32"),
+    ],
+)
+def test_a_stated_precision_that_is_not_there_is_refused(
+    hardware: str, precision: str, told: str, instead: str
+) -> None:
+    with pytest.raises(UserError, match=told) as refused:
+        estimated(hardware, precision)
+    assert instead in refused.value.hint
+
+
+def test_one_that_is_there_is_taken() -> None:
+    found = estimated("nvidia-v100-sxm2-32gb", "fp16_mixed")
+    assert found.estimate.choices["precision"] == "fp16_mixed"
+    assert "precision" not in {one.name for one in found.assumed}
+
+
+def test_what_is_assumed_is_what_the_layout_says() -> None:
+    for hardware, why in (("apple-m1-max-64gb", "fp16 rate"), ("nvidia-v100-sxm2-32gb", "has no bf16")):
+        found = estimated(hardware, None)
+        assumed = {one.name: one for one in found.assumed}["precision"]
+        assert assumed.value == found.estimate.choices["precision"] == "fp16_mixed"
+        assert why in assumed.source
+
+
+def test_a_format_without_a_known_peak_is_kept_and_told() -> None:
+    found = estimated("amd-mi100-32gb", "bf16_mixed")
+    assert found.estimate.choices["precision"] == "bf16_mixed"
+    assert any("fp16 rate is taken" in note for note in found.estimate.notes)
+
+
+def test_a_plan_says_which_options_compute_in_another_format(knowledge: Knowledge) -> None:
+    job = workload_from_flags(knowledge.catalogue, "bert-base", tokens=1e7, precision="bf16_mixed")
+    only = ("nvidia-v100-sxm2-32gb", "nvidia-a100-sxm4-80gb")
+    found = plan(knowledge.book, knowledge.catalogue, job, PlanLimits(only=only), knowledge.published)
+    told = {option.accelerator_id: option.choices.get("precision") for option in found.options}
+    assert told == {only[0]: "fp16_mixed", only[1]: None}
+
+
+def test_what_is_said_to_be_lacking_has_no_peak_in_the_catalogue(knowledge: Knowledge) -> None:
+    generations = {entry.generation for entry in knowledge.catalogue.accelerators.values()}
+    assert set(LACKING) <= generations
+    for entry in knowledge.catalogue.accelerators.values():
+        values = of_accelerator(entry).values
+        for name in LACKING.get(entry.generation, ()):
+            assert values[f"hw_peak_{_PEAK[name]}"] is None, (entry.id, name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, find_accelerator
-from advisor.estimate import why_unknown
+from advisor.estimate import said_plainly, why_unknown
 from advisor.estimate.inputs import table_of
 from advisor.schema import LeftOut, Plan
 from advisor.search.plan_options import Options
@@ -150,7 +150,7 @@ def _unknown(options: Options, numbers: list[int]) -> list[LeftOut]:
         unsized = bool(np.isnan(space.product.on_device("memory_usable")[number]))
         quantity = "memory_usable" if unsized else "calendar_s"
         what = "Its memory" if unsized else "Its time"
-        reason = why_unknown(space.book, table, row, quantity)
+        reason = said_plainly(why_unknown(space.book, table, row, quantity))
         out.append(
             LeftOut(
                 accelerator_id=entry.id,

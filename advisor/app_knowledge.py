@@ -41,15 +41,29 @@ class Knowledge:
         replaced = [f"{o.kind} {o.id}" for o in self.book.overrides]
         replaced += [f"entry {key}" for key in self.catalogue.overridden]
         if not replaced:
-            return ()
+            return self._own_times()
         shown = ", ".join(replaced[:8]) + (f" and {len(replaced) - 8} more" if len(replaced) > 8 else "")
         return (
+            *self._own_times(),
             Notice(
                 code="rules_overridden",
                 message=f"Shipped knowledge replaced by folders given with --rules: {shown}.",
                 hint="Run without --rules to compare.",
             ),
         )
+
+    def _own_times(self) -> tuple[Notice, ...]:
+        """That the user's own rules change times, which published runs then do not correct."""
+        if len(self.folders) < 2:
+            return ()
+        from advisor.search.nearby import own_time_rules
+
+        own = own_time_rules(self.book)
+        if not own:
+            return ()
+        named = ", ".join(own[:4]) + (f" and {len(own) - 4} more" if len(own) > 4 else "")
+        told = f"Rules of your own: {named}. Published runs do not correct the times: theirs are other rules."
+        return (Notice(code="own_time_rules", message=told),)
 
 
 def load_knowledge(user_rules: tuple[Path, ...] = ()) -> Knowledge:

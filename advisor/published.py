@@ -1,8 +1,8 @@
 """The shipped published runs as neighbours: descriptions, residuals and what each measured, in one JSON file.
 
 Written by tools/fit.py with the constants of the time rules, so that an estimate needs neither to read nor to
-evaluate the evidence. With other rules than those it was made with, residuals may not be those of the rules:
-`matches` tells.
+evaluate the evidence. They are residuals of the shipped rules: under time rules of a user's own they are not
+used (`own_time_rules` in advisor/search/nearby.py tells which those are).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Published:
     labels: tuple[str, ...]  # "Llama 3 8B on 8 x nvidia-h100-sxm5-80gb (fp8)"
     measured_s: Vector  # seconds of a step, or of one sample on one device
     families: tuple[str, ...]
-    rules: str  # digest of the constants the residuals were made with
+    rules: str  # the file of constants the residuals were made with
     own: frozenset[int] = frozenset()  # rows that are the user's own runs, not published
 
     def tell(self, words: Mapping[str, Sequence[str]], sizes: Matrix) -> Told:
@@ -86,6 +86,31 @@ class Published:
         return {
             (words.get(code, ""), _kind(family)) for code, family in zip(codes, self.families, strict=True)
         }
+
+    def of_own(self) -> Published:
+        """The user's own runs alone, whose residuals are of the rules in use."""
+        rows = np.array(sorted(self.own), dtype=np.int64)
+        near = self.neighbours
+        codes = {name: values[rows] for name, values in near.features.codes.items()}
+        kept = Neighbours(
+            near.kernel, Features(codes, near.features.sizes[rows]), near.residuals[rows], near.noise[rows]
+        )
+        return replace(
+            self,
+            neighbours=kept,
+            ids=tuple(self.ids[row] for row in rows),
+            sources=tuple(self.sources[row] for row in rows),
+            labels=tuple(self.labels[row] for row in rows),
+            measured_s=self.measured_s[rows],
+            families=tuple(self.families[row] for row in rows),
+            own=frozenset(range(len(rows))),
+        )
+
+    def without_runs(self, words: Mapping[str, Sequence[str]]) -> Vector:
+        """Standard deviations of ln(time) where no run says anything."""
+        kernel = self.neighbours.kernel
+        deviation = np.full(len(words["generation"]), math.sqrt(kernel.variance))
+        return widened(kernel, deviation, words)
 
     def joined_by(  # noqa: PLR0913 - the columns, by name
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -64,7 +65,8 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
 
     `networks` are preset ids, `devices` catalogue ids, one for each row; `programs` who trains, as
     published runs name it ("" or none: not known). Rules that do not know the column (a user's own) get no
-    correction.
+    correction; under time rules of a user's own only that user's runs correct, and without any the range is
+    that of times that no published run is near to.
     """
     if published is None or FACTOR not in book.columns or not table.rows:
         return Nearby(table)
@@ -73,6 +75,11 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
     told_as = published.known["network"]  # a network without a preset is compared as runs spell it
     spelt = [name if name in told_as else plain(name) for name in networks]
     words = words_of(known, named, spelt, devices)
+    own = own_time_rules(book)
+    if own and not published.own:
+        return _uncorrected(table, published, words, own)
+    if own:
+        published = published.of_own()
     told = published.tell(words, sizes_of(known))
     low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
     inputs = {name: values for name, values in table.columns.items() if name not in table.computed}
@@ -82,6 +89,53 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
         digest="", ranges={**table.ranges, FACTOR: (low, high)}, sources={**table.sources, FACTOR: sources},
     )  # fmt: skip
     return Nearby(corrected, told, published)
+
+
+def _uncorrected(
+    table: Table, published: Published, words: Mapping[str, Sequence[str]], own: Sequence[str]
+) -> Nearby:
+    """The table with the range of times that nothing published is near to: the shipped residuals are of
+    other rules than these."""
+    deviation = published.without_runs(words)
+    low, high = (np.exp(sign * _Z80 * deviation) for sign in (-1, 1))
+    inputs = {name: values for name, values in table.columns.items() if name not in table.computed}
+    source = (Kind.stated.value, f"not corrected: rules of your own ({', '.join(own[:3])})")
+    return Nearby(replace(
+        table, columns={**inputs, FACTOR: np.ones(table.rows)}, computed=frozenset(), scenario="", digest="",
+        ranges={**table.ranges, FACTOR: (low, high)},
+        sources={**table.sources, FACTOR: [source] * table.rows},
+    ))  # fmt: skip
+
+
+def own_time_rules(book: RuleBook) -> tuple[str, ...]:
+    """Entries of a user's folders, as 'rule step-time (mine.toml)', that step times rest on; () is none."""
+    key = "own_time_rules"
+    if key not in book.remembered:
+        book.remembered[key] = tuple(_own_time_rules(book))
+    found: tuple[str, ...] = book.remembered[key]
+    return found
+
+
+_TIME = "step_s"
+_NOT_OF_TIME = ("column", "hint")
+
+
+def _own_time_rules(book: RuleBook) -> Iterator[str]:
+    replaced = {(one.kind, one.id): one.file for one in book.overrides}
+    for (kind, name), file in replaced.items():
+        if kind in _NOT_OF_TIME:
+            continue
+        rule = book.rules.get(name) if kind == "rule" else None
+        # of kinds other than rules and constants (operators, curves) nearly all are of time
+        gives = rule.gives if rule is not None else name if kind == "constant" else ""
+        if not gives or gives == _TIME or _TIME in book.resting_on((gives,)):
+            yield f"{kind} {name} ({Path(file).name})"
+    shipped = book.folders[0] if book.folders else ""
+    for rule in book.rules.values():
+        if rule.folder == shipped or ("rule", rule.id) in replaced:
+            continue
+        if rule.gives == _TIME or _TIME in book.resting_on((rule.gives,)):
+            yield f"rule {rule.id} ({Path(rule.file).name})"
 
 
 def _word(program: str) -> str:

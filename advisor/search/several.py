@@ -25,7 +25,7 @@ from advisor.units import YEAR_S
 
 ALIKE = 2.0
 """Jobs whose amounts of work differ by up to this factor share their layouts: the time of a step ranks them.
-A shorter run has a larger share of start-up; a search of its own may take a plainer layout, a tenth slower."""
+A shorter run has a larger share of start-up; its own search may take a plainer layout, a tenth slower."""
 
 
 class Counted(NamedTuple):

@@ -213,9 +213,19 @@ def _first_plainest(space: Space, set_up: Index, groups: Index, time: Array) -> 
     """The plainest row of each group, in rising order of groups."""
     found = space.set_ups
     plain = [found[name][set_up] for name in ("micro_batch", "offload", "sharding", "recompute", "vpp")]
+    plain.insert(1, _accumulates(space, set_up))
     order = np.lexsort((time, *plain, found.parts[set_up], groups))
     _, first = np.unique(groups[order], return_index=True)
     return np.asarray(order[first])
+
+
+def _accumulates(space: Space, set_up: Index) -> Array:
+    """1 where a step takes several passes; a pipeline lives by them, which makes it no plainer without."""
+    found, batch = space.set_ups, space.job.recipe.global_batch
+    if batch is None:
+        return np.zeros(len(set_up))
+    passes = batch / (found.replicas * found["micro_batch"])
+    return np.asarray(((passes > 1) & (found["pp"] == 1)).astype(np.float64)[set_up])
 
 
 def _least_of(groups: Index, time: Array) -> Array:

@@ -193,10 +193,8 @@ def _possible(grid: Mapping[str, Array], job: Workload, stated: Stated) -> Mask:
     keep = keep & (replicas * micro <= (job.recipe.global_batch or math.inf))
     keep = keep & (grid["ep"] <= replicas * grid["cp"] * grid["tp"])
     keep = keep & (vpp * pp <= layers) & ((vpp == 1) | (pp > 1))
-    if stated.offload is None:  # of weights cut over all devices, as published
-        whole = (grid["tp"] * pp * grid["cp"] * grid["ep"] == 1) & (
-            (grid["sharding"] == _FSDP) | (devices == 1)
-        )
+    if stated.offload is None:  # of weights cut over all devices, as published; matrices may be shared too
+        whole = (pp * grid["cp"] * grid["ep"] == 1) & ((grid["sharding"] == _FSDP) | (devices == 1))
         keep = keep & ((grid["offload"] == 0) | whole)
     # one device has nothing to cut over
     return np.asarray(keep & ((devices > 1) | (grid["sharding"] == 0) | (stated.sharding is not None)))

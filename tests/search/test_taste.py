@@ -30,5 +30,5 @@ def test_states_in_the_host_go_with_tensor_parallelism_too() -> None:
     chosen, space = found(job)
     assert (chosen.offload, chosen.tp) == ("optimizer", 2)
     offloaded = space.set_ups["offload"] > 0
-    assert set(space.set_ups["tp"][offloaded]) == {1, 2, 4, 8}
+    assert set(space.set_ups["tp"][offloaded]) == {1, 2, 4}  # of one replica no weights are cut
     assert set(space.set_ups["pp"][offloaded]) == {1}

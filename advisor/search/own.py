@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from advisor.data.catalogue import Catalogue, find_model
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Model, Recipe, Workload
 from advisor.search.grid import Stated
+from advisor.search.pretraining import size_of, usual
 from advisor.search.recipe import with_details
 from advisor.units import show
 
@@ -60,6 +62,10 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     who = with_program(Stated(stack=stack), catalogue)
     recipe = like.recipe
     length = float(seq_len) if seq_len is not None else recipe.seq_len
+    first = None
+    if (method or recipe.method) == "pretrain" and (like.model.id, recipe.method) != (found.id, "pretrain"):
+        first = usual(found, catalogue.workloads, length if seq_len is not None else None)
+    length = first.seq_len if first else length
     samples = recipe.samples
     in_tokens = _unit(found) == "tokens"
     if tokens is not None:
@@ -76,7 +82,11 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     }
     open_ = [name for name, value in flags.items() if value is None]
     open_ += [*(["optimizer"] if not (details or {}).get("optimizer") else []), "horizon"]
-    source = f"{', '.join(open_)} as in '{like.title}'; the rest stated by flags"
+    whence = ""
+    if first and (seq_len is None or batch is None):
+        open_ = [name for name in open_ if name not in ("sequence length", "batch")]
+        whence = f"; {first.source}"
+    source = f"{', '.join(open_)} as in '{like.title}'{whence}; the rest stated by flags"
     columns = {"tokens": "samples", "sequence length": "seq_len", "batch": "global_batch"}
     stated = tuple(columns.get(name, name) for name, value in flags.items() if value is not None)
     chosen = method or recipe.method
@@ -97,7 +107,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
             optimizer=_optimizer(found, recipe),
             samples=samples,
             seq_len=length,
-            global_batch=float(batch) if batch is not None else recipe.global_batch,
+            global_batch=float(batch) if batch is not None else first.batch if first else recipe.global_batch,
             numbers=numbers,
             source=source,
             stated=(*stated, "stack") if who.stack else stated,
@@ -105,7 +115,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
             program=who.program,
         ),
         deadline_days=like.deadline_days,
-        note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}.",
+        note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}{whence}.",
     )
     return with_details(own, details)
 
@@ -143,12 +153,18 @@ def _optimizer(model: Model, recipe: Recipe) -> str:
 def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
     """The reference workload most like it: by family, then kind of family, model, method."""
 
-    def likeness(workload: Workload) -> tuple[bool, ...]:
+    size = size_of(model)
+
+    def likeness(workload: Workload) -> tuple[float, ...]:
+        other = size_of(workload.model)
+        pretrains = method == "pretrain" == workload.recipe.method
         return (
             workload.model.family == model.family,
             _kind(workload.model) == _kind(model),
+            pretrains,  # its horizon is of another order than that of fine-tuning
             workload.model.id == model.id,
             method is not None and workload.recipe.method == method,
+            -abs(math.log(other / size)) if pretrains and size and other else 0.0,
         )
 
     if not catalogue.workloads:

@@ -365,7 +365,7 @@ def test_two_stacks_have_a_length_each_and_a_time() -> None:
         ("resnet-50", "sgd", {"image_size": 224.0}), ("efficientnet-b7", "sgd", {"image_size": 600.0}),
         ("vit-b-16", "adamw", {"image_size": 224.0}), ("sd-1.5", "adamw", {"image_size": 512.0}),
         ("swin-t", "adamw", {"image_size": 224.0}), ("wav2vec2-base", "adamw", {}),
-        ("t5-base", "adamw", {"decoder_seq_len": 1024.0}),
+        ("t5-base", "adamw", {"decoder_seq_len": 512.0}),
     ],
 )  # fmt: skip
 def test_what_flags_leave_open_goes_with_the_network(

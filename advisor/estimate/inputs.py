@@ -72,7 +72,7 @@ def of_accelerator(entry: Accelerator) -> Inputs:
     found.put("hw_devices_per_package", entry.devices_per_package, Kind.vendor, entry.file.name)
     for dtype in PEAKS:
         peak = entry.peaks.get(dtype)
-        reason = f"no dense {dtype} peak of the {entry.title} is published"
+        reason = f"no dense {dtype} peak of the {entry.title} is known here"
         found.put(
             f"hw_peak_{dtype}",
             None if peak is None else peak * share,
@@ -116,7 +116,7 @@ def of_accelerator(entry: Accelerator) -> Inputs:
         entry.tdp_w,
         Kind.vendor,
         entry.source_of("tdp"),
-        f"no TDP of the {entry.title} is published",
+        f"no TDP of the {entry.title} is known here",
     )
     for name, price in (("hw_price", entry.rent), ("hw_spot_price", entry.spot)):
         source = price_source(price) if price else entry.file.name

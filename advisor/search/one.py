@@ -26,7 +26,7 @@ from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
 from advisor.search.support import check_support
-from advisor.search.words import devices_of_server, host_sentence, memory_sentence
+from advisor.search.words import devices_of_server, host_sentence, host_words, memory_sentence
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
 TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
@@ -274,9 +274,10 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
     where = "the device" if count == 1 else f"each of {count} devices"
     why = [memory_sentence(need, usable, "this machine" if place.target.device == "cpu" else where)]
     limit = "" if fits else "memory" if fits is False else "unknown"
-    if fits and "host_bytes" in quantities and chosen.offload != "none":
-        server = devices_of_server(count, table.value("hw_domain_devices", 0))
-        why.insert(0, host_sentence(quantities["host_bytes"].value or 0.0, server))
+    host = quantities["host_bytes"].value or 0.0 if "host_bytes" in quantities else 0.0
+    server = devices_of_server(count, table.value("hw_domain_devices", 0))
+    if fits:
+        why.insert(0, host_sentence(host, server))
     if place.problem:
         why.insert(0, place.problem)
         fits, limit = (False, "framework") if fits else (fits, limit)
@@ -291,7 +292,11 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         fits=fits,
         why=" ".join(filter(None, why)),
         limit=limit,
-        choices={**words_of_choice(table, 0, workload), **chosen.words()},
+        choices={
+            **words_of_choice(table, 0, workload),
+            **chosen.words(),
+            **({"host_memory": host_words(host, server)} if host > 0 else {}),
+        },
         quantities=quantities,
         calibrated=table.value("measured_rate", 0) is not None,
         near=() if from_here or time.value is None else near.runs(0),

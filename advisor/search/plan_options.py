@@ -20,8 +20,8 @@ from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
-from advisor.search.words import devices_of_server
-from advisor.units import DAY_S, show
+from advisor.search.words import devices_of_server, host_words
+from advisor.units import DAY_S
 
 _FOLLOWING = {
     "rent_usd": "calendar_rent_usd",
@@ -207,7 +207,7 @@ class Options:
         each = float(self.told["host_bytes"][row]) if "host_bytes" in self.told else 0.0
         if each > 0:
             server = devices_of_server(float(self.counts[row]), device.values.get("hw_domain_devices"))
-            found["host_memory"] = f"{show(each * server, 'B')} on each server of {server:g}"
+            found["host_memory"] = host_words(each, server)
         return found
 
     def _quantities(self, row: int) -> dict[str, Quantity]:
@@ -218,12 +218,12 @@ class Options:
             "calendar_at_s": _one(self.late, row, "s", "no time"),
         }
         for name, given in _FOLLOWING.items():
-            reason = "no TDP is published" if name == "energy_j" else _NO_PRICE
+            reason = "no TDP is known here" if name == "energy_j" else _NO_PRICE
             found[name] = _quantity(self.following[given], row, self.book.unit_of(given), reason)
         late = self.rent / self.calendar.median * self.late
         found["rent_at_usd"] = _one(late, row, "USD", _NO_PRICE)
         for name in _OWNED:
-            reason = "no list price" if entry.msrp_usd is None else "no TDP is published"
+            reason = "no list price" if entry.msrp_usd is None else "no TDP is known here"
             if name == "break_even_s" and entry.msrp_usd is not None:
                 reason = _NO_PRICE if entry.rent is None else "renting stays cheaper"
             found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
@@ -232,7 +232,7 @@ class Options:
         for name, given in (
             ("power_w", "power_w"), ("step_s", "optimizer_step_s"), ("memory_bytes", "memory_bytes"),
         ):  # fmt: skip
-            reason = f"no TDP of the {entry.title} is published"
+            reason = f"no TDP of the {entry.title} is known here"
             found[name] = _one(self.told[given], row, self.book.unit_of(given), reason)
         if entry.rent is not None:
             price = self.found.space.device_inputs[int(self.device[row])].sources["hw_price"][1]

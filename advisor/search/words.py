@@ -39,6 +39,11 @@ def host_sentence(each: float, server: float) -> str:
     return f"{IF_THE_HOST} {server:g} has {whole} for what is offloaded to it."
 
 
+def host_words(each: float, server: float) -> str:
+    """The same in few words, for a layout."""
+    return f"{show(each * server, 'B')} on each server of {server:g}"
+
+
 def _times(ratio: float) -> str:
     return f"{ratio - 1:.0%} too much" if ratio < 2 else f"{ratio:.1f} times as much"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -61,3 +62,14 @@ def test_readme_links_exist() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if "://" not in target:
             assert (REPO / target).exists(), target
+
+
+def test_accuracy_is_told_of_the_shipped_constants_and_neighbours() -> None:
+    """Tables of other constants are no word on these: run tools/accuracy.py --write."""
+    text = (REPO / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    told = re.search(r"<!-- tools/accuracy\.py: (\w+) -->", text)
+    found = hashlib.sha256()
+    for name in ("rules/constants/time.toml", "rules/constants/memory.toml", "rules/evidence/residuals.json"):
+        found.update((REPO / name).read_bytes())
+    assert told is not None
+    assert told[1] == found.hexdigest()[:16]

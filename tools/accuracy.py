@@ -1,15 +1,22 @@
-"""The tables of docs/accuracy.md: python tools/accuracy.py [--ways group,source,publisher] > tables.md
+"""The tables of docs/accuracy.md: python tools/accuracy.py [--ways group,source,publisher] [--write]
 
 Predicts every shipped run by constants and neighbours that have not seen its group, source or publisher
-(minutes each), and prints the errors against the bars. Nothing here is fitted or chosen.
+(minutes each), and prints the errors. Nothing here is fitted or chosen. `--write` puts them into
+docs/accuracy.md with a digest of the constants and neighbours they are of; a test holds it to those shipped.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import io
 import math
+import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 
@@ -120,6 +127,11 @@ def others(judged: Sequence[Judged], way: str) -> None:
     for quantity in ("total_time_h", "peak_mem_gib"):
         rows = [row for row in judged if row.quantity == quantity and not row.refused]
         print(f"\n### {quantity}, left out by {way}\n\n{HEAD}\n{line('all', errors_of(rows))}")
+        if quantity == "total_time_h":
+            records = [row for row in rows if row.id.startswith("mlperf")]
+            print(line("of them records of MLPerf (minutes to hours)", errors_of(records)))
+            longer = [row for row in rows if not row.id.startswith("mlperf")]
+            print(line("all others (hours to months)", errors_of(longer)))
         if quantity == "peak_mem_gib":
             for kind in ("allocated", "reserved", "nvml", "unknown"):
                 own = [r for r in rows if r.run and (r.run.record.text("memory_kind") or "unknown") == kind]
@@ -129,19 +141,48 @@ def others(judged: Sequence[Judged], way: str) -> None:
         print(f"\nSaid to fit at the upper bound, of runs that ran out of memory: {wrong:.1%}.")
 
 
+_ROOT = Path(__file__).resolve().parent.parent
+_BEHIND = ("rules/constants/time.toml", "rules/constants/memory.toml", "rules/evidence/residuals.json")
+_TABLES = re.compile(r"(<!-- tools/accuracy\.py: )(\w*)( -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def digest(root: Path = _ROOT) -> str:
+    """Of the constants and neighbours that the tables are of."""
+    found = hashlib.sha256()
+    for name in _BEHIND:
+        found.update((root / name).read_bytes())
+    return found.hexdigest()[:16]
+
+
+def put(tables: str, path: Path = _ROOT / "docs" / "accuracy.md") -> None:
+    """The tables into the document, between its marks."""
+    text = path.read_text(encoding="utf-8")
+    found = _TABLES.sub(lambda m: f"{m[1]}{digest()}{m[3]}{tables}\n{m[4]}", text)
+    if found == text:
+        raise SystemExit(f"{path} has no place for the tables, or holds them already")
+    path.write_text(found, encoding="utf-8")
+
+
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ways", default="group,source,publisher")
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     knowledge = load_knowledge()
+    said = io.StringIO()
     for way in options.ways.split(","):
-        judged = judge(knowledge.book, knowledge.published, way=way, catalogue=knowledge.catalogue)
-        steps(judged, way)
-        if way == "source":
-            others(judged, way)
+        with redirect_stdout(said):
+            judged = judge(knowledge.book, knowledge.published, way=way, catalogue=knowledge.catalogue)
+            steps(judged, way)
+            if way == "source":
+                others(judged, way)
+        print(f"{way} done", file=sys.stderr, flush=True)
+    print(said.getvalue())
+    if options.write:
+        put(said.getvalue())
 
 
 if __name__ == "__main__":

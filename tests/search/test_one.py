@@ -41,9 +41,7 @@ def one(
 # ---- against what was measured -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "run", ["dgxc-llama-3-8b-sft-h100-8-fp8-1", "dgxc-llama-3-8b-sft-h100-8-bf16-1"]
-)
+@pytest.mark.parametrize("run", ["dgxc-llama-3-8b-sft-h100-8-fp8-1", "dgxc-llama-3-8b-sft-h100-8-bf16-1"])
 def test_a_published_megatron_run_lies_within_its_range(knowledge: Knowledge, run: str) -> None:
     """As a user would ask for it: Llama 3 8B on 8 x H100 by NVIDIA. The run is among the neighbours.
 

@@ -141,7 +141,8 @@ class Table:
 
     def take(self, indices: npt.ArrayLike) -> Table:
         """The rows at `indices` (positions or a boolean mask), as a table of their own."""
-        chosen = np.arange(self.rows)[np.asarray(indices)]
+        wanted = np.asarray(indices)
+        chosen = np.arange(self.rows)[wanted if wanted.size else wanted.astype(np.int64)]
 
         return replace(
             self,

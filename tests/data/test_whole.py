@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from advisor.data.whole import whole
+
+
+@pytest.fixture(autouse=True)
+def _plain_handler() -> Iterator[None]:
+    """Commands run by other tests in this process leave their own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_comes_after_the_block() -> None:

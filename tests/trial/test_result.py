@@ -37,7 +37,7 @@ def depth(of: SetUp, seconds: float | None, peak: int | None = 10 << 30, **more:
         samples=16, reason=reason, **spread,
     )  # fmt: skip
     memory = {"allocated": peak, "reserved": peak, "process": 1 << 30}
-    return Depth(of, step, memory, parameters=1000, trainable=1000, loss=(2.0, 1.0), **more)
+    return Depth(of, step, memory, parameters=124_439_808, trainable=124_439_808, loss=(2.0, 1.0), **more)
 
 
 def trial(of: SetUp, *depths: Depth) -> Trial:

@@ -7,6 +7,7 @@ used (`own_time_rules` in advisor/search/nearby.py tells which those are).
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -73,12 +74,12 @@ class Published:
         found = self.neighbours.tell(with_kin(encode(words, sizes, self.known), words["program"]))
         deviation = widened(self.neighbours.kernel, found.deviation, words)
         strange = np.array([word not in self.known["generation"] for word in words["generation"]])
-        ran = self._ran()
         pairs = zip(words["generation"], map(_kind, words["family"]), strict=True)
-        new = np.array([pair not in ran for pair in pairs])
+        new = np.array([pair not in self._ran for pair in pairs])
         more = np.where(strange, STRANGE, np.where(new, NEW_KIND, 0.0))
         return replace(found, deviation=np.hypot(deviation, more))
 
+    @functools.cached_property
     def _ran(self) -> set[tuple[str, str]]:
         """Which kinds of network ran on which generation of devices."""
         words = {code: word for word, code in self.known["generation"].items()}

@@ -23,7 +23,7 @@ from advisor.nvml.calls import (
     Answer,
     said_code,
 )
-from advisor.nvml.find import DEPRECATED_PACKAGE, LIBRARY, PACKAGE, binding_owner, library_hint
+from advisor.nvml.find import DEPRECATED_PACKAGE, LIBRARY, PACKAGE, binding_owner, hint_of_library
 from advisor.nvml.live import live_reader, throttle_names
 from advisor.nvml.session import HINTS, Library, Unavailable, opened
 
@@ -42,7 +42,7 @@ __all__ = [
     "Library",
     "Unavailable",
     "binding_owner",
-    "library_hint",
+    "hint_of_library",
     "live_reader",
     "opened",
     "said_code",

@@ -72,7 +72,7 @@ def _dist_infos(folder: Path, prefix: str) -> list[Path]:
     ]
 
 
-def library_hint(root: Path) -> str:
+def hint_of_library(root: Path) -> str:
     """Where an NVML library lies, by looking at files alone; "" when it is in none of the usual places."""
     folders = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if root == Path("/") else []
     for folder in (*map(Path, filter(None, folders)), *(root / name for name in USUAL)):

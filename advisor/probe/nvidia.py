@@ -50,7 +50,7 @@ def present(root: Path) -> str:
         if there(root / folder):
             return f"/{folder}"
     address = next((function["address"] for function in pci_functions(root) if _display(function)), "")
-    return f"PCI {address}" if address else nvml.library_hint(root) or not_found(root)
+    return f"PCI {address}" if address else nvml.hint_of_library(root) or not_found(root)
 
 
 def _display(function: dict[str, str]) -> bool:

@@ -277,7 +277,7 @@ def test_the_librarys_and_the_bindings_folders(root: Path, monkeypatch: pytest.M
     close(root / "site")
     monkeypatch.setattr(find, "WSL_LIBRARY", str(root / "usr/lib/x"))
     with as_nobody():
-        assert find.library_hint(root) == ""
+        assert find.hint_of_library(root) == ""
         assert find.binding_owner([str(root / "site")])["package"] == ""
 
 

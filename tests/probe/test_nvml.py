@@ -259,12 +259,12 @@ def test_no_binding_at_all(tmp_path: Path) -> None:
     assert nvml.binding_owner([str(tmp_path)])["package"] == ""
 
 
-def test_library_hint_looks_below_the_root_only(
+def test_hint_of_library_looks_below_the_root_only(
     tmp_path: Path, nvml_builds: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LD_LIBRARY_PATH", str(nvml_builds["new"]))
-    assert nvml.library_hint(Path("/")).endswith("libnvidia-ml.so.1")
-    assert nvml.library_hint(tmp_path) == ""
+    assert nvml.hint_of_library(Path("/")).endswith("libnvidia-ml.so.1")
+    assert nvml.hint_of_library(tmp_path) == ""
     (tmp_path / "usr/lib/wsl/lib").mkdir(parents=True)
     (tmp_path / "usr/lib/wsl/lib/libnvidia-ml.so.1").touch()
-    assert nvml.library_hint(tmp_path).endswith("usr/lib/wsl/lib/libnvidia-ml.so.1")
+    assert nvml.hint_of_library(tmp_path).endswith("usr/lib/wsl/lib/libnvidia-ml.so.1")

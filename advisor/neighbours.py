@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,8 @@ NEAREST = 40
 
 _TIE = 1e-12  # a covariance that matters is larger, a rounding error smaller
 _TOLD_AT_ONCE = 16  # candidates whose matrices stay in the processor's cache
+_COMPARED_AT_ONCE = 512  # bounds memory
+_AMONG_AT_ONCE = 512  # runs: up to here all covariances among them are made once
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,22 @@ def vocabulary(words: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
 
 def covariance(kernel: Kernel, a: Features, b: Features) -> Matrix:
     """Covariance of the residuals of runs `a` with those of runs `b`, shape (len(a), len(b))."""
-    square = (a.sizes**2).sum(1)[:, None] + (b.sizes**2).sum(1)[None, :] - 2 * a.sizes @ b.sizes.T
-    differs = {
+    differs = _differing(a, b)
+    return _covariance(kernel, _apart(a.sizes, b.sizes), differs, _shared(kernel, a, b, differs))
+
+
+def _apart(a: Matrix, b: Matrix) -> Matrix:
+    """Squares of how far each of the sizes `a` is from each of `b`."""
+    square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
+    return np.asarray(np.maximum(square, 0.0))
+
+
+def _differing(a: Features, b: Features) -> dict[str, npt.NDArray[np.bool_]]:
+    """Whether each word of each of `a` is another than that of each of `b`."""
+    return {
         name: (a.codes[name][:, None] != b.codes[name][None, :]) | (a.codes[name] < 0)[:, None]
         for name in WORDS
     }
-    return _covariance(kernel, np.maximum(square, 0.0), differs, _shared(kernel, a, b, differs))
 
 
 def _shared(kernel: Kernel, a: Features, b: Features, differs: Mapping[str, npt.NDArray[np.bool_]]) -> Matrix:
@@ -146,14 +159,38 @@ def _among(kernel: Kernel, features: Features, chosen: Codes) -> Matrix:
     return _covariance(kernel, np.maximum(square, 0.0), differs, np.where(differs["program"], 0.0, 1.0))
 
 
+class _ByWords(NamedTuple):
+    """What words alone make of a covariance: fine * exp(-fine_scale d) + cross * exp(-cross_scale d) + flat
+    for runs whose sizes are d apart."""
+
+    fine: Matrix
+    cross: Matrix
+    flat: Matrix
+
+    def at(self, kernel: Kernel, distance: Matrix) -> Matrix:
+        """The covariances."""
+        out = self.fine * np.exp(-kernel.fine_scale * distance)
+        out += self.cross * np.exp(-kernel.cross_scale * distance)
+        out += self.flat
+        return np.asarray(out)
+
+    def take(self, rows: Codes) -> _ByWords:
+        """Of some rows."""
+        return _ByWords(self.fine[rows], self.cross[rows], self.flat[rows])
+
+
 def _covariance(
     kernel: Kernel, distance: Matrix, differs: Mapping[str, npt.NDArray[np.bool_]], program: Matrix
 ) -> Matrix:
     """Covariances from distances of sizes and words that differ, elementwise."""
+    return _by_words(kernel, differs, program).at(kernel, distance)
+
+
+def _by_words(kernel: Kernel, differs: Mapping[str, npt.NDArray[np.bool_]], program: Matrix) -> _ByWords:
     apart = kernel.apart
 
     def added(names: Sequence[str], weights: Mapping[str, float]) -> Matrix:
-        total = np.zeros(distance.shape)
+        total = np.zeros(program.shape)
         for name in names:
             total += weights[name] * differs[name]
         return total
@@ -162,13 +199,14 @@ def _covariance(
     small = added(("device", "network", "precision", "recompute"), apart)
     coarse = added(("family", "generation", "precision", "method"), _COARSE)
     strange = added(("stack", "effort"), apart) + 0.5 * differs["precision"]
-    within = kernel.fine**2 * np.exp(-kernel.fine_scale * distance - small - large)
-    within += kernel.program**2 * np.exp(-coarse)
-    out = program * within
-    out += kernel.cross**2 * np.exp(-kernel.cross_scale * distance - large - strange)
-    out += np.where(differs["device"], 0.0, kernel.device**2 * np.exp(-0.7 * differs["family"]))
-    out += np.where(differs["network"], 0.0, kernel.network**2 * np.exp(-0.3 * differs["method"]))
-    return np.asarray(out)
+    flat = program * (kernel.program**2 * np.exp(-coarse))
+    flat += np.where(differs["device"], 0.0, kernel.device**2 * np.exp(-0.7 * differs["family"]))
+    flat += np.where(differs["network"], 0.0, kernel.network**2 * np.exp(-0.3 * differs["method"]))
+    return _ByWords(
+        program * (kernel.fine**2 * np.exp(-small - large)),
+        kernel.cross**2 * np.exp(-large - strange),
+        flat,
+    )
 
 
 _COARSE = {"family": 0.3, "generation": 0.3, "precision": 0.3, "method": 0.3}
@@ -225,24 +263,57 @@ class Neighbours:
             np.zeros(len(candidates)), np.full(len(candidates), self.kernel.variance**0.5),
             np.zeros((len(candidates), count), dtype=np.int64), np.zeros((len(candidates), count)),
         )  # fmt: skip
-        for start in range(0, len(candidates) if count else 0, _TOLD_AT_ONCE):
-            rows = np.arange(start, min(start + _TOLD_AT_ONCE, len(candidates)))
-            self._tell_some(candidates.take(rows), rows, count, out)
+        if not count or not len(candidates):
+            return out
+        _, first, kind = np.unique(
+            np.stack([candidates.codes[name] for name in candidates.codes], axis=1), axis=0,
+            return_index=True, return_inverse=True,
+        )  # fmt: skip
+        # of candidates that no word tells apart the words are compared with each run once
+        order = np.argsort(kind, kind="stable")
+        for start in range(0, len(order), _COMPARED_AT_ONCE):
+            rows = order[start : start + _COMPARED_AT_ONCE]
+            used, at = np.unique(kind[rows], return_inverse=True)
+            self._tell_some(candidates.take(rows), candidates.take(first[used]), at, rows, out)
         return out
 
-    def _tell_some(self, candidates: Features, rows: Codes, count: int, out: Told) -> None:
-        cross = covariance(self.kernel, candidates, self.features)
-        # runs that are equally near are chosen in their order, whatever the last digit of a sum is
-        far = _TIE * np.arange(cross.shape[1]) - cross
-        near = np.argpartition(far, count - 1, axis=1)[:, :count]
-        near = np.take_along_axis(near, np.argsort(np.take_along_axis(far, near, 1), axis=1), 1)
-        to = np.take_along_axis(cross, near, 1)
-        own = _among(self.kernel, self.features, near)
-        own[:, np.arange(count), np.arange(count)] += self.noise[near]
-        weights = np.linalg.solve(own, to[:, :, None])[:, :, 0]
-        explained = np.clip((to * weights).sum(1), 0.0, self.kernel.variance)
-        out.deviation[rows] = np.sqrt(self.kernel.variance - explained + self.kernel.noise**2)
+    def _tell_some(self, candidates: Features, words: Features, kind: Codes, rows: Codes, out: Told) -> None:
+        """Of candidates with the words that `kind` points to."""
+        kernel, runs = self.kernel, self.features
+        differs = _differing(words, runs)
+        by_words = _by_words(kernel, differs, _shared(kernel, words, runs, differs))
+        count = out.nearest.shape[1]
+        near, to = np.zeros((len(rows), count), dtype=np.int64), np.zeros((len(rows), count))
+        tie = _TIE * np.arange(len(runs))
+        for start in range(0, len(rows), _TOLD_AT_ONCE):
+            part = slice(start, start + _TOLD_AT_ONCE)
+            cross = by_words.take(kind[part]).at(kernel, _apart(candidates.sizes[part], runs.sizes))
+            # runs that are equally near are chosen in their order, whatever the last digit of a sum is
+            far = tie - cross
+            best = np.argpartition(far, count - 1, axis=1)[:, :count]
+            best = np.take_along_axis(best, np.argsort(np.take_along_axis(far, best, 1), axis=1), 1)
+            near[part], to[part] = best, np.take_along_axis(cross, best, 1)
+        weights = self._solved(near, to)
+        explained = np.clip((to * weights).sum(1), 0.0, kernel.variance)
+        out.deviation[rows] = np.sqrt(kernel.variance - explained + kernel.noise**2)
         # Once more by the share that is explained: far from all runs the rules alone were right more often.
-        weights *= (explained / self.kernel.variance)[:, None]
+        weights *= (explained / kernel.variance)[:, None]
         out.correction[rows] = (weights * self.residuals[near]).sum(1)
         out.nearest[rows], out.weights[rows] = near, weights
+
+    def _solved(self, near: Codes, to: Matrix) -> Matrix:
+        """What each of the nearest runs weighs for each candidate."""
+        count = near.shape[1]
+        used, at = np.unique(near, return_inverse=True)
+        at = at.reshape(near.shape)
+        among = _among(self.kernel, self.features, used[None, :])[0] if len(used) <= _AMONG_AT_ONCE else None
+        weights = np.empty(near.shape)
+        for start in range(0, len(near), _TOLD_AT_ONCE):
+            part = slice(start, start + _TOLD_AT_ONCE)
+            if among is None:
+                own = _among(self.kernel, self.features, near[part])
+            else:
+                own = among[at[part][:, :, None], at[part][:, None, :]]
+            own[:, np.arange(count), np.arange(count)] += self.noise[near[part]]
+            weights[part] = np.linalg.solve(own, to[part][:, :, None])[:, :, 0]
+        return weights

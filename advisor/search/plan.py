@@ -116,6 +116,8 @@ def assumed(book: RuleBook, told: Mapping[str, str]) -> dict[str, Quantity]:
     Raises UserError for a name that is none of them, with the nearest, and for a value in another unit or
     below zero.
     """
+    if not told:
+        return {}
     named = ("own_usd", "break_even_s", "calendar_energy_j", "power_w")
     known = set().union(*(constants_behind(book, name) for name in named if name in book.quantities))
     known -= constants_behind(book, "time_s")

@@ -123,6 +123,12 @@ class Options:
         return found
 
     @cached_property
+    def chances(self) -> Array | None:
+        """Of each row the probability of ending before the deadline; None without one."""
+        deadline = self.limits.deadline_days
+        return None if deadline is None else self.calendar.chance(deadline * DAY_S)
+
+    @cached_property
     def rack_units(self) -> Array:
         """Rack units of each row, in whole systems; NaN where no system of it is known with its height."""
         out = np.full(len(self), np.nan)
@@ -177,9 +183,7 @@ class Options:
         """A row with everything that is said of it."""
         entry, count = self.entry(row), int(self.counts[row])
         packages = float(self.told["packages"][row])
-        deadline, space = self.limits.deadline_days, self.found.space
-        box = self.box(row)
-        chance = None if deadline is None else float(self.calendar.chance(deadline * DAY_S)[row])
+        space, box = self.found.space, self.box(row)
         return PlanOption(
             accelerator_id=entry.id,
             label=_label(entry, count, packages),
@@ -189,7 +193,7 @@ class Options:
             packages=packages,
             choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated) | self._told(row),
             quantities=self._quantities(row),
-            chance=chance,
+            chance=None if self.chances is None else float(self.chances[row]),
             price_note=self._price_note(entry),
             price_old=bool(self.old[row]),
             tight=bool(self.found.tight[row]),

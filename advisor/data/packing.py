@@ -102,5 +102,5 @@ def _lines(texts: Iterable[str]) -> str:
     return "[" + ",\n".join(texts) + "]"
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+# Made once: json.dumps would make one for each of a hundred thousand short texts, half of the time of packing.
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

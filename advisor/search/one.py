@@ -135,7 +135,8 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     )
     table = evaluate(book, near.table)
     wanted = _wanted(book, workload)
-    ranges = evaluate_ranges(book, table, wanted) | _on_the_calendar(book, near.table)
+    ranges = evaluate_ranges(book, table, wanted)
+    ranges |= _on_the_calendar(book, table, ranges["time_s"])
     estimate = _estimate(book, table, ranges, workload, place, chosen, near)
     estimate = estimate.model_copy(
         update={
@@ -166,11 +167,11 @@ def _of_format(estimate: Estimate, workload: Workload, place: Place) -> tuple[Es
     return estimate.model_copy(update={"choices": choices, "notes": notes}), None
 
 
-def _on_the_calendar(book: RuleBook, table: Table) -> dict[str, Range]:
+def _on_the_calendar(book: RuleBook, table: Table, time: Range) -> dict[str, Range]:
     """Calendar time and what follows from it, with errors added as a plan adds them."""
     if "calendar_s" not in book.quantities:
         return {}
-    calendar = calendar_of(book, table)
+    calendar = calendar_of(book, table, time)
     following = priced(book, table, calendar, tuple(name for name in FOLLOWING if name in book.quantities))
     return {"calendar_s": Range(calendar.median, calendar.low, calendar.high), **following}
 

@@ -47,25 +47,42 @@ class Product:
 
     @cached_property
     def _sides(self) -> dict[str, int]:
-        """On which sides each name depends."""
-        sides = dict.fromkeys((*self.book.constants, *self._job), 0)
-        for table, bit in ((self.devices, _DEVICE), (self.set_ups, _SET_UP)):
-            sides |= {
-                name: bit
-                for name in table.columns
-                if name not in self._job and name not in self.book.quantities
-            }
+        """On which sides each name depends, as far as asked for; kept for tables with the same columns."""
+        given = [frozenset(table.columns) - table.computed for table in (self.devices, self.set_ups)]
+        key = ("sides", frozenset(self._job), *given)
+        sides: dict[str, int] | None = self.book.remembered.get(key)
+        if sides is None:
+            sides = dict.fromkeys((*self.book.constants, *self._job), 0)
+            for names, bit in zip(given, (_DEVICE, _SET_UP), strict=True):
+                sides |= {
+                    name: bit for name in names if name not in self._job and name not in self.book.quantities
+                }
+            self.book.remembered[key] = sides
+        return sides
+
+    def _sides_behind(self, want: Iterable[str]) -> dict[str, int]:
+        """The same, with those of the wanted quantities and of all they rest on."""
+        sides, quantities = self._sides, self.book.quantities
+        needed: set[str] = set()
+        pending = [name for name in want if name in quantities and name not in sides]
+        while pending:
+            name = pending.pop()
+            if name not in needed:
+                needed.add(name)
+                used = (other for rule in quantities[name].rules for other in rule.inputs)
+                pending += [other for other in used if other in quantities and other not in sides]
         for name in self.book.order:
-            rules = self.book.quantities[name].rules
-            sides[name] = 0
-            for rule in rules:
-                for used in rule.inputs:
-                    sides[name] |= sides.get(used, 0)
+            if name in needed:
+                sides[name] = 0
+                for rule in quantities[name].rules:
+                    for other in rule.inputs:
+                        sides[name] |= sides.get(other, 0)
         return sides
 
     def on_device(self, name: str) -> Array:
         """A quantity that depends on no set-up, for each device."""
-        self.devices = self._with(self.devices, (name,))
+        if name not in self.devices.columns:
+            self.devices = self._with(self.devices, (name,))
         return self.devices.columns[name]
 
     def evaluate(self, want: tuple[str, ...], device: Index, set_up: Index) -> dict[str, Array]:
@@ -93,7 +110,7 @@ class Product:
     def _frontier(self, want: tuple[str, ...]) -> _Frontier:
         if want in self._frontiers:
             return self._frontiers[want]
-        sides, quantities = self._sides, self.book.quantities
+        sides, quantities = self._sides_behind(want), self.book.quantities
         both = _DEVICE | _SET_UP
         used: set[str] = set()
         pending, seen = list(want), set(want)

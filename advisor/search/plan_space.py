@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,10 +76,12 @@ class Space:
     def of(self, set_ups: Index, scenario: str = "middle") -> Product:
         """The product with these set-ups alone, in this order."""
         job, devices, every = self._tables
+        if scenario == "middle":  # what has been computed of either side is taken over
+            return Product(self.book, job, self.product.devices, self.product.set_ups.take(set_ups))
         columns = {name: values[set_ups] for name, values in every.columns.items()}
         return Product(self.book, job, devices, Table(len(set_ups), columns), scenario)
 
-    @property
+    @cached_property
     def devices(self) -> tuple[Accelerator, ...]:
         """The catalogue's entries of the sites; a search over a machine's own devices has none."""
         return tuple(site.entry for site in self.sites if site.entry is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,44 +41,59 @@ class Calendar:
         return np.array([NormalDist().cdf(one) if math.isfinite(one) else math.nan for one in z])
 
 
-def calendar_of(book: RuleBook, table: Table) -> Calendar:
-    """Calendar time with its range.
+def calendar_of(book: RuleBook, table: Table, time: Range | None = None) -> Calendar:
+    """Calendar time with its range, given that of the steps where it is known already.
 
     The range of the time itself comes from the scenarios and the published runs near it. Failures, restarts,
     evaluation and start-up are independent of that and of each other, so each constant is moved to its ends
     alone and the ratios are added as independent errors. (All at their bad end at once, at 4,096 devices,
     would take twice as long as nine runs of ten do.)
     """
-    time = evaluate_ranges(book, table, ("time_s",))["time_s"]
+    if time is None:
+        time = evaluate_ranges(book, table, ("time_s",))["time_s"]
     timed = evaluate(book, table, ("time_s", "calendar_s"))
     median = timed.columns["calendar_s"]
     with np.errstate(all="ignore"):
         up, down = np.log(time.high / time.value) ** 2, np.log(time.value / time.low) ** 2
-        for name in _own_constants(book):
-            constant = book.constants[name]
-            moved = [_moved(book, timed, name, end) / median for end in (constant.low, constant.high)]
-            up += np.log(np.maximum.reduce([*moved, np.ones_like(median)])) ** 2
-            down += np.log(np.minimum.reduce([*moved, np.ones_like(median)])) ** 2
+        for moved in _moved(book, timed, _own_constants(book)):
+            ratios = [*(moved / median), np.ones_like(median)]
+            up += np.log(np.maximum.reduce(ratios)) ** 2
+            down += np.log(np.minimum.reduce(ratios)) ** 2
         return Calendar(median, median * np.exp(-np.sqrt(down)), median * np.exp(np.sqrt(up)))
 
 
 def priced(book: RuleBook, table: Table, calendar: Calendar, want: tuple[str, ...]) -> dict[str, Range]:
     """Quantities that follow from calendar time (rent, energy), at its median and both ends."""
-    found = {}
-    for end in ("median", "low", "high"):
-        columns = {name: values for name, values in table.columns.items() if name not in table.computed}
-        given = replace(
-            table, columns={**columns, "calendar_s": getattr(calendar, end)},
-            computed=frozenset({"calendar_s"}), scenario="middle", digest=book.digest,
-        )  # fmt: skip
-        found[end] = evaluate(book, given, want, keep_all=False).columns
-    return {name: Range(*(found[end][name] for end in ("median", "low", "high"))) for name in want}
+    columns = {name: values for name, values in table.columns.items() if name not in table.computed}
+    ends = replace(table, columns=columns, computed=frozenset()).take(np.tile(np.arange(table.rows), 3))
+    time = np.concatenate([calendar.median, calendar.low, calendar.high])
+    given = replace(
+        ends,
+        columns={**ends.columns, "calendar_s": time},
+        computed=frozenset({"calendar_s"}), scenario="middle", digest=book.digest,
+    )  # fmt: skip
+    found = evaluate(book, given, want, keep_all=False).columns
+    return {name: Range(*found[name].reshape(3, table.rows)) for name in want}
 
 
-def _moved(book: RuleBook, timed: Table, constant: str, value: float) -> Array:
-    """Calendar time with one constant at an end of its range, everything else as it was."""
-    moved = timed.with_constants({constant: value}, book)
-    return evaluate(book, moved, ("calendar_s",), keep_all=False).columns["calendar_s"]
+def _moved(book: RuleBook, timed: Table, names: Sequence[str]) -> Array:
+    """Calendar time with each constant alone at either end of its range: (constants, 2, rows).
+
+    All are rows of one table: with few candidates most of the time goes into asking, not computing.
+    """
+    if not names:
+        return np.empty((0, 2, timed.rows))
+    ends = 2 * len(names)
+    constants: dict[str, Array] = {}
+    for at, name in enumerate(names):
+        own = timed.constants.get(name, np.asarray(book.constants[name].at("middle")))
+        constants[name] = np.broadcast_to(own, (ends, timed.rows)).copy()
+        constants[name][2 * at] = book.constants[name].low
+        constants[name][2 * at + 1] = book.constants[name].high
+    many = timed.take(np.tile(np.arange(timed.rows), ends))
+    moved = many.with_constants({name: values.ravel() for name, values in constants.items()}, book)
+    found = evaluate(book, moved, ("calendar_s",), keep_all=False).columns["calendar_s"]
+    return found.reshape(len(names), 2, timed.rows)
 
 
 def _own_constants(book: RuleBook) -> list[str]:

@@ -8,6 +8,10 @@ Noto Sans CJK SC (Reserved Font Name "Source", which is not used), the Debian pa
 
 Writes templates/fonts/report-{regular,semibold}.woff2 and report-sc-{regular,semibold}.woff2. The licence
 lies beside them and must stay there. Needs fonttools and brotli (both come with weasyprint).
+
+    python tools/make_font.py own                   # after new Chinese wording; needs no package
+
+writes report-sc-own.woff2 and report-marks-*.woff2 from the shipped Chinese faces.
 """
 
 from __future__ import annotations
@@ -115,18 +119,36 @@ def make(source: Path, target: str, wanted: set[int], features: list[str], face:
     print(f"{target}: {size:.1f} kB, {len(font.getBestCmap())} characters")
 
 
+def own_faces() -> None:
+    """What a Chinese page carries, of the shipped faces: our own wording, and the wide marks."""
+    sys.path.insert(0, str(ROOT))
+    from advisor.render.fonts import WIDE_MARKS
+
+    marks = {0x20, 0xA0, *map(ord, WIDE_MARKS)}
+    for target, source, wanted in (
+        ("report-sc-own.woff2", "report-sc-regular.woff2", own_chinese_codes()),
+        ("report-marks-regular.woff2", "report-sc-regular.woff2", marks),
+        ("report-marks-semibold.woff2", "report-sc-semibold.woff2", marks),
+    ):
+        make(OUT / source, target, wanted, [])
+
+
 def main(folder: str, which: str = "all") -> None:
     """Subset all faces found below `folder` and say how large they became."""
+    if folder == "own":
+        own_faces()
+        return
     jobs = [(name, target, latin_codes(), FEATURES, -1) for target, name in LATIN.items()]
     if which == "sc":
         jobs = []
-    jobs += [(name, target, codes(), ["locl"], SC_FACE) for target, (name, codes) in CHINESE.items()]
+    jobs += [(name, target, codes(), [], SC_FACE) for target, (name, codes) in CHINESE.items()]
     for name, target, wanted, features, face in jobs:
         found = sorted(Path(folder).rglob(name))
         if not found:
             print(f"{name} is not below {folder}; {target} stays as it is", file=sys.stderr)
             continue
         make(found[0], target, wanted, features, face)
+    own_faces()
 
 
 if __name__ == "__main__":

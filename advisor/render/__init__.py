@@ -50,7 +50,7 @@ def render_report(
     asked = _checked(formats)
     texts = load_texts(lang)
     clock = _Clock()
-    drawn = charts(advice, texts)
+    drawn = charts(advice, texts, screen="html" in asked)
     clock.lap("charts")
     notices = [
         Notice(code="chart_failed", message=f"The chart '{name}' was left out: {chart.failure}.")

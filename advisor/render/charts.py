@@ -35,8 +35,12 @@ class Chart:
 Maker = Callable[[Advice, Texts], tuple[Any, Markup] | None]
 
 
-def draw(advice: Advice, t: Texts) -> dict[str, Chart]:
-    """Every chart for which the advice has figures, by name."""
+ON_SCREEN = frozenset({"distance"})
+"""Charts that are not on paper."""
+
+
+def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
+    """Every chart for which the advice has figures, by name; without `screen` only those on paper."""
     makers: dict[str, Maker] = {
         "time": plots.time,
         "tasks": plots.tasks,
@@ -45,6 +49,8 @@ def draw(advice: Advice, t: Texts) -> dict[str, Chart]:
     }
     drawn = {}
     for name, make in makers.items():
+        if name in ON_SCREEN and not screen:
+            continue
         chart = _draw_one(name, make, advice, t)
         if chart is not None:
             drawn[name] = chart

@@ -33,7 +33,10 @@ MARKS = f"{FAMILY} Marks"
 
 FACES = {"report-regular.woff2": 400, "report-semibold.woff2": 600}
 CHINESE_FACES = {"report-sc-regular.woff2": 400, "report-sc-semibold.woff2": 600}
-_WIDE_MARKS = frozenset("“”‘’…—")
+OWN_FACES = {"report-sc-own.woff2": 400, "report-sc-semibold.woff2": 600}
+"""Our own Chinese wording alone, made beforehand: subsetting it for each page would take half a second."""
+MARK_FACES = {"report-marks-regular.woff2": 400, "report-marks-semibold.woff2": 600}
+WIDE_MARKS = frozenset("“”‘’…—")
 
 
 def shipped_faces(names: Mapping[str, int] | None = None) -> dict[int, Path]:
@@ -62,25 +65,39 @@ def _face(family: str, weight: int, font: bytes, form: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def chinese_css(characters: frozenset[str], *, marks: bool) -> str:
+def chinese_css(characters: frozenset[str], *, own: bool) -> str:
     """@font-face rules for those of `characters` that only the Chinese faces have; empty when there are none.
 
-    With `marks` also the wide quotes. Only the glyphs in use go in: a megabyte becomes a tenth.
+    `own` is for a page in our own Chinese: all of its wording goes in, and the wide quotes. Else only the
+    glyphs in use do: a megabyte becomes a few kB.
     """
     wanted = (characters - shipped_characters()) & chinese_characters()
     if not wanted:
         return ""
-    rules, rest = [], frozenset[str]()
-    for weight, path in shipped_faces(CHINESE_FACES).items():
-        held = wanted & _covered((path,))
-        rest |= wanted - held
-        rules.append(_face(CHINESE, weight, _subset(path, held), "woff"))
-        if marks:
-            rules.append(_face(MARKS, weight, _subset(path, _WIDE_MARKS), "woff"))
+    rules = _own_faces() if own else _faces_of(wanted)
+    held = [_covered((path,)) for path in shipped_faces(OWN_FACES if own else CHINESE_FACES).values()]
+    rest = frozenset(c for c in wanted if not all(c in one for one in held))
     if rest:
         regular = min(shipped_faces(CHINESE_FACES).items())[1]
         rules.append(_face(PLAIN, 400, _subset(regular, rest), "woff"))
     return "\n".join(rules)
+
+
+def _own_faces() -> list[str]:
+    """The faces of our own wording and of its marks, as they are shipped."""
+    families = ((CHINESE, OWN_FACES), (MARKS, MARK_FACES))
+    return [
+        _face(family, weight, path.read_bytes(), "woff2")
+        for family, names in families
+        for weight, path in shipped_faces(names).items()
+    ]
+
+
+def _faces_of(wanted: frozenset[str]) -> list[str]:
+    return [
+        _face(CHINESE, weight, _subset(path, wanted & _covered((path,))), "woff")
+        for weight, path in shipped_faces(CHINESE_FACES).items()
+    ]
 
 
 def _subset(path: Path, characters: frozenset[str]) -> bytes:
@@ -104,11 +121,11 @@ def _subset(path: Path, characters: frozenset[str]) -> bytes:
     return out.getvalue()
 
 
-_WOFF = re.compile(r'url\("data:font/woff;base64,([A-Za-z0-9+/=]+)"\) format\("woff"\)')
+_WOFF = re.compile(r'url\("data:font/woff2?;base64,([A-Za-z0-9+/=]+)"\) format\("woff2?"\)')
 
 
 def undated(html: str) -> str:
-    """The page with its WOFF faces unpacked: WeasyPrint would write the time into those it unpacks."""
+    """The page with its faces unpacked: WeasyPrint would write the time into those it unpacks."""
     return _WOFF.sub(lambda found: _unpacked(found[1]), html)
 
 

@@ -39,9 +39,9 @@ class Section:
     html: Markup = field(default_factory=Markup)
 
 
-def charts(advice: Advice, t: Texts) -> dict[str, Chart]:
-    """All charts of a report, drawn once for both formats."""
-    return draw(advice, t)
+def charts(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
+    """All charts of a report, drawn once for both formats; without `screen` those of the PDF."""
+    return draw(advice, t, screen=screen)
 
 
 def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: bool = False) -> str:
@@ -78,9 +78,7 @@ def page_context(advice: Advice, t: Texts, *, paged: bool) -> tuple[dict[str, An
 
 def _with_glyphs(page: str, t: Texts) -> str:
     """The page with the faces of the Chinese characters in it, whoever wrote them: the language or a host."""
-    # All wording of the language, used or not, so that screen and paper need the same faces, made once.
-    used = frozenset(page) | frozenset("".join(t.texts.values()))
-    return page.replace(_MORE_FACES, chinese_css(used, marks=t.code == "zh"), 1)
+    return page.replace(_MORE_FACES, chinese_css(frozenset(page), own=t.code == "zh"), 1)
 
 
 def render_section(advice: Advice, t: Texts, name: str) -> tuple[str, Marks]:

@@ -100,16 +100,27 @@ def test_the_chinese_page_names_its_language_and_carries_its_faces():
 
 
 def test_a_chinese_name_in_an_english_report_brings_its_glyphs_along():
-    assert fonts.chinese_css(frozenset("plain"), marks=False) == ""
-    rare = fonts.chinese_css(frozenset("镐机"), marks=False)  # the semibold face lacks the first of them
+    assert fonts.chinese_css(frozenset("plain"), own=False) == ""
+    rare = fonts.chinese_css(frozenset("镐机"), own=False)  # the semibold face lacks the first of them
     assert f'"{fonts.PLAIN}"' in rare and rare.count("@font-face") == 3
-    faces = fonts.chinese_css(frozenset("机"), marks=False)
+    faces = fonts.chinese_css(frozenset("机"), own=False)
     assert faces.count("@font-face") == 2 and len(faces) < 20_000
+
+
+def test_our_own_wording_needs_no_subsetting():
+    """After new Chinese wording: python tools/make_font.py own."""
+    from make_font import own_chinese_codes
+
+    own = {chr(code) for code in own_chinese_codes()} - {" ", "\u00a0"}
+    for path in fonts.shipped_faces(fonts.OWN_FACES).values():
+        assert not own - fonts._covered((path,)), path.name
+    page = render_html(sample.cpu_machine(), load_texts("zh"), {})
+    assert f'font-family:"{fonts.PLAIN}"' not in page and page.count(f'font-family:"{fonts.MARKS}"') == 2
 
 
 def test_the_fonts_stay_small():
     sizes = [path.stat().st_size for path in fonts.shipped_faces(fonts.CHINESE_FACES).values()]
-    assert len(sizes) == 2 and sum(sizes) < 1_500_000
+    assert len(sizes) == 2 and sum(sizes) < 800_000
 
 
 @pytest.mark.parametrize("code", OTHERS)

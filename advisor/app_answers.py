@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from advisor import __version__
 from advisor.app_knowledge import now
 from advisor.data.files import shipped
-from advisor.schema import Advice, Estimate, Machine, Versions
+from advisor.schema import Estimate, Versions
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
+    from advisor.schema import Advice, Machine
 
 DIGITS = 7
 
 
 def advice_of_machine(machine: Machine, command: str = "probe") -> Advice:
     """The envelope with a machine in it and nothing else yet."""
+    from advisor.schema import Advice
+
     return Advice(
         stage="probed",
         created_at=now(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
 from advisor.data.accelerator import OLD_DAYS
 from advisor.errors import UserError
-from advisor.schema import Advice, Calibration, Estimate, Machine, Notice, Workload
+from advisor.schema import Estimate, Notice, Workload
 from advisor.search import accelerator_figures
 from advisor.search.accumulate import with_accumulation, with_steps
 from advisor.search.formats import check_format
@@ -27,6 +29,7 @@ from advisor.search.own import check_word, with_program, workload_from_flags
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
     from advisor.data.systems import System
+    from advisor.schema import Advice, Calibration, Machine
 
 _WORDS = ("recompute", "sharding", "offload", "effort")
 
@@ -54,11 +57,18 @@ class EstimateOptions:
 
 @dataclass(frozen=True)
 class EstimateResult:
-    """The envelope that every command reads, and what a terminal shows beside it."""
+    """What a terminal shows, and the envelope that every command reads, made when it is asked for."""
 
-    advice: Advice
     one: One
+    workload: Workload
+    notices: tuple[Notice, ...]
+    make: Callable[[], Advice] = field(repr=False)
     largest: tuple[Largest, ...] = ()
+
+    @cached_property
+    def advice(self) -> Advice:
+        """The estimate with all that stands behind it."""
+        return self.make()
 
 
 def run_estimate(options: EstimateOptions) -> EstimateResult:
@@ -92,23 +102,30 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     )
     _check_trained(workload, one)
     notices += _old_prices(knowledge.catalogue, one.estimate)
-    advice = Advice(
-        stage="complete",
-        created_at=now(),
-        command="estimate",
-        versions=knowledge.versions(),
-        machine=machine,
-        calibration=calibration,
-        workloads=(workload,),
-        estimates=(one.estimate,),
-        accelerators=accelerator_figures(knowledge.catalogue, (one.estimate,)),
-        trace=one.trace,
-        notices=tuple(notices),
-    )
-    if one.estimate.target.here:
-        advice = with_bottlenecks(knowledge, advice)
+    created_at = now()
+
+    def advice() -> Advice:
+        from advisor.schema import Advice
+
+        return Advice(
+            stage="complete",
+            created_at=created_at,
+            command="estimate",
+            versions=knowledge.versions(),
+            machine=machine,
+            calibration=calibration,
+            workloads=(workload,),
+            estimates=(one.estimate,),
+            accelerators=accelerator_figures(knowledge.catalogue, (one.estimate,)),
+            trace=one.trace,
+            notices=tuple(notices),
+        )
+
     most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
-    return EstimateResult(advice, one, most)
+    if one.estimate.target.here:
+        whole = with_bottlenecks(knowledge, advice())
+        return EstimateResult(one, workload, whole.notices, lambda: whole, most)
+    return EstimateResult(one, workload, tuple(notices), advice, most)
 
 
 def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:

@@ -143,7 +143,7 @@ def estimate(context: click.Context, /, as_json: bool, explain: str | None, dept
     What of the layout is not given is found: first what fits into memory, then the fastest. Exit code 1:
     it does not fit; the nearest is shown, and what would help.
     """
-    with quick():
+    with quick(whole=as_json or explain is not None or flags["hardware"] is None):
         _estimate(context, as_json, explain, depth, flags)
 
 
@@ -177,7 +177,7 @@ def _estimate(
         workdir=here(),
     )
     result = run_estimate(options)
-    check_unit(counted, result.advice.workloads[0].model)
+    check_unit(counted, result.workload.model)
     if as_json and options.largest:
         from advisor.cli.tell_largest import as_json as largest_json
 
@@ -195,7 +195,7 @@ def _estimate(
             from advisor.cli.screen import console
             from advisor.cli.tell_largest import tell_largest
 
-            target, own = result.one.estimate.target, result.advice.workloads[0].recipe
+            target, own = result.one.estimate.target, result.workload.recipe
             device = target.accelerator_id or target.label
             tell_largest(result.largest, f"one {device}", own.seq_len, console())
         if explain is not None:

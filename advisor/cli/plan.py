@@ -152,7 +152,7 @@ def plan(context: click.Context, /, as_json: bool, quiet: bool, **flags: Any) ->
     Every accelerator of the catalogue with every count and layout. Exit code 1: nothing keeps the limits;
     what comes nearest is shown, and what to relax.
     """
-    with quick():
+    with quick(whole=True):
         _plan(context, as_json, quiet, flags)
 
 

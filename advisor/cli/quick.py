@@ -14,26 +14,30 @@ _WHILE_LOADING = {
 
 
 @contextmanager
-def quick() -> Iterator[None]:
+def quick(*, whole: bool) -> Iterator[None]:
     """Loads numpy and the stored types light, and looks for no garbage, of which one answer makes little.
 
-    What the environment says already goes before it, and child processes inherit nothing of it.
+    `whole`: the types of an advice too, with machine, calibration and plan, which costs a tenth
+    more. What the environment says already goes before it, and child processes inherit nothing of it.
     """
     gc.disable()
     try:
-        _load()
+        _load(whole)
         yield
     finally:
         gc.enable()
 
 
-def _load() -> None:
+def _load(whole: bool) -> None:
     ours = [name for name in _WHILE_LOADING if name not in os.environ]
     os.environ.update({name: _WHILE_LOADING[name] for name in ours})
     try:
         import numpy  # noqa: F401
 
-        import advisor.schema  # noqa: F401
+        import advisor.schema.estimate
+
+        if whole:
+            import advisor.schema.advice  # noqa: F401
     finally:
         for name in ours:
             os.environ.pop(name, None)

@@ -53,16 +53,15 @@ def titles() -> dict[str, str]:
 
 def tell_estimate(result: EstimateResult) -> None:
     """Everything a reader needs of one estimate, at 80 columns."""
-    advice, one = result.advice, result.one
+    one = result.one
     estimate = one.estimate
-    workload = advice.workloads[0]
-    say(form("{title} on {target}", title=told(workload.title), target=told(estimate.target.label)))
+    say(form("{title} on {target}", title=told(result.workload.title), target=told(estimate.target.label)))
     fits = {True: "Fits", False: "Does not fit", None: "Not known whether it fits"}[estimate.fits]
     if estimate.why.startswith(IF_THE_HOST):
         paragraph(told(estimate.why))
     else:
         paragraph(form("{fits}. {why}", fits=told(fits), why=told(estimate.why)))
-    for notice in advice.notices:
+    for notice in result.notices:
         paragraph(f"! {told(notice.message)}")
     say()
     _figures(estimate)

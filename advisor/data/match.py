@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.errors import nearest
-from advisor.schema import Device
+
+if TYPE_CHECKING:
+    from advisor.schema import Device
 
 _MEMORY_TOLERANCE = 0.12
 """Two sizes of one product differ by half or more; driver, error correction and GB against GiB by less."""

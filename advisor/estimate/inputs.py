@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import price_source
 from advisor.estimate.table import Table
 from advisor.rulebook import RuleBook
-from advisor.schema import Fact, Kind, Measurement
+from advisor.schema import Fact, Kind
+
+if TYPE_CHECKING:
+    from advisor.schema import Measurement
 
 PEAKS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp4")
 RANGE_ONLY = "only a range could be measured here"

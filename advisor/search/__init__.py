@@ -7,13 +7,17 @@ calibration. The physics is in rules/; here are only the set-ups tried and the c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from advisor.data.catalogue import Catalogue, figures_of
 from advisor.rulebook import RuleBook
-from advisor.schema import Accelerator, Estimate, Machine, Workload
+from advisor.schema import Accelerator, Estimate, Workload
 from advisor.search.elsewhere import estimates_catalogue, trace_of
 from advisor.search.here import Trace, estimates_here
 from advisor.search.own import workload_from_flags
+
+if TYPE_CHECKING:
+    from advisor.schema import Machine
 
 __all__ = [
     "accelerator_figures",

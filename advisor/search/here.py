@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
@@ -12,22 +13,14 @@ from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain, q
 from advisor.estimate.inputs import RANGE_ONLY, Inputs, known_only, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
-from advisor.schema import (
-    Calibration,
-    Device,
-    Estimate,
-    Kind,
-    Machine,
-    Quantity,
-    Status,
-    Target,
-    TraceStep,
-    Workload,
-)
+from advisor.schema import Estimate, Kind, Quantity, Status, Target, TraceStep, Workload
 from advisor.search.inputs import of_cpu, of_device, of_workload, on_device
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.nearby import with_neighbours
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
+
+if TYPE_CHECKING:
+    from advisor.schema import Calibration, Device, Machine
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "energy_j", "achieved_rate", "params", "total_flops")
 TRACED = ("time_s", "memory_bytes")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from advisor import units
 from advisor.data.accelerator import Accelerator
 from advisor.estimate.inputs import PEAKS, VENDORS, Inputs, of_accelerator
-from advisor.schema import Calibration, Cpu, Device, Kind, Machine, Workload
+from advisor.schema import Kind, Workload
 from advisor.search.layouts import Layout
+
+if TYPE_CHECKING:
+    from advisor.schema import Calibration, Cpu, Device, Machine
 
 PLAIN_STACK = "torch"
 _OWN_STACKS = {

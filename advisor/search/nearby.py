@@ -130,7 +130,9 @@ def _own_time_rules(book: RuleBook) -> Iterator[str]:
         gives = rule.gives if rule is not None else name if kind == "constant" else ""
         if not gives or gives == _TIME or _TIME in book.resting_on((gives,)):
             yield f"{kind} {name} ({Path(file).name})"
-    shipped = book.folders[0] if book.folders else ""
+    if len(book.folders) < 2:
+        return
+    shipped = book.folders[0]
     for rule in book.rules.values():
         if rule.folder == shipped or ("rule", rule.id) in replaced:
             continue

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from advisor.schema import Calibration, Device, Machine, Quantity, Workload
+from typing import TYPE_CHECKING
+
+from advisor.schema import Quantity, Workload
 from advisor.units import DAY_S, show
+
+if TYPE_CHECKING:
+    from advisor.schema import Calibration, Device, Machine
 
 
 def memory_sentence(need: Quantity, has: Quantity, where: str) -> str:

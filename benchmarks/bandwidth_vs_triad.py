@@ -17,7 +17,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from calibrated import calibrate, threads
+from child import calibrate, threads
 
 HERE = Path(__file__).resolve().parent
 ARRAY_BYTES = 256 << 20

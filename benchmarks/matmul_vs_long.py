@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 
-from calibrated import calibrate, long_run
+from child import calibrate, long_run
 
 SIZE = 1024
 PARTS = 4

@@ -10,7 +10,13 @@ from pathlib import Path
 from told import VERDICTS
 
 HERE = Path(__file__).resolve().parent
-NO_BENCHMARK = ("run", "told", "calibrated")  # calibrated takes half an hour: by its name alone
+NO_BENCHMARK = (
+    "run",
+    "told",
+    "child",
+    "networks",
+    "calibrated",
+)  # the last takes half an hour: by name alone
 QUIET = 0.5  # programs waiting for a processor; above it wall times are not those of the machine
 
 

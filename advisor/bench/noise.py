@@ -15,6 +15,8 @@ from typing import Callable
 from . import cgroup
 
 TASKS = "/proc/self/task"
+BESIDE: set[str] = set()
+"""Threads of this process (kernel ids) beside the work: that they wait for a core costs it nothing."""
 
 
 def _read(path: str) -> str:
@@ -56,7 +58,7 @@ class RunDelay:
         except OSError:
             return None
         for name in names:
-            if name not in self._handles:
+            if name not in self._handles and name not in BESIDE:
                 try:
                     self._handles[name] = os.open(f"{self._root}/{name}/schedstat", os.O_RDONLY)
                 except OSError:  # the thread ended between the listing and the opening

@@ -65,7 +65,7 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
         _check_unused(flags)
         return recipe
     precision = recipe["precision"] or PRECISION
-    found = _trace(name, {**flags, **recipe, "precision": precision})
+    found, _ = trace_named(name, {**flags, **recipe, "precision": precision})
     if recipe["seq_len"] and found.seq_len and recipe["seq_len"] != found.seq_len:
         raise UserError(
             f"--seq-len {recipe['seq_len']}: the batch of {name} has {found.seq_len} tokens",
@@ -80,14 +80,22 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _trace(name: str, flags: dict[str, Any]) -> Traced:
-    """Trace what `name` means, and say on stderr what was traced."""
+def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any]]:
+    """Trace what `name` means, and say on stderr what was traced; beside it what the child was told."""
     from advisor.cli.options import here, hub_cache
     from advisor.cli.screen import console
     from advisor.errors import UserError
     from advisor.model import find_config
     from advisor.probe.software import check_python
-    from advisor.trial.trace import METHOD, PRECISION, SEQ_LEN, TraceFlags, is_factory, trace_network
+    from advisor.trial.trace import (
+        METHOD,
+        PRECISION,
+        SEQ_LEN,
+        TraceFlags,
+        is_factory,
+        spec_of,
+        trace_network,
+    )
 
     if not is_factory(name):
         config = find_config(name, hub_cache())
@@ -115,7 +123,7 @@ def _trace(name: str, flags: dict[str, Any]) -> Traced:
     found = trace_network(name, own)
     for note in (found.model.source[:1].upper() + found.model.source[1:] + ".", *found.notes):
         talk.print(note, soft_wrap=True, markup=False, highlight=False)
-    return found
+    return found, spec_of(name, own)
 
 
 def tell_trace(name: str, flags: dict[str, Any], as_json: bool) -> None:
@@ -127,7 +135,7 @@ def tell_trace(name: str, flags: dict[str, Any], as_json: bool) -> None:
         raise UserError(
             f"{name} is no code", "Give file.py:factory, a config.json with --trace, or no name for the list."
         )
-    found = _trace(name, flags)
+    found, _ = trace_named(name, flags)
     if as_json:
         document = {**found.document, "numbers": found.model.numbers, "notes": list(found.notes)}
         click.echo(json.dumps({key: value for key, value in document.items() if key != "event"}))

@@ -13,11 +13,11 @@ from advisor.cli.options import (
     hub_cache,
     json_flag,
     print_json,
-    python_option,
     quiet_flag,
     rules_option,
 )
 from advisor.cli.stop import Stop
+from advisor.cli.trace import trace_named, trace_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--model", required=True, metavar="NAME", help="A preset, a config.json, or an id in the hub's cache."
-)
+    "--model", required=True, metavar="NAME",
+    help="A preset, a config.json, an id in the hub's cache, or code: file.py:factory, which is RUN.",
+)  # fmt: skip
 @click.option(
     "--steps", type=click.IntRange(3, 100_000), default=20, show_default=True, help="Steps to time."
 )
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     "--save", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.jsonl",
     help="Append the result as a record of evidence.",
 )  # fmt: skip
-@python_option
+@trace_options
 @rules_option
 @json_flag
 @quiet_flag
@@ -91,9 +92,10 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
 
     known = load_knowledge(flags["rules"])
     recipe = Flags(**{name: flags[name] for name in Flags.__dataclass_fields__})
-    setup = set_up(known.catalogue, _network(flags["model"], known.catalogue), recipe)
     if flags["python"] is not None:
         check_python(flags["python"])
+    model, code = _network(flags, known.catalogue)
+    setup = set_up(known.catalogue, model, recipe, code)
     options = Options(flags["steps"], flags["device"], flags["python"], flags["layers"], flags["deadline"])
     check(options, setup)
     calibration = _calibration(flags["calibrated"])
@@ -118,11 +120,16 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
         talk.print(f"{len(records)} record(s) appended to {flags['save']}.", soft_wrap=True)
 
 
-def _network(name: str, catalogue: Any) -> Model | str:
-    """What --model means, as `scan` reads it."""
+def _network(flags: dict[str, Any], catalogue: Any) -> tuple[Model | str, dict[str, Any] | None]:
+    """What --model means, as `scan` reads it, or the trace of code with what the trace was told."""
     from advisor.app import WorkloadFlags, network_of
+    from advisor.trial.trace import is_factory
 
-    return network_of(WorkloadFlags(name, None, hub_cache()), catalogue)
+    name = flags["model"]
+    if is_factory(name) or flags["trace"]:
+        found, told = trace_named(name, flags)
+        return found.model, told
+    return network_of(WorkloadFlags(name, None, hub_cache()), catalogue), None
 
 
 def _calibration(path: Path | None) -> Calibration | None:
@@ -168,6 +175,7 @@ def _document(done: Trial, records: list[dict[str, Any]]) -> dict[str, Any]:
                 "memory": dict(depth.memory),
                 "groups": dict(depth.groups),
                 "step": depth.step.model_dump(mode="json"),
+                "undisturbed": {"steps": depth.undisturbed[0], "median_s": depth.undisturbed[1]},
                 "loss": [value if abs(value) < float("inf") else None for value in depth.loss],
             }
             for depth in done.depths

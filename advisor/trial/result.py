@@ -29,6 +29,7 @@ class Depth:
     loss: tuple[float, float] = (float("nan"), float("nan"))
     bandwidth: Measurement | None = None  # of the processors' memory
     groups: Mapping[str, float] = field(default_factory=dict)  # seconds of a step by group of operators
+    undisturbed: tuple[int, float | None] = (0, None)  # steps in which nobody took a core, and their median
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def depth_of(setup: SetUp, raw: Raw, noise: DeviceNoise, device: str, at: str) -
     return Depth(
         setup, step, raw.steps["memory"],
         int(raw.built["parameters"]), int(raw.built["trainable"]), (float(first), float(last)), moved,
-        groups_of(raw.groups, step.value),
+        groups_of(raw.groups, step.value), (int(raw.steps["kept"]["n"]), raw.steps["kept"].get("median")),
     )  # fmt: skip
 
 

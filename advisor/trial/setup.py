@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from advisor.schema import Kind, Model, Workload
 from advisor.search import workload_from_flags
 from advisor.search.inputs import of_workload
 
-FAMILIES = ("decoder", "moe", "encoder", "vit", "cnn")
+FAMILIES = ("decoder", "moe", "encoder", "vit", "cnn", "traced")
 PRECISIONS = ("fp32", "tf32", "bf16_mixed", "bf16", "fp16_mixed")
 METHODS = ("pretrain", "full", "lora")
 OPTIMIZERS = ("adamw", "sgd")
@@ -47,6 +48,7 @@ class SetUp:
     recompute: str
     layers: int | None
     notes: tuple[str, ...] = ()
+    code: Mapping[str, Any] | None = None  # of a network given as code: what its trace was told
 
     @property
     def batch(self) -> int:
@@ -56,7 +58,8 @@ class SetUp:
     @property
     def in_tokens(self) -> bool:
         """Whether a sample is a sequence."""
-        return self.workload.model.family not in _OF_PICTURES
+        model = self.workload.model
+        return model.family not in _OF_PICTURES and (self.code is None or "native_seq_len" in model.numbers)
 
     def with_layers(self, layers: int) -> SetUp:
         """The same, shallower. Layers that are not like the others keep their number."""
@@ -101,6 +104,7 @@ class SetUp:
             "device": device,
             "steps": steps,
             "need_bytes": need_bytes,
+            "code": None if self.code is None else dict(self.code),
             "recipe": {
                 "method": recipe.method,
                 "precision": recipe.precision,
@@ -115,15 +119,21 @@ class SetUp:
         }
 
 
-def set_up(catalogue: Catalogue, model: str | Model, flags: Flags) -> SetUp:
-    """The set-up that flags describe. Raises UserError for what trial cannot train (yet)."""
+def set_up(
+    catalogue: Catalogue, model: str | Model, flags: Flags, code: Mapping[str, Any] | None = None
+) -> SetUp:
+    """The set-up that flags describe; `code`: what the trace of a network given as code was told.
+
+    Raises UserError for what trial cannot train (yet).
+    """
     notes: list[str] = []
     micro, batch = _batches(flags)
     workload = workload_from_flags(
         catalogue, model, None, flags.method, flags.precision, flags.seq_len, batch
     )
     family, recipe = workload.model.family, workload.recipe
-    if family not in FAMILIES or (family == "cnn" and "blocks_1" not in workload.model.numbers):
+    builds = family in FAMILIES and (family != "traced" or code is not None)
+    if not builds or (family == "cnn" and "blocks_1" not in workload.model.numbers):
         raise UserError(
             f"{workload.model.title}: trial cannot build networks of this kind yet ({family})",
             "It builds decoders, experts, encoders, vision transformers, ResNet and ConvNeXt.",
@@ -143,7 +153,7 @@ def set_up(catalogue: Catalogue, model: str | Model, flags: Flags) -> SetUp:
         if size is None:
             raise UserError(f"{workload.model.title}: no image size is known", "Give --image-size.")
         numbers["image_size"] = float(size)
-    elif flags.image_size is not None:
+    elif flags.image_size is not None and code is None:
         raise UserError(f"--image-size: {workload.model.title} sees no pictures", "Leave it away.")
     if flags.lora_rank is not None:
         numbers["lora_rank"] = float(flags.lora_rank)
@@ -161,7 +171,7 @@ def set_up(catalogue: Catalogue, model: str | Model, flags: Flags) -> SetUp:
     layers = workload.model.numbers.get("layers")
     return SetUp(
         workload.model_copy(update={"recipe": recipe}), micro, batch // micro, flags.recompute or "none",
-        None if layers is None else int(layers), tuple(notes),
+        None if layers is None else int(layers), tuple(notes), code,
     )  # fmt: skip
 
 

@@ -98,13 +98,14 @@ def _run(name: str, flags: TraceFlags, say: Say) -> Message:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--python {python}: cannot be started: {reason}") from error
     try:
-        child.send(_spec(name, flags))
+        child.send(spec_of(name, flags))
         return _listen(child, name, python, Deadline(flags.deadline_s), flags.deadline_s, say)
     finally:
         child.kill()
 
 
-def _spec(name: str, flags: TraceFlags) -> dict[str, Any]:
+def spec_of(name: str, flags: TraceFlags) -> dict[str, Any]:
+    """What the child is told: of a trace, and of a trial of the same network."""
     factory = is_factory(name)
     return {
         "kind": "factory" if factory else "config",

@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from ...bench import cgroup
 from ...bench.devices import Device
+from ...bench.noise import BESIDE
 from ...bench.session import _available_bytes
 
 LOOK_S = 0.05
@@ -60,6 +61,7 @@ def watch_host(told: Callable[[int], object], keep_free: int = KEEP_FREE) -> Non
     """Look at the host's memory all the time; below `keep_free` call `told`, which ends the process."""
 
     def look() -> None:
+        BESIDE.add(str(threading.get_native_id()))
         pause = threading.Event()
         while not pause.wait(LOOK_S):
             left = host_left()

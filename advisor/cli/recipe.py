@@ -44,6 +44,10 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option("--double-quant/--no-double-quant", default=None, help="QLoRA: scales quantised too."),
     click.option("--channels-last/--no-channels-last", default=None, help="Layout of images in memory."),
     click.option("--image-size", type=click.IntRange(1, 65536), metavar="N", help="Edge of an image."),
+    click.option(
+        "--eval-share", type=click.FloatRange(0, 100), metavar="SHARE",
+        help="Samples evaluated for each sample trained (500 every 1,000 steps of 8: 0.0625).",
+    ),
     click.option("--decoder-seq-len", type=click.IntRange(1), metavar="N", help="Tokens of the decoder."),
     click.option(
         "--latent-size", type=click.IntRange(1, 8192), metavar="N", help="Diffusion: edge of the latent."
@@ -65,7 +69,7 @@ DETAILS = (
     "ema", "train_only", "frozen", "loss", "attention", "sequence_parallel", "optimizer_kernel",
     "step_in_backward", "offload_activations", "fused_kernels", "fp8_weights", "lora_targets", "quant_bits",
     "double_quant", "decoder_seq_len", "channels_last", "image_size", "latent_size", "frames",
-    "cached_latents", "cached_text",
+    "cached_latents", "cached_text", "eval_share",
 )  # fmt: skip
 """Names of these flags' values, and of the keys of a file given with --workload."""
 

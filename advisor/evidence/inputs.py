@@ -23,7 +23,7 @@ from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
 from advisor.evidence.rows import Rows
-from advisor.evidence.wires import network_of_text
+from advisor.evidence.wires import network_of_instance, network_of_text
 from advisor.model import preset_of
 from advisor.schema import Kind
 
@@ -38,7 +38,7 @@ class Reading:
 
     patterns: Mapping[str, Sequence[tuple[re.Pattern[str], str]]]
     excluded: Sequence[tuple[Rows, Sequence[str]]]  # and the quantities that are
-    habits: Sequence[tuple[Rows, Mapping[str, float]]]  # and the columns that follow
+    habits: Sequence[tuple[Rows, Mapping[str, float | str]]]  # and the columns that follow
     ordinary: frozenset[str]
     fp32_is_tf32: frozenset[str]
     formats: Mapping[str, str]  # vendor -> precision where a row does not say it
@@ -59,11 +59,16 @@ def shipped_reading() -> Reading:
     return Reading(
         {kind: [(re.compile(p, re.I), value) for p, value in listed] for kind, listed in words.items()},
         [(Rows.of(entry), tuple(entry["quantities"])) for entry in raw["excluded"]],
-        [(Rows.of(entry), dict(entry["columns"])) for entry in raw["programs"]],
+        [(Rows.of(entry), _columns(entry["columns"])) for entry in raw["programs"]],
         frozenset(names["ordinary"]),
         frozenset(names["fp32_is_tf32"]),
         dict(raw["formats"]),
     )
+
+
+def _columns(said: Mapping[str, Any]) -> dict[str, float | str]:
+    """Columns as the table has them: words, or numbers that count as such."""
+    return {name: value if isinstance(value, str) else float(value) for name, value in said.items()}
 
 
 @dataclass(frozen=True)
@@ -210,7 +215,9 @@ def _put_habits(found: Inputs, record: Record, reading: Reading) -> None:
     for rows, columns in reading.habits:
         for column, value in columns.items() if rows.hold(record) else ():
             if column not in found.values:
-                found.put(column, float(value), Kind.assumed, rows.reason)
+                found.put(
+                    column, value if isinstance(value, str) else float(value), Kind.assumed, rows.reason
+                )
 
 
 def _put_sample(found: Inputs, network: Network) -> str:
@@ -253,9 +260,7 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
         value = degrees[name]
         if value is not None:
             found.put(name, value, Kind.published, row)
-    network = network_of_text(record.text("interconnect"))
-    if network is not None:
-        found.put("net_bandwidth", network, Kind.published, row)
+    found.put("net_bandwidth", _network(record), Kind.published, row, "the row does not tell its network")
     reading = shipped_reading()
     sharding = reading.word("shardings", record.text("sharding")) if record.text("sharding") else None
     if sharding is not None:
@@ -274,6 +279,12 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
         return f"offload '{offload[:40]}' is not modelled"
     found.put("offload", offload, Kind.published, row)
     return ""
+
+
+def _network(record: Record) -> float | None:
+    """B/s that a device's share of its server's adapters gives, as the row tells it."""
+    said = network_of_text(record.text("interconnect"))
+    return network_of_instance(record.text("accelerator")) if said is None else said
 
 
 def _era(date: str) -> float | None:

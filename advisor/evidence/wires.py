@@ -13,6 +13,12 @@ _DEVICES = re.compile(
 _GIGABYTES = re.compile(r"(\d+) ?x ?(\d+(?:\.\d+)?) ?GB/s per node", re.I)
 _PORTS = re.compile(r"(\d+) ?x ?(\d+) ?(?:G|Gb/s|Gbps)\b(?! Ethernet)", re.I)
 _OMNI_PATHS = re.compile(r"(\d+) ?x Omni-?Path", re.I)
+# adapters of AWS's servers of eight GPUs, Gb/s: docs.aws.amazon.com, accelerated computing instances
+_INSTANCES = (
+    (re.compile(r"\bp3dn\b", re.I), 100.0),
+    (re.compile(r"\bp4de?\b", re.I), 400.0),
+    (re.compile(r"\bp5(?:e|en)?\b", re.I), 3200.0),
+)
 _TOTAL = re.compile(r"^(\d+) ?Gb(?:ps|/s)$|(\d+) ?Gb(?:ps|/s) (?:node-node|between nodes|per node)", re.I)
 
 
@@ -27,6 +33,13 @@ def network_of_text(text: str) -> float | None:
         return None
     devices = _DEVICES.search(text)
     return server / (float(next(n for n in devices.groups() if n)) if devices else _SERVER)
+
+
+def network_of_instance(name: str) -> float | None:
+    """B/s of one device's share, of a device named with its cloud server ("A100 (AWS p4d)")."""
+    if not re.search(r"\baws\b", name, re.I):
+        return None
+    return next((total * _GIGABIT / _SERVER for word, total in _INSTANCES if word.search(name)), None)
 
 
 def _of_server(text: str) -> float | None:

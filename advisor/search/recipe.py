@@ -16,6 +16,7 @@ _LATENT_SCALE = 8.0  # of the autoencoders of Stable Diffusion, SDXL, FLUX and D
 _LARGEST_EDGE = 65_536
 _LIMITS = {
     "ema": (0, 16), "image_size": (1, _LARGEST_EDGE), "frames": (1, 65_536), "decoder_seq_len": (1, 10**8),
+    "eval_share": (0, 100),
 }  # fmt: skip
 
 WORDS: Mapping[str, Mapping[str, float]] = {
@@ -35,7 +36,7 @@ COLUMNS: Mapping[str, str] = {
     "channels_last": "channels_last", "image_size": "image_size", "frames": "frames",
     "cached_latents": "cached_latents", "cached_text": "cached_text", "fp8_weights": "weights_8bit",
     "step_in_backward": "step_in_backward", "offload_activations": "offload_activations",
-    "fused_kernels": "fused_kernels", "decoder_seq_len": "decoder_seq_len",
+    "fused_kernels": "fused_kernels", "decoder_seq_len": "decoder_seq_len", "eval_share": "evaluated_share",
 }  # fmt: skip
 """Flag (as a Python name) -> column of rules/columns.toml."""
 

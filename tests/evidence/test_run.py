@@ -136,3 +136,33 @@ def test_words_and_degrees_that_cannot_be_are_refused(more: dict[str, object], t
     found = run_of(cast(Record, record_of(json.dumps({**row, **more}), "x")))
     assert isinstance(found, Refusal)
     assert told in found.reason
+
+
+def test_what_a_published_configuration_says_of_its_runs(
+    record: Callable[..., Record], row: dict[str, Any]
+) -> None:
+    neox = {
+        "framework": "GPT-NeoX (Megatron + DeepSpeed)",
+        "num_accelerators": 256,
+        "recompute": None,
+        "tp": None,
+    }
+    pythia = of(record, row, model="Pythia 12B", **neox)
+    assert isinstance(pythia, Run)
+    assert pythia.inputs.values["recompute"] == "full"
+    assert pythia.inputs.values["tp"] == 4
+    said = of(record, row, model="Pythia 12B", **{**neox, "recompute": "none", "tp": 2})
+    assert isinstance(said, Run)
+    assert (said.inputs.values["recompute"], said.inputs.values["tp"]) == ("none", 2)
+    other = of(record, row, model="Some 12B", **neox)
+    assert isinstance(other, Run)
+    assert "recompute" not in other.inputs.values
+
+
+def test_a_named_instance_tells_its_network(record: Callable[..., Record], row: dict[str, Any]) -> None:
+    plain_row = of(record, row, accelerator="A100-40GB (AWS p4d)")
+    assert isinstance(plain_row, Run)
+    assert plain_row.inputs.values["net_bandwidth"] == 6.25e9
+    told = of(record, row, accelerator="A100-40GB (AWS p4d)", interconnect="8x 200 Gb/s InfiniBand")
+    assert isinstance(told, Run)
+    assert told.inputs.values["net_bandwidth"] == 25e9

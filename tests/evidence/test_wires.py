@@ -2,7 +2,7 @@
 
 import pytest
 
-from advisor.evidence.wires import network_of_text
+from advisor.evidence.wires import network_of_instance, network_of_text
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,18 @@ from advisor.evidence.wires import network_of_text
 )
 def test_network_of_text(text: str, expected: float | None) -> None:
     assert network_of_text(text) == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("A100-40GB (AWS p4d)", 6.25e9),  # 4 adapters of 100 Gb/s for eight devices
+        ("H100 (aws p5en.48xlarge)", 50e9),
+        ("V100 (AWS p3dn)", 1.5625e9),
+        ("A100-40GB", None),
+        ("P4 (Tesla P4d)", None),  # not said to be AWS's
+        ("A100 (AWS)", None),
+    ],
+)
+def test_network_of_instance(name: str, expected: float | None) -> None:
+    assert network_of_instance(name) == (None if expected is None else pytest.approx(expected))

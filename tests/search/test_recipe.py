@@ -25,7 +25,7 @@ NAMES = (
     "activation_bytes", "loss_bytes", "copies_bytes", "step_copy_bytes", "held_bytes", "params",
     "model_flops_per_sample", "layers_forward_flops", "head_forward_flops", "attention_forward_flops",
     "embedding_params", "orthogonal_s", "averages_s", "plain_rate", "loss__op_s", "encoder_bytes",
-    "layer_activation_bytes", "tokens_per_sample", "operators_s",
+    "layer_activation_bytes", "tokens_per_sample", "operators_s", "calendar_factor",
 )  # fmt: skip
 
 
@@ -53,6 +53,15 @@ def known(found: dict[str, float | None], name: str) -> float:
     value = found[name]
     assert value is not None, name
     return value
+
+
+def test_evaluation_takes_a_forward_pass_of_each_sample_on_the_calendar() -> None:
+    usual = known(of(), "calendar_factor")
+    assert known(of(eval_share=0.3), "calendar_factor") / usual == pytest.approx(1.13 / 1.03)
+    full = known(of(eval_share=0.3, recompute="full"), "calendar_factor")
+    assert full / usual == pytest.approx(1.105 / 1.03)  # a quarter of the passes with recomputation
+    assert known(of(eval_share=0.3, method="lora"), "calendar_factor") / usual == pytest.approx(1.18 / 1.03)
+    assert known(of(eval_share=0.3), "step_s") == known(of(), "step_s")
 
 
 def test_a_moving_average_is_one_more_copy_read_and_written() -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from advisor.app_knowledge import load_knowledge
 from advisor.probe.merge import machine_of
 from advisor.probe.run import Job, Place, Raw, gather
 from advisor.schema import Machine
+
+
+FEW_DEVICES = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "nvidia-a100-sxm4-80gb", "amd-mi300x-192gb")
+FEW_WORKLOADS = ("gpt2-124m-10b", "resnet50-imagenet")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +26,20 @@ def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["HWADVISOR_STORE"] = str(shared / "store")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans in this process estimate two workloads on a few devices: enough where it is no matter which."""
+    shipped = load_knowledge()
+    catalogue = replace(
+        shipped.catalogue,
+        accelerators={name: shipped.catalogue.accelerators[name] for name in FEW_DEVICES},
+        workloads=tuple(one for one in shipped.catalogue.workloads if one.id in FEW_WORKLOADS),
+    )
+    assert len(catalogue.workloads) == len(FEW_WORKLOADS)
+    small = replace(shipped, catalogue=catalogue)
+    monkeypatch.setattr("advisor.app.load_knowledge", lambda *_: small)
 
 
 SOURCE = Path(__file__).parent / "fakes/nvml.c"

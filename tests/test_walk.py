@@ -22,6 +22,9 @@ from advisor.probe import detect
 from advisor.schema import Advice, Calibration, Fact, Framework, Measurement, Software, Status
 
 
+pytestmark = pytest.mark.usefixtures("few")
+
+
 class _Silent:
     def __init__(self) -> None:
         self.said: list[str] = []

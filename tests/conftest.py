@@ -15,7 +15,6 @@ from advisor.probe.merge import machine_of
 from advisor.probe.run import Job, Place, Raw, gather
 from advisor.schema import Machine
 
-
 FEW_DEVICES = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "nvidia-a100-sxm4-80gb", "amd-mi300x-192gb")
 FEW_WORKLOADS = ("gpt2-124m-10b", "resnet50-imagenet")
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from few import little_knowledge
 
-from advisor.app_knowledge import load_knowledge
 from advisor.probe.merge import machine_of
 from advisor.probe.run import Job, Place, Raw, gather
 from advisor.schema import Machine
-
-FEW_DEVICES = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "nvidia-a100-sxm4-80gb", "amd-mi300x-192gb")
-FEW_WORKLOADS = ("gpt2-124m-10b", "resnet50-imagenet")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,14 +27,7 @@ def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scans in this process estimate two workloads on a few devices: enough where it is no matter which."""
-    shipped = load_knowledge()
-    catalogue = replace(
-        shipped.catalogue,
-        accelerators={name: shipped.catalogue.accelerators[name] for name in FEW_DEVICES},
-        workloads=tuple(one for one in shipped.catalogue.workloads if one.id in FEW_WORKLOADS),
-    )
-    assert len(catalogue.workloads) == len(FEW_WORKLOADS)
-    small = replace(shipped, catalogue=catalogue)
+    small = little_knowledge()
     monkeypatch.setattr("advisor.app.load_knowledge", lambda *_: small)
 
 

@@ -43,12 +43,13 @@ def render_report(
     Raises UserError for an unknown format or language and for a folder that cannot be written.
     """
     from advisor.data.files import write_atomic
+    from advisor.render.choice import whole
     from advisor.render.html import charts, render_html
-    from advisor.render.texts import load_texts
+    from advisor.render.texts import full_texts, load_texts
     from advisor.schema import Notice
 
     asked = _checked(formats)
-    texts = load_texts(lang)
+    texts = full_texts(lang) if advice.plan is not None or whole(advice) else load_texts(lang)
     clock = _Clock()
     drawn = charts(advice, texts, screen="html" in asked)
     clock.lap("charts")

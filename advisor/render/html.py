@@ -16,7 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import describe, select, steps, summary, todo, why
+from advisor.render import answers, choice, describe, select, steps, summary, todo, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
@@ -135,8 +135,11 @@ def _context(
         "number": t.number,
         "said": marks.said,
         "slug": slug,
+        "clean": clean,
         "chart": lambda name: _figure(drawn.get(name), t),
         "section": section,
+        "answers": answers,
+        "choice": choice,
         "select": select,
         "steps": steps,
         "describe": describe,

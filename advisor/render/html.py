@@ -21,6 +21,7 @@ from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
 from advisor.render.marks import LETTERS, Marks, foreign
+from advisor.render.pages import generator
 from advisor.render.texts import Texts
 from advisor.schema import Advice
 
@@ -65,7 +66,9 @@ def render_page(name: str, context: dict[str, Any], t: Texts, script: str = "") 
     """
     policy = f"{CSP}; script-src 'sha256-{_sha256(script)}'" if script else CSP
     page = (
-        _environment().get_template(name).render(context, style=_style(t), csp=policy, lang=t.tag or t.code)
+        _environment()
+        .get_template(name)
+        .render(context, style=_style(t), csp=policy, lang=t.tag or t.code, generator=generator())
     )
     return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
 

@@ -79,6 +79,10 @@ class Published:
         more = np.where(strange, STRANGE, np.where(new, NEW_KIND, 0.0))
         return replace(found, deviation=np.hypot(deviation, more))
 
+    def ran(self, generation: str, family: str) -> bool:
+        """Whether a network of this kind is among the runs on this generation of devices."""
+        return (generation, _kind(family)) in self._ran
+
     @functools.cached_property
     def _ran(self) -> set[tuple[str, str]]:
         """Which kinds of network ran on which generation of devices."""

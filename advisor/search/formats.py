@@ -40,13 +40,12 @@ LACKING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Formats without arithmetic units, by generation. NVIDIA: CUDA C++ Programming Guide (bf16 and tf32 from
 compute capability 8.0, fp16 from 5.3) and PTX ISA (fp8 products from 8.9, block scales from 10.0). AMD:
-instruction sets of the Instinct MI50, CDNA and RDNA (tf32 in CDNA 3 alone, fp8 from CDNA 3 and in RDNA 4, block
-scales from CDNA 4). TPU: cloud.google.com/tpu/docs/bfloat16 (matrix units take bf16 alone).
-Ascend 910: its file in rules/accelerators; fp8 comes with the 950 (Huawei Connect 2025). IPU: Tile Vertex
-ISA (fp16 and fp32). Intel: oneAPI GPU Optimization Guide (data types of XMX), Gaudi's white paper (fp8 from
-Gaudi 2). Apple: Metal Shading Language (no 8-bit floats). Processors: instruction sets of Intel, AMD and Arm,
-as far as they are built. A format that is not listed
-may be there although no peak of it is known."""
+instruction sets of the Instinct MI50, CDNA and RDNA (tf32 in CDNA 3 alone, fp8 from CDNA 3 and in RDNA 4,
+block scales from CDNA 4). TPU: cloud.google.com/tpu/docs/bfloat16 (matrix units take bf16 alone). Ascend
+910: its file in rules/accelerators; fp8 comes with the 950 (Huawei Connect 2025). IPU: Tile Vertex ISA
+(fp16 and fp32). Intel: oneAPI GPU Optimization Guide (data types of XMX), Gaudi's white paper (fp8 from
+Gaudi 2). Apple: Metal Shading Language (no 8-bit floats). Processors: instruction sets of Intel, AMD and
+Arm, as far as they are built. A format that is not listed may be there although no peak of it is known."""
 
 _OF = {
     "bf16": "bf16", "bf16_mixed": "bf16", "fp16_mixed": "fp16", "tf32": "tf32", "fp8_mixed": "fp8",

@@ -14,6 +14,7 @@ from advisor.units import DAY_S
 
 _WIDE = 100  # columns from which energy and power are shown too
 _MOST_OPTIONS = 12
+_WORTH_TELLING = 0.01
 _TIMES_FEWER, _TIMES_MORE = 8, 16
 """Of the scaling table, which answers 'why so many?': rows that far from the best; --json has all."""
 _CODES = {
@@ -97,7 +98,7 @@ def _tell_best(plan: Plan) -> None:
     _line("time", days + _chance_told(best, plan.limits))
     for name, text in _costs(best, plan.limits):
         _line(name, text)
-    if plan.lead is not None:
+    if plan.lead is not None and plan.lead >= _WORTH_TELLING:
         _line("lead", form("stays the cheapest until its price rises by {share}", share=f"{plan.lead:.0%}"))
     power = _told(q["power_w"])
     _line("energy", form("{energy}; {power} to be there", energy=_told(q["energy_j"]), power=power))

@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 
     table: Table
     site: Index  # of each row the number of its kind of device among all
-    count: Index
+    devices: Index
     jobs: Sequence[Counted]
 
     @classmethod
@@ -144,7 +144,7 @@ def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
     deadline = np.array([np.inf if days is None else days * DAY_S for days in due])
     return Taken(
         site=one.site,
-        count=one.count,
+        count=one.devices,
         **{name: by_job(name) for name in ("busy_s", "late_s", "rent_usd", "energy_j")},
         in_time=by_job("late_s") <= deadline,
     )

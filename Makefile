@@ -57,6 +57,8 @@ else
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -e '.[torch,hf]'
 endif
+	@# Bytecode, as pip makes it of what it installs: containers often forbid Python to write it by itself.
+	@$(PY) -m compileall -q advisor
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready

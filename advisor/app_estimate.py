@@ -20,7 +20,7 @@ from advisor.search import accelerator_figures
 from advisor.search.accumulate import with_accumulation, with_steps
 from advisor.search.formats import check_format
 from advisor.search.grid import Stated
-from advisor.search.hardware import find_hardware
+from advisor.search.hardware import find_hardware, names_entry
 from advisor.search.here import Place, places_here
 from advisor.search.largest import Largest, largest
 from advisor.search.one import One, estimate_one, place_of
@@ -134,7 +134,7 @@ def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:
     Raises UserError with the nearest of both for a name that nothing has.
     """
     systems: dict[str, System] = {}
-    if text.strip().casefold() not in knowledge.catalogue.accelerators:
+    if not names_entry(knowledge.catalogue, text):
         from advisor.data.systems import load_systems
         from advisor.search.systems import named_system, near_systems, place_of_system, told_of
 

@@ -151,7 +151,7 @@ def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, 
     told = upgrades(
         knowledge.book, knowledge.catalogue, job,
         places_here(knowledge.catalogue, earlier.machine, earlier.calibration),
-        load_systems(knowledge.folders, knowledge.catalogue), knowledge.published,
+        load_systems(knowledge.folders, knowledge.catalogue), knowledge.published, earlier.machine,
     )  # fmt: skip
     return {
         "notices": tuple(Notice(code="upgrade", message=text) for text in told),

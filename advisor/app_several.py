@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from advisor.data.files import parse_toml, read_text
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.schema import PlanLimits, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
-from advisor.search.own import with_program
+from advisor.search.own import pattern, with_program
 from advisor.search.plan import assumed
 from advisor.search.plan_space import MAX_DEVICES
 from advisor.search.plan_systems import asked_with, exported
-from advisor.search.several import Adder, Counted, Several
+from advisor.search.pretraining import size_of
+from advisor.search.several import Adder, Several, batches
+from advisor.search.several_taken import Counted
 from advisor.units import DAY_S, parse_as, parse_count
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -36,6 +38,8 @@ _KEYS = (
     "deadline",
     "title",
 )
+_OF_A_RUN = ("tokens", "per_year", "deadline", "title")
+"""What is of one run: the others make jobs that are searched for anew."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,15 @@ def run_several(options: SeveralOptions) -> Several:
         with_program(options.stated, knowledge.catalogue),
         boxes,
     )
-    for done, counted in enumerate(_workloads(options, jobs, knowledge), start=1):
-        adder.add(counted)
-        if options.tick is not None:
-            options.tick(done, len(jobs))
-    return adder.result()
+    try:
+        for batch in batches(_workloads(options, jobs, knowledge)):
+            adder.add_alike(batch)
+            if options.tick is not None:
+                options.tick(adder.jobs, len(jobs))
+    except KeyboardInterrupt:
+        if not adder.jobs:
+            raise
+    return adder.result(len(jobs))
 
 
 def read_jobs(path: Path) -> list[dict[str, Any]]:
@@ -104,22 +112,13 @@ def read_jobs(path: Path) -> list[dict[str, Any]]:
         )
         held = joined.setdefault(alike, {**one, "per_year": 0.0, "where": where})
         held["per_year"] += times
-    # those that differ in the amount of work alone one after the other: they share a search
-    return sorted(joined.values(), key=_order)
+    return list(joined.values())
 
 
-def _order(one: Mapping[str, Any]) -> tuple[Any, ...]:
-    keys = ("model", "params", "method", "precision", "seq_len", "batch", "deadline")
-    try:
-        work = parse_count(one["tokens"]) if "tokens" in one else 0.0
-    except UserError:  # told of when it is its turn
-        work = 0.0
-    return (*(str(one.get(key, "")) for key in keys), work)
-
-
-def _workloads(
-    options: SeveralOptions, jobs: list[dict[str, Any]], knowledge: Knowledge
-) -> Iterator[Counted]:
+def _workloads(options: SeveralOptions, jobs: list[dict[str, Any]], knowledge: Knowledge) -> list[Counted]:
+    """The jobs, those alike but for their work together, and first what needs most memory: what cannot do
+    these need not be asked about the rest."""
+    found = []
     for one in jobs:
         try:
             job = _workload(one, options.hub, knowledge)
@@ -127,7 +126,27 @@ def _workloads(
             raise DataError(
                 f"{options.path}: {one['where'].rstrip('.')}: {error.message}", error.hint
             ) from error
-        yield Counted(job, one["per_year"])
+        shape = tuple(str(one.get(key, "")) for key in _KEYS if key not in _OF_A_RUN)
+        found.append(
+            (-_need(job), job.recipe.method, shape, job.recipe.samples or 0.0, Counted(job, one["per_year"]))
+        )
+    return [row[-1] for row in sorted(found, key=lambda row: row[:-1])]
+
+
+def _horizon(job: Workload, knowledge: Knowledge) -> float | None:
+    """Where none is stated: that of the reference workload, longer by as many times as the work is more."""
+    like = pattern(knowledge.catalogue, job.model, job.recipe.method)
+    work, usual = job.recipe.samples, like.recipe.samples
+    if not job.deadline_days or not work or not usual:
+        return job.deadline_days
+    length = (job.recipe.seq_len or 1.0) / (like.recipe.seq_len or job.recipe.seq_len or 1.0)
+    return job.deadline_days * max(1.0, work * length / usual)
+
+
+def _need(job: Workload) -> float:
+    """Roughly the bytes of a network's weights and states: only the order counts."""
+    trained = {"lora": 2.0, "qlora": 0.6}.get(job.recipe.method, 16.0)
+    return trained * (size_of(job.model) or 0.0)
 
 
 def _workload(one: Mapping[str, Any], hub: Path | None, knowledge: Knowledge) -> Workload:
@@ -144,6 +163,7 @@ def _workload(one: Mapping[str, Any], hub: Path | None, knowledge: Knowledge) ->
                 raise UserError(f"{key} = {one[key]!r} is no whole number from 1 up")
             flags[key] = one[key]
     job = workload_of(WorkloadFlags(**flags), knowledge)
+    job = job.model_copy(update={"deadline_days": _horizon(job, knowledge)})
     if "deadline" in one:
         days = parse_as(str(one["deadline"]), "s") / DAY_S
         if not days > 0:

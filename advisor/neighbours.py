@@ -9,6 +9,7 @@ all residuals far from any. Plain arrays in and out: files, rules and devices ar
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -286,6 +287,19 @@ class Neighbours:
             self._tell_some(candidates.take(rows), candidates.take(first[used]), at, rows, out)
         return out
 
+    @functools.cached_property
+    def among_all(self) -> Matrix:
+        """Covariances among all runs. Once asked for it is kept and used: for whoever asks for thousands."""
+        every = np.arange(len(self.features))
+        rows = [self.features.take(every[at : at + 64]) for at in range(0, len(every), 64)]
+        parts = []
+        for some in rows:
+            differs = _differing(some, self.features)
+            same = np.where(differs["program"], 0.0, 1.0)
+            distance = _apart(some.sizes, self.features.sizes)
+            parts.append(_covariance(self.kernel, distance, differs, same))
+        return np.concatenate([*parts, np.zeros((0, len(every)))])
+
     def _tell_some(self, candidates: Features, words: Features, kind: Codes, rows: Codes, out: Told) -> None:
         """Of candidates with the words that `kind` points to."""
         kernel, runs = self.kernel, self.features
@@ -315,7 +329,11 @@ class Neighbours:
         count = near.shape[1]
         used, at = np.unique(near, return_inverse=True)
         at = at.reshape(near.shape)
-        among = _among(self.kernel, self.features, used[None, :])[0] if len(used) <= _AMONG_AT_ONCE else None
+        among = None
+        if "among_all" in self.__dict__:
+            at, among = near, self.among_all
+        elif len(used) <= _AMONG_AT_ONCE:
+            among = _among(self.kernel, self.features, used[None, :])[0]
         weights = np.empty(near.shape)
         for start in range(0, len(near), _TOLD_AT_ONCE):
             part = slice(start, start + _TOLD_AT_ONCE)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from few import little_knowledge
 
 from advisor.probe.merge import machine_of
 from advisor.probe.run import Job, Place, Raw, gather
@@ -21,6 +22,13 @@ def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["HWADVISOR_STORE"] = str(shared / "store")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans in this process estimate two workloads on a few devices: enough where it is no matter which."""
+    small = little_knowledge()
+    monkeypatch.setattr("advisor.app.load_knowledge", lambda *_: small)
 
 
 SOURCE = Path(__file__).parent / "fakes/nvml.c"

@@ -45,7 +45,11 @@ class Listener:
 
 @pytest.fixture
 def scanned(
-    fake_nvml: FakeNvml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    fake_nvml: FakeNvml,
+    few: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> tuple[Listener, ScanResult]:
     """A scan with an H100 that NVML alone shows, beside a torch that sees the devices of the parameter."""
     fake_nvml.case(healthy(1))

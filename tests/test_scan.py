@@ -9,16 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from advisor.data.advice import load_advice
 
 REPO = Path(__file__).resolve().parent.parent
-HWADVISOR = [sys.executable, "-m", "advisor"]
+HWADVISOR = (sys.executable, "-m", "advisor")
+LITTLE = (sys.executable, str(REPO / "tests/few.py"))
+"""The same with few workloads and devices to go through."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,9 +28,9 @@ pytestmark = [
 ]
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def start(*arguments: str, program: Sequence[str] = HWADVISOR) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*HWADVISOR, *arguments],
+        [*program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,28 +123,40 @@ def test_report_again_in_another_folder_is_the_same_page(
     assert (tmp_path / "report.html").read_bytes() == (report / "report.html").read_bytes()
 
 
-def _wait_for_measurements(folder: Path, process: subprocess.Popen[str], at_least: int) -> None:
-    end = time.monotonic() + 120
-    while time.monotonic() < end and process.poll() is None:
-        for file in folder.glob("*/advice.json"):
-            calibration = json.loads(file.read_text())["calibration"] or {}
-            if len(calibration.get("measurements", ())) >= at_least:
-                return
-        time.sleep(0.05)
-    pytest.fail(f"no measurement was saved: {process.stderr.read() if process.stderr else ''}")
+class Killed(NamedTuple):
+    """A scan ended by SIGKILL while it measured: its folder, and the processes it had started."""
+
+    folder: Path
+    children: list[int]
+    rates: list[dict[str, Any]]  # what stood in its file of training rates by then
 
 
-def test_kill_9_in_the_middle_loses_nothing_measured(tmp_path: Path) -> None:
-    process = start("scan", "--output", str(tmp_path))
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """As soon as a training rate is saved, on which estimates then rest, or that none could be had."""
+    folder = tmp_path_factory.mktemp("killed")
+    process = start("scan", "--quick", "--output", str(folder), program=LITTLE)
+    rates: list[dict[str, Any]] = []
+    children: list[int] = []
     try:
-        _wait_for_measurements(tmp_path, process, 2)
+        _wait_for_measurements(folder, process, 2)
+        children = _children(process.pid)
+        end = time.monotonic() + 120
+        while time.monotonic() < end and process.poll() is None and not rates:
+            saved = _saved(folder, "measurements", "failures")
+            rates = [one for one in saved if one["bench"] == "train_rate"]
+            time.sleep(0.02)
     finally:
         process.kill()
         process.communicate()
-    advice = advice_in(tmp_path)
+    return Killed(folder, children, rates)
+
+
+def test_kill_9_in_the_middle_loses_nothing_measured(killed: Killed) -> None:
+    advice = advice_in(killed.folder)
     assert advice["stage"] == "calibrating"
     assert advice["calibration"]["complete"] is False
-    (report,) = tmp_path.iterdir()
+    (report,) = killed.folder.iterdir()
     again = start("report", str(report / "advice.json"), "--format", "html")
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
@@ -150,38 +164,36 @@ def test_kill_9_in_the_middle_loses_nothing_measured(tmp_path: Path) -> None:
     assert "not complete" in page or "cut short" in page or "stopped" in page
 
 
-def test_kill_9_keeps_what_the_measurements_refined(tmp_path: Path) -> None:
-    process = start("scan", "--quick", "--output", str(tmp_path))
-    rates: list[Any] = []
-    try:
-        end = time.monotonic() + 120
-        while time.monotonic() < end and process.poll() is None and not rates:
-            for file in tmp_path.glob("*/advice.json"):
-                measured = (json.loads(file.read_text())["calibration"] or {}).get("measurements", ())
-                rates = [m for m in measured if m["bench"] == "train_rate" and m["value"] is not None]
-            time.sleep(0.02)
-    finally:
-        process.kill()
-        process.communicate()
-    if not rates:
+def test_kill_9_keeps_what_the_measurements_refined(killed: Killed) -> None:
+    if not any(one.get("value") is not None for one in killed.rates):
         pytest.skip("no training rate could be measured undisturbed")
-    here = [e for e in advice_in(tmp_path)["estimates"] if e["target"]["here"]]
+    here = [e for e in advice_in(killed.folder)["estimates"] if e["target"]["here"]]
     assert any(e["calibrated"] for e in here)
 
 
-def test_the_bench_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    process = start("scan", "--output", str(tmp_path))
-    try:
-        _wait_for_measurements(tmp_path, process, 1)
-        children = _children(process.pid)
-        assert children
-    finally:
-        process.kill()
-        process.communicate()
+def test_the_bench_child_does_not_outlive_a_killed_parent(killed: Killed) -> None:
+    assert killed.children
     end = time.monotonic() + 15
-    while any(_alive(pid) for pid in children) and time.monotonic() < end:
+    while any(_alive(pid) for pid in killed.children) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not [pid for pid in children if _alive(pid)]
+    assert not [pid for pid in killed.children if _alive(pid)]
+
+
+def _saved(folder: Path, *parts: str) -> list[dict[str, Any]]:
+    """These parts of the calibration in the one file of a scan, as far as it goes."""
+    for file in folder.glob("*/advice.json"):
+        calibration = json.loads(file.read_text())["calibration"] or {}
+        return [one for part in parts for one in calibration.get(part, ())]
+    return []
+
+
+def _wait_for_measurements(folder: Path, process: subprocess.Popen[str], at_least: int) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        if len(_saved(folder, "measurements")) >= at_least:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"no measurement was saved: {process.stderr.read() if process.stderr else ''}")
 
 
 def _children(pid: int) -> list[int]:
@@ -199,7 +211,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_interrupt_keeps_what_is_done_and_still_reports(tmp_path: Path) -> None:
-    process = start("scan", "--output", str(tmp_path), "--format", "html")
+    process = start("scan", "--output", str(tmp_path), "--format", "html", program=LITTLE)
     _wait_for_measurements(tmp_path, process, 2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -227,7 +239,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk_is_one_line_and_leaves_nothing_half_written(small_disk: Path) -> None:
-    process = start("scan", "--quick", "--output", str(small_disk))
+    process = start("scan", "--quick", "--output", str(small_disk), program=LITTLE)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2, err
     assert "no space left" in err and "Traceback" not in err

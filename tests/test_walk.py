@@ -21,6 +21,8 @@ from advisor.errors import Interrupted, UserError
 from advisor.probe import detect
 from advisor.schema import Advice, Calibration, Fact, Framework, Measurement, Software, Status
 
+pytestmark = pytest.mark.usefixtures("few")
+
 
 class _Silent:
     def __init__(self) -> None:

@@ -89,9 +89,17 @@ def localised(command: click.Command) -> click.Command:
     return command
 
 
-def known_language(_context: click.Context, _parameter: click.Parameter, code: str | None) -> None:
-    """Refuse a language that there is not. What is spoken was found before anything was parsed."""
-    if code is not None and code != ENGLISH:
+def known_language(context: click.Context, _parameter: click.Parameter, code: str | None) -> None:
+    """Refuse a language that there is not. What is spoken was found before anything was parsed.
+
+    Given before the command it holds for the command too: what it writes is in that language.
+    """
+    if code is None:
+        return
+    if code != ENGLISH:
         from advisor.render.texts import terminal_texts
 
         terminal_texts(code)
+    if isinstance(context.command, click.Group):
+        names = context.command.list_commands(context)
+        context.default_map = {name: {"lang": code} for name in names}

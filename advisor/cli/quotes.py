@@ -89,26 +89,27 @@ def tell_quotes(result: QuoteResult) -> None:
     """The quotes side by side, then each with what breaks, what lacks and what it must reach."""
     from rich.table import Table
 
+    from advisor.cli.language import form, told
     from advisor.cli.screen import console
     from advisor.cli.text import paragraph, say
 
     paragraph(result.job.title)
-    say(f"{len(result.judged)} quotes over {result.years:g} years:")
+    say(form("{count} quotes over {years} years:", count=len(result.judged), years=f"{result.years:g}"))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for one in result.judged:
         table.add_column(one.title, justify="right")
     for name, cells in _rows(result):
-        table.add_row(name, *cells)
+        table.add_row(told(name), *cells)
     console().print(table)
     say()
     for one in result.judged:
         say(f"{one.title}:")
         for heading, texts in (("breaks", one.broken), ("missing", one.missing)):
             for text in texts or ("nothing",):
-                paragraph(f"{heading}: {text}", "  ", " " * 10)
+                _line(heading, text)
         for text in one.acceptance:
-            paragraph(f"accept: {text}", "  ", " " * 10)
+            _line("accept", text)
         say()
     if any(one.incomplete for one in result.judged):
         paragraph("* what is missing of the quote is not in it: it ranks behind whole quotes")
@@ -120,41 +121,51 @@ def tell_quotes(result: QuoteResult) -> None:
     paragraph("Another value: --assume NAME=VALUE.")
 
 
+def _line(heading: str, text: str) -> None:
+    """What breaks, lacks or must be shown: 'missing: storage'."""
+    from advisor.cli.language import form, told
+    from advisor.cli.text import paragraph
+
+    paragraph(form("{name}: {text}", name=told(heading), text=told(text)), "  ", " " * 10)
+
+
 def _rows(result: QuoteResult) -> list[tuple[str, list[str]]]:
     """Lines of the table."""
-    from advisor.units import show
+    from advisor.cli.language import form, show, told
 
-    def money(value: float | None) -> str:
-        return "not known" if value is None else show(value, "USD")
-
-    def power(value: float | None) -> str:
-        return "not known" if value is None else show(value, "W")
+    def known(value: float | None, unit: str) -> str:
+        return told("not known") if value is None else show(value, unit)
 
     def work(one: Judged) -> str:
-        return "not known" if one.work_per_year is None else f"{one.work_per_year:.3g} {one.unit}"
+        if one.work_per_year is None:
+            return told("not known")
+        count = show(one.work_per_year, "1")
+        return form("{count} tokens", count=count) if tokens else form("{count} samples", count=count)
 
     def each(one: Judged) -> str:
         span = one.cost_per_unit_range_usd
-        told = f" ({show(span[0], 'USD')} to {show(span[1], 'USD')})" if span else ""
-        return money(one.cost_per_unit_usd) + told
+        if not span:
+            return known(one.cost_per_unit_usd, "USD")
+        value, low, high = (show(figure, "USD") for figure in (one.cost_per_unit_usd, *span))
+        return form("{value} ({low} to {high})", value=value, low=low, high=high)
 
-    unit = "billion tokens" if result.judged[0].unit == "tokens" else "million samples"
+    tokens = result.judged[0].unit == "tokens"
     lines: tuple[tuple[str, Callable[[Judged], str]], ...] = (
         ("what", lambda one: f"{one.devices} x {one.accelerator_id}"),
         ("net", lambda one: f"{one.net:,.0f} {one.currency}"),
-        ("net, dollars", lambda one: money(one.net_usd)),
-        ("with VAT", lambda one: money(one.gross_usd)),
-        ("one run", lambda one: "not known" if one.calendar_s is None else show(one.calendar_s, "s")),
+        ("net, dollars", lambda one: known(one.net_usd, "USD")),
+        ("with VAT", lambda one: known(one.gross_usd, "USD")),
+        ("one run", lambda one: known(one.calendar_s, "s")),
         ("runs a year", lambda one: "-" if one.runs_per_year is None else f"{one.runs_per_year:.3g}"),
         ("work a year", work),
-        ("cost of the years", lambda one: money(one.cost_usd) + (" *" if one.incomplete else "")),
-        (f"a {unit}", each),
-        ("power, nameplate", lambda one: power(one.nameplate_w)),
-        ("power, typical", lambda one: power(one.typical_w)),
-        ("rack units", lambda one: "not known" if one.rack_units is None else f"{one.rack_units:g}"),
-        ("a rack", lambda one: power(one.rack_w)),
-        ("cooling", lambda one: one.cooling or "not known"),
-        ("breaks", lambda one: str(len(one.broken) or "nothing")),
-        ("missing", lambda one: str(len(one.missing) or "nothing")),
+        ("cost of the years", lambda one: known(one.cost_usd, "USD") + (" *" if one.incomplete else "")),
+        ("a billion tokens" if tokens else "a million samples", each),
+        ("power, nameplate", lambda one: known(one.nameplate_w, "W")),
+        ("power, typical", lambda one: known(one.typical_w, "W")),
+        ("rack units", lambda one: told("not known") if one.rack_units is None else f"{one.rack_units:g}"),
+        ("a rack", lambda one: known(one.rack_w, "W")),
+        ("cooling", lambda one: told(one.cooling or "not known")),
+        ("breaks", lambda one: str(len(one.broken) or told("nothing"))),
+        ("missing", lambda one: str(len(one.missing) or told("nothing"))),
     )
-    return [(name, [told(one) for one in result.judged]) for name, told in lines]
+    return [(name, [text(one) for one in result.judged]) for name, text in lines]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from advisor.errors import EXIT_NOTHING_FITS
+from advisor.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FITS
 
 if TYPE_CHECKING:
-    from advisor.schema import Advice, PlanLimits
+    from advisor.schema import Advice, PlanLimits, PlanScenario
     from advisor.search.grid import Stated
     from advisor.search.several import Fleet, Several
 
@@ -45,7 +45,10 @@ def run(  # what the command line has
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Plan for all jobs of the file; exit 1 where no machine does all of them within the limits."""
+    """Plan for all jobs of the file; exit 1 where no machine does all of them within the limits.
+
+    Ctrl-C ends with what is known of the jobs so far, and exit code 130.
+    """
     from advisor.app_several import SeveralOptions, run_several
     from advisor.cli.options import hub_cache
 
@@ -63,10 +66,13 @@ def run(  # what the command line has
         )
     if as_json:
         fleets = [fleet.as_json() for fleet in result.fleets]
-        told = {"jobs": result.jobs, "runs_per_year": result.runs, "fleets": fleets, "miss": result.miss}
+        told: dict[str, Any] = {"jobs": result.jobs, "of_jobs": result.whole, "runs_per_year": result.runs}
+        told |= {"fleets": fleets, "miss": result.miss}
         click.echo(json.dumps(told | {"relax": result.relax}, indent=1))
     else:
         tell_several(result, limits)
+    if result.jobs < result.whole:
+        context.exit(EXIT_INTERRUPTED)
     if not result.fleets:
         context.exit(EXIT_NOTHING_FITS)
 
@@ -92,19 +98,31 @@ class _Bar:
         if self.bar is None:
             import sys
 
-            self.bar = click.progressbar(length=whole, label="jobs", file=sys.stderr)
+            from advisor.cli.language import told
+
+            self.bar = click.progressbar(length=whole, label=told("jobs"), file=sys.stderr)
             self.bar.__enter__()
         self.bar.update(done - self.bar.pos)
 
 
 def tell_several(result: Several, limits: PlanLimits) -> None:
     """Which machine does all the work of a year."""
+    from advisor.cli.language import form, told
     from advisor.cli.text import paragraph, say
 
-    paragraph(f"{result.jobs} different jobs, {result.runs:g} runs a year, one after the other on a machine.")
+    if result.jobs < result.whole:
+        text = form(
+            "Stopped: {jobs} of {whole} different jobs are counted, the largest networks first.",
+            jobs=f"{result.jobs:,}", whole=f"{result.whole:,}",
+        )  # fmt: skip
+        paragraph(f"! {text}")
+    paragraph(
+        form("{jobs} different jobs, {runs} runs a year.", jobs=f"{result.jobs:,}", runs=f"{result.runs:,g}")
+    )
+    paragraph("Each on a part of a machine that keeps its deadline; the rest of it does others meanwhile.")
     say()
     if not result.fleets:
-        paragraph(f"Nothing keeps the limits. {result.miss}")
+        paragraph(form("Nothing keeps the limits. {miss}", miss=told(result.miss)))
         paragraph(result.relax)
         return
     from rich.table import Table
@@ -113,26 +131,26 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, heading in enumerate(("Machines", "Used", "Rent a year", "Own a year", "Energy a year", "Power")):
-        table.add_column(heading, justify="right" if at else "left", no_wrap=at == 0)
+        table.add_column(told(heading), justify="right" if at else "left", no_wrap=at == 0)
     for fleet in result.fleets[:_MOST_SHOWN]:
         table.add_row(*_row(fleet))
     console().print(table)
     if len(result.fleets) > _MOST_SHOWN:
-        say(f"and {len(result.fleets) - _MOST_SHOWN} more (--json has all)")
+        say(form("  and {count} more (--json has all)", count=len(result.fleets) - _MOST_SHOWN).strip())
     if any(fleet.price_old for fleet in result.fleets[:_MOST_SHOWN]):
-        say(f"* {'list ' if limits.acquire == 'buy' else ''}price older than 180 days")
+        say("* list price older than 180 days" if limits.acquire == "buy" else "* price older than 180 days")
 
 
 def _row(fleet: Fleet) -> list[str]:
-    from advisor.units import show
+    from advisor.cli.language import show, told
 
-    def told(value: float | None, unit: str) -> str:
-        return "not known" if value is None else show(value, unit)
+    def known(value: float | None, unit: str) -> str:
+        return told("not known") if value is None else show(value, unit)
 
     star = " *" if fleet.price_old else ""
     return [
-        f"{fleet.machines} x ({fleet.label})", f"{fleet.used:.0%}", told(fleet.rent_usd, "USD") + star,
-        told(fleet.own_usd, "USD"), told(fleet.energy_j, "J"), told(fleet.power_w, "W"),
+        f"{fleet.machines:,} x ({fleet.label})", f"{fleet.used:.0%}", known(fleet.rent_usd, "USD") + star,
+        known(fleet.own_usd, "USD"), known(fleet.energy_j, "J"), known(fleet.power_w, "W"),
     ]  # fmt: skip
 
 
@@ -141,22 +159,34 @@ def tell_sensitivity(advice: Advice) -> None:
     plan = advice.plan
     if plan is None:
         return
+    from advisor.cli.language import form, told
     from advisor.cli.text import paragraph, say
-    from advisor.units import show
 
     best = plan.options[0] if plan.options else None
     if best is not None and (best.system or best.rack_units is not None):
-        units = f", {best.rack_units:g} rack units" if best.rack_units is not None else ""
-        paragraph(f"The best as systems: {best.system}{units}.")
+        if best.rack_units is None:
+            text = form("The best as systems: {systems}.", systems=best.system)
+        else:
+            text = form(
+                "The best as systems: {systems}, {units} rack units.",
+                systems=best.system, units=f"{best.rack_units:g}",
+            )  # fmt: skip
+        paragraph(text)
     if not plan.sensitivity:
         return
     say("If one thing is otherwise:")
     for one in plan.sensitivity:
-        if not one.label:
-            paragraph(f"{one.name}: {one.note}", "  ", " " * 4)
-            continue
-        leads = "the same leads" if one.same else f"{one.label} leads"
-        time = "" if one.calendar_s is None else f", {show(one.calendar_s, 's')}"
-        cost = "" if one.cost_usd is None else f", {show(one.cost_usd, 'USD')}"
-        paragraph(f"{one.name}: {leads}{time}{cost}. {one.note}".rstrip(), "  ", " " * 4)
+        paragraph(form("{name}: {text}", name=told(one.name), text=_changed(one)), "  ", " " * 4)
     say()
+
+
+def _changed(one: PlanScenario) -> str:
+    """'the same leads, 3 days, USD 200. It misses the deadline.'"""
+    from advisor.cli.language import form, show, told
+
+    if not one.label:
+        return told(one.note)
+    parts = [told("the same leads") if one.same else form("{label} leads", label=one.label)]
+    parts += [show(one.calendar_s, "s")] if one.calendar_s is not None else []
+    parts += [show(one.cost_usd, "USD")] if one.cost_usd is not None else []
+    return form("{words}. {note}", words=form(", ").join(parts), note=told(one.note)).rstrip()

@@ -253,6 +253,7 @@ def _tell_owned(estimates: Sequence[Estimate]) -> None:
     for estimate in estimates:
         time = estimate.quantities.get("time_s")
         known = time is not None and time.value is not None and "would take" not in estimate.why
+        known = known and estimate.fits is not False
         takes = form(" Training takes {time}.", time=_told(time)) if time is not None and known else ""
         paragraph(f"{told(estimate.target.label)}: {told(estimate.why)}{takes}", "  ")
     say()

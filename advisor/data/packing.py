@@ -102,5 +102,5 @@ def _lines(texts: Iterable[str]) -> str:
     return "[" + ",\n".join(texts) + "]"
 
 
-# Made once: json.dumps would make one for each of a hundred thousand short texts, half of the time of packing.
+# Made once: json.dumps would make one for each of a hundred thousand short texts, half of packing's time.
 _text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

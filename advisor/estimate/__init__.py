@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from advisor.estimate.evaluate import SCENARIOS, Range, evaluate, evaluate_ranges
+from advisor.estimate.evaluate import Range, evaluate, evaluate_ranges
 from advisor.estimate.explain import explain, explain_all, said_plainly, why_unknown
 from advisor.estimate.quantities import quantities_of
 from advisor.estimate.table import CurveData, Source, Table
+from advisor.rulebook.parts import SCENARIOS
 
 if TYPE_CHECKING:
     from advisor.estimate.cases import CaseOutcome, run_cases

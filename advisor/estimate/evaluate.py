@@ -15,6 +15,7 @@ from advisor.errors import DataError, UserError, did_you_mean
 from advisor.estimate.table import Array, CurveData, Table
 from advisor.rulebook import Quantity, Rule, RuleBook
 from advisor.rulebook.compile import CurveFunction, Frame
+from advisor.rulebook.parts import SCENARIOS
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 _NAN: Array = np.asarray(np.nan)
@@ -22,7 +23,6 @@ _NAN: Array = np.asarray(np.nan)
 BLOCK_ROWS = 16_384  # fits the caches: measured 2-3 times as fast as whole columns, and bounds memory
 _FREED_BYTES = 31 * 1024 * 1024
 _REMEMBERED = 4096
-SCENARIOS = ("middle", "pessimistic", "optimistic")
 
 
 def evaluate(

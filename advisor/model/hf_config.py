@@ -11,6 +11,7 @@ from advisor.data.unread import UNREAD
 from advisor.errors import UserError, did_you_mean
 from advisor.model import decoders, encoders, experts, images, more_decoders
 from advisor.model.config import Config, Numbers, Reader, load
+from advisor.model.detail import details
 from advisor.schema import Model
 
 _SHOWN = 12
@@ -54,6 +55,7 @@ def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
         )
     family, reader = found
     numbers = reader(config)
+    numbers |= details(architecture, raw, numbers)
     name = _name(config)
     return Model(
         id=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,12 +43,13 @@ def render_report(
     Raises UserError for an unknown format or language and for a folder that cannot be written.
     """
     from advisor.data.files import write_atomic
+    from advisor.render.choice import whole
     from advisor.render.html import charts, render_html
-    from advisor.render.texts import load_texts
+    from advisor.render.texts import full_texts, load_texts
     from advisor.schema import Notice
 
     asked = _checked(formats)
-    texts = load_texts(lang)
+    texts = full_texts(lang) if advice.plan is not None or whole(advice) else load_texts(lang)
     clock = _Clock()
     drawn = charts(advice, texts, screen="html" in asked)
     clock.lap("charts")
@@ -134,6 +135,39 @@ def printed(html: str, lang: str, data: Iterable[Data], when: datetime | None) -
         hint = "apt install fonts-noto-core fonts-noto-cjk"
         remarks.append(Notice(code="glyphs_missing", message=message, hint=hint))
     return content, remarks
+
+
+def write_pages(  # noqa: PLR0913, PLR0917 - what a document is, in the order in which it is made
+    name: str,
+    folder: Path,
+    formats: Iterable[str],
+    lang: str,
+    page: Callable[[bool], str],
+    data: Callable[[], Iterable[Data]],
+    when: datetime | None,
+) -> RenderResult:
+    """Write a document of its own (request, comparison) as NAME.html and NAME.pdf.
+
+    `page(paged)` gives its HTML, `data()` what the PDF carries.
+    """
+    from advisor.data.files import write_atomic
+
+    asked = _checked(formats)
+    written: list[Path] = []
+    skipped: list[tuple[str, str, str]] = []
+    notices: list[Notice] = []
+    if "html" in asked:
+        write_atomic(folder / f"{name}.html", page(False))
+        written.append(folder / f"{name}.html")
+    if "pdf" in asked:
+        try:
+            pdf, notices = printed(page(True), lang, data(), when)
+        except MissingLibrary as error:
+            skipped.append(("pdf", error.message, error.hint))
+        else:
+            write_atomic(folder / f"{name}.pdf", pdf)
+            written.append(folder / f"{name}.pdf")
+    return RenderResult(tuple(written), tuple(skipped), tuple(notices), {})
 
 
 def _checked(formats: Iterable[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import plots
+from advisor.render import plots, plots_choice
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
 from advisor.render.svg import tidy
@@ -46,6 +46,8 @@ def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
         "tasks": plots.tasks,
         "distance": plots.distance,
         "roofline": plots.roofline,
+        "front": plots_choice.front,
+        "memory": plots_choice.memory,
     }
     drawn = {}
     for name, make in makers.items():

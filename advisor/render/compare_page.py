@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from advisor.compare import GROUPS, Comparison, Row, counted
-from advisor.errors import MissingLibrary
 from advisor.render import RenderResult, select
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
 from advisor.render.request_page import figure
-from advisor.schema import Advice, Notice, Quantity
+from advisor.schema import Advice, Quantity
 
 NAME = "compare"
 _ROWS_PAGED = 120  # of a group; all of them are attached
@@ -43,33 +42,24 @@ def render_comparison(
 ) -> RenderResult:
     """Write compare.html and compare.pdf into `folder`."""
     from advisor.data.advice import stored_text
-    from advisor.data.files import write_atomic
-    from advisor.render import printed
+    from advisor.render import write_pages
     from advisor.render.pdf import Data
 
-    written: list[Path] = []
-    skipped: list[tuple[str, str, str]] = []
-    notices: list[Notice] = []
-    asked = tuple(formats)
-    if "html" in asked:
-        write_atomic(folder / f"{NAME}.html", comparison_html(sides, compared, lang))
-        written.append(folder / f"{NAME}.html")
-    if "pdf" in asked:
+    def data() -> Iterator[Data]:
         record = json.dumps({"names": compared.names}, ensure_ascii=False) + "\n"
-        data = (
-            Data("a.json", "The first side", stored_text(sides[0])),
-            Data("b.json", "The second side", stored_text(sides[1])),
-            Data("comparison.json", "What the sides are called", record),
-        )
-        html = comparison_html(sides, compared, lang, paged=True)
-        try:
-            pdf, notices = printed(html, lang, data, select.created(sides[1]))
-        except MissingLibrary as error:
-            skipped.append(("pdf", error.message, error.hint))
-        else:
-            write_atomic(folder / f"{NAME}.pdf", pdf)
-            written.append(folder / f"{NAME}.pdf")
-    return RenderResult(tuple(written), tuple(skipped), tuple(notices), {})
+        yield Data("a.json", "The first side", stored_text(sides[0]))
+        yield Data("b.json", "The second side", stored_text(sides[1]))
+        yield Data("comparison.json", "What the sides are called", record)
+
+    return write_pages(
+        NAME,
+        folder,
+        formats,
+        lang,
+        lambda paged: comparison_html(sides, compared, lang, paged=paged),
+        data,
+        select.created(sides[1]),
+    )
 
 
 def comparison_html(

@@ -64,7 +64,7 @@ def measurement(t: Texts, m: Measurement) -> Markup:
     if m.phase != "burst":
         words.append(t.said(m.phase))
     return Markup('{} <span class="param">{}</span>').format(
-        bench(t, m.bench), foreign(", ".join(words), 140) if words else ""
+        bench(t, m.bench), foreign(t.plain("list.comma", ", ").join(words), 140) if words else ""
     )
 
 
@@ -177,7 +177,10 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
     reason = select.refused_by(estimate) if not estimate.fits else ""
     if reason == "memory" and needed and there:
         return t(
-            "limit.memory", "Memory: {times} the {size} there are.", times=_times(needed / there), size=size
+            "limit.memory",
+            "Memory: {times} the {size} there are.",
+            times=_times(t, needed / there),
+            size=size,
         )
     if reason:
         return (
@@ -190,11 +193,11 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
         return said(t, estimate.why, 240) if estimate.why else code(t, "unknown")
     if allowed and time > allowed:
         late = t(
-            "limit.time", "Time: {times} what is allowed; memory suffices.", times=_times(time / allowed)
+            "limit.time", "Time: {times} what is allowed; memory suffices.", times=_times(t, time / allowed)
         )
         if tight:
-            late = t("limit.time_tight", "Time: {times} what is allowed.", times=_times(time / allowed))
-        return Markup(" ").join(part for part in (late, tight) if part)
+            late = t("limit.time_tight", "Time: {times} what is allowed.", times=_times(t, time / allowed))
+        return sentences(late, tight, t)
     return tight or t("limit.nothing", "Nothing: it fits and is done in time.")
 
 
@@ -229,8 +232,17 @@ def room(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
     return text
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:,.0f} ×"
+def _times(t: Texts, ratio: float) -> Markup:
+    return t("limit.times", "{ratio} ×", ratio=f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}")
+
+
+def sentences(first: Markup, second: Markup, t: Texts) -> Markup:
+    """Two sentences beside each other; either may be empty."""
+    return (
+        t("list.sentences", "{first} {second}", first=first, second=second)
+        if first and second
+        else first or second
+    )
 
 
 def choices(estimate: Estimate, t: Texts) -> Markup:
@@ -307,7 +319,10 @@ def seen(fact: Fact[tuple[FrameworkDevice, ...]], t: Texts) -> Markup:
         return foreign(", ".join(f"{device.name} {device.device_name}" for device in fact.value), 200)
     none = t("software.sees_none", "no accelerator")
     return (
-        none + Markup(' <span class="why">({})</span>').format(said(t, fact.reason, 160))
+        none
+        + Markup(' <span class="why">{}</span>').format(
+            t("unknown.reason", "({why})", why=said(t, fact.reason, 160))
+        )
         if fact.reason
         else none
     )
@@ -332,11 +347,11 @@ def bits(fact: Fact[float]) -> str:
 def warnings(m: Measurement, t: Texts, *, short: bool = False) -> Markup:
     """Warnings and the reason why there is no figure, in words; the codes alone where space is dear."""
     if short and m.warnings:
-        return Markup("; ").join(code(t, name) for name in m.warnings)
+        return t("list.semicolon", "; ").join(code(t, name) for name in m.warnings)
     parts = [code(t, name) for name in m.warnings if not m.reason.startswith(name.replace("_", " "))]
     if m.reason:
         parts.append(said(t, m.reason, 160))
-    return Markup("; ").join(parts)
+    return t("list.semicolon", "; ").join(parts)
 
 
 def recipe(workload: Workload, t: Texts) -> Markup:
@@ -385,8 +400,19 @@ def quantity_name(t: Texts, name: str) -> Markup:
         "time_s": t("quantity.time", "time"),
         "memory_bytes": t("quantity.memory", "memory"),
         "rent_usd": t("quantity.rent", "rent"),
+        "calendar_s": t("quantity.calendar", "time in all"),
+        "energy_j": t("quantity.energy", "energy"),
+        "compute_s": t("quantity.compute", "computing"),
+        "optimizer_s": t("quantity.optimizer", "optimizer"),
+        "input_s": t("quantity.input", "reading data"),
+        "calendar_factor": t("quantity.calendar_factor", "hours in all for each hour of training"),
+        "startup_hours": t("quantity.startup", "start-up"),
+        "nvml_bytes": t("quantity.nvml", "memory that the driver shows"),
+        "allocated_bytes": t("quantity.allocated", "memory allocated"),
     }
-    return names.get(name) or foreign(t.sentences.tell(name.replace("_", " ")), 80)
+    # Without the unit at the end, which the figure has itself: "compute_s" is the time of computing.
+    plain = re.sub(r"_(s|bytes|usd|j|w|flops)$", "", name)
+    return names.get(name) or foreign(t.sentences.tell(plain.replace("_", " ")), 80)
 
 
 def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:

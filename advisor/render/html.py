@@ -16,11 +16,12 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import describe, select, steps, summary, todo, why
+from advisor.render import answers, choice, describe, select, steps, summary, todo, why
 from advisor.render.charts import Chart, draw
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
 from advisor.render.marks import LETTERS, Marks, foreign
+from advisor.render.pages import generator
 from advisor.render.texts import Texts
 from advisor.schema import Advice
 
@@ -65,7 +66,9 @@ def render_page(name: str, context: dict[str, Any], t: Texts, script: str = "") 
     """
     policy = f"{CSP}; script-src 'sha256-{_sha256(script)}'" if script else CSP
     page = (
-        _environment().get_template(name).render(context, style=_style(t), csp=policy, lang=t.tag or t.code)
+        _environment()
+        .get_template(name)
+        .render(context, style=_style(t), csp=policy, lang=t.tag or t.code, generator=generator())
     )
     return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
 
@@ -135,8 +138,11 @@ def _context(
         "number": t.number,
         "said": marks.said,
         "slug": slug,
+        "clean": clean,
         "chart": lambda name: _figure(drawn.get(name), t),
         "section": section,
+        "answers": answers,
+        "choice": choice,
         "select": select,
         "steps": steps,
         "describe": describe,

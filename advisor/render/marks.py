@@ -29,6 +29,8 @@ LETTERS: Mapping[Kind, str] = {
     Kind.assumed: "A",
 }
 
+AGAIN = "origin-again"
+
 __all__ = ["LETTERS", "Marks", "Source", "foreign", "number"]
 
 
@@ -54,6 +56,7 @@ class Marks:
     traces_shown: frozenset[str] | None = None  # None: all of them
     sources: dict[str, Source] = field(default_factory=dict)
     traces: dict[str, None] = field(default_factory=dict)  # keys in the order of first use
+    again: str = AGAIN  # where it is told how to compute steps that are not stored
 
     def kind_name(self, kind: Kind | str) -> Markup:
         """What the letter of a kind stands for."""
@@ -85,6 +88,23 @@ class Marks:
         self.sources.setdefault(key, Source(key, kind, clean(text), clean(note)))
         return key
 
+    def steps_at(self, target: str = AGAIN) -> str:
+        """From here on figures without stored steps lead to `target`, which names the command for them."""
+        self.again = target
+        return ""
+
+    def lines(self, longest: int) -> list[tuple[Source, list[str]]]:
+        """The list of sources, texts cut to a length; what then reads alike is one line of several ids."""
+        found: dict[tuple[Kind, str, str], tuple[Source, list[str]]] = {}
+        for source in self.sources.values():
+            text, note = _cut(source.text, longest), _cut(source.note, longest)
+            line = found.setdefault(
+                (source.kind, text, note), (Source(source.id, source.kind, text, note), [])
+            )
+            if line[0].id != source.id:
+                line[1].append(source.id)
+        return list(found.values())
+
     def sourced(self, kind: Kind | str, text: str, note: str = "") -> Markup:
         """The mark of a figure that has a source text and no trace."""
         if not text and not note:
@@ -100,7 +120,7 @@ class Marks:
             return Markup('<span class="why">{}</span>').format(absent)
         if fact.value is None and fact.status == Status.not_supported:
             words = [self.status_text(fact.status), *([self.said(fact.reason, 160)] if fact.reason else [])]
-            return Markup('<span class="why">{}</span>').format(Markup(": ").join(words))
+            return Markup('<span class="why">{}</span>').format(self.t("list.colon", ": ").join(words))
         if fact.value is None:
             return self.unknown(fact.reason or self.status_text(fact.status))
         shown = text if text is not None else self.value(fact.value, unit)
@@ -128,7 +148,8 @@ class Marks:
             return Markup('<span class="fig">{}</span>{}').format(self.span(quantity), mark)
         value = self.value(quantity.value, quantity.unit)
         out = Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(quantity.value, value, mark)
-        if ranged and (quantity.low is not None or quantity.high is not None):
+        known_well = quantity.low == quantity.high == quantity.value
+        if ranged and not known_well and (quantity.low is not None or quantity.high is not None):
             spread = self.span(quantity)
             if spread != value:
                 out += Markup(' <span class="rng">{}</span>').format(spread)
@@ -158,7 +179,7 @@ class Marks:
             return self.mark(quantity.kind, slug("t", key), quantity.source)
         if quantity.kind == Kind.rule:
             # A trace that is stored but not printed is in advice.json; without one nothing is.
-            target = "origin-rule" if key in self.advice.trace else "origin-again"
+            target = "origin-rule" if key in self.advice.trace else self.again
             return self.mark(quantity.kind, target, quantity.source)
         return self.sourced(quantity.kind, quantity.source, self.t.said(quantity.reason))
 
@@ -174,7 +195,8 @@ class Marks:
         if not reason:
             return Markup('<span class="unknown">{}</span>').format(word)
         reason = reason if isinstance(reason, Markup) else self.said(str(reason), 160)
-        return Markup('<span class="unknown">{}</span> <span class="why">({})</span>').format(word, reason)
+        why = self.t("unknown.reason", "({why})", why=reason)
+        return Markup('<span class="unknown">{}</span> <span class="why">{}</span>').format(word, why)
 
     def span(self, of: Quantity | Measurement) -> str:
         """The range of a figure as text."""
@@ -216,6 +238,15 @@ class Marks:
             Status.not_asked: t("status.not_asked", "not asked"),
         }
         return words[Status(status)]
+
+    def outcome(self, status: Status | str) -> Markup:
+        """Why something was not measured, in a word or two."""
+        failed = Status(status) == Status.failed
+        return self.t("status.not_measured", "failed") if failed else self.status_text(status)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
 def foreign(text: str, limit: int = 200) -> Markup:

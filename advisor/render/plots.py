@@ -65,20 +65,14 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
 
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
     highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
-    domain = [lowest / 2, highest * 2]
-    steps = (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
-    if not any(domain[0] <= s <= domain[1] for s in steps):  # one estimate alone may lie between two of them
-        domain[0] = max((s for s in steps if s < domain[0]), default=domain[0])
-    ticks = [s for s in steps if domain[0] <= s <= domain[1]]
-    said = [f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks]
-    labels = " : ".join([*said, "''"])
+    axis, domain = time_axis([lowest, highest], t)
     order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
-    y = alt.Y("workload:N", sort=order, title=None, axis=_inner_axis(-14))
+    y = alt.Y("workload:N", sort=order, title=None, axis=inner_axis(-14))
     x = alt.X(
         "value:Q",
         scale=alt.Scale(type="log", domain=domain, nice=False),
         title=None,
-        axis=alt.Axis(values=ticks, labelExpr=labels, grid=True),
+        axis=axis,
     )
     colour = alt.Color("series:N", scale=alt.Scale(domain=list(names), range=[HERE, THERE]))
     # In pixels from the top of the row, whose upper half is the title's.
@@ -94,10 +88,24 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
         base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=_rows(40))
+    return alt.layer(*layers).properties(width=WIDTH, height=rows_of(40))
 
 
-def _inner_axis(offset: int) -> Any:
+def time_axis(times: Iterable[float], t: Texts) -> tuple[Any, list[float]]:
+    """A logarithmic axis of times with the usual units as its ticks, and its domain."""
+    import altair as alt
+
+    known = list(times)
+    domain = [min(known) / 2, max(known) * 2]
+    steps = (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
+    if not any(domain[0] <= s <= domain[1] for s in steps):  # one estimate alone may lie between two of them
+        domain[0] = max((s for s in steps if s < domain[0]), default=domain[0])
+    ticks = [s for s in steps if domain[0] <= s <= domain[1]]
+    said = [f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks]
+    return alt.Axis(values=ticks, labelExpr=" : ".join([*said, "''"]), grid=True), domain
+
+
+def inner_axis(offset: int) -> Any:
     """A y axis whose labels stand in the plot above their row, so that long titles cost no width."""
     import altair as alt
 
@@ -114,7 +122,7 @@ def _inner_axis(offset: int) -> Any:
     )
 
 
-def _rows(step: int) -> Any:
+def rows_of(step: int) -> Any:
     """Height of a chart by its rows, whatever is dodged within one."""
     import altair as alt
 
@@ -163,7 +171,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
     order = list(dict.fromkeys(r["task"] for r in rows))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("task:N", sort=order, title=None, axis=_inner_axis(-21 if len(places) > 1 else -13)),
+        y=alt.Y("task:N", sort=order, title=None, axis=inner_axis(-21 if len(places) > 1 else -13)),
         yOffset=alt.YOffset(
             "place:N", scale=alt.Scale(type="point", domain=lanes, range=[25, 41], padding=0)
         ),
@@ -175,7 +183,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
     bars = base.mark_bar(height=13).encode(x=x, x2=alt.datum(1), color=colour)
     names = base.mark_text(align="left", dx=5).encode(x="at:Q", text="text:N")
-    drawing = alt.layer(bars, names).properties(width=WIDTH, height=_rows(60 if len(places) > 1 else 44))
+    drawing = alt.layer(bars, names).properties(width=WIDTH, height=rows_of(60 if len(places) > 1 else 44))
     if why.place(t, "all_cores").striptags() not in places:
         return drawing, t("chart.tasks.caption_device", "The same work on one core and on an accelerator.")
     return drawing, t(
@@ -255,7 +263,7 @@ def _panel(rows: list[dict[str, Any]], names: list[str], title: str) -> Any:
         texts = base.transform_filter(f"datum.value {side} {middle!r}")
         layers.append(texts.mark_text(align=align, dx=dx).encode(text="text:N"))
     heading = alt.TitleParams(title, fontSize=12, fontWeight=600, color=INK, anchor="start", frame="group")
-    return alt.layer(*layers).properties(width=WIDTH - 190, height=_rows(19), title=heading)
+    return alt.layer(*layers).properties(width=WIDTH - 190, height=rows_of(19), title=heading)
 
 
 def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
@@ -271,7 +279,7 @@ def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         name = t.plain(
             "chart.roofline.device",
             "{device} measured, {dtype}",
-            device=short(device, 12),
+            device=t.plain("chart.roofline.cpu", "CPU") if device == "cpu" else short(device, 12),
             dtype=short(dtype, 8),
         )
         lines += _roof(name, "measured", slope, top)
@@ -330,7 +338,7 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
     ]
     end = max(row["x"] for row in lines)
     ticks = [float(4**power) for power in range(-1, 9) if 4**power <= end]
-    legend = alt.Legend(columns=1)
+    legend = alt.Legend(columns=1, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=220)
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[0.25, end], nice=False),

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from advisor.errors import MissingLibrary
 from advisor.render import RenderResult, select
 from advisor.render.describe import choices_of
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
 from advisor.request import Job, Need
-from advisor.schema import Advice, Notice, Quantity
+from advisor.schema import Advice, Quantity
 
 NAME = "request"
 
@@ -48,28 +47,18 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
 
     `data` is what the PDF carries: see `attached`.
     """
-    from advisor.data.files import write_atomic
-    from advisor.render import printed
+    from advisor.render import write_pages
     from advisor.render.pdf import Data
 
-    written: list[Path] = []
-    skipped: list[tuple[str, str, str]] = []
-    notices: list[Notice] = []
-    asked = tuple(formats)
-    if "html" in asked:
-        write_atomic(folder / f"{NAME}.html", request_html(advice, job, data, lang))
-        written.append(folder / f"{NAME}.html")
-    if "pdf" in asked:
-        html = request_html(advice, job, data, lang, paged=True)
-        parts = [Data(name, _ABOUT.get(name, "A file of this request"), text) for name, text in data.items()]
-        try:
-            pdf, notices = printed(html, lang, parts, select.created(advice))
-        except MissingLibrary as error:
-            skipped.append(("pdf", error.message, error.hint))
-        else:
-            write_atomic(folder / f"{NAME}.pdf", pdf)
-            written.append(folder / f"{NAME}.pdf")
-    return RenderResult(tuple(written), tuple(skipped), tuple(notices), {})
+    return write_pages(
+        NAME,
+        folder,
+        formats,
+        lang,
+        lambda paged: request_html(advice, job, data, lang, paged=paged),
+        lambda: [Data(name, _ABOUT.get(name, "A file of this request"), text) for name, text in data.items()],
+        select.created(advice),
+    )
 
 
 _ABOUT = {"advice.json": "The figures this request rests on", "request.json": "What was asked for, and how"}
@@ -170,7 +159,7 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
             Markup(),
         ),
     ]
-    rent = choice.quantities.get("rent_usd")
+    rent = choice.quantities.get("calendar_rent_usd") or choice.quantities.get("rent_usd")
     if rent is not None and rent.value is not None:
         found.append((t("request.rent", "The same, rented"), figure(marks, rent), _dated(marks, rent)))
     return found

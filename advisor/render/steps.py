@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from markupsafe import Markup
 
-from advisor.render import describe
+from advisor.render import choice, describe
 from advisor.render.clean import slug
 from advisor.render.marks import Marks, foreign
 from advisor.render.select import best_here, cheapest
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Kind, TraceStep
+from advisor.schema import Advice, Kind, Quantity, TraceStep
 
 TRACES_PAGED = 1  # printed traces show how it is done; all of them are attached
+STEPS_LOOSE = 50
 STEPS_PAGED, STEPS_SCREEN = 1, 4  # how far below a figure its steps are shown; all would be most of the page
 
 
 def traces(advice: Advice, *, paged: bool) -> frozenset[str]:
     """The traces a report prints: this machine's, and on screen those of the recommended choices."""
     keys: dict[str, None] = {}
+    for known in _asked_for(advice):
+        keys.update({known[name].trace: None for name in ("calendar_s", "memory_bytes") if name in known})
     for workload in advice.workloads:
         if paged and len(keys) >= TRACES_PAGED:
             break
         best = best_here(advice, workload)
-        choice = None if paged else cheapest(advice, workload)
+        other = None if paged else cheapest(advice, workload)
         if paged and best is not None and best.fits is False:
             continue  # the time of a run that cannot start is not worth a page
         for estimate, names in (
             (best, ("time_s",) if paged else ("time_s", "memory_bytes")),
-            (choice, ("time_s", "rent_usd")),
+            (other, ("time_s", "rent_usd")),
         ):
             found = estimate.quantities if estimate else {}
             keys.update({found[name].trace: None for name in names if name in found})
     return frozenset(key for key in keys if key in advice.trace)
 
 
+def _asked_for(advice: Advice) -> list[Mapping[str, Quantity]]:
+    """What a plan or an estimate was made for."""
+    asked: list[Mapping[str, Quantity]] = [estimate.quantities for estimate in choice.whole(advice)]
+    if advice.plan is not None and advice.plan.options:
+        asked.append(advice.plan.options[0].quantities)
+    return asked
+
+
 def steps(advice: Advice, key: str, *, paged: bool) -> tuple[TraceStep, ...]:
     """The steps of a trace that tell something: no flags, no branches not taken; on paper one level."""
     found = advice.trace[key]
     depth = _depths(found)
+    # One trace may serve all figures of an estimate: those that the first does not rest on are many.
+    loose = 0 if len(found) < STEPS_LOOSE else STEPS_SCREEN
     return tuple(
         step
         for step in found
-        if depth.get(step.quantity, 0) <= (STEPS_PAGED if paged else STEPS_SCREEN)
+        if depth.get(step.quantity, loose) <= (STEPS_PAGED if paged else STEPS_SCREEN)
         and not (" is " in step.expr and not step.rule)
-        and (step.value is not None or depth.get(step.quantity, 0) <= 1 or step.kind == Kind.assumed)
+        and not step.reason.startswith("no rule for")  # a branch not taken
+        and (step.value is not None or depth.get(step.quantity, loose) <= 1 or step.kind == Kind.assumed)
     )
 
 
@@ -83,5 +99,11 @@ def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
                 what = describe.said(t, titles.get(estimate.workload, estimate.workload), 90)
                 where = describe.said(t, estimate.target.label, 80)
                 title = t("trace.title", "{workload} on {target}", workload=what, target=where)
-                return Markup("{}: {}").format(title, describe.quantity_name(t, name)) if several else title
+                figure = describe.quantity_name(t, name)
+                return t("trace.of", "{what}: {figure}", what=title, figure=figure) if several else title
+    for option in advice.plan.options if advice.plan is not None else ():
+        for name, quantity in option.quantities.items():
+            if quantity.trace == key:
+                label = choice.option_label(advice, option, t)
+                return t("trace.of", "{what}: {figure}", what=label, figure=describe.quantity_name(t, name))
     return foreign(key, 120)

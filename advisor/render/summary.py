@@ -32,11 +32,6 @@ def title(advice: Advice, t: Texts) -> Markup:
     return t("title", "Hardware report: {host}", host=foreign(host, 60))
 
 
-def plain_title(advice: Advice, t: Texts) -> str:
-    """The same without markup, for <title> and the page heads."""
-    return title(advice, t).striptags()
-
-
 def subtitle(advice: Advice, t: Texts) -> Markup:
     """When, by what, and on which processor or accelerator."""
     machine = advice.machine
@@ -96,7 +91,7 @@ def answer(advice: Advice, t: Texts) -> Markup:
         rest = t("answer.rest_slow", "The other {count} would fit but take too long.", count=len(slow))
     elif too_big and too_big < total:
         rest = t("answer.rest_no", "Of the others, {count} cannot run here.", count=too_big)
-    return Markup(" ").join([first, rest]) if rest else first
+    return describe.sentences(first, rest, t)
 
 
 def _refused(advice: Advice, t: Texts, total: int) -> Markup:

@@ -24,7 +24,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -114,6 +114,12 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
         words=words,
         sentences=Sentences(told, words),
     )
+
+
+def full_texts(code: str, folder: Path | None = None) -> Texts:
+    """The same with the sentences of plans and estimates, which the terminal tells too."""
+    texts = load_texts(code, folder)
+    return texts if code == "en" else replace(texts, sentences=terminal_texts(code, folder)[0])
 
 
 def terminal_texts(code: str, folder: Path | None = None) -> tuple[Sentences, Words, dict[str, str]]:

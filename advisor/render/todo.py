@@ -138,7 +138,7 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
         "This machine does not finish that job in time; of all listed choices this one costs least.",
     )
     if age is not None:
-        why += Markup(" ") + t("next.get.old", "The price is {days} days old.", days=age)
+        why = describe.sentences(why, t("next.get.old", "The price is {days} days old.", days=age), t)
     do = t(
         "next.get",
         "For {workload}, rent {label}: about {time} for {rent}.",

@@ -24,6 +24,14 @@ def task(t: Texts, name: str) -> Markup:
     return names.get(name) or foreign(name, 60)
 
 
+def catalogue_name(accelerator: Accelerator, t: Texts) -> Markup:
+    """A device of the catalogue; where what one rents is several devices, figures are those of one."""
+    name, count = foreign(accelerator.title, 60), accelerator.devices_per_package
+    if count <= 1:
+        return name
+    return t("why.one_of", "{name}, one of its {count} devices", name=name, count=t.number(count, "1"))
+
+
 def place(t: Texts, name: str) -> Markup:
     """Where a task ran."""
     names = {

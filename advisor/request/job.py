@@ -108,10 +108,12 @@ def build(  # noqa: PLR0913 - the last two have defaults
     per_node, nodes, notes = _shape(choice, node, options, names)
     needs = {"gpus": Need(choice.devices, "1", Kind.rule, "devices of the estimate", choice.label)}
     needs["cpus"], cores = _cores(choice, calibration, known)
-    cpus, more = _within(cores, node, per_node)
+    kept = round(known["kubernetes_cores"]) if scheduler == "k8s" else 0
+    cpus, more = _within(cores, node, per_node, kept)
     notes += more
     if cpus != cores:
         why = "the share of a node's cores that goes with an accelerator; needed are " + needs["cpus"].why
+        why = f"{kept} cores of a node kept for its own programs; {why}" if kept else why
         needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
@@ -213,11 +215,11 @@ def _cores(choice: Choice, calibration: Calibration | None, known: Defaults) -> 
     return Need(cores, "1", kind, why, source), cores
 
 
-def _within(cores: int, node: Node | None, per_node: int) -> tuple[int, list[str]]:
-    """As many cores for a device as its node has; its share of a node taken whole."""
+def _within(cores: int, node: Node | None, per_node: int, kept: int = 0) -> tuple[int, list[str]]:
+    """As many cores for a device as its node has besides `kept`; its share of a node taken whole."""
     if node is None or node.cpus is None:
         return cores, []
-    share = max(1, node.cpus // max(per_node, 1)) if per_node == node.gpus else max(1, node.cpus // node.gpus)
+    share = max(1, (node.cpus - kept) // (max(per_node, 1) if per_node == node.gpus else node.gpus))
     if cores > share:
         return share, [
             f"{cores} cores for each device would feed it, the node has {share}: expect it to wait for data."

@@ -8,7 +8,7 @@ from typing import Any
 from advisor.errors import UserError
 from advisor.request.job import Job
 from advisor.request.quote import remark, shell
-from advisor.request.slurm import launcher, told
+from advisor.request.slurm import WAIT, launcher, told
 from advisor.request.yaml import documents
 
 KINDS = ("job", "pytorchjob")
@@ -20,15 +20,9 @@ _SCRIPT = """set -u
 export STOP="$CHECKPOINTS/stop"
 mkdir -p -- "$CHECKPOINTS" || exit 1
 if [[ -e "$CHECKPOINTS/done" ]]; then exit 0; fi
-{clear}{limit}{launcher} {command} &
-process=$!
-trap 'touch -- "$STOP"; signalled=1' TERM USR1
-signalled=1
-while [[ "$signalled" -eq 1 ]]; do  # a signal ends `wait`, not the run
-  signalled=0
-  wait "$process"
-  code=$?
-done
+{clear}{limit}trap 'touch -- "$STOP"; signalled=1' TERM USR1
+{launcher} {command} &
+{wait}
 if [[ "$code" -eq 0 && -e "$STOP" ]]; then exit {over}; fi
 if [[ "$code" -eq 0 ]]; then touch -- "$CHECKPOINTS/done"; fi
 exit "$code"
@@ -196,5 +190,10 @@ def _script(job: Job, start: str) -> str:
     limit = _LIMIT.format(seconds=max(60, round(job.segment_s - job.lead_s))) if job.segments > 1 else ""
     command = " ".join(shell(word) for word in job.options.command)
     return _SCRIPT.format(
-        launcher=launcher(job, start), command=command, limit=limit, clear=_FIRST.format(), over=_OVER
+        wait=WAIT,
+        launcher=launcher(job, start),
+        command=command,
+        limit=limit,
+        clear=_FIRST.format(),
+        over=_OVER,
     )

@@ -7,6 +7,15 @@ from advisor.request.job import Job
 from advisor.request.quote import clock, remark, shell
 from advisor.units import show
 
+WAIT = """process=$!
+signalled=1
+while [[ "$signalled" -eq 1 ]]; do  # a signal ends `wait`, not the run
+  signalled=0
+  wait "$process"
+  code=$?
+done"""
+"""Waits for what runs in the background, whose exit code is then in $code; a trap sets `signalled`."""
+
 _LAUNCH = """
 head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export SRUN_CPUS_PER_TASK="${{SLURM_CPUS_PER_TASK:-1}}"  # sbatch hands it on no more (22.05)
@@ -36,13 +45,7 @@ rm -f -- "$STOP"
 # Slurm sends USR1 to this shell {lead} s before the end of the job.
 trap 'touch -- "$STOP"; signalled=1' USR1
 {setup}{launch}
-process=$!
-signalled=1
-while [[ "$signalled" -eq 1 ]]; do  # a signal ends `wait`, not the run
-  signalled=0
-  wait "$process"
-  code=$?
-done
+{wait}
 
 if [[ "$code" -eq 0 && ! -e "$STOP" ]]; then
   touch -- "$done_file"
@@ -153,6 +156,7 @@ def body(job: Job) -> str:
         threads=max(1, job.cpus_per_gpu), launcher=launcher(job, _TORCHRUN), command=command
     )
     return _BODY.format(
+        wait=WAIT,
         folder=shell(job.folder),
         lead=max(60, round(job.lead_s)),
         every=30,

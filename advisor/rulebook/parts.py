@@ -19,6 +19,9 @@ SEPARATOR = "__"
 HOLDS = "op_holds"
 """1 where an operator's `when` holds; each operator with a `when` has it."""
 
+SCENARIOS = ("middle", "pessimistic", "optimistic")
+"""Where in their ranges constants and measured columns stand."""
+
 TWO_UNDERSCORES = "has two underscores together, which only names of an operator's quantities have"
 
 
@@ -255,7 +258,10 @@ class RuleBook:
 
     @cached_property
     def remembered(self) -> dict[Any, Any]:
-        """What others work out of the book again and again, by a key of their own."""
+        """What others work out of the book again and again, by a key of their own.
+
+        Values of constants are there by (name, scenario), as arrays.
+        """
         return {}
 
     def unit_of(self, name: str) -> str:

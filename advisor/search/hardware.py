@@ -38,6 +38,12 @@ def find_hardware(catalogue: Catalogue, text: str) -> Hardware:
     return Hardware(entry, packages, nodes, told)
 
 
+def names_entry(catalogue: Catalogue, text: str) -> bool:
+    """Whether it is an accelerator's id, with or without counts: then nothing else is meant."""
+    match = _COUNTED.fullmatch(text.strip())
+    return match is not None and match[3].strip().casefold() in catalogue.accelerators
+
+
 def counted(text: str) -> tuple[int, int, str]:
     """Servers, packages in each, and the name. Raises UserError for counts that are none."""
     match = _COUNTED.fullmatch(text.strip())

@@ -52,7 +52,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     method, beside = _PREFERENCE.get((method or "").lower().replace("-", "_"), (method, {}))
     if method is None and tokens is not None and tokens >= _PRETRAINED_FROM and _unit(found) == "tokens":
         method = "pretrain"
-    like = _pattern(catalogue, found, method)
+    like = pattern(catalogue, found, method)
     check_word(catalogue, "method", method)
     check_word(catalogue, "precision", precision)
     check_word(catalogue, "optimizer", (details or {}).get("optimizer"))
@@ -150,7 +150,7 @@ def _optimizer(model: Model, recipe: Recipe) -> str:
     return "adamw" if recipe.optimizer == "sgd" and model.family != "cnn" else recipe.optimizer
 
 
-def _pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
+def pattern(catalogue: Catalogue, model: Model, method: str | None) -> Workload:
     """The reference workload most like it: by family, then kind of family, model, method."""
 
     size = size_of(model)

@@ -62,6 +62,7 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
     devices, boxes, barred = exported(devices, boxes, limits.destination)
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
     found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES, stated)
+    boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
     options = Options(book, found, limits, today, boxes)
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else nearest_miss(options)

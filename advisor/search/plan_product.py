@@ -162,6 +162,8 @@ def kinds(columns: Iterable[Array], rows: int = 0) -> Index:
     """A number for each row; rows with the same values in all columns have the same. Unknowns are alike."""
     kind = np.zeros(rows, dtype=np.int64)
     for values in columns:
+        if len(kind) and (values == values[0]).all():  # tells nothing apart, as most do
+            continue
         _, code = np.unique(np.nan_to_num(values, nan=-1.0), return_inverse=True)
         code = code.astype(np.int64)
         joint = code if not len(kind) else kind * (int(code.max(initial=0)) + 1) + code

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from advisor.data.accelerator import Accelerator
-from advisor.estimate import Table
-from advisor.estimate.inputs import Inputs, known_only
+from advisor.estimate import Table, evaluate
+from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.rulebook import RuleBook
 from advisor.schema import Workload
 from advisor.search.grid import NOTHING_STATED, Stated, joined
@@ -33,6 +33,26 @@ def counts_of(domains: Sequence[float], most: float) -> tuple[int, ...]:
     for domain in {int(size) for size in domains if size >= 1}:
         found |= {part * domain * 2**power for power in range(15) for part in (1, 3)}
     return tuple(sorted(count for count in found if count <= min(most, MAX_DEVICES)))
+
+
+def sizes_of(book: RuleBook, sites: Sequence[Site], most: float) -> list[tuple[int, ...]]:
+    """For each site the numbers of devices that a search up to `most` may come to, whatever the workload."""
+    table = table_of(book, [known_only(book, site.inputs) for site in sites])
+    known = evaluate(book, table, ("domain_devices", "scale_limit"), keep_all=False).columns
+    found = []
+    for site, domain, limit in zip(sites, known["domain_devices"], known["scale_limit"], strict=True):
+        whole = site.whole or site.per_package
+        domain = domain if domain >= 1 else 1.0
+        tried = np.array(counts_of([domain], most), dtype=np.float64)
+        tried = tried[(tried <= _limit(site, limit)) & _usual(tried, domain) & (tried % whole == 0)]
+        found.append(tuple(int(count) for count in tried))
+    return found
+
+
+def _limit(site: Site, limit: float) -> float:
+    """The most devices of a site: one in a laptop, as of chips that share the host's memory."""
+    limit = limit if limit >= 1 else 1.0
+    return min(limit, 1.0) if site.mobile else limit
 
 
 class Space:
@@ -59,6 +79,7 @@ class Space:
         lacks = [unsupported(job, site.inputs, self.stated) for site in every]
         self.sites = tuple(site for site, one in zip(every, lacks, strict=True) if one is None)
         self.unsupported = [(site, one) for site, one in zip(every, lacks, strict=True) if one is not None]
+        self.asked = [at for at, one in enumerate(lacks) if one is None]  # of the sites given which these are
         self.job_inputs = known_only(book, of_workload(job))
         self.device_inputs = [known_only(book, site.inputs) for site in self.sites]
         product = Product(book, {}, self._device_table(), Table(0, {}))

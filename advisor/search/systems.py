@@ -11,6 +11,7 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, nearest
+from advisor.estimate.inputs import Inputs
 from advisor.schema import Kind
 from advisor.search.hardware import MOST_DEVICES
 from advisor.search.here import Place
@@ -62,6 +63,10 @@ def _readings(text: str) -> list[tuple[str, str]]:
     return found
 
 
+_LANE_BYTES_PER_S = {3: 15.75e9 / 16, 4: 31.5e9 / 16, 5: 63e9 / 16, 6: 121e9 / 16}
+"""One direction of a lane as PCI-SIG prints it (github:stas00/ml-engineering network/README.md)."""
+
+
 def trains(system: System, catalogue: Catalogue) -> Accelerator:
     """The accelerator of a system. Raises UserError where it has none."""
     if not system.accelerator:
@@ -78,11 +83,25 @@ def place_of_system(catalogue: Catalogue, counted: Counted) -> Place:
     entry = trains(system, catalogue)
     place = place_of(entry, system.accelerators, number)
     rate = system.network_bytes_per_s
+    lanes = slot_inputs(entry, system.slots.get("lanes"), system.slots.get("generation"))
+    place = replace(place, inputs=place.inputs.update(lanes))
     if rate is not None and system.network is not None:
         each = rate / (system.accelerators * entry.devices_per_package)
         source = f"{MARK}{system.id}: {system.ports} x {system.network.title}; {system.source_of('network')}"
         place.inputs.put("hw_network_bandwidth", each, Kind.vendor, source)
     return place
+
+
+def slot_inputs(entry: Accelerator, lanes: float | None, generation: float | None) -> Inputs:
+    """What cards without a link of their own say to each other over slots of so many lanes."""
+    found = Inputs()
+    if not entry.card or entry.link_bandwidth is not None or not lanes or not generation:
+        return found
+    printed = _LANE_BYTES_PER_S.get(int(generation))
+    if printed is not None:
+        source = f"PCIe {generation:g} x{lanes:g}, halved where cards share it, as constant pcie_rate"
+        found.put("hw_link_bandwidth", lanes * printed / 2, Kind.vendor, source)
+    return found
 
 
 def told_of(counted: Counted) -> str:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from advisor import __version__
 from advisor.data.catalogue import Catalogue
 from advisor.published import FILE, Published
-from advisor.rulebook.parts import Quantity, Rule, RuleBook
+from advisor.rulebook.parts import SCENARIOS, Quantity, Rule, RuleBook
 from advisor.store import place
 from advisor.store.codec import Entries, is_entry, line_of, value_of
 
@@ -24,6 +26,8 @@ _PARTS: tuple[tuple[str, type[Any]], ...] = (
     ("catalogue", Catalogue),
     ("published", Published),
 )
+_NUMBERS = "numbers"
+"""Of the book besides its fields: the constants in each scenario, all that most answers ask of them."""
 _HEX = 64  # digits of a SHA-256
 
 
@@ -85,7 +89,12 @@ def load(key: str) -> Known | None:
             else:
                 own[name] = Entries({key: next(lines) for key in keys}, value_of)
     found["book"]["rules"] = _rules(found["book"])
-    return Known(**{part: kind(**found[part]) for part, kind in _PARTS})
+    numbers = found["book"].pop(_NUMBERS)
+    known = Known(**{part: kind(**found[part]) for part, kind in _PARTS})
+    for name, values in numbers.items():
+        for scenario, value in zip(SCENARIOS, values, strict=True):
+            known.book.remembered[name, scenario] = np.asarray(value)
+    return known
 
 
 def save(key: str, known: Known) -> bool:
@@ -114,6 +123,11 @@ def _body(known: Known) -> bytes:
             else:
                 names[field.name] = None
                 lines.append(line_of(value))
+        if isinstance(whole, RuleBook):
+            names[_NUMBERS] = None
+            lines.append(
+                line_of({key: tuple(map(one.at, SCENARIOS)) for key, one in whole.constants.items()})
+            )
     return "\n".join((json.dumps(index, ensure_ascii=False), *lines)).encode()
 
 

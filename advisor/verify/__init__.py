@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.errors import AdvisorError, DataError
 from advisor.schema import Advice
-from advisor.verify.inputs import inputs_by_kind
+from advisor.verify.inputs import KINDS, inputs_by_kind
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_WHO", "Verdict", "verify"]
 
+ADVICE = "advice.json"
 NOT_WHO = (
     "Digests and figures that agree prove that a file is consistent, not who measured it or that anybody "
     "did: whoever can run hwadvisor can make a consistent file. Who vouches for it is proved by a signature "
@@ -35,7 +37,7 @@ class Verdict:
     tool: str = ""
     created_at: str = ""
     schema_version: int | None = None
-    digest: str = ""  # SHA-256 of the data
+    digest: str = ""  # SHA-256 of the data; of a comparison of both sides
     error: str = ""
     hint: str = ""
     contradictions: tuple[str, ...] = ()
@@ -62,53 +64,61 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
     from advisor.verify.signature import check
 
     try:
-        sides, text, printed, kind = _read(path)
+        sides, texts, printed, kind = _read(path)
     except AdvisorError as error:
         return Verdict(path, error=error.message, hint=error.hint)
-    from advisor.verify.again import compute_again
+    from advisor.verify.again import compute_again, joined
     from advisor.verify.consistent import contradictions, gaps
 
-    wrong = [text for side in sides for text in contradictions(side)]
-    advice, again = sides[-1], None
+    wrong = _of_sides({name: contradictions(side) for name, side in sides.items()})
+    again = None
     if not wrong:
-        again = compute_again(knowledge, advice)
+        again = joined({name: compute_again(knowledge, side) for name, side in sides.items()})
+    last = list(sides.values())[-1]
+    inputs = {name: inputs_by_kind(side) for name, side in sides.items()}
     return Verdict(
         path=path,
         kind=kind,
-        tool=advice.versions.tool,
-        created_at=advice.created_at,
-        schema_version=advice.schema_version,
-        digest=hashlib.sha256(text).hexdigest(),
+        tool=last.versions.tool,
+        created_at=last.created_at,
+        schema_version=last.schema_version,
+        digest=", ".join(hashlib.sha256(text).hexdigest() for text in texts),
         contradictions=tuple(wrong),
-        gaps=tuple(gaps(advice)),
+        gaps=tuple(_of_sides({name: gaps(side) for name, side in sides.items()})),
         printed=printed,
         again=again,
-        inputs=inputs_by_kind(advice),
+        inputs={kind: _of_sides({name: of[kind] for name, of in inputs.items()}) for kind in KINDS},
         signed=check(path, signers) if path.is_file() else None,
     )
 
 
-def _read(path: Path) -> tuple[tuple[Advice, ...], bytes, Printed | None, str]:
-    """The advice (of a comparison both), its bytes, how the pages compare, what sort of file it is."""
+def _of_sides(texts: Mapping[str, Iterable[str]]) -> list[str]:
+    """The texts of all sides; of a comparison each with the name of its side."""
+    named = len(texts) > 1
+    return [f"{name}: {text}" if named else text for name, found in texts.items() for text in found]
+
+
+def _read(path: Path) -> tuple[dict[str, Advice], list[bytes], Printed | None, str]:
+    """The advice by name (of a comparison both), its bytes, how the pages compare, the sort of file."""
     from advisor.data.advice import load_advice
     from advisor.data.embedded import advice_in, is_pdf, read_pdf
     from advisor.data.files import read_text
     from advisor.verify.printed import check_html, check_pdf, kind_of
 
     if path.is_dir():
-        path = path / "advice.json"
+        path = path / ADVICE
     if is_pdf(path):
         found = read_pdf(path)
         kind = kind_of(found)
-        names = ("a.json", "b.json") if kind == "comparison" else ("advice.json",)
-        sides = tuple(advice_in(path, found, name) for name in names)
-        return sides, found.files[names[-1]], check_pdf(path, found), kind
+        names = ("a.json", "b.json") if kind == "comparison" else (ADVICE,)
+        sides = {name: advice_in(path, found, name) for name in names}
+        return sides, [found.files[name] for name in names], check_pdf(path, found), kind
     if path.suffix.lower() in (".html", ".htm"):
-        beside = path.parent / "advice.json"
+        beside = path.parent / ADVICE
         if not beside.is_file():
             raise DataError.at(
                 path, "", None, "carries no data", "Put its advice.json beside it, or verify the PDF."
             )
         advice = load_advice(beside)
-        return (advice,), beside.read_bytes(), check_html(path, advice), "report"
-    return (load_advice(path),), read_text(path).encode(), None, "data"
+        return {ADVICE: advice}, [beside.read_bytes()], check_html(path, advice), "report"
+    return {ADVICE: load_advice(path)}, [read_text(path).encode()], None, "data"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from advisor import __version__
 from advisor.again import estimate_again
@@ -47,11 +47,32 @@ class Again:
     same_rules: bool
     same_prices: bool
     same_tool: bool
+    edited: bool = False  # one of several sides has differences that nothing explains
 
     @property
     def unexplained(self) -> bool:
         """Other figures out of the same rules, prices and version: the file was edited."""
-        return bool(self.differences) and self.same_rules and self.same_prices and self.same_tool
+        same = self.same_rules and self.same_prices and self.same_tool
+        return self.edited or (bool(self.differences) and same)
+
+
+def joined(sides: Mapping[str, Again]) -> Again:
+    """Both sides of a comparison as one, each figure with the name of its side; one alone stays as it is."""
+    if len(sides) == 1:
+        return next(iter(sides.values()))
+    every = sides.values()
+    return Again(
+        figures=sum(one.figures for one in every),
+        estimates=sum(one.estimates for one in every),
+        differences=tuple(
+            replace(d, what=f"{name}: {d.what}") for name, one in sides.items() for d in one.differences
+        ),
+        failed=tuple(f"{name}: {text}" for name, one in sides.items() for text in one.failed),
+        same_rules=all(one.same_rules for one in every),
+        same_prices=all(one.same_prices for one in every),
+        same_tool=all(one.same_tool for one in every),
+        edited=any(one.unexplained for one in every),
+    )
 
 
 def compute_again(knowledge: Knowledge, advice: Advice) -> Again:

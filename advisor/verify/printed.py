@@ -15,12 +15,14 @@ from advisor import __version__
 from advisor.data.embedded import Embedded, advice_in, read_pdf, text_of
 from advisor.errors import AdvisorError, DataError
 from advisor.redact import redact
+from advisor.render import pages
 from advisor.schema import Advice
 
 if TYPE_CHECKING:
     from advisor.request import Job
 
 _GIVEN = ("advice.json", "a.json", "b.json", "request.json", "comparison.json")  # the data itself
+_HEAD = 2000  # characters of a page's beginning, where it says what made it
 REDACTED = "[host]"  # stands in every page without names
 _FIGURE = re.compile(r"\d[\d,.]*(?:\s?[–～]\s?\d[\d,.]*)?")
 
@@ -69,7 +71,7 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
     except (AdvisorError, OSError) as error:
         why = error.message if isinstance(error, AdvisorError) else str(error)
         return Printed(kind, len(figures("".join(found.pages))), unable=why)
-    same_tool = _tool(path, found) == __version__
+    same_tool = _tool(path, found) == __version__ and pages.same(_generator(found.data))
     if again.data == found.data:
         count = len(figures("\n".join(found.pages)))
         return Printed(kind, count, files=files, exact=not files, same_tool=same_tool)
@@ -89,7 +91,8 @@ def check_html(path: Path, advice: Advice) -> Printed:
     with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
         render_report(advice, Path(name), formats=("html",), lang=lang)
         again = read_text(Path(name) / "report.html")
-    same_tool = advice.versions.tool == __version__
+    made_by = re.search(r'<meta name="generator" content="([^"]*)"', text[:_HEAD])
+    same_tool = advice.versions.tool == __version__ and pages.same(made_by[1] if made_by else None)
     if again == text:
         return Printed("report", len(figures(_shown(text))), exact=True, same_tool=same_tool)
     return compare_texts("report", _shown(text), _shown(again), same_tool)
@@ -120,6 +123,19 @@ def _bare(text: str) -> str:
 def figures(text: str) -> list[str]:
     """Every number and range printed in a text, as it stands."""
     return [" ".join(found.group().rstrip(".,").split()) for found in _FIGURE.finditer(text)]
+
+
+def _generator(data: bytes) -> str | None:
+    """What a PDF says it was made by; None where it says nothing."""
+    import io
+
+    import pypdf
+
+    try:
+        told = pypdf.PdfReader(io.BytesIO(data)).metadata
+    except pypdf.errors.PyPdfError:  # its text was read: a broken note of its maker is none
+        return None
+    return told.creator if told is not None else None
 
 
 def _tool(path: Path, found: Embedded) -> str:

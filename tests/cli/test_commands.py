@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,17 @@ from advisor.cli import COMMANDS, cli
 REPO = Path(__file__).resolve().parents[2]
 
 
-def run(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+HWADVISOR = (sys.executable, "-m", "advisor")
+LITTLE = (sys.executable, str(REPO / "tests/few.py"))
+"""The same with few workloads and devices to go through."""
+
+
+def run(
+    *arguments: str, cwd: Path | None = None, program: Sequence[str] = HWADVISOR, **env: str
+) -> subprocess.CompletedProcess[str]:
     """`hwadvisor ARGUMENTS` with PYTHONPATH pointing here, so that any folder can be the current one."""
     return subprocess.run(
-        [sys.executable, "-m", "advisor", *arguments],
+        [*program, *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -221,7 +229,7 @@ def test_a_config_in_the_hub_cache_and_a_bare_size_become_workloads(tmp_path: Pa
     (folder / "config.json").write_text(text, "utf-8")
     flags = ("--no-calibrate", "--output", str(tmp_path / "out"), "--format", "html", "--json", "--quiet")
     for arguments, name in ((("--model", "org/tiny"), "org/tiny"), (("--params", "125M"), "1.25e+08")):
-        done = run("scan", *arguments, *flags, HF_HOME=str(tmp_path))
+        done = run("scan", *arguments, *flags, program=LITTLE, HF_HOME=str(tmp_path))
         assert done.returncode == 0, done.stderr
         advice = json.loads(done.stdout)
         assert name in advice["workloads"][0]["title"]
@@ -238,17 +246,7 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 def test_a_closed_pipe_does_not_stop_a_scan(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "advisor",
-            "scan",
-            "--no-calibrate",
-            "--format",
-            "html",
-            "--output",
-            str(tmp_path),
-        ],
+        [*LITTLE, "scan", "--no-calibrate", "--format", "html", "--output", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -264,9 +262,8 @@ def test_a_closed_pipe_does_not_stop_a_scan(tmp_path: Path) -> None:
 
 
 def test_a_terminal_that_knows_only_ascii(tmp_path: Path) -> None:
-    done = run(
-        "scan", "--no-calibrate", "--format", "html", "--output", str(tmp_path), PYTHONIOENCODING="ascii"
-    )
+    flags = ("--no-calibrate", "--format", "html", "--output", str(tmp_path))
+    done = run("scan", *flags, program=LITTLE, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
 
 

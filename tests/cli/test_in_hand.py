@@ -159,6 +159,7 @@ def test_validate_with_own_evidence(tmp_path: Path, ran: Ran) -> None:
     ran("validate", str(path), "--evidence", str(tmp_path), "--leave-out", "source", code=2)
 
 
+@pytest.mark.usefixtures("few")
 def test_a_scan_takes_a_recipe(tmp_path: Path, ran: Ran) -> None:
     words = ("scan", "--no-calibrate", "--format", "html", "--output", str(tmp_path), "--json")
     recipe = str(RECIPES / "llamafactory_lora_sft.yaml")

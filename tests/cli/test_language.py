@@ -144,3 +144,11 @@ def test_places_agree_with_the_english() -> None:
     for english, chinese in {**sentences.patterns, **forms}.items():
         known = placeholders(english)
         assert placeholders(chinese) <= known, english
+
+
+def test_a_language_before_the_command_is_that_of_what_it_writes(tmp_path: Path) -> None:
+    advice = tmp_path / "advice.json"
+    advice.write_text('{"schema_version": 1, "stage": "probed"}', encoding="utf-8")
+    done = CliRunner().invoke(cli, ["--lang", "zh", "report", str(advice), "--format", "html"])
+    assert done.exit_code == 0, done.output
+    assert '<html lang="zh-CN"' in (tmp_path / "report.html").read_text(encoding="utf-8")

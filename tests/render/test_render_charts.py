@@ -22,16 +22,20 @@ def drawn() -> dict[str, charts.Chart]:
     return charts.draw(sample.gpu_machine(), Texts())
 
 
-def test_the_four_charts_are_drawn(drawn):
+def test_the_charts_are_drawn(drawn):
     assert {name: chart.failure for name, chart in drawn.items()} == dict.fromkeys(
-        ("time", "tasks", "distance", "roofline"), ""
+        ("time", "tasks", "distance", "roofline", "front"), ""
     )
+
+
+def test_paper_gets_no_chart_that_is_on_screen_alone():
+    assert "distance" not in charts.draw(sample.cpu_machine(), Texts(), screen=False)
 
 
 def test_a_machine_without_accelerator_has_them_too():
     found = charts.draw(sample.cpu_machine(), Texts())
     assert not [chart.failure for chart in found.values() if chart.failure]
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 def test_nothing_that_fails_silently(drawn):
@@ -57,7 +61,7 @@ def test_ids_are_unique_in_the_page(drawn):
     page = render_html(sample.gpu_machine(), Texts(), drawn)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
 
 
 def test_charts_are_the_same_each_time(drawn):
@@ -89,7 +93,7 @@ def test_a_failing_chart_leaves_a_notice_in_its_place(monkeypatch, tmp_path):
     result = render_report(sample.cpu_machine(), tmp_path, formats=["html"])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Chart left out" in page and "the drawing library &lt;broke&gt;" in page and "<svg" not in page
-    assert len(result.notices) == 4
+    assert len(result.notices) == 5
 
 
 def test_no_figures_no_chart():
@@ -120,7 +124,7 @@ def test_roofs_and_dots_stand_where_the_figures_are():
     chart, _ = plots.roofline(advice, Texts())
     spec = chart.to_dict()
     rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
-    roof = [row for row in rows if row["name"].startswith("cpu")]
+    roof = [row for row in rows if row["name"].startswith("CPU")]
     assert max(row["y"] for row in roof) == best
     assert any(row["y"] == pytest.approx(width * row["x"]) for row in roof)
     # 2048 cubed in bf16: 2 n^3 operations over 3 n^2 elements of 2 bytes.

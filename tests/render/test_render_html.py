@@ -193,6 +193,20 @@ def test_every_figure_carries_a_mark(gpu):
     assert not bare, bare[:5]
 
 
+def test_every_mark_opens_something(gpu):
+    """All but those of the legend, of the kinds themselves, and of lines that are a source or a step."""
+    bare = gpu.partition("</style>")[2]
+    for part in (
+        r'<p class="legend">.*?</p>',
+        r'<ul class="sources">.*?</ul>',
+        r'<div class="trace".*?</div>',
+    ):
+        bare = re.sub(part, "", bare, flags=re.DOTALL)
+    method = bare.index("Every figure in this report carries a letter")
+    bare = bare[:method] + bare[bare.index("</table>", method) :]
+    assert not re.findall(r'.{60}<span class="k k-\w+"', bare, flags=re.DOTALL)
+
+
 def test_each_kind_is_marked_and_explained(gpu):
     for kind in ("measured", "probed", "published", "vendor", "rule", "assumed"):
         assert f'<a class="k k-{kind}"' in gpu, kind

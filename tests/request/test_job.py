@@ -63,6 +63,11 @@ def test_the_site_gives_nodes_partition_account_and_cores():
     assert asked.folder == "/scratch/proj/tiny-1b-pretrain"
 
 
+def test_a_pod_never_asks_for_every_core_of_a_node():
+    asked = job(site=SITE, scheduler="k8s")
+    assert asked.cpus_per_gpu * asked.gpus_per_node < 96 and "own programs" in asked.needs["cpus"].why
+
+
 def test_a_run_longer_than_the_limit_is_chained_and_no_shorter_than_asked():
     asked, known = job(site=SITE), load_defaults()
     assert asked.segments == 2 and asked.segment_s == 2 * made.DAY

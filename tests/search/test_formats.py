@@ -12,6 +12,7 @@ from advisor.estimate.inputs import of_accelerator
 from advisor.schema import PlanLimits
 from advisor.search import workload_from_flags
 from advisor.search.formats import LACKING
+from advisor.search.grid import Stated
 from advisor.search.one import One
 from advisor.search.plan import plan
 
@@ -51,6 +52,19 @@ def test_one_that_is_there_is_taken() -> None:
     found = estimated("nvidia-v100-sxm2-32gb", "fp16_mixed")
     assert found.estimate.choices["precision"] == "fp16_mixed"
     assert "precision" not in {one.name for one in found.assumed}
+
+
+@pytest.mark.parametrize("stack", ["megatron", "torch"])
+def test_an_open_precision_that_falls_to_fp16_has_its_memory(stack: str) -> None:
+    """Megatron's optimizer holds gradients of fp16 in fp32 as well, and sums those of bf16 there."""
+
+    def memory(precision: str | None) -> float:
+        flags = WorkloadFlags(model="gpt2-124m", tokens=1e7, precision=precision, stack=stack)
+        stated = Stated(micro_batch=8, recompute="none")
+        options = EstimateOptions(workload=flags, hardware="nvidia-v100-sxm2-32gb", stated=stated)
+        return run_estimate(options).one.estimate.quantities["memory_bytes"].value or 0.0
+
+    assert memory(None) == memory("fp16_mixed") > 0
 
 
 def test_what_is_assumed_is_what_the_layout_says() -> None:

@@ -97,3 +97,11 @@ def test_sensitivity_changes_one_thing_at_a_time() -> None:
     work = told["2 times the work"]
     assert work.cost_usd is not None and work.cost_usd > 1.8 * (best["rent_usd"].value or 0)
     assert sensitivity(KNOWN.book, KNOWN.catalogue, JOB, planned(only=only, budget_usd=1)) == ()
+
+
+def test_systems_stay_with_their_accelerators_where_a_method_leaves_some_out() -> None:
+    """QLoRA runs on no TPU; what follows in the list must not be counted in the TPU's rack units."""
+    job = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="qlora")
+    found = planned(job, only=("tpu-v5e-8", "dgx-h100"), max_rack_units=42)
+    assert [option.system for option in found.options] == ["1 x dgx-h100"]
+    assert found.options[0].rack_units == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from advisor.app_several import SeveralOptions, read_jobs, run_several
 from advisor.errors import DataError, UserError
 from advisor.schema import PlanLimits
 from advisor.search import workload_from_flags
+from advisor.search.plan import plan
 from advisor.search.plan_search import TASTE
-from advisor.search.several import Adder, Counted, several
+from advisor.search.several import BATCH, Adder, several
+from advisor.search.several_taken import Counted
 from advisor.units import YEAR_S
 
 KNOWN = load_knowledge()
@@ -91,7 +94,7 @@ def test_a_file_of_jobs_is_planned_and_each_is_ticked(tmp_path: Path) -> None:
             tick=lambda at, whole: done.append((at, whole)),
         )
     )  # fmt: skip
-    assert done == [(1, 3), (2, 3), (3, 3)] and found.jobs == 3 and found.fleets
+    assert done == [(3, 3)] and found.jobs == 3 and found.fleets, "a tick for each batch of searches"
 
 
 @pytest.mark.parametrize(
@@ -126,18 +129,70 @@ def test_space_and_export_hold_for_all_machines_together(tmp_path: Path) -> None
         run_several(SeveralOptions(path, limits.model_copy(update={"destination": "cn"})))
 
 
-def test_jobs_that_differ_in_work_alone_share_a_search_and_their_own_figures() -> None:
+def test_jobs_that_differ_in_work_alone_share_a_search_and_have_their_own_figures() -> None:
     more = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1.9e9, method="pretrain")
-    shared, alone = adder(), adder()
-    shared.add(Counted(SMALL, 1))
-    first = shared.last
-    shared.sums.clear()
-    shared.add(Counted(more, 1))
-    assert shared.last is first, "no second search"
-    alone.add(Counted(more, 1))
-    for key, one in alone.sums.items():
+    shared, apart = adder(), adder()
+    shared.add(Counted(SMALL, 1), Counted(more, 1))
+    assert shared.searches == 1
+    apart.add(Counted(SMALL, 1))
+    apart.add(Counted(more, 1))
+    assert apart.searches == 2
+    for key, one in apart.sums.items():
         assert shared.sums[key].busy_s == pytest.approx(one.busy_s, rel=TASTE.uncut - 1)
         assert shared.sums[key].rent_usd == pytest.approx(one.rent_usd, rel=TASTE.uncut - 1)
-    assert shared.sums[0, 1].busy_s == pytest.approx(alone.sums[0, 1].busy_s, rel=1e-9)
+    assert shared.sums[0, 1].busy_s == pytest.approx(apart.sums[0, 1].busy_s, rel=1e-6)
     shared.add(Counted(LARGE, 1))
-    assert shared.last is not first, "another network is searched for"
+    assert shared.searches == 2, "another network is searched for"
+
+
+def test_one_job_takes_what_its_own_plan_says() -> None:
+    one = adder(objective="time", deadline_days=30)
+    one.add(Counted(LARGE, 2))
+    limits = PlanLimits(only=(ONLY,), max_devices=8, objective="time", deadline_days=30)
+    found = plan(KNOWN.book, KNOWN.catalogue, LARGE, limits, KNOWN.published).options[0]
+    held = one.sums[0, found.devices]
+    assert held.busy_s == pytest.approx(2 * (found.quantities["calendar_s"].value or 0.0), rel=1e-6)
+    assert held.rent_usd == pytest.approx(2 * (found.quantities["rent_usd"].value or 0.0), rel=1e-6)
+
+
+def test_small_jobs_run_beside_each_other_on_a_large_machine() -> None:
+    one = adder()
+    one.add(Counted(SMALL, 1))
+    alone, whole = one.sums[0, 1], one.sums[0, 8]
+    assert whole.busy_s <= alone.busy_s / 8 * (1 + 1e-9), "eight at a time on eight devices"
+
+
+def test_a_job_of_few_samples_and_one_that_needs_many_devices_share_a_machine() -> None:
+    tiny = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1e8, method="full", batch=1)
+    large = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="full")
+    fleet = several(adder(), [Counted(tiny, 1), Counted(large, 1)]).fleets[0]
+    assert fleet.packages > 1, "the large one needs several; a batch of one sample cannot use them"
+
+
+def test_what_a_method_does_not_run_on_shifts_nobody_elses_figures() -> None:
+    """Devices that a search leaves out must not lend their names to those that follow."""
+    adapters = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="qlora")
+    known = KNOWN.catalogue.accelerators
+    one = adder()
+    one = replace(one, devices=(known["google-tpu-v4"], known[ONLY]))
+    fleets = several(one, [Counted(adapters, 1)]).fleets
+    assert [fleet.accelerator_id for fleet in fleets] == [ONLY]
+
+
+def test_a_stopped_run_tells_what_it_has(tmp_path: Path) -> None:
+    def stop(_done: int, _whole: int) -> None:
+        raise KeyboardInterrupt
+
+    text = "".join(
+        f'[[job]]\nmodel = "gpt2-124m"\ntokens = "1B"\nseq_len = {256 + at}\n' for at in range(2 * BATCH)
+    )
+    limits = PlanLimits(only=(ONLY,), max_devices=1)
+    found = run_several(SeveralOptions(write(tmp_path, text), limits, tick=stop))
+    assert found.jobs == BATCH and found.whole == 2 * BATCH and found.fleets
+
+
+def test_a_job_without_a_deadline_may_take_longer_the_more_work_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[job]]\nmodel = "llama-3-8b"\nmethod = "lora"\ntokens = "100B"\n')
+    assert run_several(SeveralOptions(path, PlanLimits(only=(ONLY,), max_devices=1))).fleets
+    late = PlanLimits(only=(ONLY,), max_devices=1, deadline_days=7)
+    assert not run_several(SeveralOptions(path, late)).fleets

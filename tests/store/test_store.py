@@ -16,6 +16,7 @@ from advisor.app_estimate import EstimateOptions, run_estimate
 from advisor.app_knowledge import Knowledge, load_knowledge
 from advisor.app_options import WorkloadFlags
 from advisor.data.files import shipped
+from advisor.estimate import SCENARIOS
 from advisor.store import place
 from advisor.store.codec import Entries, line_of, value_of
 
@@ -80,6 +81,16 @@ def test_an_estimate_is_the_same_from_either(
         monkeypatch.setattr("advisor.app_estimate.load_knowledge", lambda _, it=knowledge: it)
         both.append(run_estimate(options).advice.model_copy(update={"created_at": ""}))
     assert both[0] == both[1]
+
+
+def test_constants_are_at_hand_as_arrays_in_each_scenario(fresh: Knowledge, kept: tuple[str, Path]) -> None:
+    known = store.load(kept[0])
+    assert known is not None
+    for name, constant in fresh.book.constants.items():
+        for scenario in SCENARIOS:
+            value = known.book.remembered[name, scenario]
+            assert value.shape == ()
+            np.testing.assert_equal(value.item(), constant.at(scenario))
 
 
 def test_a_rule_stands_once(kept: tuple[str, Path]) -> None:

@@ -19,11 +19,13 @@ import sample
 from advisor.app_knowledge import load_knowledge
 from advisor.cli.request import _complete
 from advisor.cli.request import made as made_job
+from advisor.compare import compare
 from advisor.data.advice import load_advice, save_advice
 from advisor.data.embedded import load_any
 from advisor.errors import MissingLibrary, UserError
 from advisor.redact import redact
-from advisor.render import pdf, render_report
+from advisor.render import pages, pdf, render_report
+from advisor.render.compare_page import render_comparison
 from advisor.render.request_page import attached, render_request
 from advisor.request import Options, Site, pick, write
 from advisor.schema import Advice, Quantity
@@ -341,6 +343,30 @@ def test_signers_that_are_none(real, knowledge, tmp_path, keys):
         verify(path, knowledge, tmp_path / "empty")
     with pytest.raises(UserError, match="cannot sign"):
         sign(path, tmp_path / "signed" / "advice.json")
+
+
+@needs_pango
+@pytest.mark.parametrize("side", ["a.json", "b.json"])
+def test_both_sides_of_a_comparison_are_computed_again(real, knowledge, tmp_path, side):
+    was = real.estimates[0].quantities["calendar_s"]
+    ranged = {end: getattr(was, end) * 0.9 for end in ("value", "low", "high")}
+    false = edited(real, calendar_s=was.model_copy(update=ranged))
+    sides = (false, real) if side == "a.json" else (real, false)
+    render_comparison(sides, compare(*sides, ("one", "other")), tmp_path, formats=("pdf",))
+    verdict = verify(tmp_path / "compare.pdf", knowledge)
+    assert not verdict.sound and verdict.again.unexplained
+    assert [d.what.partition(": ")[0] for d in verdict.again.differences] == [side]
+    assert verdict.digest.count(", ") == 1
+
+
+def test_pages_of_other_templates_are_no_fraud(report, knowledge, tmp_path):
+    page = (report.parent / "report.html").read_text(encoding="utf-8")
+    assert pages.generator() in page
+    shutil.copy(report.parent / "advice.json", tmp_path / "advice.json")
+    other = page.replace(pages.digest(), "0" * 12).replace("Measured here", "Measured on this machine")
+    (tmp_path / "report.html").write_text(other, encoding="utf-8")
+    printed = verify(tmp_path / "report.html", knowledge).printed
+    assert printed.reworded and not printed.same_tool and not printed.differs
 
 
 def test_it_says_in_words_what_it_does_not_prove():

@@ -72,7 +72,7 @@ class _Experts(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, given: Any, weight: Any) -> Any:
-        ctx.save_for_backward(given, weight)
+        ctx.save_for_backward(given if ctx.needs_input_grad[1] else None, weight)  # torch's own is as sparing
         return torch.mm(given, weight[0])
 
     @staticmethod
@@ -95,6 +95,41 @@ def _grouped(real: Callable[..., Any]) -> Callable[..., Any]:
         return real(given, weight, *args, **kwargs)
 
     return product
+
+
+_LOOKED: dict[tuple[Any, ...], float] = {}
+_SOME_STEPS, _SOME_WIDTH = 64, 128
+
+
+def with_workspace(out: Any, args: tuple[Any, ...]) -> Any:
+    """The results of a processor's recurrent layer with the workspace it keeps for the way back, of which
+    tensors that hold nothing know no size: as large as that of a small real one, in proportion.
+    """
+    given, states = args[0], args[2]
+    if len(out) < 4 or out[3].numel() or not _holds_nothing(given):
+        return out
+    steps, samples, width = given.shape[0], given.shape[1], states.shape[-1]
+    each = _workspace(min(steps, _SOME_STEPS), min(width, _SOME_WIDTH), given.dtype)
+    return (*out[:3], out[3].new_empty(int(each * steps * samples * width)))
+
+
+def _workspace(steps: int, width: int, dtype: Any) -> float:
+    """Bytes for each step, sample and number of the state; 0 where this torch has it otherwise."""
+    key = (steps, width, dtype)
+    if key not in _LOOKED:
+        from torch.utils._python_dispatch import _disable_current_modes
+
+        with _disable_current_modes(), torch.no_grad():
+            made = [torch.zeros(steps, 2, 8), torch.zeros(4 * width, 8), torch.zeros(4 * width, width),
+                    torch.zeros(4 * width), torch.zeros(4 * width), torch.zeros(2, width), torch.zeros(2, width)]  # fmt: skip
+            try:
+                found = torch.ops.aten.mkldnn_rnn_layer(
+                    *(tensor.to(dtype) for tensor in made), False, [], 2, width, 1, True, False, False, True
+                )
+                _LOOKED[key] = found[3].numel() * found[3].element_size() / (steps * 2.0 * width)
+            except (RuntimeError, TypeError, AttributeError, IndexError):
+                _LOOKED[key] = 0.0
+    return _LOOKED[key]
 
 
 @contextlib.contextmanager

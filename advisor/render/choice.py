@@ -1,0 +1,266 @@
+"""What a plan or an estimate answers: the choice, what else there is, and why the rest is not.
+
+Picks and words only, as everything here: the figures are those of the advice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from advisor.render import describe, select, summary
+from advisor.render.marks import Marks, foreign
+from advisor.render.texts import Texts
+from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
+
+OPTIONS_PAGED, LEFT_PAGED, FRONT_NAMED = 12, 12, 3
+PARTS = (
+    "weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "gather_bytes",
+    "activation_bytes", "loss_bytes",
+)  # fmt: skip
+"""What stands in a device's memory, in the order in which it is drawn."""
+
+
+def whole(advice: Advice) -> tuple[Estimate, ...]:
+    """Estimates that were asked for by name, on a set-up of the catalogue: those with a calendar time."""
+    return tuple(e for e in advice.estimates if not e.target.here and "calendar_s" in e.quantities)
+
+
+def without_machine(advice: Advice) -> bool:
+    """Whether the file is an answer about other machines alone: then chapters on this one say nothing."""
+    return advice.machine is None and (advice.plan is not None or bool(whole(advice)))
+
+
+def workload(advice: Advice, name: str) -> Workload | None:
+    """The workload of that id."""
+    return next((w for w in advice.workloads if w.id == name), None)
+
+
+def stated_deadline(advice: Advice, job: Workload) -> float | None:
+    """The deadline of a plan for this workload in seconds, where somebody stated it."""
+    plan = advice.plan
+    if plan is None or plan.workload != job.id or plan.limits.deadline_assumed:
+        return None
+    return None if plan.limits.deadline_days is None else plan.limits.deadline_days * select.DAY_S
+
+
+def cost(option: PlanOption, plan: Plan) -> Quantity | None:
+    """What the plan ranks by: renting, or this job's share of owning."""
+    return option.quantities.get("own_usd" if plan.limits.acquire == "buy" else "rent_usd")
+
+
+def option_label(advice: Advice, option: PlanOption, t: Texts) -> Markup:
+    """ "64 × NVIDIA H100": packages, with the devices in them where they differ."""
+    titles = {a.id: a.title for a in advice.accelerators}
+    name = titles.get(option.accelerator_id)
+    if name is None:
+        return foreign(option.label, 80)
+    label = Markup("{} × {}").format(t.number(option.packages, "1"), foreign(name, 80))
+    if option.devices == option.packages:
+        return label
+    within = t("target.devices", "devices in them: {count}", count=t.number(option.devices, "1"))
+    return Markup("{} ({})").format(label, within)
+
+
+def title_of(advice: Advice, accelerator_id: str) -> Markup:
+    """A device's name."""
+    return foreign(next((a.title for a in advice.accelerators if a.id == accelerator_id), accelerator_id), 80)
+
+
+def options(plan: Plan, *, paged: bool) -> tuple[PlanOption, ...]:
+    """The options that are listed: all on screen."""
+    return plan.options[:OPTIONS_PAGED] if paged else plan.options
+
+
+def left_out(plan: Plan, *, paged: bool) -> tuple[LeftOut, ...]:
+    """What is no option; on paper those that would be the easiest to make one."""
+    order = ("deadline", "budget", "power", "space", "export", "memory", "unknown", "not_asked")
+    ranked = sorted(plan.left_out, key=lambda one: order.index(one.code) if one.code in order else len(order))
+    return tuple(ranked[:LEFT_PAGED]) if paged else tuple(ranked)
+
+
+def left_counts(plan: Plan, t: Texts) -> Markup:
+    """How many are left out for what."""
+    names = {
+        "memory": t("left.memory", "short of memory"),
+        "deadline": t("left.deadline", "too late"),
+        "budget": t("left.budget", "too expensive"),
+        "power": t("left.power", "too much power"),
+        "space": t("left.space", "too much space"),
+        "unknown": t("left.unknown", "memory or time not known"),
+        "export": t("left.export", "kept out by export rules"),
+        "not_asked": t("left.not_asked", "not asked for"),
+    }
+    found = Counter(one.code for one in plan.left_out)
+    counted = [
+        Markup("{} {}").format(number, names.get(code) or foreign(code, 40))
+        for code, number in found.most_common()
+    ]
+    return t("list.comma", ", ").join(counted)
+
+
+def objective(name: str, t: Texts) -> Markup:
+    """What options are ranked by."""
+    names = {
+        "cost": t("objective.cost", "cost"),
+        "time": t("objective.time", "time"),
+        "energy": t("objective.energy", "energy"),
+        "knee": t("objective.knee", "bend of the front"),
+    }
+    return names.get(name) or foreign(name, 20)
+
+
+def limits(plan: Plan, t: Texts) -> Markup:
+    """What the plan keeps to."""
+    of, parts = plan.limits, []
+    if of.deadline_days is not None:
+        parts.append(
+            t("limits.deadline", "within {time}", time=t.number(of.deadline_days * select.DAY_S, "s"))
+        )
+    if of.budget_usd is not None:
+        parts.append(t("limits.budget", "for at most {money}", money=t.number(of.budget_usd, "USD")))
+    if of.max_power_w is not None:
+        parts.append(t("limits.power", "on at most {power}", power=t.number(of.max_power_w, "W")))
+    if of.max_devices is not None:
+        parts.append(t("limits.devices", "with at most {count} devices", count=of.max_devices))
+    if not parts:
+        return t("limits.none", "Nothing limits time or money.")
+    return t(
+        "limits.all",
+        "Asked for: {parts}, with {share} probability.",
+        parts=t("list.comma", ", ").join(parts),
+        share=f"{of.confidence:.0%}",
+    )
+
+
+def best_by(plan: Plan) -> list[tuple[str, PlanOption]]:
+    """The best by other measures, where that is another option than the first."""
+    first = plan.options[0].label if plan.options else ""
+    return [
+        (name, option)
+        for name in ("cost", "time", "energy", "knee")
+        if (option := plan.best.get(name)) is not None and option.label != first
+    ]
+
+
+@dataclass(frozen=True)
+class Point:
+    """An option as a point of time and cost."""
+
+    label: str
+    time_s: float
+    cost_usd: float
+
+
+def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
+    """Of a plan its options; else the catalogue's for the first workload too slow here."""
+    if advice.plan is not None:
+        plan = advice.plan
+        found = [
+            Point(one.label, time, money)
+            for one in (*plan.options, *plan.front)
+            if (time := select.point(one.quantities.get("calendar_s")))
+            and (money := select.point(cost(one, plan)))
+        ]
+        return workload(advice, plan.workload), list(dict.fromkeys(found))
+    for job in select.tabled(advice, paged=True):
+        found = [
+            Point(e.target.label, time, money)
+            for row in select.catalogue(advice, job)
+            for e in (row.fit, row.deadline)
+            if e is not None and e.fits
+            and (time := select.point(e.quantities.get("time_s")))
+            and (money := select.point(e.quantities.get("rent_usd")))
+        ]  # fmt: skip
+        if len(found) > 1:
+            return job, list(dict.fromkeys(found))
+    return None, []
+
+
+def front(found: Iterable[Point]) -> list[Point]:
+    """Those that no other beats in both time and cost, the fastest first."""
+    kept: list[Point] = []
+    for one in sorted(found, key=lambda p: (p.time_s, p.cost_usd)):
+        if not kept or one.cost_usd < kept[-1].cost_usd:
+            kept.append(one)
+    return kept
+
+
+def memory_parts(advice: Advice, estimate: Estimate) -> Mapping[str, float]:
+    """Part -> bytes on one device, from the estimate or from the steps behind its memory."""
+    memory = estimate.quantities.get("memory_bytes")
+    steps = {s.quantity: s.value for s in advice.trace.get(memory.trace, ())} if memory else {}
+    found = {name: select.point(estimate.quantities.get(name)) or steps.get(name) for name in PARTS}
+    return {name: value for name, value in found.items() if value}
+
+
+def part_name(name: str, t: Texts) -> str:
+    """A part of the memory in words."""
+    return {
+        "weights_bytes": t.plain("part.weights", "weights"),
+        "gradients_bytes": t.plain("part.gradients", "gradients"),
+        "optimizer_bytes": t.plain("part.optimizer", "optimizer states"),
+        "copies_bytes": t.plain("part.copies", "16-bit copies"),
+        "gather_bytes": t.plain("part.gather", "gathered weights"),
+        "activation_bytes": t.plain("part.activations", "activations"),
+        "loss_bytes": t.plain("part.loss", "loss"),
+    }[name]
+
+
+def rows_of(estimate: Estimate, marks: Marks) -> list[tuple[Markup, Markup]]:
+    """What an estimate found, in the order in which one asks."""
+    t = marks.t
+    names = (
+        ("calendar_s", t("estimate.calendar", "Time with start-up, checkpoints and interruptions")),
+        ("time_s", t("estimate.time", "Time of training alone")),
+        ("optimizer_step_s", t("estimate.step", "One optimizer step")),
+        ("tokens_per_s", t("estimate.tokens", "Tokens per second")),
+        ("samples_per_s", t("estimate.samples", "Samples per second")),
+        ("mfu", t("estimate.mfu", "Share of the peak arithmetic in use (MFU)")),
+        ("memory_bytes", t("estimate.memory", "Memory of each device")),
+        ("memory_usable", t("estimate.usable", "Memory each has")),
+        ("calendar_rent_usd", t("estimate.rent", "Rent")),
+        ("calendar_spot_usd", t("estimate.spot", "Rent at spot prices")),
+        ("calendar_energy_j", t("estimate.energy", "Energy")),
+        ("total_flops", t("estimate.flops", "Arithmetic in all")),
+    )
+    known = dict(estimate.quantities)
+    if (share := known.get("mfu")) is not None and share.value is not None:
+        ends = {
+            end: None if one is None else one * 100 for end, one in (("low", share.low), ("high", share.high))
+        }
+        known["mfu"] = share.model_copy(update={"value": share.value * 100, "unit": "%", **ends})
+    return [(label, marks.quantity(known[name])) for name, label in names if name in known]
+
+
+def asked_for(advice: Advice, marks: Marks) -> list[tuple[Markup, Markup]]:
+    """What a request would be for: devices, time, memory; empty where nothing can be asked for."""
+    t, plan = marks.t, advice.plan
+    if plan is not None and plan.options:
+        label, known, job = (
+            option_label(advice, plan.options[0], t),
+            plan.options[0].quantities,
+            plan.workload,
+        )
+    else:
+        cheap = (select.cheapest(advice, job) for job in advice.workloads)
+        one = next((e for e in (*whole(advice), *cheap) if e is not None and e.fits), None)
+        if one is None or plan is not None:
+            return []
+        label, known, job = summary.target_label(advice, one, t), one.quantities, one.workload
+    title = next((w.title for w in advice.workloads if w.id == job), job)
+    time = known.get("calendar_s") or known.get("time_s")
+    return [
+        (t("ask.work", "Work"), describe.said(t, title, 120)),
+        (t("ask.devices", "Accelerators"), label),
+        (t("ask.time", "Expected time"), marks.quantity(time)),
+        (t("ask.memory", "Memory of each device"), marks.quantity(known.get("memory_bytes"))),
+    ]
+
+
+def layout(option: PlanOption, t: Texts) -> Markup:
+    """How an option splits its job."""
+    return describe.choices_of(option.choices, t)

@@ -1,0 +1,142 @@
+"""What jobs that are alike but for their work take on each kind and number of devices: searched once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from advisor.estimate import Table
+from advisor.rulebook import RuleBook
+from advisor.schema import PlanLimits, Workload
+from advisor.search.layouts import Index, Mask
+from advisor.search.plan_product import Array
+from advisor.search.plan_search import Found
+from advisor.search.plan_time import calendar_of, priced
+from advisor.units import DAY_S
+
+AT_ONCE = 256
+"""Jobs of one search whose figures are computed at once; bounds memory."""
+
+_ROWS = 16_384  # of one call of the evaluator
+
+
+class Counted(NamedTuple):
+    """A workload and how often a year it is run."""
+
+    job: Workload
+    per_year: float
+
+
+class Asked(NamedTuple):
+    """What a search found for jobs that are alike, and the kinds of devices it was given."""
+
+    found: Found
+    sites: Index  # of each site of the space its number among all
+    jobs: Sequence[Counted]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Rows: kinds and numbers of devices; columns of the two-dimensional ones: jobs. NaN: not known."""
+
+    site: Index
+    count: Index
+    busy_s: Array  # median of calendar time
+    late_s: Array  # kept to with the plan's confidence
+    rent_usd: Array
+    energy_j: Array
+    in_time: Mask
+
+
+def without_work(job: Workload) -> Workload:
+    """The job without its amount of work, what says it in words, and when it is due."""
+    recipe = job.recipe.model_copy(update={"samples": None, "stated": (), "source": ""})
+    return job.model_copy(update={"recipe": recipe, "title": "", "note": "", "deadline_days": None})
+
+
+def taken(book: RuleBook, asked: Sequence[Asked], limits: PlanLimits) -> list[Taken]:
+    """What the jobs take in the layouts found; all of a batch in as few calls as can be."""
+    tables = [_with_work(one) for one in asked]
+    figures: list[dict[str, Array]] = [{} for _ in tables]
+    alike: dict[frozenset[str], list[int]] = {}
+    for at, table in enumerate(tables):
+        alike.setdefault(frozenset(table.columns), []).append(at)
+    for members in alike.values():
+        for part in _parts([tables[at].rows for at in members]):
+            some = [members[at] for at in part]
+            every = _figures(book, _joined([tables[at] for at in some]), limits)
+            ends = np.cumsum([tables[at].rows for at in some])[:-1]
+            for name, values in every.items():
+                for at, own in zip(some, np.split(values, ends), strict=True):
+                    figures[at][name] = own
+    return [_taken(one, own, limits) for one, own in zip(asked, figures, strict=True)]
+
+
+def _parts(rows: Sequence[int]) -> list[list[int]]:
+    """Neighbours together while they have few rows."""
+    parts: list[list[int]] = []
+    held = 0
+    for at, count in enumerate(rows):
+        if not parts or held + count > _ROWS:
+            parts.append([])
+            held = 0
+        parts[-1].append(at)
+        held += count
+    return parts
+
+
+def _with_work(one: Asked) -> Table:
+    """The table of the layouts found, once for each job with its amount of work."""
+    table, jobs = one.found.near.table, len(one.jobs)
+    plain = replace(table, sources={}, reasons={}, categories={})
+    plain = plain.take(np.tile(np.arange(table.rows), jobs))
+    work = [np.nan if (own := counted.job.recipe.samples) is None else own for counted in one.jobs]
+    return replace(plain, columns={**plain.columns, "samples": np.repeat(np.array(work), table.rows)})
+
+
+def _joined(tables: Sequence[Table]) -> Table:
+    """Tables of the same columns, one after the other."""
+    if len(tables) == 1:
+        return tables[0]
+    first = tables[0]
+    columns = {name: np.concatenate([table.columns[name] for table in tables]) for name in first.columns}
+    ranges = {}
+    for name in dict.fromkeys(name for table in tables for name in table.ranges):
+        ends = [table.ranges.get(name, (table.columns[name],) * 2) for table in tables]
+        low, high = (np.concatenate([pair[end] for pair in ends]) for end in (0, 1))
+        ranges[name] = low, high
+    return Table(sum(table.rows for table in tables), columns, ranges=ranges)
+
+
+def _figures(book: RuleBook, table: Table, limits: PlanLimits) -> dict[str, Array]:
+    table = table.with_constants({name: told.value for name, told in limits.assumed.items()})
+    calendar = calendar_of(book, table)
+    following = priced(book, table, calendar, ("calendar_rent_usd", "calendar_energy_j"))
+    return {
+        "busy_s": calendar.median,
+        "late_s": calendar.at(limits.confidence),
+        "rent_usd": following["calendar_rent_usd"].value,
+        "energy_j": following["calendar_energy_j"].value,
+    }
+
+
+def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
+    found, rows = one.found, len(one.found.device)
+
+    def by_job(name: str) -> Array:
+        return figures[name].reshape(len(one.jobs), rows).T
+
+    due = [
+        counted.job.deadline_days if limits.deadline_days is None else limits.deadline_days
+        for counted in one.jobs
+    ]
+    deadline = np.array([np.inf if days is None else days * DAY_S for days in due])
+    return Taken(
+        site=one.sites[found.device],
+        count=found.space.set_ups["devices"][found.set_up].astype(np.int64),
+        **{name: by_job(name) for name in ("busy_s", "late_s", "rent_usd", "energy_j")},
+        in_time=by_job("late_s") <= deadline,
+    )

@@ -1,0 +1,164 @@
+"""The report of a plan or an estimate: its answer first, nothing about a machine that nobody looked at."""
+
+from __future__ import annotations
+
+import re
+
+import sample
+
+from advisor.render import charts, choice
+from advisor.render.html import render_html
+from advisor.render.texts import Texts, full_texts
+from advisor.schema import (
+    Advice,
+    Estimate,
+    Kind,
+    LeftOut,
+    Plan,
+    PlanLimits,
+    PlanOption,
+    PlanStep,
+    Quantity,
+    Target,
+    TraceStep,
+    Versions,
+)
+
+WORK = "gpt2-124m-10b"
+
+
+def q(value: float | None, unit: str, trace: str = "", reason: str = "") -> Quantity:
+    ends = (None, None) if value is None else (value * 0.7, value * 1.5)
+    return Quantity(
+        value=value, low=ends[0], high=ends[1], unit=unit, kind=Kind.rule, trace=trace, reason=reason
+    )
+
+
+def option(name: str, count: int, time: float, usd: float) -> PlanOption:
+    return PlanOption(
+        accelerator_id=name,
+        label=f"{count} x {name}",
+        devices=count,
+        packages=count,
+        choices={"dp": str(count)},
+        quantities={
+            "calendar_s": q(time, "s", f"plan/{name}"),
+            "calendar_at_s": q(time * 1.5, "s"),
+            "rent_usd": q(usd, "USD"),
+            "energy_j": q(usd * 1e6, "J"),
+            "memory_bytes": q(4e10, "B"),
+        },
+        price_note="somecloud, 2026-09-17",
+    )
+
+
+def base(**more: object) -> Advice:
+    whole = sample.gpu_machine()
+    return Advice(
+        stage="complete",
+        created_at=sample.WHEN,
+        versions=Versions(tool="0.0.0-synthetic", rules_digest="0" * 64, prices_as_of="2026-09-17"),
+        workloads=tuple(w for w in whole.workloads if w.id == WORK),
+        accelerators=whole.accelerators,
+        **more,
+    )
+
+
+def planned(**limits: object) -> Advice:
+    options = (
+        option("amd-mi300x-192gb", 8, 90_000, 300),
+        option("nvidia-h100-sxm5-80gb", 8, 60_000, 500),
+        option("nvidia-a100-sxm4-80gb", 8, 200_000, 900),
+    )
+    out = LeftOut(
+        accelerator_id="nvidia-rtx-3060-12gb",
+        code="deadline",
+        why="Its nearest, 8 x nvidia-rtx-3060-12gb: kept to with 90% probability are 66 days, 9.4 times the "
+        "deadline of 7 days. More than 8 are not estimated: no published run is larger.",
+        change="It would do with --deadline 66.1d.",
+    )
+    step = TraceStep(
+        quantity="calendar_s", value=90_000, unit="s", kind="rule", rule="calendar-time", expr="1"
+    )
+    return base(
+        command="plan",
+        plan=Plan(
+            workload=WORK,
+            limits=PlanLimits(deadline_days=7.0, **limits),
+            options=options,
+            best={"time": options[1]},
+            front=options[:2],
+            scaling=(PlanStep(option=options[0]), PlanStep(option=options[1], usd_per_day_saved=12.0)),
+            left_out=(out,),
+            tried=1000,
+            fitting=600,
+        ),
+        trace={"plan/amd-mi300x-192gb": (step,)},
+    )
+
+
+def estimated() -> Advice:
+    parts = {"weights_bytes": 1e10, "gradients_bytes": 2e10, "activation_bytes": 1e10}
+    known = {name: q(value, "B") for name, value in parts.items()}
+    known |= {"calendar_s": q(90_000, "s"), "time_s": q(80_000, "s"), "memory_bytes": q(5e10, "B")}
+    known |= {"memory_usable": q(8e10, "B"), "calendar_rent_usd": q(400, "USD"), "mfu": q(0.41, "1")}
+    target = Target(
+        label="8 x nvidia-h100-sxm5-80gb", accelerator_id="nvidia-h100-sxm5-80gb", devices=8, packages=8
+    )
+    one = Estimate(workload=WORK, target=target, purpose="fit", fits=True, why="It fits.", quantities=known)
+    return base(command="estimate", estimates=(one,))
+
+
+def text(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", "", page.partition("</style>")[2]).split())
+
+
+def test_a_plan_answers_first_and_speaks_of_no_machine():
+    page = text(render_html(planned(), Texts(), {}))
+    assert "8 × AMD Instinct MI300X is the best by cost: about 25 h for USD 300" in page
+    assert "within 7 days, with 90% probability" in page
+    assert "Why not the others" in page and "9.4 times the deadline" in page
+    for absent in ("this file holds no machine", "not measured", "Nothing is known", "Why a GPU"):
+        assert absent not in page, absent
+
+
+def test_a_plans_deadline_is_stated_unless_it_was_assumed():
+    stated = render_html(planned(), Texts(), {})
+    assert re.search(r'7 days</span><a class="k k-stated"', stated)
+    assumed = render_html(planned(deadline_assumed="the horizon of the workload"), Texts(), {})
+    assert not re.search(r'7 days</span><a class="k k-stated"', assumed)
+
+
+def test_an_estimate_is_told_with_what_fills_its_memory():
+    page = text(render_html(estimated(), Texts(), {}))
+    assert "On 8 × NVIDIA H100 SXM5 80GB it takes about 25 h, and 46.6 GiB of the 74.5 GiB" in page
+    assert "41%" in page and "this file holds no machine" not in page
+    assert list(choice.memory_parts(estimated(), estimated().estimates[0])) == [
+        "weights_bytes", "gradients_bytes", "activation_bytes",
+    ]  # fmt: skip
+
+
+def test_the_front_has_what_nothing_beats_in_both():
+    job, found = choice.points(planned())
+    assert job is not None and job.id == WORK and len(found) == 3
+    assert [p.label for p in choice.front(found)] == ["8 x nvidia-h100-sxm5-80gb", "8 x amd-mi300x-192gb"]
+
+
+def test_both_have_their_charts():
+    assert {n for n, c in charts.draw(planned(), Texts()).items() if c.svg} >= {"front"}
+    assert {n for n, c in charts.draw(estimated(), Texts()).items() if c.svg} >= {"memory"}
+
+
+def test_nothing_that_keeps_the_limits_is_said_in_a_sentence():
+    plan = Plan(workload=WORK, limits=PlanLimits(deadline_days=1.0), miss="Nearest is 66 days.", relax="")
+    page = text(render_html(base(plan=plan), Texts(), {}))
+    assert "Nothing keeps the limits. Nearest is 66 days." in page and "hwadvisor request" not in page
+
+
+def test_a_plan_is_whole_in_chinese():
+    texts = full_texts("zh")
+    page = text(render_html(planned(), texts, {}))
+    assert "按费用最优的是 8 × AMD Instinct MI300X" in page and "是期限 7 天 的 9.4 倍" in page.replace(
+        "7天", "7 天"
+    )
+    assert not [left for left in texts.left if "synthetic" not in left and "scratch" not in left]

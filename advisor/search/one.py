@@ -301,7 +301,7 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         quantities=quantities,
         calibrated=table.value("measured_rate", 0) is not None,
         near=() if from_here or time.value is None else near.runs(0),
-        notes=_notes(table, workload, place, chosen),
+        notes=(*_notes(table, workload, place, chosen), *(() if from_here else near.notes(0))),
     )
 
 

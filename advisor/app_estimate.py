@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from advisor.app_answers import with_bottlenecks
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
@@ -51,6 +51,7 @@ class EstimateOptions:
     steps: int | None = None  # optimizer steps of the run, instead of its tokens
     notices: tuple[Notice, ...] = ()  # what was said before: of a recipe file, of counted data
     traced: bool = False
+    document: Mapping[str, Any] | None = None  # of a traced network: its operators, for a machine calibrated
     largest: bool = False  # also what would fit at most on one of the devices
     workdir: Path = field(default_factory=Path)
 
@@ -87,6 +88,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     if options.hardware is None:
         machine, calibration = _this_machine(options)
         place = _place_here(knowledge, machine, calibration)
+        place = _timed(place, calibration, options.document)
     else:
         if options.calibration is not None:
             raise UserError("--calibration is of a machine, --hardware names another", "Give one of them.")
@@ -126,6 +128,16 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         whole = with_bottlenecks(knowledge, advice())
         return EstimateResult(one, workload, whole.notices, lambda: whole, most)
     return EstimateResult(one, workload, tuple(notices), advice, most)
+
+
+def _timed(place: Place, calibration: Calibration | None, document: Mapping[str, Any] | None) -> Place:
+    """The place with what the network's operators take there, where both are known."""
+    if calibration is None or document is None:
+        return place
+    from advisor.search.timed import timed_inputs
+
+    device = "cuda:0" if place.target.device == "all" else place.target.device
+    return replace(place, inputs=place.inputs.update(timed_inputs(calibration, device, document)))
 
 
 def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:

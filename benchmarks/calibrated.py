@@ -1,10 +1,10 @@
-"""Estimates of this machine, calibrated, against real steps: every network of networks.py, fp32 and bf16, small and large batch.
+"""Estimates of this machine, calibrated, against real steps: networks.py, fp32 and bf16, two batches.
 
-    python benchmarks/calibrated.py --keep FOLDER [--calibration advice.json] [--python PYTHON] [--only gpt_narrow,bert]
+    python benchmarks/calibrated.py --keep FOLDER [--python PYTHON] [--calibration FILE] [--only bert,vit]
 
-Needs transformers and diffusers in PYTHON (`pip install 'hwadvisor[trace]'`). Real steps, traces and the calibration are
-kept in FOLDER, so that estimates can be made again without measuring; a step measured again there is a repeat, and the
-median of the repeats counts. `--again` measures all of them once more, `--estimate` measures nothing.
+PYTHON needs torch, transformers and diffusers (`pip install 'hwadvisor[trace]'`). Real steps and the
+calibration are kept in FOLDER, so that estimates can be made again without measuring (`--estimate`).
+`--again` measures the steps once more: the median of the repeats counts.
 """
 
 from __future__ import annotations
@@ -82,8 +82,12 @@ def measured(case: Case, keep: Path, python: str, again: bool) -> list[Document]
             figures, depth = told["figures"], told["depths"][0]
             step, groups = depth["step"], depth["groups"]
             kept = depth["undisturbed"]
-            found.append({"grade": told["grade"], "step": step, "groups": groups, "kept": kept["steps"],
-                          "median_s": kept["median_s"], "process_bytes": figures["process_bytes"]["value"]})  # fmt: skip
+            found.append(
+                {
+                    "grade": told["grade"], "step": step, "groups": groups, "kept": kept["steps"],
+                    "median_s": kept["median_s"], "process_bytes": figures["process_bytes"]["value"],
+                }
+            )  # fmt: skip
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(found))
     return found
@@ -155,9 +159,7 @@ def share(value: float | None) -> str:
 
 def table(rows: list[Row]) -> None:
     """The table as docs/accuracy.md has it."""
-    print(
-        "| network | format | batch | grade | step measured | estimated | off | memory measured | estimated | off |"
-    )
+    print("| network | format | batch | grade | step | estimated | off | memory | estimated | off |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         times = [f"{value:.3f} s" if value else "–" for value in (row.step_s, row.told_s)]
@@ -179,9 +181,10 @@ def verdict(title: str, rows: list[Row]) -> None:
     over = sum(off > WORST_BAR for off in times)
     most = sum(off > MEMORY_BAR for off in sizes)
     print(
-        f"{title}: {len(times)} of {len(rows)} with both times: median {statistics.median(times):.1%} off (bar "
-        f"{MEDIAN_BAR:.0%}), worst {max(times):.0%}, {over} beyond {WORST_BAR:.0%}; memory of {len(sizes)}: "
-        f"median {statistics.median(sizes):.1%}, worst {max(sizes):.0%}, {most} beyond {MEMORY_BAR:.0%}"
+        f"{title}: {len(times)} of {len(rows)} with both times: median {statistics.median(times):.1%} off "
+        f"(bar {MEDIAN_BAR:.0%}), worst {max(times):.0%}, {over} beyond {WORST_BAR:.0%}; "
+        f"memory of {len(sizes)}: median {statistics.median(sizes):.1%}, worst {max(sizes):.0%}, "
+        f"{most} beyond {MEMORY_BAR:.0%}"
     )
 
 

@@ -23,6 +23,7 @@ class Figure:
     suffix: str = ""  # tells figures of one test apart in their ids
     warnings: list[str] = field(default_factory=list)
     refused: str = ""  # why no value may be taken from it, whatever the blocks say
+    points: list[list[Any]] = field(default_factory=list)  # of a figure made of many: operator, sizes, s
 
 
 @dataclass

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from . import cgroup, feeding, matrix, tasks, training
+from . import cgroup, feeding, matrix, operators, tasks, training
 from .context import Context, Figure
 from .devices import Device, Unable, accelerators
 from .noise import Gate, Watch
@@ -29,6 +29,7 @@ BENCHES: dict[str, Callable[..., Any]] = {
     "tokenize": feeding.tokenize,
     "optimizer_step": training.optimizer_step,
     "train_step": training.train_step,
+    "operators": operators.operators,
     "serial_task": tasks.serial_task,
     "parallel_task": tasks.parallel_task,
 }
@@ -207,6 +208,7 @@ class Session:
                 "params": figure.params,
                 "warnings": figure.warnings,
                 "refused": figure.refused,
+                **({"points": figure.points} if figure.points else {}),
                 **before,
                 **figure.samples.summary(),
                 **self.watch.stop(self._threads_of(test)),

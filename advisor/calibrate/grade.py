@@ -188,6 +188,7 @@ def measurement(test: Test, raw: dict[str, Any], device: DeviceNoise, at: str) -
         warnings=verdict.warnings,
         reason=reason,
         measured_at=at,
+        points=tuple((str(name), tuple(sizes), seconds) for name, sizes, seconds in raw.get("points", ())),
     )
 
 

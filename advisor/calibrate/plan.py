@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from advisor.calibrate.sets import OPERATOR_SETS
 from advisor.schema import Machine
 
 MIB = 1 << 20
@@ -137,6 +138,7 @@ def bench_names() -> frozenset[str]:
             "launch_latency",
             "matmul",
             "memory_bandwidth",
+            "operators",
             "optimizer_step",
             "parallel_task",
             "serial_task",
@@ -282,6 +284,8 @@ class _Cpu:
             yield self._test("attention", params, text, dtype, expected_s=2 * self.pace.min_s + 0.4)
         text = "The cost of starting one operation on the CPU"
         yield self._test("launch_latency", {}, text, limits={"min_s": 0.2})
+        for dtype in ("fp32", "bf16") if half else ("fp32",):
+            yield from operator_tests(dtype, "cpu", self.pace)
 
     def _training(self) -> Iterator[Test]:
         fast = {"bf16": has_fast(self.machine, *BF16_SETS), "fp16": has_fast(self.machine, *FP16_SETS)}
@@ -309,6 +313,14 @@ def train_test(family: str, dtype: str, device: str, pace: Pace, target_s: float
     text = f"Training steps of a {kind} in {dtype} on {'the CPU' if device == 'cpu' else device}"
     expected = pace.train_s + 0.5 + 9 * target_s
     return Test("train_step", device, params, text, f"{family}.{dtype}", limits, expected, 60.0)
+
+
+def operator_tests(dtype: str, device: str, pace: Pace) -> Iterator[Test]:
+    """Single operators over a grid of shapes: what a step of any network is put together from."""
+    for name, (title, expected_s) in OPERATOR_SETS.items():
+        text = f"{title} in {dtype} on {'the CPU' if device == 'cpu' else device}"
+        limits, params = pace.limits(device != "cpu"), {"dtype": dtype, "set": name}
+        yield Test("operators", device, params, text, f"{name}.{dtype}", limits, expected_s, 120.0)
 
 
 def _accelerator(seen: Seen, mode: str, *, check_only: bool) -> Iterator[Test]:
@@ -359,6 +371,8 @@ def _accelerator_rest(seen: Seen, mode: str, test: Any) -> Iterator[Test]:
     for kind in ("default", "fused"):
         params = {"kind": kind, "parameters": 128 * MIB}
         yield test("optimizer_step", params, f"An optimizer step ({kind} AdamW) on {name}", kind)
+    for dtype in ("fp32", seen.half):
+        yield from operator_tests(dtype, name, pace)
     array = {"bytes": ACCELERATOR_ARRAY, "least_bytes": ACCELERATOR_ARRAY // 4, "point": "end"}
     yield test("memory_bandwidth", array, f"Reading and writing the memory of {name} once more", "end")
     if pace.sustained_s:

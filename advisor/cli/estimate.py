@@ -158,7 +158,7 @@ def _estimate(
     counted, told = count_data(context, flags)
     if flags["flash"] is not None and flags["attention"] is not None:
         raise click.UsageError("--flash/--no-flash and --attention exclude each other")
-    recipe = traced(flags, {name: flags[name] for name in _RECIPE})
+    recipe, document = traced(flags, {name: flags[name] for name in _RECIPE})
     options = EstimateOptions(
         workload=WorkloadFlags(hub=hub_cache(), details=details_of(flags, "optimizer"), **recipe),
         hardware=flags["hardware"],
@@ -173,6 +173,7 @@ def _estimate(
         notices=(*notices(context), *told),
         rules=flags["rules"],
         traced=as_json or explain is not None,
+        document=document,
         largest=flags["largest"],
         workdir=here(),
     )

@@ -48,8 +48,8 @@ def trace_options(command: Command) -> Command:
     return command
 
 
-def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe with the network itself in place of its name, where that is traced.
+def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The recipe with the network itself in place of its name, where that is traced; the trace's document.
 
     A trace is of one number format, method and length, so these stand in the recipe then. Raises UserError
     for a network that cannot be traced.
@@ -57,13 +57,13 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
     name = recipe["model"]
     if not flags["trace"] and ":" not in (name or ""):  # no code has a name like that: nothing more is loaded
         _check_unused(flags)
-        return recipe
+        return recipe, None
     from advisor.errors import UserError
     from advisor.trial.trace import METHOD, PRECISION, is_factory
 
     if not (is_factory(name) or (flags["trace"] and name)):
         _check_unused(flags)
-        return recipe
+        return recipe, None
     precision = recipe["precision"] or PRECISION
     found, _ = trace_named(name, {**flags, **recipe, "precision": precision})
     if recipe["seq_len"] and found.seq_len and recipe["seq_len"] != found.seq_len:
@@ -71,13 +71,14 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> dict[str, Any]:
             f"--seq-len {recipe['seq_len']}: the batch of {name} has {found.seq_len} tokens",
             "Leave --seq-len away, or give other shapes with --input.",
         )
-    return {
+    told = {
         **recipe,
         "model": found.model,
         "precision": precision,
         "method": recipe["method"] or METHOD,
         "seq_len": found.seq_len,
     }
+    return told, found.document
 
 
 def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any]]:
@@ -117,6 +118,7 @@ def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any
         lora_rank=flags.get("lora_rank") or 16,
         seq_len=flags["seq_len"] or SEQ_LEN,
         image_size=flags.get("image_size") or 0,
+        own=of_processors(flags),
         folder=here(),
     )
     talk = console(stderr=True)
@@ -124,6 +126,21 @@ def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any
     for note in (found.model.source[:1].upper() + found.model.source[1:] + ".", *found.notes):
         talk.print(note, soft_wrap=True, markup=False, highlight=False)
     return found, spec_of(name, own)
+
+
+def of_processors(flags: dict[str, Any]) -> bool:
+    """Whether the network is to be trained on the processors here: a trace has their kernels then."""
+    if flags.get("hardware") is not None:
+        return False
+    if flags.get("device") is not None:
+        return bool(flags["device"] == "cpu")
+    path = flags.get("calibration") or flags.get("calibrated")
+    if path is None:
+        return False
+    from advisor.data.advice import load_advice
+
+    calibration = load_advice(path).calibration
+    return calibration is not None and {m.device for m in calibration.find("operators")} == {"cpu"}
 
 
 def tell_trace(name: str, flags: dict[str, Any], as_json: bool) -> None:

@@ -16,7 +16,9 @@ _REDRAWN_S, _SAID_S = 0.5, 15.0  # on a terminal, and in a file or pipe
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+)
 @click.option(
     "--leave-out",
     "way",
@@ -56,7 +58,7 @@ def validate(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Predict published runs (FILE.jsonl …; default: the shipped ones) and print the errors.
+    """Predict runs (FILE.jsonl …, - is standard input; default: the published ones) and print the errors.
 
     Each line of a file is one record: accelerator, num_accelerators, model, layers, hidden, seq_len,
     global_batch, precision and so on, with what was measured (step_time_s, tokens_per_s_per_device,

@@ -6,19 +6,22 @@ line is never longer or deeper than what a row of evidence can be.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from advisor.data.files import check_regular
 from advisor.errors import UserError
 from advisor.evidence.impossible import LONGEST_STEP_S, impossible
 from advisor.evidence.layout import layout_problem
 
+STANDARD_INPUT = Path("-")
 MAX_LINE_BYTES = 65_536
 MAX_RECORDS = 200_000
 """Lines of one file: some minutes of work."""
@@ -114,26 +117,40 @@ class Refusal:
 
 
 def read_records(path: Path) -> Iterator[Record | Refusal]:
-    """The records of a JSON-lines file, one at a time. Raises UserError when the file cannot be read."""
+    """The records of a JSON-lines file, one at a time; `STANDARD_INPUT` is what is piped in.
+
+    Raises UserError when the file cannot be read.
+    """
+    if path == STANDARD_INPUT:
+        file = io.BufferedReader(cast("io.RawIOBase", sys.stdin.buffer))
+        try:
+            yield from _records(file, Path("standard input"))
+        finally:
+            file.detach()
+        return
     check_regular(path)
     try:
-        with path.open("rb") as file:
-            _check_text(file.peek(_PEEKED)[:_PEEKED], path)
-            if file.seekable():
-                _check_size(file, path)
-            for number in range(1, MAX_RECORDS + 2):
-                line = file.readline(MAX_LINE_BYTES + 1)
-                if not line:
-                    return
-                if number > MAX_RECORDS:
-                    raise _too_many(path)
-                if len(line) > MAX_LINE_BYTES:
-                    yield Refusal(f"line {number}", f"the line is longer than {MAX_LINE_BYTES:,} bytes")
-                    _skip_line(file, path)
-                elif line.strip():
-                    yield record_of(line, f"line {number}")
+        with path.open("rb") as opened:
+            yield from _records(opened, path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
+
+
+def _records(file: io.BufferedReader[Any], path: Path) -> Iterator[Record | Refusal]:
+    _check_text(file.peek(_PEEKED)[:_PEEKED], path)
+    if file.seekable():
+        _check_size(file, path)
+    for number in range(1, MAX_RECORDS + 2):
+        line = file.readline(MAX_LINE_BYTES + 1)
+        if not line:
+            return
+        if number > MAX_RECORDS:
+            raise _too_many(path)
+        if len(line) > MAX_LINE_BYTES:
+            yield Refusal(f"line {number}", f"the line is longer than {MAX_LINE_BYTES:,} bytes")
+            _skip_line(file, path)
+        elif line.strip():
+            yield record_of(line, f"line {number}")
 
 
 def read_files(paths: Iterable[Path]) -> Iterator[Record | Refusal]:

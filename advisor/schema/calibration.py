@@ -38,6 +38,10 @@ class Noise(Frozen):
     pcie_width: int | None = None
 
 
+Point = tuple[str, tuple[float, ...], float]
+"""Of a figure made of many: an operator, its sizes (advisor/bench/shapes.py) and seconds of one call."""
+
+
 class Measurement(Frozen):
     """One measured figure. `value` is the median of the kept blocks; None on grade C.
 
@@ -63,6 +67,7 @@ class Measurement(Frozen):
     warnings: tuple[str, ...] = ()  # codes of calibrate.WARNINGS
     reason: str = ""  # why value is None
     measured_at: str = ""
+    points: tuple[Point, ...] = ()
 
 
 class BenchFailure(Frozen):

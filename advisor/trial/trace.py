@@ -43,6 +43,7 @@ class TraceFlags:
     lora_rank: int = 16
     seq_len: int = SEQ_LEN
     image_size: int = 0
+    own: bool = False  # the kernels of the processors here, not those of accelerators
     folder: Path = field(default_factory=Path)
 
 
@@ -118,6 +119,7 @@ def spec_of(name: str, flags: TraceFlags) -> dict[str, Any]:
         "optimizer": flags.optimizer,
         "seq_len": flags.seq_len,
         "image_size": flags.image_size,
+        "own": flags.own,
     }
 
 

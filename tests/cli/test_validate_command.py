@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from advisor.cli.validate import validate
+from advisor.errors import UserError
 
 REPO = Path(__file__).resolve().parents[2]
 ROW: dict[str, Any] = {
@@ -60,6 +61,14 @@ def test_json_is_one_document_on_stdout_and_nothing_else(tmp_path: Path) -> None
         "id": "two", "quantity": "step_time_s", "refused": "its layout needs 16 devices, the row has 8",
     }  # fmt: skip
     assert document["summary"]["quantities"]["step_time_s"]["refused"] == 2
+
+
+def test_records_are_read_from_standard_input() -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in (ROW, {**ROW, "id": "two", "tp": 16}))
+    done = CliRunner().invoke(validate, ["--json", "-"], input=lines, catch_exceptions=False)
+    assert {row["id"] for row in json.loads(done.stdout)["rows"]} == {"made-up", "two"}
+    with pytest.raises(UserError, match="standard input is packed"):
+        CliRunner().invoke(validate, ["-"], input=b"\x1f\x8b\x08", catch_exceptions=False)
 
 
 @pytest.mark.slow

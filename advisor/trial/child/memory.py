@@ -24,6 +24,14 @@ def host_left() -> int | None:
     return min(known) if known else None
 
 
+def resident() -> int | None:
+    """What this process has in memory now."""
+    for line in cgroup.read(STATUS).splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
 def resident_peak() -> int | None:
     """The most this process had in memory since `forget_peaks`, or since it began."""
     for line in cgroup.read(STATUS).splitlines():

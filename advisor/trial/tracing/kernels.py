@@ -119,9 +119,10 @@ def _workspace(steps: int, width: int, dtype: Any) -> float:
     if key not in _LOOKED:
         from torch.utils._python_dispatch import _disable_current_modes
 
-        with _disable_current_modes(), torch.no_grad():
+        with _disable_current_modes(), torch.enable_grad():  # without gradients it keeps none
             made = [torch.zeros(steps, 2, 8), torch.zeros(4 * width, 8), torch.zeros(4 * width, width),
-                    torch.zeros(4 * width), torch.zeros(4 * width), torch.zeros(2, width), torch.zeros(2, width)]  # fmt: skip
+                    torch.zeros(4 * width), torch.zeros(4 * width), torch.zeros(2, width),
+                    torch.zeros(2, width)]  # fmt: skip
             try:
                 found = torch.ops.aten.mkldnn_rnn_layer(
                     *(tensor.to(dtype) for tensor in made), False, [], 2, width, 1, True, False, False, True

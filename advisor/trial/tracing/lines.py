@@ -76,6 +76,27 @@ def _unlike(first: list[Any], second: list[Any], batches: tuple[int, int]) -> li
     return [_row(row, batches) for row in rows.values()]
 
 
+def own_rows(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list[list[Any]]:
+    """Operators as the machine at hand runs them: [phase, operator, format, count, lines of its sizes, line
+    of the bytes of its results]. Of traces that differ with the batch only the second is told, each size in
+    proportion to the batch.
+    """
+    rows: dict[tuple[Any, ...], list[Any]] = {}
+    same = alike(first, second)
+    for a, b in zip(first if same else second, second):
+        name, after, word = b.own
+        if not after:
+            continue
+        sizes = [line(x, y, batches) if same else [0.0, y / batches[1]] for x, y in zip(a.own[1], after)]
+        made = line(a.made, b.made, batches) if same else [0.0, b.made / batches[1]]
+        key = (b.phase, name, word, tuple(map(tuple, sizes)), tuple(made))
+        if key in rows:
+            rows[key][3] += 1
+        else:
+            rows[key] = [b.phase, name, word, 1, sizes, made]
+    return list(rows.values())
+
+
 def phases(first: list[Any], second: list[Any], batches: tuple[int, int]) -> dict[str, list[Line]]:
     """What lives at most in each phase beside the weights: the upper edge of one line for each operator."""
     found = {}

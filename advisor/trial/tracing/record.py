@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ...bench.sizes import sizes_of
 from .costs import cost, moved, operator
+from .kernels import with_workspace
 
 OWN, CAST, GRADIENT, OTHER = 0, 1, 2, 3  # whose storage: weights, their copies in 16 bit, gradients, the rest
 PHASES = ("forward", "backward", "optimizer")
@@ -23,14 +25,16 @@ class Event:
     """One operator that ran: what it is, what it costs, what of its results is kept, what lives after it."""
 
     __slots__ = (
-        "block", "bytes", "dtype", "flops", "gradients", "kind", "name", "other", "phase", "saved",
-        "saved_live", "shape",
+        "block", "bytes", "dtype", "flops", "gradients", "kind", "made", "name", "other", "own", "phase",
+        "saved", "saved_live", "shape",
     )  # fmt: skip
 
     def __init__(self, phase: str, name: str, block: int) -> None:
         self.phase, self.name, self.block = phase, name, block
         self.kind, self.dtype, self.shape = "", "", (0, 0, 0)
         self.flops, self.bytes, self.saved = 0.0, 0, 0
+        self.own: tuple[str, tuple[float, ...], str] = ("", (), "")  # as bench/sizes.py tells it
+        self.made = 0  # bytes of results that were not there before
         self.other = self.saved_live = self.gradients = 0  # bytes that live when it has run
 
 
@@ -54,6 +58,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         self.saved_live = 0
         self.casts_peak = 0
         self.events: list[Event] = []
+        self.views = dict.fromkeys(PHASES, 0)  # calls that compute nothing
         self.kept = 0  # saved for the backward pass, each storage once
         self.kept_so_far = 0  # of it: when the last block was left
         self.kept_inside: dict[int, int] = {}  # of it: made within each block
@@ -146,10 +151,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         op = operator(func)
+        if op.name == "mkldnn_rnn_layer":
+            out = with_workspace(out, args)
         outputs = _tensors(out)
         if not op.skip:
             self._count(op, args, kwargs, out, outputs)
         else:
+            self.views[self.phase] += 1
             for tensor in outputs:
                 self._enter(tensor.untyped_storage(), OTHER, None)
         return out
@@ -164,9 +172,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
                 raise NotOnCpu(str(told.device))
             event.dtype = str(told.dtype)[6:]
         event.bytes = moved(tensors, outputs)
+        event.own = sizes_of(op.name, args, kwargs, tensors, outputs)
         cast = op.name == "_to_copy" and tensors and self._kind_of(tensors[0]) == OWN
         for tensor in outputs:
-            self._enter(tensor.untyped_storage(), CAST if cast else OTHER, event)
+            made = self._enter(tensor.untyped_storage(), CAST if cast else OTHER, event)
+            event.made += made.nbytes if made is not None else 0
         live = self.live
         self.casts_peak = max(self.casts_peak, live[CAST])
         event.other, event.saved_live, event.gradients = live[OTHER], self.saved_live, live[GRADIENT]

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..child.memory import resident
 from . import lines
 from .adapting import adapt, targets
 from .batch import of_flags
@@ -72,6 +73,11 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
                 raise Failure(failed.status, reason, failed.hint) from real
             mode, batches = "real", REAL_BATCHES
     found = _document(built, traces, batches)
+    found["own"] = {
+        "rows": lines.own_rows(traces[0].events, traces[1].events, batches),
+        "views": traces[1].views,
+        "process": resident(),
+    }
     found["notes"] = [*notes, *built.notes]
     found.update(mode=mode, loss=told, torch=str(torch.__version__), seconds=time.perf_counter() - began)
     return found
@@ -159,7 +165,8 @@ def _both(
     for samples in batches:
         try:
             recorder, told = run(
-                built.module, blocks, built.batch, samples, precision, optimizer, built.loss
+                built.module, blocks, built.batch, samples, precision, optimizer, built.loss,
+                own=bool(spec.get("own")),
             )  # fmt: skip
         except NotOnCpu as error:
             hint = "Leave tensors on the device of its inputs (x.device), not on a named one."

@@ -139,29 +139,34 @@ def loss_of(out: Any, given: Any, loss: Any) -> tuple[Any, str]:
     return total, "the sum of its outputs, as it returns no loss"
 
 
-def optimizer_of(name: str, module: Any) -> Any:
-    """The optimizer, as far as torch has it; else None."""
+def optimizer_of(name: str, module: Any, foreach: bool | None) -> Any:
+    """The optimizer, as far as torch has it; else None. `foreach` None: as torch has it here."""
     weights = [w for w in module.parameters() if w.requires_grad]
     if name == "adamw":
-        return torch.optim.AdamW(weights, foreach=True)
+        return torch.optim.AdamW(weights, foreach=foreach)
     if name == "sgd":
-        return torch.optim.SGD(weights, lr=0.1, momentum=0.9, foreach=True)
+        return torch.optim.SGD(weights, lr=0.1, momentum=0.9, foreach=foreach)
     return None
 
 
 def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
-    module: Any, blocks: list[Any], batch: Any, samples: int, precision: str, optimizer: str, loss: Any
-) -> tuple[Recorder, str]:
-    """A step of `samples` samples. The second value says what was differentiated."""
+    module: Any, blocks: list[Any], batch: Any, samples: int, precision: str, optimizer: str, loss: Any,
+    *, own: bool = False,
+) -> tuple[Recorder, str]:  # fmt: skip
+    """A step of `samples` samples. The second value says what was differentiated.
+
+    `own`: with the kernels that the processors here have, in place of those of accelerators.
+    """
     recorder = Recorder()
     recorder.own(iter([*module.parameters(), *module.buffers()]))
     args, kwargs = batch.made(samples, torch.bfloat16 if precision == "bf16" else None)
     mixed = precision in MIXED
     with contextlib.ExitStack() as stack:
         stack.enter_context(Watch(recorder, module, blocks))
-        stack.enter_context(as_accelerators())
+        if not own:
+            stack.enter_context(as_accelerators())
         stack.enter_context(torch.autograd.graph.saved_tensors_hooks(recorder.pack, lambda tensor: tensor))
-        if mixed:
+        if mixed and not own:
             stack.enter_context(InFp32())
         stack.enter_context(recorder)
         recorder.given(_tensors([args, kwargs]))
@@ -172,9 +177,14 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
         number.backward()
         del number
         recorder.phase, recorder.block = "optimizer", -1
-        chosen = optimizer_of(optimizer, module)
+        chosen = optimizer_of(optimizer, module, None if own else True)
         if chosen is not None:
             del out, args, kwargs
+            if own:  # the first step makes the states
+                begun = len(recorder.events), recorder.views["optimizer"]
+                chosen.step()
+                del recorder.events[begun[0] :]
+                recorder.views["optimizer"] = begun[1]
             chosen.step()
     for weight in module.parameters():
         weight.grad = None

@@ -1,0 +1,204 @@
+"""How long an operator takes on this machine at any shape, from the points that a calibration timed.
+
+A surface is a sum of what a call, a FLOP and a byte cost, fitted to the points of one operator in one
+format, times a smooth correction that passes near them (a Gaussian process over the logarithms of the
+sizes): beyond the points it becomes the sum again. Operators that only move numbers lie on a ladder of
+sizes and are interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.schema import Calibration
+from advisor.schema.calibration import Point
+
+Sizes = Sequence[float]
+Vector = npt.NDArray[np.float64]
+LENGTH = 2.0  # doublings of a size over which a correction carries
+NOISE = 0.05  # of the logarithm of a point
+FORMATS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+_WIDTH = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
+_NOTHING = ("arange", "scalar_tensor", "randint")  # of no size that matters
+PLAIN = "mul"  # stands for an operator that is not timed: two tensors read, one written
+
+
+def work(operator: str, sizes: Sizes, width: float) -> tuple[float, float]:
+    """(FLOPs, bytes) of an operator that computes, as bench/shapes.py tells its sizes."""
+    back = operator.endswith(".back")
+    if operator.startswith("product"):
+        count, m, n, k = sizes
+        return 2.0 * count * m * n * k, count * (m * n + m * k + n * k) * width
+    if operator.startswith(("convolution", "depthwise")):
+        _, wide, out, points, groups, after, before, asked = sizes
+        once = 2.0 * after * out * points * wide / groups
+        moved = after * out + before * wide + out * wide / groups * points
+        return once * (asked if back else 1.0), moved * width * (1.5 if back else 1.0)
+    if operator.startswith("attention"):
+        heads, queries, keys, wide, causal = sizes
+        once = 4.0 * heads * queries * keys * wide * (0.5 if causal else 1.0)
+        return once * (2.5 if back else 1.0), heads * (queries + keys) * wide * 2 * width
+    steps, sequences, wide, hidden = sizes
+    once = 8.0 * steps * sequences * hidden * (wide + hidden)
+    return once * (2.0 if back else 1.0), 4.0 * steps * hidden * (wide + hidden) * width
+
+
+def features(operator: str, sizes: Sizes) -> Vector:
+    """What an operator's speed hangs on beside its work, as doublings."""
+    if operator.startswith(("convolution", "depthwise")):
+        samples, wide, out, points, groups, after, before, asked = sizes
+        patches = 1.0 if after * points <= before * 1.01 and points > 1 else 0.0
+        found = [
+            after,
+            out,
+            wide / groups * points,
+            points,
+            2.0**patches,
+            before / after,
+            samples,
+            2.0**asked,
+        ]
+    elif operator.startswith("attention"):
+        heads, queries, keys, wide, causal = sizes
+        found = [heads, queries, keys, wide, 2.0 ** (2 * causal)]
+    else:
+        found = list(sizes)
+    return np.log2(np.maximum(np.array(found, dtype=np.float64), 1e-3))
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One operator that computes, in one format."""
+
+    operator: str
+    width: float
+    costs: Vector  # of a call, a FLOP, a byte
+    at: npt.NDArray[np.float64]
+    weights: Vector
+
+    def seconds(self, sizes: Sizes) -> float:
+        """Of one call."""
+        plain = float(_terms(self.operator, sizes, self.width) @ self.costs)
+        near = _kernel(features(self.operator, sizes)[None, :], self.at)[0]
+        return plain * math.exp(float(near @ self.weights))
+
+
+def _terms(operator: str, sizes: Sizes, width: float) -> Vector:
+    return np.array([1.0, *work(operator, sizes, width)])
+
+
+def _kernel(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    apart = ((a[:, None, :] - b[None, :, :]) / LENGTH) ** 2
+    found: npt.NDArray[np.float64] = np.exp(-0.5 * apart.sum(axis=2))
+    return found
+
+
+def surface_of(operator: str, width: float, points: Sequence[tuple[Sizes, float]]) -> Surface:
+    """Fit the costs, none of them negative, to the relative errors, then the correction to what is left."""
+    rows = np.array([_terms(operator, sizes, width) for sizes, _ in points])
+    seconds = np.array([taken for _, taken in points])
+    costs = _not_negative(rows / seconds[:, None], np.ones(len(points)))
+    left = np.log(seconds / np.maximum(rows @ costs, 1e-12))
+    at = np.array([features(operator, sizes) for sizes, _ in points])
+    amplitude = max(float(np.mean(left**2)), 1e-4)
+    gram = _kernel(at, at) + np.eye(len(points)) * NOISE**2 / amplitude
+    weights: Vector = np.linalg.solve(gram, left).astype(np.float64)
+    return Surface(operator, width, costs, at, weights)
+
+
+def _not_negative(rows: npt.NDArray[np.float64], wanted: Vector) -> Vector:
+    """Least squares without negative coefficients: of all subsets of the three, the best that has none."""
+    best, found = math.inf, np.zeros(rows.shape[1])
+    for chosen in range(1, 2 ** rows.shape[1]):
+        columns = [at for at in range(rows.shape[1]) if chosen >> at & 1]
+        scale = np.abs(rows[:, columns]).max(axis=0)
+        if not (scale > 0).all():
+            continue
+        part = np.linalg.lstsq(rows[:, columns] / scale, wanted, rcond=None)[0] / scale
+        error = float(((rows[:, columns] @ part - wanted) ** 2).sum())
+        if (part >= 0).all() and error < best:
+            best, found = error, np.zeros(rows.shape[1])
+            found[columns] = part
+    return found
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """An operator that moves numbers: seconds over how many there are."""
+
+    numbers: Vector
+    taken: Vector
+
+    def seconds(self, numbers: float) -> float:
+        """Of one call; beyond the ladder in proportion, below it as its first step."""
+        first, last = self.numbers[0], self.numbers[-1]
+        inside = min(max(numbers, first), last)
+        found = math.exp(float(np.interp(math.log(inside), np.log(self.numbers), np.log(self.taken))))
+        return float(found * max(numbers / last, 1.0))
+
+
+class Surfaces:
+    """All operators that a calibration timed on one device."""
+
+    def __init__(self, sets: Sequence[tuple[str, Sequence[Point]]]) -> None:
+        self.computing: dict[tuple[str, str], Surface] = {}
+        self.moving: dict[tuple[str, str], Ladder] = {}
+        for dtype, points in sets:
+            grouped: dict[str, list[tuple[Sizes, float]]] = {}
+            for operator, sizes, taken in points:
+                grouped.setdefault(operator, []).append((sizes, taken))
+            for operator, own in grouped.items():
+                key = (operator, dtype)
+                if len(own[0][0]) > 2:
+                    self.computing[key] = surface_of(operator, _WIDTH.get(dtype, 4.0), own)
+                else:
+                    own.sort(key=lambda one: one[0][0])
+                    numbers = np.array([sizes[0] for sizes, _ in own])
+                    self.moving[key] = Ladder(numbers, np.array([taken for _, taken in own]))
+
+    def seconds(self, operator: str, word: str, sizes: Sizes) -> float | None:
+        """One call of an operator in torch's format `word`; None where nothing like it was timed."""
+        dtype = FORMATS.get(word, "")
+        if len(sizes) > 2:
+            surface = self.computing.get((operator, dtype))
+            return None if surface is None else surface.seconds(sizes)
+        ladder = self.moving.get((operator, dtype))
+        if ladder is not None:
+            return ladder.seconds(sizes[0])
+        if operator in _NOTHING:
+            return 0.0
+        plain = self.moving.get((PLAIN, dtype)) or self.moving.get((PLAIN, "fp32"))
+        if plain is None:
+            return None
+        return plain.seconds(sizes[1] / (3 * _WIDTH.get(dtype, 4.0)))
+
+    def call(self) -> tuple[float, float]:
+        """(seconds of any call, operator or view, in a network; of an operator with next to no work)."""
+        calls = self.moving.get(("calls", "fp32"))
+        least = self.moving.get((PLAIN, "fp32"))
+        if calls is None or least is None:
+            return 0.0, 0.0
+        return float(calls.taken[0] / calls.numbers[0]), float(least.taken[0])
+
+    def fresh(self) -> float:
+        """Seconds for a byte of memory that the system has to give first, beyond writing to it."""
+        new, old = self.moving.get(("fresh", "fp32")), self.moving.get(("fill_", "fp32"))
+        if new is None or old is None:
+            return 0.0
+        numbers = float(new.numbers[0])
+        return max(float(new.taken[0]) - old.seconds(numbers), 0.0) / (numbers * _WIDTH["fp32"])
+
+
+def surfaces_of(calibration: Calibration, device: str) -> Surfaces | None:
+    """The surfaces of a calibration; None where it timed no operators there, or beside other programs."""
+    sets = [
+        (str(found.params.get("dtype")), found.points)
+        for found in calibration.find("operators", device)
+        if found.points and found.value is not None
+    ]
+    return Surfaces(sets) if sets else None

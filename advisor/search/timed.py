@@ -1,0 +1,135 @@
+"""A traced network on this machine: its operators, each at its own shape, by what a calibration timed.
+
+The columns it gives are seconds of one pass (forward and backward) at a ladder of micro-batches, and of the
+update; rules/time/timed.toml makes a step of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from advisor.estimate.inputs import Inputs
+from advisor.schema import Calibration, Kind
+from advisor.search.surfaces import FORMATS, Surfaces, surfaces_of
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+GROUPS = ("products", "traffic", "calls", "memory")
+COLUMNS = (*(f"timed_pass_{n}" for n in BATCHES), "timed_update", "timed_forward_part", "timed_process")
+_LARGE = 32 << 20  # bytes from which an allocator of the host gives memory back at once (mallopt(3), glibc)
+_STATES = 4  # numbers of 4 bytes for each weight that an update reads: weight, gradient, two moments
+_MOST_UNKNOWN = 0.1  # of a pass, in operators that were not timed: beyond it nothing is told
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Seconds of one micro-batch there and back by group, of the update, and what of it is a guess."""
+
+    groups: Mapping[str, float]
+    update: float
+    forward: float
+    guessed: float  # seconds of operators for which another stands
+    guesses: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Forward and backward."""
+        return sum(self.groups.values())
+
+
+class Untimed(Exception):
+    """A format or an operator of which the calibration timed nothing."""
+
+
+def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: bool, bandwidth: float) -> Pass:
+    """One pass of so many samples. `host`: on processors, where calls and work do not overlap.
+
+    Raises Untimed where the calibration has nothing for an operator that computes.
+    """
+    own = document["own"]
+    groups = dict.fromkeys(GROUPS, 0.0)
+    update = forward = guessed = large = 0.0
+    calls = {"optimizer": 0, "pass": 0}
+    guesses: set[str] = set()
+    for phase, operator, word, count, lines, made in own["rows"]:
+        sizes = [max(fixed + more * samples, 0.0) for fixed, more in lines]
+        taken = surfaces.seconds(operator, word, sizes)
+        if taken is None:
+            raise Untimed(f"{operator} in {word or 'no format'} was not timed here")
+        computes = len(sizes) > 2
+        known = computes or (operator, FORMATS.get(word, "")) in surfaces.moving
+        seconds = float(taken) * count
+        if not known:
+            guessed += seconds
+            guesses.add(operator)
+        calls["optimizer" if phase == "optimizer" else "pass"] += count
+        if phase == "optimizer":
+            update += seconds
+            continue
+        groups["products" if computes else "traffic"] += seconds
+        forward += seconds if phase == "forward" else 0.0
+        anew = made[0] + made[1] * samples
+        large += anew * count if anew > _LARGE else 0.0
+    call, least = surfaces.call()
+    views = own["views"]
+    passed = calls["pass"] + views["forward"] + views["backward"]
+    groups["calls"] = max(passed * call - calls["pass"] * least, 0.0)
+    update += max((calls["optimizer"] + views["optimizer"]) * call - calls["optimizer"] * least, 0.0)
+    if host:
+        fresh = _highest(document, samples) + large
+        groups["memory"] = fresh * surfaces.fresh() + _line(document["memory"]["kept"], samples) / bandwidth
+    else:  # launches run ahead of the device: the slower of the two sets the pace
+        work = groups["products"] + groups["traffic"]
+        groups["calls"] = (work**4 + (passed * call) ** 4) ** 0.25 - work
+    update += _STATES * 4.0 * float(document["trainable"]) / bandwidth
+    return Pass(groups, update, forward, guessed, tuple(sorted(guesses)))
+
+
+def _line(line: Sequence[float], samples: float) -> float:
+    return max(line[0] + line[1] * samples, 0.0)
+
+
+def _highest(document: Document, samples: float) -> float:
+    """Bytes beside the weights that live at most, gradients with them: memory that each step takes anew."""
+    copies = _line(document["memory"]["casts"], samples)
+    peaks = {name: max(_line(piece, samples) for piece in pieces)
+             for name, pieces in document["phases"].items()}  # fmt: skip
+    return max(peaks.get("forward", 0.0) + copies, peaks.get("backward", 0.0))
+
+
+def timed_inputs(calibration: Calibration | None, device: str, document: Document | None) -> Inputs:
+    """The columns of a network on a device that was calibrated; each with its reason where it is unknown."""
+    found = Inputs()
+
+    def unknown(reason: str) -> Inputs:
+        for name in COLUMNS:
+            found.put(name, None, Kind.measured, "", reason)
+        return found
+
+    if calibration is None or document is None or "own" not in document:
+        return unknown("no operators of the network were traced for this machine")
+    surfaces = surfaces_of(calibration, device)
+    if surfaces is None:
+        return unknown("no operators were timed here, or only beside other programs: calibrate again")
+    bandwidth = max((m.value for m in calibration.find("memory_bandwidth", device) if m.value), default=None)
+    if bandwidth is None:
+        return unknown("no memory bandwidth was measured here")
+    host = device == "cpu"
+    try:
+        passes = [pass_of(surfaces, document, n, host=host, bandwidth=bandwidth) for n in BATCHES]
+    except Untimed as error:
+        return unknown(str(error))
+    first = passes[0]
+    if first.guessed > _MOST_UNKNOWN * first.seconds:
+        names = ", ".join(first.guesses[:5])
+        return unknown(f"a part of its operators was not timed here: {names}")
+    source = f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]}"
+    for n, one in zip(BATCHES, passes, strict=True):
+        found.put(f"timed_pass_{n}", one.seconds, Kind.measured, source)
+    found.put("timed_update", first.update, Kind.measured, source)
+    found.put("timed_forward_part", first.forward / first.seconds, Kind.measured, source)
+    process = document["own"].get("process")
+    found.put("timed_process", process, Kind.measured, "the process that traced", "not told by the system")
+    return found

@@ -14,7 +14,7 @@ from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
 from advisor.data.accelerator import OLD_DAYS
-from advisor.errors import UserError
+from advisor.errors import AdvisorError, UserError
 from advisor.schema import Estimate, Notice, Workload
 from advisor.search import accelerator_figures
 from advisor.search.accumulate import with_accumulation, with_steps
@@ -88,7 +88,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     if options.hardware is None:
         machine, calibration = _this_machine(options)
         place = _place_here(knowledge, machine, calibration)
-        place = _timed(place, calibration, options.document)
+        place, untimed = _timed(place, calibration, workload, options.document)
+        notices += untimed
     else:
         if options.calibration is not None:
             raise UserError("--calibration is of a machine, --hardware names another", "Give one of them.")
@@ -130,14 +131,29 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     return EstimateResult(one, workload, tuple(notices), advice, most)
 
 
-def _timed(place: Place, calibration: Calibration | None, document: Mapping[str, Any] | None) -> Place:
-    """The place with what the network's operators take there, where both are known."""
-    if calibration is None or document is None:
-        return place
-    from advisor.search.timed import timed_inputs
+def _timed(
+    place: Place, calibration: Calibration | None, workload: Workload, document: Mapping[str, Any] | None
+) -> tuple[Place, list[Notice]]:
+    """The place with what the network's operators take there, where a calibration timed such.
 
-    device = "cuda:0" if place.target.device == "all" else place.target.device
-    return replace(place, inputs=place.inputs.update(timed_inputs(calibration, device, document)))
+    A preset is traced for it, as a trial would build it; where that does not go it is said.
+    """
+    from advisor.search.timed import device_of, timed_inputs
+
+    device = device_of(place.target)
+    if calibration is None or not calibration.find("operators", device):
+        return place, []
+    notices = []
+    if document is None:
+        from advisor.trial.trace import trace_preset
+
+        try:
+            document = trace_preset(workload, calibration.python or None, own=device == "cpu")
+        except AdvisorError as error:
+            told = f"Timed by rates of whole steps, not by its operators: {error.message}."
+            notices = [Notice(code="not_traced", message=told, hint=error.hint or "")]
+    inputs = timed_inputs(calibration, device, document)
+    return replace(place, inputs=place.inputs.update(inputs)), notices
 
 
 def place_named(knowledge: Knowledge, text: str) -> tuple[Place, str]:

@@ -10,10 +10,24 @@ from pathlib import Path
 
 import pytest
 from few import little_knowledge
+from hypothesis import settings
 
 from advisor.probe.merge import machine_of
 from advisor.probe.run import Job, Place, Raw, gather
 from advisor.schema import Machine
+
+# The same examples each time: what fails here fails everywhere. HYPOTHESIS_PROFILE=default looks for others.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that measure come first and stay on one worker; else a file does, for the fixtures it shares."""
+    items.sort(key=lambda item: item.get_closest_marker("measures") is None)
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            alone = item.get_closest_marker("measures") is not None
+            item.add_marker(pytest.mark.xdist_group("measures" if alone else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

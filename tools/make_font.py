@@ -52,7 +52,8 @@ def latin_codes() -> set[int]:
 
 def own_chinese_codes() -> set[int]:
     """Punctuation and all that our own Chinese wording uses."""
-    own = (ROOT / "templates" / "lang" / "zh.toml").read_text(encoding="utf-8")
+    files = (ROOT / "templates" / "lang" / "zh.toml", ROOT / "templates" / "lang" / "rules" / "zh.toml")
+    own = "".join(path.read_text(encoding="utf-8") for path in files)
     return {0x20, 0xA0, *map(ord, CHINESE_PUNCTUATION)} | {ord(c) for c in own if ord(c) > 0x2E7F}
 
 

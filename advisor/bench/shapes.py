@@ -166,7 +166,14 @@ def _attention(maker: Maker, shape: tuple[int, int, int], causal: bool, backward
     return Point(f"attention{'.back' if backward else ''}", sizes, scores, make)
 
 
-RECURRENT = ((16, 4, 128, 128), (16, 16, 256, 512), (64, 4, 256, 512), (64, 16, 128, 256), (64, 8, 512, 512))
+RECURRENT = (
+    (16, 4, 128, 128),
+    (16, 16, 256, 512),
+    (64, 4, 256, 512),
+    (64, 16, 128, 256),
+    (64, 8, 512, 512),
+    (32, 16, 512, 512),
+)
 """What each keeps for the way back is small enough to be taken from memory that the process has already."""
 
 

@@ -95,7 +95,7 @@ def _rows(maker: Any, numbers: int) -> Iterator[Given]:
     yield _shaped(maker, "native_layer_norm", numbers, 2, layer)
     yield _shaped(maker, "native_layer_norm_backward", numbers, 3, layer_back)
     for name, width in (("_softmax", SCORES), ("_log_softmax", WORDS)):
-        shape = (max(numbers // width, 1), width)
+        shape = (max(numbers // width, 1), min(width, numbers))
 
         def soft(name: str = name, shape: tuple[int, int] = shape) -> Callable[[], object]:
             x = new(*shape)
@@ -113,7 +113,8 @@ def _rows(maker: Any, numbers: int) -> Iterator[Given]:
         return lambda: torch.sum(x, 0, keepdim=True)
 
     def swapped() -> Callable[[], object]:
-        x = new(max(rows // 8, 1), 8, WIDTH // 64, 64).transpose(1, 2)
+        tokens = min(rows, 8)
+        x = new(rows // tokens, tokens, WIDTH // 64, 64).transpose(1, 2)
         return lambda: x.clone(memory_format=torch.contiguous_format)
 
     def joined() -> Callable[[], object]:

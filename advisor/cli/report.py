@@ -28,12 +28,14 @@ def report(advice: Path, output: Path | None, formats: tuple[str, ...], lang: st
     """
     from advisor.data.embedded import load_any
     from advisor.render import render_report
+    from advisor.render.pdf import no_garbage
 
-    loaded = load_any(advice)
-    if redact:
-        from advisor.redact import redact as take_out
+    with no_garbage():
+        loaded = load_any(advice)
+        if redact:
+            from advisor.redact import redact as take_out
 
-        loaded = take_out(loaded)
-    folder = folder_for(advice, output, "report")
-    result = render_report(loaded, folder, formats=formats, lang=lang)
+            loaded = take_out(loaded)
+        folder = folder_for(advice, output, "report")
+        result = render_report(loaded, folder, formats=formats, lang=lang)
     tell_rendered(result, console(), console(stderr=True), asked=formats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ _SHOWN = {"vendor": "by vendor", "family": "by family", "devices": "by number of
 _LEAST_ROWS = 10  # of a source that gets a line of its own
 _MOST_REASONS = 8
 _LEAST_LABEL = 12
+_MOST_FIELDS, _MOST_LISTED = 12, 200
 _LEGEND = (
     "median, 90 %: half and nine tenths of |predicted / measured - 1| are below. signed: the median with "
     "its sign. held: share of the measured values that lie in their 80 % range. range: median half-width."
@@ -119,6 +121,33 @@ def _tell_reasons(figures: Mapping[str, Any]) -> None:
     rest = figures["refused"] - sum(count for _, count in reasons[:_MOST_REASONS])
     if rest:
         say(form("{count}  for other reasons (--json has them)", count=f"{rest:>6,}"))
+
+
+def tell_fields(unread: Counter[str]) -> None:
+    """Fields of the records that nobody reads, with the known one that may be meant."""
+    from advisor.evidence.record import nearest_field
+
+    if not unread:
+        return
+    say("Fields that are not read (a misspelt one is as good as not given):")
+    for name, count in unread.most_common(_MOST_FIELDS):
+        near = nearest_field(name)
+        meant = form("; did you mean {name}?", name=near) if near else ""
+        paragraph(plain(name) + meant, f"{count:>6,}  ")
+    if len(unread) > _MOST_FIELDS:
+        say(form("and {count} more fields (--json has them)", count=len(unread) - _MOST_FIELDS))
+    say()
+
+
+def fields_json(unread: Counter[str]) -> dict[str, Any]:
+    """The same as `validate --json` prints it: nothing where every field is read."""
+    from advisor.evidence.record import nearest_field
+
+    listed = [
+        {"field": name, "records": count, "nearest": nearest_field(name) or None}
+        for name, count in unread.most_common(_MOST_LISTED)
+    ]
+    return {"fields_not_read": listed} if listed else {}
 
 
 def tell_worst(book: RuleBook, rows: Sequence[Judged], depth: int) -> None:

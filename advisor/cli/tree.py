@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from advisor.cli.language import form, show, show_range, told
+from advisor.cli.language import form, show, show_range, told, told_once
 from advisor.cli.text import label, paragraph, right, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
@@ -72,7 +72,8 @@ class Tree:
         if formula:
             paragraph(formula, inner, f"{inner}  ")
         if level <= 1 and step.why:
-            paragraph(f"{step.why} ({step.source})" if step.source else step.why, inner, inner)
+            why = told_once(step.why)
+            paragraph(f"{why} ({step.source})" if step.source else why, inner, inner)
         self._operators(step, inner)
         if not deeper:
             for child in below:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,14 @@ from advisor.cli.options import (
     rules_option,
 )
 from advisor.cli.stop import Stop
-from advisor.cli.trace import trace_named, trace_options
+from advisor.cli.trace import of_processors, trace_named, trace_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from advisor.schema import Calibration, Model
     from advisor.trial.result import Figure, Trial
+    from advisor.trial.setup import SetUp
 
 
 @click.command()
@@ -94,11 +96,12 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
     recipe = Flags(**{name: flags[name] for name in Flags.__dataclass_fields__})
     if flags["python"] is not None:
         check_python(flags["python"])
-    model, code = _network(flags, known.catalogue)
+    model, code, document = _network(flags, known.catalogue)
     setup = set_up(known.catalogue, model, recipe, code)
     options = Options(flags["steps"], flags["device"], flags["python"], flags["layers"], flags["deadline"])
     check(options, setup)
     calibration = _calibration(flags["calibrated"])
+    setup = replace(setup, document=document or _operators(setup, calibration, flags))
     if flags["save"] is not None:
         append(flags["save"], [])  # an unwritable place is found before anything is trained
     machine = detect(python=flags["python"], ask_frameworks=False, workdir=here())
@@ -120,16 +123,31 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
         talk.print(f"{len(records)} record(s) appended to {flags['save']}.", soft_wrap=True)
 
 
-def _network(flags: dict[str, Any], catalogue: Any) -> tuple[Model | str, dict[str, Any] | None]:
-    """What --model means, as `scan` reads it, or the trace of code with what the trace was told."""
+def _network(
+    flags: dict[str, Any], catalogue: Any
+) -> tuple[Model | str, dict[str, Any] | None, dict[str, Any] | None]:
+    """What --model means, as `scan` reads it, or a trace of code: what it was told, and what it tells."""
     from advisor.app import WorkloadFlags, network_of
     from advisor.trial.trace import is_factory
 
     name = flags["model"]
     if is_factory(name) or flags["trace"]:
         found, told = trace_named(name, flags)
-        return found.model, told
-    return network_of(WorkloadFlags(name, None, hub_cache()), catalogue), None
+        return found.model, told, found.document
+    return network_of(WorkloadFlags(name, None, hub_cache()), catalogue), None, None
+
+
+def _operators(setup: SetUp, calibration: Calibration | None, flags: dict[str, Any]) -> Any:
+    """The operators of a preset, where a calibration can time them; None where they cannot be had."""
+    from advisor.errors import AdvisorError
+    from advisor.trial.trace import trace_preset
+
+    if calibration is None or not calibration.find("operators") or setup.recompute != "none":
+        return None
+    try:
+        return trace_preset(setup.workload, flags["python"], own=of_processors(flags))
+    except AdvisorError:  # the estimate falls back to rates of whole steps
+        return None
 
 
 def _calibration(path: Path | None) -> Calibration | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -65,7 +66,7 @@ def validate(
     peak_mem_gib, fits, total_time_h). What is wrong with a record is told as its refusal.
     """
     from advisor.app import load_knowledge
-    from advisor.cli.tell_validate import tell_summary, tell_worst
+    from advisor.cli.tell_validate import fields_json, tell_fields, tell_summary, tell_worst
     from advisor.evidence.summary import summary_of, worst_of
     from advisor.evidence.validate import judge
 
@@ -78,14 +79,18 @@ def validate(
 
         published = join_own(known.book, published, evidence, known.catalogue).published
     talk = _Talk(way, quiet)
-    judged = judge(known.book, published, files, way=way, catalogue=known.catalogue, tell=talk.heard)
+    unread: Counter[str] = Counter()
+    judged = judge(
+        known.book, published, files, way=way, catalogue=known.catalogue, tell=talk.heard, unread=unread
+    )
     talk.end()
     summary = summary_of(judged, way)
     if as_json:
-        document = {"rows": [row.as_json() for row in judged], "summary": summary}
+        document = {"rows": [row.as_json() for row in judged], "summary": summary, **fields_json(unread)}
         print_json(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
         return
     tell_summary(summary)
+    tell_fields(unread)
     tell_worst(known.book, worst_of(judged, worst), depth)
 
 

@@ -43,10 +43,12 @@ class Network:
 
 def network_of(record: Record, preset: Model | None) -> Network | str:
     """The network of a record, or why it is not known. `preset` is what its name means, if anything."""
-    family = _FAMILIES.get(record.text("family"))
-    if family is None:
-        given = record.text("family") or "none"
+    given = record.text("family")
+    family = _FAMILIES.get(given) or (preset.family if preset is not None and not given else None)
+    if family is None and given:
         return f"family '{given[:40]}' is not one of {', '.join(_FAMILIES)}"
+    if family is None:
+        return f"the row gives no family (one of {', '.join(_FAMILIES)}), and no network known by its name"
     if preset is not None and (found := _as_preset(record, preset)) is not None:
         return found
     if family in ("decoder", "encoder", "vit", "moe"):

@@ -7,6 +7,7 @@ line is never longer or deeper than what a row of evidence can be.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from advisor.data.files import check_regular
-from advisor.errors import UserError
+from advisor.errors import UserError, nearest
 from advisor.evidence.impossible import LONGEST_STEP_S, impossible
 from advisor.evidence.layout import layout_problem
 
@@ -29,6 +30,7 @@ MAX_RECORDS = 200_000
 MAX_TEXT = 4_000
 _LINE = re.compile(r"line \d+")  # what stands for an id that is missing: every file has a line 1
 _MAX_SHOWN = 80
+_MAX_UNKNOWN = 20  # fields of one record that are told as unknown
 _LONGEST_SKIPPED = 1_000 * MAX_LINE_BYTES  # a line that has no end by then is a device or a disk image
 _BLOCK_BYTES = 1 << 20
 _PEEKED = 4096
@@ -77,10 +79,14 @@ _TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A checked record. `values` holds the known fields only, numbers as float; absent is unknown."""
+    """A checked record. `values` holds the known fields only, numbers as float; absent is unknown.
+
+    `unread` names the fields that stand in it and that nobody reads.
+    """
 
     id: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     def number(self, name: str) -> float | None:
         """A number, or None where the source does not say."""
@@ -114,6 +120,7 @@ class Refusal:
     id: str
     reason: str
     quantities: tuple[str, ...] = ("step_time_s",)
+    unread: tuple[str, ...] = ()  # as in a record
 
 
 def read_records(path: Path) -> Iterator[Record | Refusal]:
@@ -161,7 +168,7 @@ def read_files(paths: Iterable[Path]) -> Iterator[Record | Refusal]:
             if isinstance(found, Record) and not _LINE.fullmatch(found.id):
                 if before := seen.get(found.id):
                     told = f"a record of this id stands before, in {before.name}"
-                    yield Refusal(found.id, told, _asked(found.values))
+                    yield Refusal(found.id, told, _asked(found.values), found.unread)
                     continue
                 seen[found.id] = path
             yield found
@@ -217,18 +224,39 @@ def record_of(line: bytes | str, where: str) -> Record | Refusal:
         return Refusal(where, "not a JSON object")
     given = raw.get("id")
     id_ = given if isinstance(given, str) and 0 < len(given) <= 200 and given.isprintable() else where
-    asked = _asked(raw)
+    asked, unread = _asked(raw), _unread(raw)
     values: dict[str, Any] = {}
     for name, read in _READERS.items():
         if raw.get(name) is None:
             continue
         found = read(name, raw[name])
         if isinstance(found, _Wrong):
-            return Refusal(id_, found.text, asked)
+            return Refusal(id_, found.text, asked, unread)
         if found is not None:
             values[name] = found
     contradiction = _contradiction(values)
-    return Refusal(id_, contradiction, asked) if contradiction else Record(id_, values)
+    return Refusal(id_, contradiction, asked, unread) if contradiction else Record(id_, values, unread)
+
+
+def _unread(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Fields of other names than those that are read: misspelt ones would be dropped in silence."""
+    unknown = (name[:_MAX_SHOWN] for name, value in raw.items() if name not in _READERS and value is not None)
+    return tuple(itertools.islice(unknown, _MAX_UNKNOWN))
+
+
+_MEANT: Mapping[str, str] = {
+    "batch": "global_batch", "batch_size": "global_batch", "devices": "num_accelerators",
+    "dtype": "precision", "gpu": "accelerator", "gpus": "num_accelerators", "hidden_size": "hidden",
+    "n_gpus": "num_accelerators", "num_devices": "num_accelerators", "num_gpus": "num_accelerators",
+    "num_layers": "layers", "sequence_length": "seq_len", "step_s": "step_time_s",
+    "step_time_ms": "step_time_s",
+}  # fmt: skip
+"""Fields by other common names; the rest is found by its spelling."""
+
+
+def nearest_field(name: str) -> str:
+    """The known field that an unknown one may mean, or ''."""
+    return _MEANT.get(name.lower()) or next(iter(nearest(name, _READERS, 1)), "")
 
 
 def _asked(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ class Evidence:
     table: Table
     asked: tuple[Asked, ...]
     refusals: tuple[Refusal, ...]
+    unread: Counter[str] = field(default_factory=Counter)  # fields nobody reads -> records that have them
 
 
 def read_evidence(
@@ -71,7 +73,9 @@ def _evidence(book: RuleBook, records: Iterable[Record | Refusal], catalogue: Ca
     runs: list[Run] = []
     asked: list[Asked] = []
     refusals: list[Refusal] = []
+    unread: Counter[str] = Counter()
     for record in records:
+        unread.update(record.unread)
         if isinstance(record, Refusal):
             refusals.append(record)
             continue
@@ -91,7 +95,7 @@ def _evidence(book: RuleBook, records: Iterable[Record | Refusal], catalogue: Ca
                 asked.append(Asked(len(runs), quantity, value))
         runs.append(run)
     return _without_other_networks(
-        book, Evidence(tuple(runs), table_of_runs(book, runs), tuple(asked), tuple(refusals))
+        book, Evidence(tuple(runs), table_of_runs(book, runs), tuple(asked), tuple(refusals), unread)
     )
 
 
@@ -115,7 +119,7 @@ def _without_other_networks(book: RuleBook, found: Evidence) -> Evidence:
     ]
     asked = tuple(replace(one, row=place[one.row]) for one in found.asked if one.row in place)
     runs = tuple(found.runs[row] for row in kept)
-    return Evidence(runs, found.table.take(kept), asked, (*found.refusals, *more))
+    return Evidence(runs, found.table.take(kept), asked, (*found.refusals, *more), found.unread)
 
 
 def _other_network(run: Run, known: float) -> str:

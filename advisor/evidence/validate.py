@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,17 +107,21 @@ def judge(  # noqa: PLR0913 - all but three by name
     way: str = "none",
     catalogue: Catalogue | None = None,
     tell: Callable[[float], None] = _silent,
+    unread: Counter[str] | None = None,
 ) -> list[Judged]:
     """Every quantity of every record in `paths` (default: the shipped evidence).
 
     `way` says what leaves constants and neighbours before a row is predicted: none, group, source
-    or publisher; `tell` hears then what share is done, 0 to 1. Raises UserError for a file that cannot be
+    or publisher; `tell` hears then what share is done, 0 to 1. `unread` is filled with the names of fields
+    that nobody reads and how many records have them. Raises UserError for a file that cannot be
     read; what is wrong with a record is its refusal.
     """
     leave = _LeaveOut(way, tell)
+    unread = Counter() if unread is None else unread
     files = paths or shipped_evidence()
     if way != "none":
         evidence = read_evidence(book, files, catalogue)
+        unread.update(evidence.unread)
         if len(evidence.runs) > MOST_LEFT_OUT:
             raise UserError(
                 f"{len(evidence.runs):,} rows are too many to leave each out",
@@ -125,6 +130,7 @@ def judge(  # noqa: PLR0913 - all but three by name
         return _judged(book, published, evidence, leave)
     found: list[Judged] = []
     for evidence in read_blocks(book, files, catalogue):
+        unread.update(evidence.unread)
         part = _judged(book, published, evidence, leave)
         found += part if len(part) < _LONG else [_lighter(row) for row in part]
     return found

@@ -144,6 +144,11 @@ def said(t: Texts, text: str, limit: int = 200) -> Markup:
     return foreign(t.said(text), limit)
 
 
+def why(t: Texts, text: str) -> Markup:
+    """What a rule says of itself; in English where the language does not have it."""
+    return foreign(t.sentences.find(text) or text, 260)
+
+
 def code(t: Texts, name: str) -> Markup:
     """A code of a closed list as words."""
     return said(t, name.replace("_", " "), 80)

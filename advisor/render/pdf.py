@@ -134,7 +134,7 @@ def write_pdf(html: str, data: Iterable[Data], when: datetime | None) -> tuple[b
         )
         for item in data
     ]
-    with _complaints() as complaints, _no_garbage(), warnings.catch_warnings():
+    with _complaints() as complaints, no_garbage(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         document = weasyprint.HTML(string=fonts.undated(html), url_fetcher=DataOnly(), base_url=None)
         try:
@@ -151,8 +151,8 @@ def write_pdf(html: str, data: Iterable[Data], when: datetime | None) -> tuple[b
 
 
 @contextlib.contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Without looking for garbage: a layout makes a million objects that all stay, a fifth of its time."""
+def no_garbage() -> Iterator[None]:
+    """Without looking for garbage: data and layout make a million objects that stay, a fifth of the time."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.render import choice, select
+from advisor.render.describe import said
 from advisor.render.plots import (
     HERE,
     INK,
@@ -42,12 +43,12 @@ def front(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     money = [p.cost_usd for p in shown]
     span = [min(money) / 1.6, max(money) * 1.6]
     ticks = decades(*span)
-    said = " : ".join([*(f"datum.value == {v!r} ? '{t.number(v, 'USD')}'" for v in ticks), "''"])
+    labels = " : ".join([*(f"datum.value == {v!r} ? '{t.number(v, 'USD')}'" for v in ticks), "''"])
     x = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False))
     y = alt.Y(
         "y:Q",
         title=None,
-        axis=alt.Axis(values=ticks, labelExpr=said),
+        axis=alt.Axis(values=ticks, labelExpr=labels),
         scale=alt.Scale(type="log", domain=span, nice=False),
     )
     line = [r for r in rows if r["front"]]
@@ -71,7 +72,7 @@ def front(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "chart.front.caption",
         "Time and cost of the choices for {workload}. Dark: none of the others is both faster and cheaper. "
         "Logarithmic scales.",
-        workload=t.said(job.title),
+        workload=said(t, job.title, 90),
     )
 
 

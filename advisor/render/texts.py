@@ -105,7 +105,7 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
     path = _folder(folder) / f"{code}.toml"
     raw = read_toml(path)
     words, head = _words(path, raw.get("numbers", {})), raw.get("language", {})
-    told = _table(path, "sentences", raw)
+    told = {**_rule_texts(code, folder), **_table(path, "sentences", raw)}
     return Texts(
         code=code,
         name=str(head.get("name", code)),
@@ -114,6 +114,12 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
         words=words,
         sentences=Sentences(told, words),
     )
+
+
+def _rule_texts(code: str, folder: Path | None) -> dict[str, str]:
+    """What the shipped rules say of themselves, as far as the language has it."""
+    path = _folder(folder) / "rules" / f"{code}.toml"
+    return _table(path, "why", read_toml(path)) if path.is_file() else {}
 
 
 def full_texts(code: str, folder: Path | None = None) -> Texts:

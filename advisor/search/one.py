@@ -299,7 +299,7 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
             **({"host_memory": host_words(host, server)} if host > 0 else {}),
         },
         quantities=quantities,
-        calibrated=table.value("measured_rate", 0) is not None,
+        calibrated=any(table.value(name, 0) is not None for name in ("measured_rate", "timed_pass_1")),
         near=() if from_here or time.value is None else near.runs(0),
         notes=(*_notes(table, workload, place, chosen), *(() if from_here else near.notes(0))),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.estimate.inputs import Inputs
-from advisor.schema import Calibration, Kind
+from advisor.schema import Calibration, Kind, Target
 from advisor.search.surfaces import FORMATS, Surfaces, surfaces_of
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -99,37 +99,83 @@ def _highest(document: Document, samples: float) -> float:
     return max(peaks.get("forward", 0.0) + copies, peaks.get("backward", 0.0))
 
 
+@dataclass(frozen=True)
+class Timed:
+    """What a device was measured at, ready to look operators up; `reason` says why it is not."""
+
+    surfaces: Surfaces | None
+    bandwidth: float
+    host: bool
+    source: str
+    reason: str = ""
+
+    def one(self, document: Document, samples: float) -> Pass:
+        """One pass of so many samples. Raises Untimed."""
+        if self.surfaces is None:
+            raise Untimed(self.reason)
+        return pass_of(self.surfaces, document, samples, host=self.host, bandwidth=self.bandwidth)
+
+
+def device_of(target: Target) -> str:
+    """torch's name of the device that stands for a place: of several alike the first."""
+    return "cuda:0" if target.device == "all" else target.device
+
+
+def timed_of(calibration: Calibration | None, device: str) -> Timed:
+    """The surfaces and the bandwidth of a device (torch's name of it)."""
+
+    def without(reason: str) -> Timed:
+        return Timed(None, 0.0, device == "cpu", "", reason)
+
+    if calibration is None:
+        return without("this machine is not calibrated")
+    surfaces = surfaces_of(calibration, device)
+    if surfaces is None:
+        return without("no operators were timed here, or only beside other programs: calibrate again")
+    bandwidth = max((m.value for m in calibration.find("memory_bandwidth", device) if m.value), default=None)
+    if bandwidth is None:
+        return without("no memory bandwidth was measured here")
+    source = f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]}"
+    return Timed(surfaces, bandwidth, device == "cpu", source)
+
+
 def timed_inputs(calibration: Calibration | None, device: str, document: Document | None) -> Inputs:
     """The columns of a network on a device that was calibrated; each with its reason where it is unknown."""
     found = Inputs()
-
-    def unknown(reason: str) -> Inputs:
-        for name in COLUMNS:
-            found.put(name, None, Kind.measured, "", reason)
-        return found
-
-    if calibration is None or document is None or "own" not in document:
-        return unknown("no operators of the network were traced for this machine")
-    surfaces = surfaces_of(calibration, device)
-    if surfaces is None:
-        return unknown("no operators were timed here, or only beside other programs: calibrate again")
-    bandwidth = max((m.value for m in calibration.find("memory_bandwidth", device) if m.value), default=None)
-    if bandwidth is None:
-        return unknown("no memory bandwidth was measured here")
-    host = device == "cpu"
     try:
-        passes = [pass_of(surfaces, document, n, host=host, bandwidth=bandwidth) for n in BATCHES]
+        if document is None or "own" not in document:
+            raise Untimed("no operators of the network were traced for this machine")
+        timed = timed_of(calibration, device)
+        passes = [timed.one(document, n) for n in BATCHES]
+        first = passes[0]
+        if first.guessed > _MOST_UNKNOWN * first.seconds:
+            raise Untimed(f"a part of its operators was not timed here: {', '.join(first.guesses[:5])}")
     except Untimed as error:
-        return unknown(str(error))
-    first = passes[0]
-    if first.guessed > _MOST_UNKNOWN * first.seconds:
-        names = ", ".join(first.guesses[:5])
-        return unknown(f"a part of its operators was not timed here: {names}")
-    source = f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]}"
+        for name in COLUMNS:
+            found.put(name, None, Kind.measured, "", str(error))
+        return found
     for n, one in zip(BATCHES, passes, strict=True):
-        found.put(f"timed_pass_{n}", one.seconds, Kind.measured, source)
-    found.put("timed_update", first.update, Kind.measured, source)
-    found.put("timed_forward_part", first.forward / first.seconds, Kind.measured, source)
-    process = document["own"].get("process")
-    found.put("timed_process", process, Kind.measured, "the process that traced", "not told by the system")
+        found.put(f"timed_pass_{n}", one.seconds, Kind.measured, timed.source)
+    found.put("timed_update", first.update, Kind.measured, timed.source)
+    found.put("timed_forward_part", first.forward / first.seconds, Kind.measured, timed.source)
+    process = document["own"].get("process") if timed.host else None
+    reason = "not told by the system" if timed.host else "a device's memory is not that of a process"
+    found.put("timed_process", process, Kind.measured, "the process that traced", reason)
     return found
+
+
+def timed_parts(
+    calibration: Calibration | None, device: str, document: Document | None, samples: float, passes: int
+) -> dict[str, float]:
+    """Seconds of a step by the groups that a trial measures; empty where it is not timed by operators."""
+    if document is None or "own" not in document:
+        return {}
+    try:
+        one = timed_of(calibration, device).one(document, samples)
+    except Untimed:
+        return {}
+    groups = {name: seconds * passes for name, seconds in one.groups.items()}
+    return {
+        "products": groups["products"], "traffic": groups["traffic"], "update": one.update,
+        "launches": groups["calls"] + groups["memory"],
+    }  # fmt: skip

@@ -49,6 +49,7 @@ class SetUp:
     layers: int | None
     notes: tuple[str, ...] = ()
     code: Mapping[str, Any] | None = None  # of a network given as code: what its trace was told
+    document: Mapping[str, Any] | None = None  # and the trace
 
     @property
     def batch(self) -> int:

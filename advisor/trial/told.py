@@ -16,6 +16,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Device, Machine, Quantity
 from advisor.search.inputs import of_cpu, of_device
 from advisor.search.nearby import with_neighbours
+from advisor.search.timed import timed_inputs, timed_parts
 from advisor.trial.parts import parts_of
 from advisor.trial.setup import SetUp
 from advisor.units import show
@@ -92,8 +93,15 @@ def _probed(machine: Machine, name: str, uuid: str) -> Device | None:
 def tell(knows: Knows, place: Place, setups: Sequence[SetUp]) -> list[Told]:
     """What the rules say of each set-up."""
     book = knows.book
+    calibration = knows.calibration
     rows = [
-        known_only(book, place.inputs.update(setup.inputs(accelerated=not place.is_cpu))) for setup in setups
+        known_only(
+            book,
+            place.inputs.update(setup.inputs(accelerated=not place.is_cpu)).update(
+                timed_inputs(calibration, place.name, setup.document)
+            ),
+        )
+        for setup in setups
     ]
     wanted = [name for name in WANTED if name in book.quantities]
     more = [name for name in ("computes_16bit",) if name in book.quantities]
@@ -109,7 +117,10 @@ def tell(knows: Knows, place: Place, setups: Sequence[SetUp]) -> list[Told]:
         asked = setup.workload.recipe.precision
         slow = full.value("computes_16bit", at) == 0.0 and asked not in ("fp32", "tf32")
         told = quantities_of(book, full, ranges, at)
-        found.append(Told(told, parts_of(full, at), "fp32" if slow else ""))
+        timed = timed_parts(
+            calibration, place.name, setup.document, float(setup.micro_batch), setup.accumulate
+        )
+        found.append(Told(told, timed or parts_of(full, at), "fp32" if slow else ""))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from advisor.calibrate.guard import Child, Deadline, Message
 from advisor.calibrate.start import HIDDEN
 from advisor.errors import AdvisorError, MissingLibrary, UserError
 from advisor.model.traced import model_of_trace
-from advisor.schema import Model
+from advisor.schema import Model, Workload
 
 FOLDER = Path(__file__).resolve().parent / "tracing"
 DEADLINE_S = 120.0
 SEQ_LEN = 2048  # tokens of a sequence where nobody says and the network has no fewer places
+PRESETS = ("decoder", "encoder", "vit", "cnn")  # experts look at their data: not followed without them
 PRECISION, METHOD, OPTIMIZER = "bf16_mixed", "full", "adamw"
 _FACTORY = re.compile(r"^(?P<where>[^:\s]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.\w+)*$")
 _DOING = {
@@ -91,7 +92,29 @@ def trace_network(name: str, flags: TraceFlags, say: Say = lambda _: None) -> Tr
     return Traced(model, document, (*notes, *map(str, document["notes"])))
 
 
-def _run(name: str, flags: TraceFlags, say: Say) -> Message:
+def trace_preset(workload: Workload, python: str | None, *, own: bool) -> Message:
+    """The document of the network that a trial trains for a preset (or a config.json read as one).
+
+    Raises UserError or MissingLibrary where trial does not build it, or it cannot be traced.
+    """
+    model, recipe = workload.model, workload.recipe
+    flags = TraceFlags(
+        python=python,
+        precision=recipe.precision,
+        method="lora" if recipe.method in ("lora", "qlora") else METHOD,
+        optimizer=recipe.optimizer,
+        lora_rank=int(recipe.numbers.get("lora_rank", 16)),
+        seq_len=int(recipe.seq_len or 0),
+        image_size=int(recipe.numbers.get("image_size", 0)),
+        own=own,
+    )
+    if model.family not in PRESETS or (model.family == "cnn" and "blocks_1" not in model.numbers):
+        raise UserError(f"{model.title}: trial builds no network of this kind ({model.family})")
+    spec = {**spec_of(model.id, flags), "kind": "preset", "family": model.family, "numbers": model.numbers}
+    return _run(model.id, flags, lambda _: None, spec)
+
+
+def _run(name: str, flags: TraceFlags, say: Say, spec: Mapping[str, Any] | None = None) -> Message:
     python = flags.python or sys.executable
     try:
         child = Child([python, str(FOLDER)], None, HIDDEN)
@@ -99,7 +122,7 @@ def _run(name: str, flags: TraceFlags, say: Say) -> Message:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--python {python}: cannot be started: {reason}") from error
     try:
-        child.send(spec_of(name, flags))
+        child.send(dict(spec) if spec else spec_of(name, flags))
         return _listen(child, name, python, Deadline(flags.deadline_s), flags.deadline_s, say)
     finally:
         child.kill()

@@ -16,6 +16,7 @@ COPYING = "Copying between"
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.measures,
     pytest.mark.skipif(os.name != "posix", reason="drives processes with POSIX signals"),
 ]
 

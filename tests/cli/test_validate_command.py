@@ -171,3 +171,24 @@ def test_any_line_at_all_is_a_refusal_and_not_an_end(tmp_path: Path) -> None:
     rows = json.loads(done.stdout)["rows"]
     assert len(rows) == sum(1 for line in path.read_bytes().split(b"\n") if line.strip())
     assert [row["id"] for row in rows if "predicted" in row] == ["made-up"]
+
+
+def test_fields_that_nobody_reads_are_told_once_each(tmp_path: Path) -> None:
+    rows = [{**ROW, "id": str(at), "model_family": "x", "batch_size": 4} for at in range(3)]
+    path = written(tmp_path / "a.jsonl", *rows, {**ROW, "id": "tp", "tp": 16, "step_time": 2.0, "zz\x1b": 1})
+    done = told(path, "--worst", "0")
+    for words in ("3  model_family; did you mean family?", "3  batch_size; did you mean global_batch?",
+                  "1  step_time; did you mean step_time_s?", "1  zz\\x1b\n"):  # fmt: skip
+        assert done.output.count(words) == 1, words
+    fields = json.loads(told("--json", path).output)["fields_not_read"]
+    assert {"field": "step_time", "records": 1, "nearest": "step_time_s"} in fields
+    assert len(fields) == 4
+
+
+def test_a_known_network_needs_no_family(tmp_path: Path) -> None:
+    named = {**ROW, "model": "llama-3-8b", "layers": None, "hidden": None, "heads": None, "step_time_s": 4.0}
+    unknown = {**named, "model": "made up", "family": None, "id": "unknown"}
+    path = written(tmp_path / "a.jsonl", named, {**named, "id": "two", "family": None}, unknown)
+    rows = {row["id"]: row for row in json.loads(told("--json", path).output)["rows"]}
+    assert rows["two"]["predicted"] == rows["made-up"]["predicted"]
+    assert rows["unknown"]["refused"].startswith("the row gives no family (one of decoder, moe-decoder, ")

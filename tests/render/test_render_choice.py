@@ -162,3 +162,20 @@ def test_a_plan_is_whole_in_chinese():
         "7天", "7 天"
     )
     assert not [left for left in texts.left if "synthetic" not in left and "scratch" not in left]
+
+
+def test_hostile_names_in_a_plan_stay_text():
+    evil = "<script>alert(1)</script>\u202e\x00" + "A" * 10_000
+    held = planned()
+    first = held.plan.options[0].model_copy(
+        update={"label": evil, "accelerator_id": evil, "price_note": evil}
+    )
+    out = held.plan.left_out[0].model_copy(update={"why": evil, "change": evil, "accelerator_id": evil})
+    plan = held.plan.model_copy(
+        update={"options": (first, *held.plan.options[1:]), "left_out": (out,), "best": {evil: first}}
+    )
+    job = held.workloads[0].model_copy(update={"title": evil})
+    held = held.model_copy(update={"plan": plan, "workloads": (job,)})
+    page = render_html(held, Texts(), charts.draw(held, Texts())).partition("</style>")[2]
+    assert "<script>alert" not in page and "\u202e" not in page and "\x00" not in page
+    assert "A" * 500 not in page

@@ -77,6 +77,25 @@ def test_every_told_sentence_is_one_that_the_code_says(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
+def test_every_told_why_is_one_of_a_rule(code):
+    """A why that was changed in a rule would stand in English; here its old translation is found."""
+    said = {
+        value
+        for path in (ROOT / "rules").rglob("*.toml")
+        for entries in tomllib.loads(path.read_text(encoding="utf-8")).values()
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, dict)
+        for name in ("why", "text")  # a rule says why, a column what it is
+        if (value := entry.get(name))
+    }
+    path = shipped("templates") / "lang" / "rules" / f"{code}.toml"
+    told = tomllib.loads(path.read_text(encoding="utf-8"))["why"]
+    assert not [text for text in told if text not in said]
+    assert load_texts(code).sentences.find("bf16 needs no loss scaling, so it is taken first")
+
+
+@pytest.mark.parametrize("code", OTHERS)
 def test_sentences_take_the_same_values(code):
     for pattern, told in raw(code)["sentences"].items():
         names = set(re.findall(r"\{(\w+)\}", pattern))

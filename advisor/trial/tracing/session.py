@@ -13,7 +13,7 @@ import torch
 from ..child.memory import resident
 from . import lines
 from .adapting import adapt, targets
-from .batch import of_flags
+from .batch import of_example, of_flags
 from .build import Built, call, converting, factory_of, failure_of, of_config, place, replace
 from .failure import Failure
 from .record import NotOnCpu, Recorder
@@ -85,10 +85,22 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
 
 def _maker(spec: dict[str, Any]) -> Callable[[], Built]:
     name = str(spec["name"])
+    if spec["kind"] == "preset":
+        return lambda: _of_preset(spec)
     if spec["kind"] == "config":
         return of_config(name, int(spec["seq_len"]), int(spec["image_size"]))
     factory = factory_of(name, str(spec["folder"]))
     return lambda: call(factory, name)
+
+
+def _of_preset(spec: dict[str, Any]) -> Built:
+    """The network that a trial trains for the numbers of a preset, with its own loss."""
+    from ..child.training import FAMILIES
+
+    numbers = {str(name): float(value) for name, value in spec["numbers"].items()}
+    size = spec["image_size"] if spec["family"] in ("vit", "cnn") else spec["seq_len"]
+    network: Any = FAMILIES[str(spec["family"])](numbers, int(size), False)
+    return Built(network, of_example(network.data(2, "cpu")), None, [])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,114 @@
+"""A traced network from its operators' times: sums, what is beside them, and refusals with their reasons."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.schema import Calibration, Grade, Measurement
+from advisor.search.timed import BATCHES, COLUMNS, Untimed, pass_of, timed_inputs, timed_of, timed_parts
+
+POINTS = {
+    "moves": [
+        ("mul", (1e3, 12e3), 1e-6), ("mul", (1e6, 12e6), 1e-3), ("calls", (100.0, 0.0), 5e-4),
+        ("fill_", (1e3, 4e3), 1e-6), ("fill_", (1e6, 4e6), 1e-3), ("fresh", (1e7, 4e7), 2e-2),
+    ],
+    "products": [("product.nt", (1.0, m, 64.0, 64.0), 2.0 * m * 64 * 64 / 1e9) for m in (8.0, 64.0, 512.0)],
+}  # fmt: skip
+DOCUMENT = {
+    "trainable": 1000,
+    "memory": {"kept": [0.0, 4e6], "casts": [0.0, 0.0]},
+    "phases": {"forward": [[0.0, 1e6]], "backward": [[2e6, 1e6]], "optimizer": [[9e9, 0.0]]},
+    "own": {
+        "process": 3e8,
+        "views": {"forward": 10, "backward": 10, "optimizer": 0},
+        "rows": [
+            ["forward", "product.nt", "float32", 2, [[1, 0], [0, 64], [64, 0], [64, 0]], [0, 16384]],
+            ["backward", "mul", "float32", 1, [[0, 1e6], [0, 12e6]], [0, 4e6]],
+            ["optimizer", "mul", "float32", 4, [[1000, 0], [12e3, 0]], [0, 0]],
+        ],
+    },
+}
+
+
+def calibration(*leave_out, grade=Grade.B):
+    sets = [
+        Measurement(id=f"operators.{name}", bench="operators", device="cpu", unit="s", value=1.0, grade=grade,
+                    params={"dtype": "fp32", "set": name}, points=tuple(points))
+        for name, points in POINTS.items() if name not in leave_out
+    ]  # fmt: skip
+    moved = Measurement(id="m", bench="memory_bandwidth", device="cpu", unit="B/s", value=1e10, grade=grade)
+    return Calibration(started_at="2026-11-21T20:00:00+00:00", measurements=(*sets, moved))
+
+
+def test_a_pass_is_the_sum_of_its_operators_calls_and_memory():
+    one = timed_of(calibration(), "cpu").one(DOCUMENT, 2)
+    assert one.groups["products"] == pytest.approx(2 * 2 * 128 * 64 * 64 / 1e9, rel=0.02)
+    assert one.groups["traffic"] == pytest.approx(2e-3)  # 2e6 numbers
+    assert one.groups["calls"] == pytest.approx(23 * 5e-6 - 3 * 1e-6)
+    fresh = (2e-2 - 1e-2) / 4e7
+    assert one.groups["memory"] == pytest.approx(4e6 * fresh + 8e6 / 1e10)  # 2e6 + 2 x 1e6, and what was kept
+    assert one.update == pytest.approx(4e-6 + 4 * 5e-6 - 4 * 1e-6 + 16 * 1000 / 1e10)
+    assert one.seconds == pytest.approx(sum(one.groups.values()))
+
+
+def test_results_too_large_to_be_kept_by_the_allocator_are_new_each_time():
+    few, many = (timed_of(calibration(), "cpu").one(DOCUMENT, n) for n in (8, 9))
+    fresh = (2e-2 - 1e-2) / 4e7
+    more = many.groups["memory"] - few.groups["memory"]
+    assert more == pytest.approx((1e6 + 9 * 4e6) * fresh + 4e6 / 1e10)  # 36 MB at 9 samples, 32 MB at 8
+
+
+def test_on_a_device_calls_and_work_overlap():
+    surfaces = timed_of(calibration(), "cpu").surfaces
+    one = pass_of(surfaces, DOCUMENT, 2, host=False, bandwidth=1e10)
+    work = one.groups["products"] + one.groups["traffic"]
+    assert one.groups["memory"] == 0.0
+    assert work < one.seconds < work + 23 * 5e-6
+
+
+def test_columns_for_every_micro_batch_and_what_is_beside_them():
+    found = timed_inputs(calibration(), "cpu", DOCUMENT)
+    assert set(found.values) == set(COLUMNS)
+    times = [found.values[f"timed_pass_{n}"] for n in BATCHES]
+    assert times == sorted(times)
+    assert found.values["timed_process"] == 3e8
+    assert 0 < found.values["timed_forward_part"] < 1
+
+
+@pytest.mark.parametrize(
+    ("given", "document", "word"),
+    [
+        (None, DOCUMENT, "not calibrated"),
+        (calibration(), None, "traced"),
+        (Calibration(), DOCUMENT, "no operators were timed"),
+        (calibration("products"), DOCUMENT, "product.nt"),
+    ],
+)
+def test_unknown_has_a_reason(given, document, word):
+    found = timed_inputs(given, "cpu", document)
+    assert set(found.values) == set(COLUMNS)
+    assert not any(value is not None for value in found.values.values())
+    assert all(word in reason for reason in found.reasons.values())
+    assert timed_parts(given, "cpu", document, 1.0, 1) == {}
+
+
+def test_a_network_of_operators_never_timed_is_not_guessed():
+    rows = [["forward", "sort", "float32", 9, [[1e6, 0], [12e6, 0]], [0, 0]], *DOCUMENT["own"]["rows"]]
+    document = {**DOCUMENT, "own": {**DOCUMENT["own"], "rows": rows}}
+    found = timed_inputs(calibration(), "cpu", document)
+    assert "sort" in found.reasons["timed_pass_1"]
+    one = timed_of(calibration(), "cpu").one(document, 1)
+    assert one.guessed > 0.5 * one.seconds
+
+
+def test_a_format_never_timed_is_refused():
+    rows = [["forward", "product.nt", "bfloat16", 1, [[1, 0], [0, 64], [64, 0], [64, 0]], [0, 0]]]
+    document = {**DOCUMENT, "own": {**DOCUMENT["own"], "rows": rows}}
+    with pytest.raises(Untimed, match="bfloat16"):
+        timed_of(calibration(), "cpu").one(document, 1)
+
+
+def test_the_groups_of_a_step_of_several_passes():
+    one = timed_of(calibration(), "cpu").one(DOCUMENT, 2)
+    parts = timed_parts(calibration(), "cpu", DOCUMENT, 2.0, 3)
+    assert sum(parts.values()) == pytest.approx(3 * one.seconds + one.update)

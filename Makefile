@@ -24,7 +24,7 @@ scan: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev check
 	@command -v cc >/dev/null || { echo "make test needs a C compiler (it builds a stand-in for the NVIDIA library): apt install gcc" >&2; exit 2; }
-	@$(PY) -m pytest -n logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n logical --maxprocesses 8 --no-loadscope-reorder
 
 check: $(VENV)/.ready-dev
 	@$(VENV)/bin/ruff check .

@@ -143,7 +143,7 @@ def _timed(
     device = device_of(place.target)
     if calibration is None or not calibration.find("operators", device):
         return place, []
-    notices = []
+    notices: list[Notice] = []
     if document is None:
         from advisor.trial.trace import trace_preset
 
@@ -152,6 +152,11 @@ def _timed(
         except AdvisorError as error:
             told = f"Timed by rates of whole steps, not by its operators: {error.message}."
             notices = [Notice(code="not_traced", message=told, hint=error.hint or "")]
+    traced, timed = str((document or {}).get("torch", "")), calibration.torch_version
+    if traced and timed and traced.partition("+")[0] != timed.partition("+")[0]:
+        told = f"Operators were timed with torch {timed}, and the network was traced with torch {traced}."
+        hint = f"Trace with --python {calibration.python}, or calibrate with the torch that will train."
+        notices.append(Notice(code="other_torch", message=told, hint=hint))
     inputs = timed_inputs(calibration, device, document)
     return replace(place, inputs=place.inputs.update(inputs)), notices
 

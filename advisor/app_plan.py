@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from advisor.data.systems import System
 
 
+BOTH = "both"
+"""Of --acquire: ranked by rent, with what leads if it is bought."""
+
+
 @dataclass(frozen=True)
 class PlanOptions:
     """What shall be planned: a workload by flags, limits, and perhaps a machine that is there already."""
@@ -62,6 +66,8 @@ def run_plan(options: PlanOptions) -> PlanResult:
     if not limits.as_of:
         limits = limits.model_copy(update={"as_of": now()[:10]})
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
+    both = limits.acquire == BOTH
+    limits = limits.model_copy(update={"acquire": "rent"}) if both else limits
     stated = with_program(options.stated, catalogue)
     systems = systems_for(limits, knowledge)
     if limits.region:
@@ -69,10 +75,11 @@ def run_plan(options: PlanOptions) -> PlanResult:
     unread = unread_note(job.model)
     of_network = (Notice(code="unread_fields", message=unread),) if unread else ()
     found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published, stated, systems)
-    if options.sensitivity:
-        from advisor.search.sensitivity import sensitivity
+    if options.sensitivity or both:
+        from advisor.search.sensitivity import bought, sensitivity
 
-        told = sensitivity(knowledge.book, catalogue, job, found, knowledge.published, stated, systems)
+        what = (knowledge.book, catalogue, job, found, knowledge.published, stated, systems)
+        told = ((bought(*what),) if both else ()) + (sensitivity(*what) if options.sensitivity else ())
         found = found.model_copy(update={"sensitivity": told})
     horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
     owned = _owned(options.owned, knowledge, horizon)

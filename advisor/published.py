@@ -89,6 +89,10 @@ class Published:
             )
         ]  # fmt: skip
 
+    def ran(self, generation: str, family: str) -> bool:
+        """Whether a network of this kind is among the runs on this generation of devices."""
+        return (generation, _kind(family)) in self._ran
+
     @functools.cached_property
     def _ran(self) -> set[tuple[str, str]]:
         """Which families and kinds of network ran on which generation of devices."""

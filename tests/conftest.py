@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from few import little_knowledge
@@ -21,13 +22,28 @@ settings.register_profile("same", derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that measure come first and stay on one worker; else a file does, for the fixtures it shares."""
-    items.sort(key=lambda item: item.get_closest_marker("measures") is None)
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            alone = item.get_closest_marker("measures") is not None
-            item.add_marker(pytest.mark.xdist_group("measures" if alone else str(item.path)))
+MEASURING = (
+    "tests/test_scan.py", "tests/test_wheel.py", "tests/cli/test_calibrate_command.py",
+    "tests/calibrate/test_contention.py", "tests/calibrate/test_run.py",
+)  # fmt: skip
+"""They time this machine, and would disturb each other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(MEASURING))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file stays on one worker, for the fixtures it shares; all that measures is like one file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "measuring" if nodeid.startswith(MEASURING) else nodeid.partition("::")[0]
+
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

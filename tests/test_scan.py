@@ -24,7 +24,6 @@ LITTLE = (sys.executable, str(REPO / "tests/few.py"))
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.measures,
     pytest.mark.skipif(os.name != "posix", reason="drives processes with POSIX signals"),
 ]
 

@@ -30,6 +30,14 @@ def everywhere(book: RuleBook, catalogue: Catalogue) -> list[Estimate]:
     return estimates_catalogue(book, catalogue, catalogue.workloads, published)[0]
 
 
+def test_what_a_device_has_not_is_refused_in_a_scan_too(everywhere: list[Estimate]) -> None:
+    on_tpu = {e.workload: e for e in everywhere if e.target.accelerator_id == "google-tpu-v5p"}
+    refused = on_tpu["8b-qlora-100m"]
+    assert (refused.fits, refused.limit, refused.target.devices) == (False, "framework", 1)
+    assert refused.why.startswith("qlora does not run on it: that needs 4-bit kernels")
+    assert on_tpu["8b-lora-100m"].fits
+
+
 def test_memory_shown_is_what_fits_is_judged_by(book: RuleBook, catalogue: Catalogue) -> None:
     entries = [e for e in catalogue.accelerators.values() if e.own_memory_bounds and e.memory_bytes]
     table = table_of(book, [known_only(book, of_accelerator(entry)) for entry in entries])

@@ -82,7 +82,6 @@ def test_the_wheel_holds_the_data_and_nothing_at_the_top_of_site_packages(wheel:
 
 
 @pytest.mark.slow
-@pytest.mark.measures
 @pytest.mark.skipif(os.name != "posix", reason="links packages with symlinks")
 @pytest.mark.parametrize("with_torch", [True, False], ids=["torch", "no-torch"])
 def test_probe_and_quick_scan_elsewhere(tmp_path: Path, wheel: Path, with_torch: bool) -> None:

@@ -6,7 +6,8 @@ Needs torch and transformers; small modules run on the processor with torch's sa
 token are fitted (exactly, up to rounding) as h * width + f * inner width + kv * key-value width + a * heads
 + s * heads * tokens: the widths that rules/memory/kept.toml is built from. Weights, and the casts of weights
 that autocast keeps, do not grow with the batch and drop out. With dropout the processor keeps masks as wide
-as the tensor, a GPU one byte.
+as the tensor, a GPU one byte. Autocast here is the processor's, which computes less in fp32 than accelerators
+(GELUs that are spelt out): those figures are of traces (tests/trial/test_trace_families.py).
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 )
 @click.option(
     "--acquire", default="rent", show_default=True, metavar="NAME",
-    help="Whose cost ranks and meets the budget: rent, or buy (this job's share of owning; the purchase).",
+    help="Whose cost ranks and meets the budget: rent, buy (this job's share of owning; the purchase), both.",
 )  # fmt: skip
 @click.option(
     "--assume", multiple=True, metavar="NAME=VALUE", callback=_pairs,

@@ -9,14 +9,18 @@ import click
 
 from advisor.cli.language import form, show, told
 from advisor.cli.text import cells, label, left, paragraph, plain, right, say, shortened, text_width
-from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, Quantity
+from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, PlanStep, Quantity
 from advisor.units import DAY_S
 
 _WIDE = 100  # columns from which energy and power are shown too
 _MOST_OPTIONS = 12
+_WORTH_TELLING = 0.01
+_TIMES_FEWER, _TIMES_MORE = 8, 16
+"""Of the scaling table, which answers 'why so many?': rows that far from the best; --json has all."""
 _CODES = {
     "memory": "short of memory", "deadline": "too late", "budget": "too expensive", "power": "too much power",
-    "unknown": "memory or time not known",
+    "unknown": "memory or time not known", "space": "too many rack units", "export": "export rules",
+    "unchecked": "a limit that cannot be checked",
 }  # fmt: skip
 _LAYOUT = {
     "micro_batch": "micro-batch",
@@ -94,7 +98,7 @@ def _tell_best(plan: Plan) -> None:
     _line("time", days + _chance_told(best, plan.limits))
     for name, text in _costs(best, plan.limits):
         _line(name, text)
-    if plan.lead is not None:
+    if plan.lead is not None and plan.lead >= _WORTH_TELLING:
         _line("lead", form("stays the cheapest until its price rises by {share}", share=f"{plan.lead:.0%}"))
     power = _told(q["power_w"])
     _line("energy", form("{energy}; {power} to be there", energy=_told(q["energy_j"]), power=power))
@@ -176,7 +180,8 @@ def _tell_options(plan: Plan) -> None:
     rows = [("", "P50", _at(plan), told("chance"), cost, told("energy"), told("power"))]
     rows += [
         (
-            option.label, _told(option.quantities["calendar_s"]), _told(option.quantities["calendar_at_s"]),
+            _named(option, plan.limits), _told(option.quantities["calendar_s"]),
+            _told(option.quantities["calendar_at_s"]),
             _chance(option), _price(option, plan.limits), _told(option.quantities["energy_j"]),
             _told(option.quantities["power_w"]),
         )
@@ -186,9 +191,16 @@ def _tell_options(plan: Plan) -> None:
     _table(rows)
     if len(plan.options) > len(shown):
         say(form("  and {count} more (--json has all)", count=len(plan.options) - len(shown)))
+    if any(option.untried for option in shown):
+        say("  ~ no published run of such a network on that generation: behind those with one")
     if any(option.price_old for option in shown):
         say("  * price older than 180 days: behind those with a younger one")
     say()
+
+
+def _named(option: PlanOption, limits: PlanLimits) -> str:
+    """'1 x dgx-h100' where systems were asked for."""
+    return option.system if option.system.rpartition(" x ")[2] in limits.only else option.label
 
 
 def _cost_name(plan: Plan) -> str:
@@ -201,17 +213,19 @@ def _at(plan: Plan) -> str:
 
 def _price(option: PlanOption, limits: PlanLimits) -> str:
     value = option.quantities["own_usd" if limits.acquire == "buy" else "rent_usd"]
-    return told("no price") if value.value is None else _told(value) + (" *" if option.price_old else "")
+    marks = (" ~" if option.untried else "") + (" *" if option.price_old else "")
+    return (told("no price") if value.value is None else _told(value)) + marks
 
 
 def _tell_scaling(plan: Plan) -> None:
     if not plan.scaling:
         return
+    steps = _around(plan)
     name = plan.scaling[0].option.accelerator_id
     say(form("More or fewer {name}:", name=name))
     cost, each_day = told(_cost_name(plan)), told("each day saved")
     rows = [(told("number"), "P50", _at(plan), told("chance"), cost, each_day, "")]
-    for step in plan.scaling:
+    for step in steps:
         option = step.option
         each = step.usd_per_day_saved
         saved = "" if each is None else told("costs nothing") if each <= 0 else f"{show(each, 'USD')}"
@@ -225,6 +239,15 @@ def _tell_scaling(plan: Plan) -> None:
         )  # fmt: skip
     _table(rows, always=6)
     say()
+
+
+def _around(plan: Plan) -> Sequence[PlanStep]:
+    """The numbers up to so many times fewer and more than the best, or than the fewest that come nearest."""
+    shown = plan.options[0] if plan.options else None
+    if shown is None or shown.accelerator_id != plan.scaling[0].option.accelerator_id:
+        return plan.scaling
+    fewest, most = shown.packages / _TIMES_FEWER, shown.packages * _TIMES_MORE
+    return [step for step in plan.scaling if fewest <= step.option.packages <= most]
 
 
 def _breaks(option: PlanOption) -> str:

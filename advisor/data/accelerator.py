@@ -29,6 +29,7 @@ class Price:
     known_cloud: bool
     region: str = ""  # as the provider names it; "": not stated
     term: str = ""  # of a reservation
+    packages: int = 1  # of the instance, which is rented whole
 
     def is_old(self, today: datetime.date) -> bool:
         """Whether it is too old to decide on; an undated one is."""

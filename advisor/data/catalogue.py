@@ -196,7 +196,8 @@ def figures_of(entry: Accelerator) -> AcceleratorSummary:
 
 def price_source(price: Price) -> str:
     """'lambda gpu_1x_h100_sxm5, 2026-09-17: lambda.ai/instances'."""
-    return f"{price.provider} {price.instance}, {price.as_of or 'undated'}: {price.source}"
+    whole = f" of {price.packages}, rented whole" if price.packages > 1 else ""
+    return f"{price.provider} {price.instance}{whole}, {price.as_of or 'undated'}: {price.source}"
 
 
 def _offers(folders: Iterable[Path]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Embedded:
     pages: tuple[str, ...] = ()
     lang: str = "en"
     data: bytes = field(default=b"", repr=False)
+    made_by: str = ""  # what the PDF says that made it
 
 
 def load_any(path: Path) -> Advice:
@@ -84,9 +85,10 @@ def read_pdf(path: Path, *, texts: bool = True) -> Embedded:
         files = {str(name): bytes(parts[0]) for name, parts in reader.attachments.items() if parts}
         pages = tuple(page.extract_text() for page in reader.pages) if texts else ()
         lang = str(reader.trailer["/Root"].get("/Lang", "en"))
+        made_by = str((reader.metadata or {}).get("/Creator", ""))
     except DataError:
         raise
     except Exception as error:  # a damaged file fails anywhere in the library
         told = " ".join(f"{type(error).__name__}: {error}".split())[:160]
         raise DataError.at(path, "", None, f"is no whole PDF ({told})", "Ask for the file again.") from error
-    return Embedded(files, pages, "zh" if lang.lower().startswith("zh") else "en", data)
+    return Embedded(files, pages, "zh" if lang.lower().startswith("zh") else "en", data, made_by)

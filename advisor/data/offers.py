@@ -17,8 +17,9 @@ from advisor.errors import DataError, UserError, did_you_mean
 KINDS = ("on_demand", "spot", "reserved")
 SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml")
 _OFFER_KEYS = frozenset(
-    ("accelerator", "instance", "kind", "term", "region", "currency", "price_per_hour", "as_of", "source")
-)
+    ("accelerator", "instance", "packages", "kind", "term", "region", "currency", "price_per_hour", "as_of",
+     "source")
+)  # fmt: skip
 _AREAS = {
     "us": ("us", "eastus", "westus", "centralus", "northcentralus", "southcentralus"),
     "eu": ("eu", "europe", "westeurope", "northeurope", "germany", "france", "sweden"),
@@ -117,7 +118,15 @@ def _offer(  # noqa: PLR0913, PLR0917 - a table and what it is read with
         known_cloud=cloud and "community" not in instance and "marketplace" not in instance,
         region=text(path, raw, "region", ""),
         term=text(path, raw, "term", ""),
+        packages=_packages(path, where, raw),
     )
+
+
+def _packages(path: Path, where: str, raw: dict[str, Any]) -> int:
+    number = raw.get("packages", 1)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 1024:
+        raise DataError.at(path, where + "packages", number, "is no whole number from 1 to 1,024", "")
+    return number
 
 
 def with_prices(entry: Accelerator, oldest: datetime.date | None, region: str = "") -> Accelerator:

@@ -19,12 +19,14 @@ from advisor.rulebook.parts import HOLDS, SEPARATOR
 from advisor.schema import TraceStep
 from advisor.units import show, show_range
 
-_UNCOVERED = re.compile(r"^(?:operator \w+: )*no rule for (\w+) covers this row: .*", re.DOTALL)
-_UNFITTED = re.compile(r"^(?:operator \w+: )*unfitted_\w+ is not known \((.*)\)$", re.DOTALL)
+_OPERATOR = re.compile(r"^(?:operator \w+: )+")
+_UNCOVERED = re.compile(r"^no rule for (\w+) covers this row: .*", re.DOTALL)
+_UNFITTED = re.compile(r"^unfitted_\w+ is not known \((.*)\)$", re.DOTALL)
 
 
 def said_plainly(reason: str) -> str:
     """A reason of `why_unknown` for readers who do not know the rules: no conditions, no placeholders."""
+    reason = _OPERATOR.sub("", reason)
     if found := _UNCOVERED.match(reason):
         return f"the rules give no {found[1].replace('_', ' ')} for such a network and set-up"
     found = _UNFITTED.match(reason)

@@ -101,7 +101,10 @@ def of_accelerator(entry: Accelerator) -> Inputs:
     found.put("hw_memory_unified", float(entry.unified), Kind.vendor, entry.file.name)
     found.put("hw_card", float(entry.card), Kind.vendor, entry.file.name)
     bandwidth = None if entry.memory_bandwidth is None else entry.memory_bandwidth * share
-    found.put("hw_bandwidth", bandwidth, Kind.vendor, entry.source_of("memory_bandwidth"))
+    found.put(
+        "hw_bandwidth", bandwidth, Kind.vendor, entry.source_of("memory_bandwidth"),
+        f"no memory bandwidth of the {entry.title} is known here"
+    )  # fmt: skip
     found.put(
         "hw_link_bandwidth", entry.link_bandwidth, Kind.vendor, entry.source_of("interconnect"),
         f"no link of the {entry.title} to its like is known"
@@ -126,6 +129,9 @@ def of_accelerator(entry: Accelerator) -> Inputs:
         found.put(
             name, price.usd_per_s if price else None, Kind.published, source, "no public price with a date"
         )
+        if price is not None and price.packages > 1:
+            unit = "hw_price_packages" if name == "hw_price" else "hw_spot_packages"
+            found.put(unit, float(price.packages), Kind.published, source)
     return found
 
 

@@ -20,6 +20,9 @@ _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:[/ -]+(\d{4})(?:-\d\d(?:-
 _MOST_SHARING: Mapping[str, float] = {"tp": 8.0, "pp": 32.0, "cp": 16.0}
 """Ways in which devices share a sample where a record does not say it: the most of published runs."""
 
+_PLAIN_SHARDING = re.compile(r"ddp|fsdp|zero.?[23]", re.I)
+"""Words for data parallelism alone; a distributed optimizer (ZeRO 1) goes with any layout."""
+
 _CORES = 8.0  # TPU and Trainium cores, chips and dies are counted differently; images are cut over some
 _COUNTED_OTHERWISE = frozenset({"google", "aws", "cerebras", "graphcore"})
 _ROUNDED = 1.001
@@ -84,9 +87,9 @@ def too_small_batch(values: Mapping[str, Any]) -> str:
     devices, batch = values.get("num_accelerators"), values.get("global_batch")
     if devices is None or batch is None:
         return ""
-    shared = 1.0
+    shared, only = 1.0, _data_parallel_only(values)
     for name, most in _MOST_SHARING.items():
-        told = values.get(name)
+        told = values.get(name) or (1.0 if only else None)
         known = values.get({"tp": "heads", "pp": "layers", "cp": "seq_len"}[name], most)
         shared *= told if told is not None else min(most, known)
     if str(values.get("vendor") or "").lower() in _COUNTED_OTHERWISE:
@@ -94,11 +97,20 @@ def too_small_batch(values: Mapping[str, Any]) -> str:
     replicas = max(devices / shared, values.get("dp") or 1.0)
     if replicas <= batch * _ROUNDED:
         return ""
-    at_least = "" if all(name in values for name in _MOST_SHARING) else "at least "
+    at_least = "" if only or all(name in values for name in _MOST_SHARING) else "at least "
     return (
         f"global_batch = {batch:g} is less than one sample for each of {at_least}{replicas:.6g} replicas "
         f"on {devices:g} devices"
     )
+
+
+def _data_parallel_only(values: Mapping[str, Any]) -> bool:
+    """Whether the degrees that a row does not give are one: it gives tensor and pipeline parallelism, or says
+    that whole replicas or their weights are what its devices share out, and nothing beside."""
+    if values.get("tp") and values.get("pp"):
+        return True
+    plain = _PLAIN_SHARDING.search(str(values.get("sharding") or ""))
+    return bool(plain) and not any(values.get(name) for name in (*_MOST_SHARING, "ep"))
 
 
 def beyond_memory(peak_gib: float | None, entry: Accelerator, devices: float) -> str:

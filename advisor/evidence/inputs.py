@@ -18,7 +18,7 @@ from advisor.estimate.features import plain
 from advisor.estimate.inputs import Inputs, of_accelerator
 from advisor.evidence.host import host_of
 from advisor.evidence.impossible import beyond_memory, too_small_batch
-from advisor.evidence.layout import devices_problem
+from advisor.evidence.layout import batch_problem, devices_problem
 from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
@@ -252,6 +252,9 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
         return f"its layout needs {product:g} devices, the row has {devices:g}"
     # packages or their parts: what one source counts as a device, another counts twice
     problems = [devices_problem(degrees, count) for count in (devices, devices / counted)]
+    if not loose and all(problems):
+        return problems[0]
+    problems = [batch_problem(record.values, count) for count in (devices, devices / counted)]
     if not loose and all(problems):
         return problems[0]
     if loose and product * (degrees["dp"] or 1.0) not in (devices, devices / counted):

@@ -30,6 +30,31 @@ def layout_problem(values: Mapping[str, Any]) -> str:
     return ""
 
 
+_NOMINAL, _NOMINAL_FROM = 0.02, 1024.0
+"""Large batches are printed as planned: 65,536 where accumulation takes 16 times 126 x 32
+(github:NVIDIA/DeepLearningExamples BERT on 32 A100)."""
+
+
+def batch_problem(values: Mapping[str, Any], devices: float) -> str:
+    """Why so many devices cannot take the batch in steps of the micro-batch, or ''.
+
+    Replicas are known where the row gives them, or its tensor and pipeline parallelism; else one counts,
+    since a batch is a whole number of micro-batches in any layout.
+    """
+    batch, micro, dp = (values.get(name) for name in ("global_batch", "micro_batch", "dp"))
+    if not batch or not micro or micro < 1:
+        return ""
+    if dp is None and values.get("tp") and values.get("pp"):
+        dp = devices / (values["tp"] * values["pp"] * (values.get("cp") or 1.0))
+    each = micro * max(1.0, dp or 1.0)
+    passes = max(1.0, round(batch / each))
+    off = abs(batch / (passes * each) - 1.0)
+    if off <= (_NOMINAL if batch >= _NOMINAL_FROM else _ROUNDED - 1.0):
+        return ""
+    replicas = f" on {dp:g} replicas" if dp and dp > 1 else ""
+    return f"global_batch = {batch:g} is no whole number of passes of micro_batch = {micro:g}{replicas}"
+
+
 def devices_problem(values: Mapping[str, Any], devices: float) -> str:
     """Which degrees do not go with so many devices, or ''. What is not told counts as one, dp as open."""
     tp, pp, cp, ep = (float(values.get(name) or 1.0) for name in ("tp", "pp", "cp", "ep"))

@@ -29,6 +29,12 @@ _SCORED = 0.1
 """Of that vocabulary: the first 20,000 words for every token, the three tails for the few tokens in them
 (cutoffs of github:NVIDIA/DeepLearningExamples PyTorch/LanguageModeling/Transformer-XL)."""
 
+_SHAPE = {
+    "hidden": "hidden", "layers": "layers", "heads": "heads", "kv_heads": "kv_heads",
+    "num_experts": "experts", "top_k": "experts_per_token", "ffn_hidden": "ffn_hidden",
+}  # fmt: skip
+"""What a row may say of a network that its name says too: field of the record -> column."""
+
 _AGREES = 0.25  # relative distance of parameter counts beyond which a preset is not the row's network
 
 
@@ -49,8 +55,8 @@ def network_of(record: Record, preset: Model | None) -> Network | str:
         return f"family '{given[:40]}' is not one of {', '.join(_FAMILIES)}"
     if family is None:
         return f"the row gives no family (one of {', '.join(_FAMILIES)}), and no network known by its name"
-    if preset is not None and (found := _as_preset(record, preset)) is not None:
-        return found
+    if preset is not None:
+        return _other_family(given, preset) or _as_preset(record, preset)
     if family in ("decoder", "encoder", "vit", "moe"):
         shaped = _as_shaped(record, family)
         if not isinstance(shaped, str):
@@ -62,15 +68,56 @@ def network_of(record: Record, preset: Model | None) -> Network | str:
     return f"'{record.text('model')[:60]}' is not a network the rules know, and the row gives no shape"
 
 
-def _as_preset(record: Record, preset: Model) -> Network | None:
-    """The preset with what the row says on top, unless the row contradicts it."""
+def _other_family(given: str, preset: Model) -> str:
+    """Why the row's family is not that of the network it names, or ''. Stated networks are of any kind."""
+    known = next((word for word, family in _FAMILIES.items() if family == preset.family), "other")
+    if "other" in (given, known) or given in ("", known):
+        return ""
+    return f"family = '{given}' contradicts the network named, {preset.id}, which is {known}"
+
+
+def _other_shape(record: Record, preset: Model) -> str:
+    """Which figure of the row is not of the network it names, or ''.
+
+    A proxy with fewer layers says so by its width; layers of encoder and decoder may be counted together, and
+    a gated block's two first matrices as one; the same width may be cut into other heads.
+    """
+    numbers = preset.numbers
+    experts = record.number("num_experts") or 1.0
+    if experts > 1 and preset.family not in ("moe", "stated"):
+        return f"num_experts = {experts:g} contradicts the network named, {preset.id}, which has no experts"
+    for name, column in _SHAPE.items():
+        told, own = record.number(name), numbers.get(column)
+        if not told or not own or told == own:
+            continue
+        if name == "layers" and _proxy(record, preset):
+            continue
+        each, known = record.number("head_dim"), numbers.get("head_dim")
+        if name.endswith("heads") and each and known and told * each == own * known:
+            continue
+        if name == "ffn_hidden" and (
+            preset.family not in ("decoder", "encoder") or told in (2 * own, own / 2)
+        ):
+            continue
+        fewer = " (a proxy of fewer layers gives hidden too)" if name == "layers" and told < own else ""
+        return f"{name} = {told:g} contradicts the network named, {preset.id}, which has {own:g}{fewer}"
+    return ""
+
+
+def _proxy(record: Record, preset: Model) -> bool:
+    """Whether other layers than the network's are a cut of it, or its two stacks counted as one."""
+    layers, own = record.number("layers") or 0.0, preset.numbers["layers"]
+    both = own + preset.numbers.get("decoder_layers", 0.0)
+    return layers == both or (layers < own and "hidden" in preset.numbers and bool(record.number("hidden")))
+
+
+def _as_preset(record: Record, preset: Model) -> Network | str:
+    """The preset with what the row says on top, or which figure of the row contradicts it."""
+    if told := _other_shape(record, preset):
+        return told
     numbers = dict(preset.numbers)
-    layers, hidden, params = (record.number(name) for name in ("layers", "hidden", "params"))
-    if hidden and numbers.get("hidden") not in (None, hidden):
-        return None
-    if layers and numbers.get("layers") not in (None, layers):
-        if "hidden" not in numbers or not hidden:
-            return None
+    layers, params = record.number("layers"), record.number("params")
+    if layers and layers < numbers.get("layers", 0.0):
         numbers["layers"] = layers  # a proxy with fewer layers of the same kind
         if "dense_layers" in numbers:
             numbers["dense_layers"] = min(numbers["dense_layers"], layers)
@@ -78,7 +125,7 @@ def _as_preset(record: Record, preset: Model) -> Network | None:
             numbers["window_layers"] = round(numbers["window_layers"] * layers / preset.numbers["layers"])
     own = numbers.get("stated_params")
     if params and own and abs(params / own - 1) > _AGREES:
-        return None
+        return f"params = {params:.4g} contradict the network named, {preset.id}, which has {own:.4g}"
     if preset.family in ("decoder", "encoder") and (vocab := record.number("vocab")):
         numbers["vocab"] = vocab  # padded by the trainer
     return Network(preset.family, numbers, preset.source or preset.id)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from advisor.compare import GROUPS, Comparison, Row, counted
-from advisor.render import RenderResult, select
+from advisor.render import RenderResult, describe, select
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
 from advisor.render.request_page import figure
-from advisor.schema import Advice, Quantity
+from advisor.schema import Advice, Measurement, Quantity
 
 NAME = "compare"
 _ROWS_PAGED = 120  # of a group; all of them are attached
@@ -70,10 +70,12 @@ def comparison_html(
 
     t = load_texts(lang)
     context, marks = page_context(sides[1], t, paged=paged)
-    return render_page("pages/compare.html", {**context, "page": _page(compared, marks, paged=paged)}, t)
+    known = {m.id: m for side in sides if side.calibration for m in side.calibration.measurements}
+    page = _page(compared, marks, known, paged=paged)
+    return render_page("pages/compare.html", {**context, "page": page}, t)
 
 
-def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
+def _page(compared: Comparison, marks: Marks, known: Mapping[str, Measurement], *, paged: bool) -> Page:
     t = marks.t
     names = (marks.said(compared.names[0], 40), marks.said(compared.names[1], 40))
     titles = {
@@ -87,7 +89,7 @@ def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
         rows = compared.of(group)
         if rows:
             shown = rows[:_ROWS_PAGED] if paged else rows
-            groups.append((titles[group], [_line(row, marks) for row in shown]))
+            groups.append((titles[group], [_line(row, marks, known) for row in shown]))
     made = [foreign(date[:10], 20) if date else t("unknown", "unknown") for date in compared.dates]
     return Page(
         title=t("compare.title", "{a} beside {b}", a=names[0], b=names[1]),
@@ -125,9 +127,17 @@ def _sentence(compared: Comparison, marks: Marks) -> Markup:
     )
 
 
-def _line(row: Row, marks: Marks) -> tuple[Markup, Markup, Markup, Markup]:
+def _line(row: Row, marks: Marks, known: Mapping[str, Measurement]) -> tuple[Markup, Markup, Markup, Markup]:
     t = marks.t
-    label = foreign(row.label, 60) if row.group == "measured" else marks.said(row.label, 120)
+    if row.group == "measured" and (measured := known.get(row.label)) is not None:
+        label = t(
+            "compare.figure",
+            "{device}: {what}",
+            device=describe.device(t, measured.device, {}),
+            what=describe.measurement(t, measured),
+        )
+    else:
+        label = foreign(row.label, 60) if row.group == "measured" else marks.said(row.label, 120)
     return label, _cell(row.a, marks), _cell(row.b, marks), _ratio(row, t("compare.alike", "alike"), marks)
 
 

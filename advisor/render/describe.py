@@ -38,6 +38,7 @@ def bench(t: Texts, name: str) -> Markup:
         "disk_read": t("bench.disk_read", "Reading from disk"),
         "image_decode": t("bench.image_decode", "Decoding and augmenting images, one core"),
         "tokenize": t("bench.tokenize", "Turning text into tokens, one core"),
+        "operators": t("bench.operators", "Single operators, many shapes"),
         "optimizer_step": t("bench.optimizer_step", "Optimizer step"),
         "train_step": t("bench.train_step", "Small training step"),
         "train_rate": t("bench.train_rate", "Training rate"),

@@ -29,6 +29,7 @@ _TIME = re.compile(r"([\d.,]+) (years?|days?|h|min|s)(?: (\d+) (min|s))?")
 _SECONDS = {"year": YEAR_S, "day": DAY_S, "h": HOUR_S, "min": MINUTE_S, "s": 1.0}
 _WORDS = {"path", "word", "count", "kept", "share"}  # placeholders of one word, without a blank
 _FIGURES = {"need", "there", "total"}  # placeholders of a figure with its unit
+_BETWEEN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")  # "24 小时 的上限": no blank there
 _WORDING = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # two plain words: a name or a figure has none
 
 
@@ -97,7 +98,7 @@ class Sentences:
                 values = {
                     name: self.tell(value, left, depth + 1) for name, value in match.groupdict().items()
                 }
-                return told.format(**values)
+                return _BETWEEN.sub("", told.format(**values))
         return self.figure(text)
 
     def figure(self, text: str) -> str | None:

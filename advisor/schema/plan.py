@@ -45,6 +45,7 @@ class PlanOption(Frozen):
     quantities: dict[str, Quantity] = {}
     chance: float | None = None  # of meeting the deadline
     price_note: str = ""  # which price, and whether it is old; or that there is none
+    untried: bool = False  # no published run of such a network on this generation of devices
     price_old: bool = False
     tight: bool = False  # the upper end of its memory's range does not fit
     breaks: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from advisor.estimate.inputs import Inputs, known_only, of_accelerator, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
+from advisor.search.grid import NOTHING_STATED
 from advisor.search.here import choices, input_notes
 from advisor.search.inputs import of_set_up, of_workload, on_device
 from advisor.search.layouts import (
@@ -29,6 +30,7 @@ from advisor.search.layouts import (
     numbers,
 )
 from advisor.search.nearby import FACTOR, with_neighbours
+from advisor.search.support import unsupported
 from advisor.search.words import late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
@@ -121,6 +123,12 @@ class _Space:
         self.job, self.device, self.count, self.layout = np.concatenate(grid, axis=1)
         self.job_inputs = [known_only(book, of_workload(job)) for job in jobs]
         self.device_inputs = [known_only(book, of_accelerator(device)) for device in devices]
+        self.lacks = {
+            (at, number): lack
+            for at, job in enumerate(jobs)
+            for number, device in enumerate(devices)
+            if (lack := unsupported(job, of_accelerator(device), NOTHING_STATED.of_recipe(job.recipe)))
+        }
         self.table = self._table()
 
     def _table(self) -> Table:
@@ -174,8 +182,10 @@ class _Space:
         kept: list[Candidate] = []
         for pair in range(count):
             job, device = divmod(pair, len(self.devices))
-            answered = bool(first_fit[pair] >= 0)
-            row = int(first_fit[pair] if answered else smallest[pair] if unknown[pair] else largest[pair])
+            lacks = (job, device) in self.lacks
+            answered = bool(first_fit[pair] >= 0) and not lacks
+            none = smallest if unknown[pair] or lacks else largest
+            row = int(first_fit[pair] if answered else none[pair])
             kept.append(Candidate(row, job, device, "fit", answered))
             if answered and timed[row] and self.jobs[job].deadline_days is not None:
                 met = bool(first_time[pair] >= 0)
@@ -258,6 +268,9 @@ def _estimate(
     unproved = _beyond_cards(device, count, table.value("scale_limit", at))
     if answered is False and unproved:
         why, limit, answered = f"{unproved} {why}", "unknown", None
+    if lack := space.lacks.get((candidate.workload, candidate.accelerator)):
+        why = f"{lack.name} does not run on it: that needs {lack.needs}."
+        limit, answered = "framework", False
     packages = table.value("packages", at) or count
     notes = [SEVERAL] if count > 1 else []
     return Estimate(

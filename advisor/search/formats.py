@@ -9,7 +9,9 @@ from advisor.errors import UserError
 from advisor.estimate.inputs import Inputs
 from advisor.schema import Workload
 
-_BEFORE_AMPERE = ("bf16", "tf32")
+_SCALED = ("mxfp8", "nvfp4")  # blocks of numbers that share a scale
+_EIGHT = ("fp8", *_SCALED)
+_BEFORE_AMPERE = ("bf16", "tf32", *_EIGHT)
 LACKING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "nvidia_turing": _BEFORE_AMPERE,
@@ -17,27 +19,46 @@ LACKING: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "nvidia_pascal": _BEFORE_AMPERE,
         "nvidia_maxwell": (*_BEFORE_AMPERE, "fp16"),
         "nvidia_kepler": (*_BEFORE_AMPERE, "fp16"),
-        "amd_gcn": ("bf16", "tf32"),
-        "amd_cdna": ("tf32",),
-        "amd_rdna": ("tf32",),
-        "huawei_910": ("bf16", "tf32"),
-        "apple_gpu": ("tf32",),
+        "nvidia_ampere": _EIGHT,
+        "nvidia_ampere_gddr": _EIGHT,
+        "nvidia_ada": _SCALED,
+        "nvidia_hopper": _SCALED,
+        "amd_gcn": ("bf16", "tf32", *_EIGHT),
+        "amd_cdna": ("tf32", *_EIGHT),
+        "amd_cdna3": _SCALED,
+        "amd_rdna": ("tf32", *_SCALED),
+        "huawei_910": ("bf16", "tf32", *_EIGHT),
+        "huawei_910b": _EIGHT,
+        "apple_gpu": ("tf32", *_EIGHT),
         "google_tpu": ("fp16", "tf32"),
-        "graphcore_ipu": ("bf16", "tf32"),
-        "graphcore_bow": ("bf16", "tf32"),
+        "graphcore_ipu": ("bf16", "tf32", *_EIGHT),
+        "graphcore_bow": ("bf16", "tf32", *_EIGHT),
+        "intel_gaudi1": _EIGHT,
+        "intel_xe": _EIGHT,
+        "cpu": ("tf32", *_EIGHT),
     }
 )
-"""Formats without arithmetic units, by generation. NVIDIA: CUDA C++ Programming Guide
-(bf16 and tf32 from compute capability 8.0, fp16 from 5.3). AMD: instruction sets of the Instinct MI50,
-CDNA and RDNA (tf32 in CDNA 3 alone). TPU: cloud.google.com/tpu/docs/bfloat16 (matrix units take bf16 alone).
-Ascend 910: its file in rules/accelerators. IPU: Tile Vertex ISA (fp16 and fp32). A format that is not listed
-may be there although no peak of it is known."""
+"""Formats without arithmetic units, by generation. NVIDIA: CUDA C++ Programming Guide (bf16 and tf32 from
+compute capability 8.0, fp16 from 5.3) and PTX ISA (fp8 products from 8.9, block scales from 10.0). AMD:
+instruction sets of the Instinct MI50, CDNA and RDNA (tf32 in CDNA 3 alone, fp8 from CDNA 3 and in RDNA 4,
+block scales from CDNA 4). TPU: cloud.google.com/tpu/docs/bfloat16 (matrix units take bf16 alone). Ascend
+910: its file in rules/accelerators; fp8 comes with the 950 (Huawei Connect 2025). IPU: Tile Vertex ISA
+(fp16 and fp32). Intel: oneAPI GPU Optimization Guide (data types of XMX), Gaudi's white paper (fp8 from
+Gaudi 2). Apple: Metal Shading Language (no 8-bit floats). Processors: instruction sets of Intel, AMD and
+Arm, as far as they are built. A format that is not listed may be there although no peak of it is known."""
 
-_OF = {"bf16": "bf16", "bf16_mixed": "bf16", "fp16_mixed": "fp16", "tf32": "tf32"}
+_OF = {
+    "bf16": "bf16", "bf16_mixed": "bf16", "fp16_mixed": "fp16", "tf32": "tf32", "fp8_mixed": "fp8",
+    "mxfp8_mixed": "mxfp8", "nvfp4_mixed": "nvfp4",
+}  # fmt: skip
+_SIXTEEN = (("bf16", "bf16_mixed"), ("fp16", "fp16_mixed"), ("fp32", "fp32"))
 _INSTEAD = {
     "bf16": (("fp16", "fp16_mixed"), ("fp32", "fp32")),
     "fp16": (("bf16", "bf16_mixed"), ("fp32", "fp32")),
     "tf32": (("fp32", "fp32"),),
+    "fp8": _SIXTEEN,
+    "mxfp8": (("fp8", "fp8_mixed"), *_SIXTEEN),
+    "nvfp4": (("fp8", "fp8_mixed"), *_SIXTEEN),
 }
 
 

@@ -26,7 +26,7 @@ from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
 from advisor.search.support import check_support
-from advisor.search.words import devices_of_server, host_sentence, host_words, memory_sentence
+from advisor.search.words import devices_of_server, host_sentence, host_words, memory_sentence, unrated_note
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
 TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
@@ -301,8 +301,19 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         quantities=quantities,
         calibrated=any(table.value(name, 0) is not None for name in ("measured_rate", "timed_pass_1")),
         near=() if from_here or time.value is None else near.runs(0),
-        notes=(*_notes(table, workload, place, chosen), *(() if from_here else near.notes(0))),
+        notes=(
+            *_notes(table, workload, place, chosen),
+            *_unrated(time.reason, workload, place, near),
+            *(() if from_here or time.value is None else near.notes(0)),
+        ),
     )
+
+
+def _unrated(reason: str, workload: Workload, place: Place, near: Nearby) -> tuple[str, ...]:
+    generation, target = str(place.inputs.values.get("generation") or ""), place.target
+    ran = near.published is None or near.published.ran(generation, workload.model.family)
+    note = unrated_note(reason, target.accelerator_id or target.label, ran)
+    return (note,) if note else ()
 
 
 def _with_source(name: str, quantity: Quantity, inputs: Inputs) -> Quantity:

@@ -18,9 +18,9 @@ from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantit
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
 from advisor.search.plan_left import left_out, nearest_miss
-from advisor.search.plan_options import Options
+from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import search
+from advisor.search.plan_search import AS_GOOD, search
 from advisor.search.plan_space import MAX_DEVICES
 from advisor.search.plan_systems import asked_with, exported
 from advisor.search.plan_time import constants_behind
@@ -104,7 +104,9 @@ def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:
         hint = did_you_mean(limits.objective, OBJECTIVES) or f"It is one of {', '.join(OBJECTIVES)}."
         raise UserError(f"unknown objective '{limits.objective}'", hint)
     if limits.acquire not in ACQUIRE:
-        raise UserError(f"unknown way to acquire '{limits.acquire}'", f"It is one of {', '.join(ACQUIRE)}.")
+        raise UserError(
+            f"unknown way to acquire '{limits.acquire}'", f"It is one of {', '.join(ACQUIRE)}, both."
+        )
     if limits.deadline_days is not None or job.deadline_days is None:
         return limits
     told = f"horizon of '{job.title}'" if job.id != "own" else "horizon of the reference workload like it"
@@ -154,7 +156,17 @@ def ranked(options: Options, objective: str) -> Index:
     # of equal value the earlier, then the fewer devices
     order = rows[np.lexsort((options.counts[rows], options.late[rows], value[rows]))]
     _, first = np.unique(options.device[order], return_index=True)
-    return order[np.sort(first)]
+    rows = order[np.sort(first)]
+    return _fewest_first(options, rows, value[rows]) if objective == "cost" and len(rows) else rows
+
+
+def _fewest_first(options: Options, rows: Index, value: Array) -> Index:
+    """Of accelerators that cost as good as the cheapest that of which fewest are needed goes first: no
+    estimate is so sure that a few percent are worth many times the devices."""
+    cost, alike = value % LARGEST_USD, value // LARGEST_USD == value[0] // LARGEST_USD
+    good = np.flatnonzero(alike & (cost <= AS_GOOD * cost[0]))
+    at = int(good[np.argmin(options.told["packages"][rows[good]])])
+    return np.concatenate([rows[at : at + 1], np.delete(rows, at)])
 
 
 def front_of(options: Options) -> Index:
@@ -194,19 +206,19 @@ def _lead(options: Options, rows: Index) -> float | None:
     if options.limits.objective != "cost" or len(rows) < 2 or options.old[rows[:2]].any():
         return None
     first, second = options.cost[rows[:2]]
-    return None if math.isnan(second) else float(second / first - 1)
+    return None if math.isnan(second) or second < first else float(second / first - 1)
 
 
 def _best(options: Options) -> dict[str, PlanOption]:
     if not options.kept.any():
         return {}
     found = {}
-    # a budget that cannot be checked is no recommendation
-    unchecked = np.isnan(options.spent) & (options.limits.budget_usd is not None)
-    for name in OBJECTIVES:
-        value = np.where(options.kept & ~unchecked, options.objective(name), np.inf)
+    for name in OBJECTIVES:  # a limit that cannot be checked is no recommendation
+        value = np.where(options.kept & ~options.unchecked, options.objective(name), np.inf)
         if name == "cost":  # not on an old price alone, and not without one
             value = np.where(options.old | np.isnan(options.cost), np.inf, value)
+            proven = np.where(options.untried, np.inf, value)
+            value = proven if np.isfinite(proven).any() else value
         if np.isfinite(value).any():
             found[name] = options.option(int(np.argmin(value)))
     front = front_of(options)

@@ -14,7 +14,7 @@ from advisor.estimate.inputs import table_of
 from advisor.schema import LeftOut, Plan
 from advisor.search.plan_options import Options
 from advisor.search.plan_space import Space
-from advisor.units import DAY_S, show
+from advisor.units import DAY_S, HOUR_S, show
 
 _NAMES = {
     "deadline": "--deadline", "budget": "--budget", "power": "--max-power", "space": "--max-rack-units",
@@ -58,6 +58,8 @@ def _unsupported(space: Space) -> list[LeftOut]:
 def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftOut:
     row = rows[int(np.argmin(options.worst[rows]))]
     broken = options.breaks(row)
+    if not broken:
+        return _unchecked(options, entry, row)
     told = "; ".join(_over(options, row, name) for name in broken) + "."
     limit = options.found.space.limits[options.device[row]]
     capped = "deadline" in broken and 2 * options.counts[row] > limit
@@ -67,6 +69,25 @@ def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftO
         code=broken[0],
         why=f"Its nearest, {options.option(row).label}: {told}{more}",
         change=_enough(options, row, broken),
+        nearest=options.option(row),
+    )
+
+
+def _unchecked(options: Options, entry: Accelerator, row: int) -> LeftOut:
+    """Nothing is known to be broken, and not all can be held to the limits."""
+    limits, lacks = options.limits, []
+    if limits.budget_usd is not None and np.isnan(options.spent[row]):
+        lacks.append(("budget", "no public price of it is known"))
+    if limits.max_power_w is not None and np.isnan(options.told["power_w"][row]):
+        lacks.append(("power", "no TDP of it is known"))
+    if limits.max_rack_units is not None and np.isnan(options.rack_units[row]):
+        lacks.append(("space", "of no system of it the height is known"))
+    return LeftOut(
+        accelerator_id=entry.id,
+        code="unchecked",
+        why=f"Whether it keeps {' and '.join(_NAMES[name] for name, _ in lacks)} cannot be checked: "
+        f"{'; '.join(reason for _, reason in lacks)}.",
+        change="A figure of your own, in a file given with --rules, or no such limit.",
         nearest=options.option(row),
     )
 
@@ -93,12 +114,20 @@ def _over(options: Options, row: int, name: str) -> str:
 def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
     """'It would do with --deadline 12d.'"""
     enough = {
-        "deadline": f"{np.ceil(options.late[row] / DAY_S * 10) / 10:g}d",
+        "deadline": _until(float(options.late[row])),
         "budget": f"{np.ceil(options.spent[row]):.0f}" if options.spent[row] > 0 else "",
         "power": f"{np.ceil(options.told['power_w'][row] / 100) / 10:g}kW",
         "space": f"{options.rack_units[row]:g}",
     }
     return f"It would do with {' and '.join(f'{_NAMES[name]} {enough[name]}' for name in broken)}."
+
+
+def _until(seconds: float) -> str:
+    """A deadline that holds so long, as the flag reads it."""
+    for unit, size, most in (("min", 60.0, 3 * HOUR_S), ("h", HOUR_S, 2 * DAY_S)):
+        if seconds <= most:
+            return f"{np.ceil(seconds / size):g}{unit}"
+    return f"{np.ceil(seconds / DAY_S * 10) / 10:g}d"
 
 
 def _days(days: float | None) -> str:

@@ -28,6 +28,8 @@ _FOLLOWING = {
     "spot_usd": "calendar_spot_usd",
     "energy_j": "calendar_energy_j",
 }
+LARGEST_USD = 1e13
+"""More than any job costs: only the order of classes counts."""
 _OWNED = ("purchase_usd", "own_usd", "break_even_s")
 _NO_PRICE = "no public price with a date"
 
@@ -106,6 +108,15 @@ class Options:
         return entry.rent is not None, entry.rent.as_of if entry.rent else None
 
     @cached_property
+    def untried(self) -> Mask:
+        """Whether no network of this kind is among the published runs on the generation of a row."""
+        published, family = self.found.near.published, self.found.space.job.model.family
+        if published is None or published.own == frozenset(range(len(published.ids))):
+            return np.zeros(len(self), dtype=bool)
+        ran = [published.ran(entry.generation, family) for entry in self.found.space.devices]
+        return ~np.array([*ran, True])[self.device]
+
+    @cached_property
     def excess(self) -> dict[str, Array]:
         """For each limit given: how many times over it a row is (up to 1: it keeps it).
 
@@ -153,26 +164,39 @@ class Options:
     @property
     def nearest(self) -> int:
         """The row that comes nearest to keeping every limit; one whose cost is unknown counts as far."""
-        unknown = np.isnan(self.spent) & (self.limits.budget_usd is not None)
+        unknown = self.unchecked & ~self.unchecked.all()
         return int(np.argmin(np.where(unknown, np.inf, self.worst)))
 
     @cached_property
+    def unchecked(self) -> Mask:
+        """Rows of which a price or a height that a limit is about is not known."""
+        out = np.zeros(len(self), dtype=bool)
+        if self.limits.budget_usd is not None:
+            out |= np.isnan(self.spent)
+        if self.limits.max_power_w is not None:
+            out |= np.isnan(self.told["power_w"])
+        if self.limits.max_rack_units is not None:
+            out |= np.isnan(self.rack_units)
+        return out
+
+    @cached_property
     def kept(self) -> Mask:
-        """Rows that keep every limit."""
-        return np.asarray(self.worst <= 1)
+        """Rows that keep every limit; what cannot be checked only where nothing that is asked for can be."""
+        return np.asarray((self.worst <= 1) & (~self.unchecked | self.unchecked.all()))
 
     def objective(self, name: str) -> Array:
-        """What is to be small, unknown as infinite: old prices after young ones, no price after both."""
+        """What is to be small, unknown as infinite: of costs those on generations that no published run of
+        such a network is of after the others, old prices after young ones, and by package days, which need
+        no price, what has none."""
         if name == "time":
             return self.late
-        energy = np.nan_to_num(self.energy, nan=np.inf)
         if name == "energy":
-            return energy
-        largest = 1e15  # US dollars, more than all there is: only the order of classes counts
+            return np.nan_to_num(self.energy, nan=np.inf)
+        largest = LARGEST_USD
         return np.where(
             np.isnan(self.cost),
-            2 * largest + np.minimum(energy / 1e9, largest),
-            self.cost + largest * self.old,
+            4 * largest + self.told["packages"] * self.calendar.median / DAY_S,
+            self.cost + largest * (2 * self.old.astype(np.float64) + self.untried),
         )
 
     def breaks(self, row: int) -> tuple[str, ...]:
@@ -195,6 +219,7 @@ class Options:
             quantities=self._quantities(row),
             chance=None if self.chances is None else float(self.chances[row]),
             price_note=self._price_note(entry),
+            untried=bool(self.untried[row]),
             price_old=bool(self.old[row]),
             tight=bool(self.found.tight[row]),
             breaks=self.breaks(row),
@@ -249,7 +274,8 @@ class Options:
             return "no public price"
         note = f"list price, {as_of or 'undated'}"
         if self.limits.acquire == "rent" and entry.rent is not None:
-            note = f"{entry.rent.provider} {entry.rent.instance}, {as_of or 'undated'}"
+            whole = f" of {entry.rent.packages}" if entry.rent.packages > 1 else ""
+            note = f"{entry.rent.provider} {entry.rent.instance}{whole}, {as_of or 'undated'}"
         return f"{note}: older than {OLD_DAYS} days" if is_old(as_of, self.today) else note
 
 

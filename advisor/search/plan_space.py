@@ -40,9 +40,9 @@ def sizes_of(book: RuleBook, sites: Sequence[Site], most: float) -> list[tuple[i
     table = table_of(book, [known_only(book, site.inputs) for site in sites])
     known = evaluate(book, table, ("domain_devices", "scale_limit"), keep_all=False).columns
     found = []
-    for site, domain, limit in zip(sites, known["domain_devices"], known["scale_limit"], strict=True):
+    for site, joined_, limit in zip(sites, known["domain_devices"], known["scale_limit"], strict=True):
         whole = site.whole or site.per_package
-        domain = domain if domain >= 1 else 1.0
+        domain = joined_ if joined_ >= 1 else 1.0
         tried = np.array(counts_of([domain], most), dtype=np.float64)
         tried = tried[(tried <= _limit(site, limit)) & _usual(tried, domain) & (tried % whole == 0)]
         found.append(tuple(int(count) for count in tried))

@@ -13,7 +13,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Plan, PlanOption, PlanScenario, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.plan import plan_traced
-from advisor.units import DAY_S
+from advisor.units import DAY_S, show
 
 PRICE_SHARE = 0.3
 WORK = 2.0
@@ -56,6 +56,30 @@ def sensitivity(  # noqa: PLR0913, PLR0917 - what the plan was made of
         recipe = job.recipe.model_copy(update={"samples": WORK * samples})
         out.append(again(f"{WORK:g} times the work", catalogue, job.model_copy(update={"recipe": recipe})))
     return tuple(out)
+
+
+def bought(  # noqa: PLR0913, PLR0917 - what the plan was made of
+    book: RuleBook,
+    catalogue: Catalogue,
+    job: Workload,
+    found: Plan,
+    published: Published | None = None,
+    stated: Stated = NOTHING_STATED,
+    systems: Mapping[str, System] | None = None,
+) -> PlanScenario:
+    """What leads if it is bought, a budget then being of the purchase."""
+    limits = found.limits.model_copy(update={"acquire": "buy"})
+    other = plan_traced(book, catalogue, job, limits, published, stated, systems)[0]
+    name = "bought instead of rented"
+    if not other.options or other.options[0].quantities["own_usd"].value is None:
+        return PlanScenario(name=name, same=False, note=other.miss or "No list price is known.")
+    first = other.options[0]
+    whole = show(first.quantities["purchase_usd"].value, "USD")
+    even = first.quantities["break_even_s"].value
+    after = "" if even is None else f" Even with renting after {show(even, 's')}."
+    note = f"Of a purchase of {whole} ({first.price_note}).{after}"
+    same = bool(found.options) and found.options[0].label == first.label
+    return _told(name, first, first, "buy").model_copy(update={"same": same, "note": note})
 
 
 def _told(name: str, option: PlanOption, best: PlanOption, acquire: str) -> PlanScenario:

@@ -151,7 +151,7 @@ class Adder:
         largest = max(group, key=lambda one: one.job.recipe.samples or 0.0).job
         asked = [self.sites[at] for at in sites]
         found = search(self.book, largest, asked, self.published, cap, self.stated)
-        return Asked(found, np.array(sites, dtype=np.int64)[found.space.asked], group)
+        return Asked.of(found, sites, group)
 
     @staticmethod
     def _keep(one: Taken, kept: dict[int, tuple[Taken, Any]]) -> None:

@@ -17,7 +17,7 @@ from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
 from advisor.units import DAY_S
 
-AT_ONCE = 256
+AT_ONCE = 64
 """Jobs of one search whose figures are computed at once; bounds memory."""
 
 _ROWS = 16_384  # of one call of the evaluator
@@ -31,11 +31,20 @@ class Counted(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a search found for jobs that are alike, and the kinds of devices it was given."""
+    """The layouts that a search found for jobs that are alike: without the search, which is large."""
 
-    found: Found
-    sites: Index  # of each site of the space its number among all
+    table: Table
+    site: Index  # of each row the number of its kind of device among all
+    count: Index
     jobs: Sequence[Counted]
+
+    @classmethod
+    def of(cls, found: Found, sites: Sequence[int], jobs: Sequence[Counted]) -> Asked:
+        """Of a search among the kinds of these numbers."""
+        known = np.array(sites, dtype=np.int64)[found.space.asked]
+        count = found.space.set_ups["devices"][found.set_up].astype(np.int64)
+        table = replace(found.near.table, sources={}, reasons={}, categories={})
+        return cls(table, known[found.device], count, jobs)
 
 
 @dataclass(frozen=True)
@@ -90,9 +99,8 @@ def _parts(rows: Sequence[int]) -> list[list[int]]:
 
 def _with_work(one: Asked) -> Table:
     """The table of the layouts found, once for each job with its amount of work."""
-    table, jobs = one.found.near.table, len(one.jobs)
-    plain = replace(table, sources={}, reasons={}, categories={})
-    plain = plain.take(np.tile(np.arange(table.rows), jobs))
+    table = one.table
+    plain = table.take(np.tile(np.arange(table.rows), len(one.jobs)))
     work = [np.nan if (own := counted.job.recipe.samples) is None else own for counted in one.jobs]
     return replace(plain, columns={**plain.columns, "samples": np.repeat(np.array(work), table.rows)})
 
@@ -124,7 +132,7 @@ def _figures(book: RuleBook, table: Table, limits: PlanLimits) -> dict[str, Arra
 
 
 def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
-    found, rows = one.found, len(one.found.device)
+    rows = len(one.site)
 
     def by_job(name: str) -> Array:
         return figures[name].reshape(len(one.jobs), rows).T
@@ -135,8 +143,8 @@ def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
     ]
     deadline = np.array([np.inf if days is None else days * DAY_S for days in due])
     return Taken(
-        site=one.sites[found.device],
-        count=found.space.set_ups["devices"][found.set_up].astype(np.int64),
+        site=one.site,
+        count=one.count,
         **{name: by_job(name) for name in ("busy_s", "late_s", "rent_usd", "energy_j")},
         in_time=by_job("late_s") <= deadline,
     )

@@ -104,6 +104,18 @@ def slot_inputs(entry: Accelerator, lanes: float | None, generation: float | Non
     return found
 
 
+def price_inputs(system: System) -> Inputs:
+    """What one accelerator of a system costs with its share of the rest, where the whole has a price."""
+    found, price = Inputs(), system.price
+    if price is None or price.currency != "USD":
+        return found
+    each = (price.low + price.high) / 2 / system.accelerators
+    source = f"price of a whole {system.id}, {price.as_of or 'undated'}: {system.source_of('price')}"
+    found.put("hw_system_price", each, Kind.published, source)
+    found.put("hw_purchase", each, Kind.published, source)
+    return found
+
+
 def told_of(counted: Counted) -> str:
     """'4 x dgx-h100: 32 x nvidia-h100-sxm5-80gb; 32 U, 40.8 kW at most.'"""
     system, number = counted
@@ -121,7 +133,11 @@ def told_of(counted: Counted) -> str:
 
 
 def as_bought(entry: Accelerator, system: System) -> Accelerator:
-    """The catalogue's entry with the network of this system."""
+    """The catalogue's entry with the network of this system, and its price where it has one."""
+    price = system.price
+    if price is not None and price.currency == "USD":
+        each = (price.low + price.high) / 2 / system.accelerators
+        entry = replace(entry, msrp_usd=each, msrp_as_of=price.as_of)
     rate = system.network_bytes_per_s
     if rate is None or system.network is None:
         return entry

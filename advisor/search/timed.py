@@ -61,7 +61,7 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
         computes = len(sizes) > 2
         known = computes or (operator, FORMATS.get(word, "")) in surfaces.moving
         seconds = float(taken) * count
-        if not known:
+        if not known and phase != "optimizer":  # which only moves numbers, whatever its operators are called
             guessed += seconds
             guesses.add(operator)
         calls["optimizer" if phase == "optimizer" else "pass"] += count

@@ -24,6 +24,19 @@ def memory_sentence(need: Quantity, has: Quantity, where: str) -> str:
     return f"Needs {show(need.value, 'B')} of the {there} {where} has.{tight}"
 
 
+NOT_HELD = "is known here"
+
+
+def unrated_note(reason: str, title: str, ran: bool) -> str:
+    """What would help where the device's figure is missing (`reason`) and no run on it published; or ''."""
+    if ran or not reason.endswith(NOT_HELD):
+        return ""
+    return (
+        f"No published run on {title} is known either. A trial on such a machine (hwadvisor trial) would "
+        "tell, or the figure in a file of your own (--rules DIR, see docs/adding.md)."
+    )
+
+
 _SERVER = 8.0
 IF_THE_HOST = "Fits, if each server of"
 """How the sentence begins that stands in the place of "Fits." where something is offloaded."""

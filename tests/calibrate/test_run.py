@@ -245,7 +245,6 @@ def test_snapshots_are_json_of_modest_size(calibrate):
 
 
 @pytest.mark.slow
-@pytest.mark.measures
 def test_a_real_brief_run_on_this_machine(tmp_path):
     """The true child, true torch: a matrix product and a disk read, whatever else this machine is doing."""
     pytest.importorskip("torch", reason="torch is not installed")

@@ -16,7 +16,6 @@ COPYING = "Copying between"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.measures,
     pytest.mark.skipif(os.name != "posix", reason="drives processes with POSIX signals"),
 ]
 

@@ -15,6 +15,7 @@ from advisor.data.offers import (
     export_note,
     needs_licence,
     processing_performance,
+    read_offers,
     with_prices,
     within,
 )
@@ -130,3 +131,14 @@ def test_a_wrong_offer_is_named(tmp_path: Path, old: str, new: str, told: str) -
     with pytest.raises(DataError) as error:
         own(tmp_path, OFFER.replace(old, new))
     assert "own.toml" in error.value.message and told in error.value.message + error.value.hint
+
+
+def test_an_instance_of_several_says_how_many_and_no_nonsense(tmp_path: Path) -> None:
+    offer = {"accelerator": "x", "instance": "a", "kind": "on_demand", "currency": "USD",
+             "price_per_hour": 1.0, "as_of": "2026-09-01", "source": "test"}  # fmt: skip
+    raw = {"provider": "aws", "offer": [{**offer, "packages": 8}, offer]}
+    assert [one.packages for _, one in read_offers(tmp_path / "aws.toml", raw, ("aws",), ("x",))] == [8, 1]
+    for wrong in (0, -1, 1.5, True, "8"):
+        bad = {"provider": "aws", "offer": [{**offer, "packages": wrong}]}
+        with pytest.raises(DataError, match="packages"):
+            read_offers(tmp_path / "aws.toml", bad, ("aws",), ("x",))

@@ -42,6 +42,9 @@ def reason(**told: Any) -> str:
         ({"num_accelerators": 1_000_000, "step_time_s": 9.0, "tokens_per_s_per_device": None},
          "less than one sample for each of at least"),
         ({"num_accelerators": 64, "global_batch": 8, "tp": 2, "pp": 1, "cp": 1}, "each of 32 replicas"),
+        ({"global_batch": 3, "tp": 1, "pp": 1}, "for each of 8 replicas on 8 devices"),
+        ({"global_batch": 3, "sharding": "fsdp"}, "for each of 8 replicas on 8 devices"),
+        ({"micro_batch": 3, "dp": 8}, "no whole number of passes of micro_batch = 3 on 8 replicas"),
         ({"peak_mem_gib": 85.0}, "more than the 80 GB"),
         ({"hidden": 4096, "heads": 30}, "heads = 30 do not part hidden = 4096"),
         ({"step_time_s": 1.1e5, "tokens_per_s_per_device": None}, "step_time_s = 110000.0 is outside"),
@@ -60,10 +63,12 @@ def test_what_cannot_be_is_refused(told: dict[str, Any], reason_given: str) -> N
 @pytest.mark.parametrize(
     "told",
     [
-        {}, {"peak_mem_gib": 80.0}, {"hidden": 4096, "heads": 30, "head_dim": 128},
+        {}, {"peak_mem_gib": 80.0},
+        {"model": "made up", "layers": 32, "hidden": 4096, "heads": 30, "head_dim": 128},
         {"source_date": "2020-2022"},
         {"source_date": "2025"}, {"source_date": "2025-06-30"}, {"optimizer": "SOAP (precond every step)"},
         {"num_accelerators": 64, "global_batch": 8, "tp": 8},
+        {"num_accelerators": 16, "global_batch": 8, "sharding": "zero1"},
     ],
 )  # fmt: skip
 def test_what_can_be_is_not(told: dict[str, Any]) -> None:

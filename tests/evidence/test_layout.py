@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from advisor.evidence.inputs import Run, run_of
-from advisor.evidence.layout import devices_problem
+from advisor.evidence.layout import batch_problem, devices_problem
 from advisor.evidence.record import Record, Refusal, record_of
 
 
@@ -28,6 +28,23 @@ from advisor.evidence.record import Record, Refusal, record_of
 )
 def test_degrees_and_devices(degrees: dict[str, Any], devices: float, words: str) -> None:
     assert devices_problem(degrees, devices) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ({"global_batch": 128, "micro_batch": 3}, False), ({"global_batch": 128, "micro_batch": 4}, True),
+        ({"global_batch": 128, "micro_batch": 4, "dp": 3}, False),
+        ({"global_batch": 128, "micro_batch": 4, "dp": 8}, True),
+        ({"global_batch": 128, "micro_batch": 32, "tp": 1, "pp": 1}, False),
+        ({"global_batch": 128, "micro_batch": 32, "tp": 2}, True),
+        ({"global_batch": 8, "micro_batch": 32}, False), ({"global_batch": 128, "micro_batch": 0.5}, True),
+        ({"global_batch": 65536, "micro_batch": 126, "dp": 32}, True),
+        ({"global_batch": 128}, True), ({"micro_batch": 3}, True),
+    ],
+)  # fmt: skip
+def test_batch_and_micro_batch(values: dict[str, float], parts: bool) -> None:
+    assert (batch_problem(values, 8.0) == "") is parts
 
 
 def of(**more: Any) -> Run | Refusal:

@@ -56,15 +56,44 @@ def test_dense_layers_of_a_cut_network_are_not_more_than_it_has(
     assert numbers(network_of(record(**cut), preset))["dense_layers"] == 1
 
 
-@pytest.mark.parametrize("own", [{"hidden": 5120, "layers": 40}, {"layers": 30}])
-def test_a_row_that_contradicts_the_preset_is_read_by_its_own_shape(
-    record: Callable[..., Record], llama: Model, own: dict[str, Any]
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"hidden": 5120, "layers": 40}, "hidden = 5120 contradicts the network named, llama-3-8b, which"),
+        ({"layers": 30}, "layers = 30 contradicts"),
+        ({"layers": 64, "hidden": 4096}, "layers = 64 contradicts"),
+        ({"heads": 16}, "heads = 16 contradicts"),
+        ({"kv_heads": 32}, "kv_heads = 32 contradicts"),
+        ({"ffn_hidden": 11008}, "ffn_hidden = 11008 contradicts"),
+        ({"num_experts": 8}, "which has no experts"),
+        ({"family": "encoder"}, "contradicts the network named, llama-3-8b, which is decoder"),
+    ],
+)  # fmt: skip
+def test_a_row_that_contradicts_the_network_it_names_is_refused(
+    record: Callable[..., Record], llama: Model, own: dict[str, Any], words: str
 ) -> None:
     found = network_of(record(**{"family": "decoder", "model": "llama-3-8b", **own}), llama)
-    if "hidden" in own:
-        assert numbers(found)["hidden"] == 5120
-    else:
-        assert found == "the row gives neither a known network nor layers and width"
+    assert isinstance(found, str)
+    assert words in found
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"family": "other"}, {"heads": 16, "head_dim": 256}, {"ffn_hidden": 28672}, {"num_experts": 1}],
+)
+def test_what_sources_count_otherwise_is_no_contradiction(
+    record: Callable[..., Record], llama: Model, own: dict[str, Any]
+) -> None:
+    assert numbers(network_of(record(**{"family": "decoder", **own}), llama)) == llama.numbers
+
+
+def test_layers_of_encoder_and_decoder_may_be_counted_together(
+    record: Callable[..., Record], knowledge: Knowledge
+) -> None:
+    t5 = knowledge.catalogue.models["flan-t5-xxl"]
+    both = record(family="encoder-decoder", layers=48, hidden=4096)
+    assert numbers(network_of(both, t5)) == t5.numbers
+    assert isinstance(network_of(record(family="encoder-decoder", layers=36, hidden=4096), t5), str)
 
 
 def test_sizes_too_far_from_the_presets_are_not_its(

@@ -144,8 +144,10 @@ def test_what_a_published_configuration_says_of_its_runs(
     neox = {
         "framework": "GPT-NeoX (Megatron + DeepSpeed)",
         "num_accelerators": 256,
+        "global_batch": 1024,
         "recompute": None,
         "tp": None,
+        **dict.fromkeys(("layers", "hidden", "heads", "ffn_hidden", "vocab")),
     }
     pythia = of(record, row, model="Pythia 12B", **neox)
     assert isinstance(pythia, Run)
@@ -154,7 +156,7 @@ def test_what_a_published_configuration_says_of_its_runs(
     said = of(record, row, model="Pythia 12B", **{**neox, "recompute": "none", "tp": 2})
     assert isinstance(said, Run)
     assert (said.inputs.values["recompute"], said.inputs.values["tp"]) == ("none", 2)
-    other = of(record, row, model="Some 12B", **neox)
+    other = of(record, row, model="Some 12B", params=12e9, **neox)
     assert isinstance(other, Run)
     assert "recompute" not in other.inputs.values
 

@@ -16,7 +16,7 @@ from advisor.search.grid import Stated
 from advisor.search.one import One
 from advisor.search.plan import plan
 
-_PEAK = {"bf16": "bf16", "tf32": "tf32", "fp16": "fp16"}
+_PEAK = {"bf16": "bf16", "tf32": "tf32", "fp16": "fp16", "fp8": "fp8", "mxfp8": "fp4", "nvfp4": "fp4"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,11 @@ def estimated(hardware: str, precision: str | None) -> One:
         ("nvidia-v100-sxm2-32gb", "tf32", "V100.* has no tf32", "fp32"),
         ("google-tpu-v4", "fp16_mixed", "v4.* has no fp16", "bf16_mixed"),
         ("nvidia-k80-24gb", "bf16_mixed", "K80.* has no bf16", "fp32"),
+        ("nvidia-a100-sxm4-80gb", "fp8_mixed", "A100.* has no fp8", "bf16_mixed"),
+        ("nvidia-v100-sxm2-32gb", "fp8_mixed", "V100.* has no fp8", "fp16_mixed"),
+        ("nvidia-h100-sxm5-80gb", "mxfp8_mixed", "H100.* has no mxfp8", "fp8_mixed"),
+        ("nvidia-l40s-48gb", "nvfp4_mixed", "L40S.* has no nvfp4", "fp8_mixed"),
+        ("cpu-amd-epyc-9654", "fp8_mixed", "has no fp8", "bf16_mixed"),
     ],
 )
 def test_a_stated_precision_that_is_not_there_is_refused(
@@ -46,6 +51,15 @@ def test_a_stated_precision_that_is_not_there_is_refused(
     with pytest.raises(UserError, match=told) as refused:
         estimated(hardware, precision)
     assert instead in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("hardware", "precision"),
+    [("nvidia-h100-sxm5-80gb", "fp8_mixed"), ("nvidia-b200-sxm-180gb", "nvfp4_mixed"),
+     ("amd-mi300x-192gb", "fp8_mixed"), ("intel-gaudi2-96gb", "fp8_mixed")],
+)  # fmt: skip
+def test_eight_bits_where_they_are(hardware: str, precision: str) -> None:
+    assert estimated(hardware, precision).estimate.choices["precision"] == precision
 
 
 def test_one_that_is_there_is_taken() -> None:
@@ -91,7 +105,7 @@ def test_a_plan_says_which_options_compute_in_another_format(knowledge: Knowledg
 
 def test_what_is_said_to_be_lacking_has_no_peak_in_the_catalogue(knowledge: Knowledge) -> None:
     generations = {entry.generation for entry in knowledge.catalogue.accelerators.values()}
-    assert set(LACKING) <= generations
+    assert set(LACKING) - {"cpu"} <= generations
     for entry in knowledge.catalogue.accelerators.values():
         values = of_accelerator(entry).values
         for name in LACKING.get(entry.generation, ()):

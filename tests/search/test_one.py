@@ -273,3 +273,20 @@ def test_one_trace_serves_all_quantities(knowledge: Knowledge) -> None:
         if quantity.value is not None:
             assert quantity.trace == key
             assert steps[name].value == pytest.approx(quantity.value)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "missing"),
+    [
+        ("metax-c500-oam", "no memory bandwidth of the MetaX MXC500 OAM 64GB is known here"),
+        ("iluvatar-bi-v100", "no memory bandwidth of the Iluvatar"),
+        ("hygon-dcu-k100-ai", "no dense fp16 peak of the Hygon"),
+    ],
+)
+def test_devices_without_figures_or_runs_say_so_and_what_would_help(
+    knowledge: Knowledge, hardware: str, missing: str
+) -> None:
+    found = one(knowledge, job(knowledge), f"8 x {hardware}").estimate
+    assert (found.quantities["time_s"].reason or "").startswith(missing)
+    assert "operator" not in found.why
+    assert any(f"No published run on {hardware} is known either. A trial" in note for note in found.notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from advisor.app import load_knowledge
@@ -11,7 +13,7 @@ from advisor.schema import Plan, PlanLimits, Workload
 from advisor.search import workload_from_flags
 from advisor.search.plan import plan_traced
 from advisor.search.plan_systems import asked_with, exported
-from advisor.search.sensitivity import sensitivity
+from advisor.search.sensitivity import bought, sensitivity
 
 KNOWN = load_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
@@ -105,3 +107,68 @@ def test_systems_stay_with_their_accelerators_where_a_method_leaves_some_out() -
     found = planned(job, only=("tpu-v5e-8", "dgx-h100"), max_rack_units=42)
     assert [option.system for option in found.options] == ["1 x dgx-h100"]
     assert found.options[0].rack_units == 8
+
+
+LORA = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="lora")
+H100, UNPRICED = "nvidia-h100-sxm5-80gb", "nvidia-gb200-186gb"
+
+
+def test_a_budget_that_cannot_be_checked_is_not_kept_where_others_can_be() -> None:
+    found = planned(LORA, only=(H100, UNPRICED), budget_usd=0.5)
+    assert not found.options and "budget" in found.miss
+    codes = {one.accelerator_id: one.code for one in found.left_out}
+    assert codes == {H100: "budget", UNPRICED: "unchecked"}
+    alone = planned(LORA, only=(UNPRICED,), budget_usd=0.5)
+    assert alone.options, "where nothing asked for has a price, the budget is no reason to show nothing"
+
+
+def test_instances_are_rented_whole() -> None:
+    entry = KNOWN.catalogue.accelerators["aws-trainium2"]
+    assert entry.rent is not None and entry.rent.packages == 16
+    for step in planned(LORA, only=(entry.id,)).scaling:
+        rent, time = (step.option.quantities[name].value or 0.0 for name in ("rent_usd", "calendar_s"))
+        whole = math.ceil(step.option.packages / 16) * 16
+        assert rent == pytest.approx(whole * entry.rent.usd_per_s * time, rel=1e-6)
+
+
+def test_generations_that_ran_no_such_network_come_after_those_that_did() -> None:
+    job = workload_from_flags(KNOWN.catalogue, "sdxl", tokens=1e6, method="lora")
+    found = planned(job, only=("amd-mi300x-192gb", H100))
+    assert [(option.accelerator_id, option.untried) for option in found.options] == [
+        (H100, False), ("amd-mi300x-192gb", True),
+    ]  # fmt: skip
+    assert found.best["cost"].accelerator_id == H100
+
+
+def test_of_accelerators_that_cost_the_same_the_one_with_fewer_packages_leads() -> None:
+    found = planned(LORA)
+    first, rest = found.options[0], found.options[1:]
+    cost = first.quantities["rent_usd"].value or 0.0
+    for option in rest:
+        if option.price_old or option.untried or (other := option.quantities["rent_usd"].value) is None:
+            continue
+        assert cost <= 1.03 * other
+        assert first.packages <= option.packages or other > cost / 1.03
+
+
+def test_a_system_with_a_price_is_bought_at_it() -> None:
+    found = planned(only=("dgx-h100",), acquire="buy", max_devices=8)
+    assert found.options[0].quantities["purchase_usd"].value == pytest.approx(270_000)
+    assert "dgx-h100" in found.options[0].quantities["purchase_usd"].source and found.options[0].price_old
+    bare = planned(only=(H100,), acquire="buy", max_devices=8)
+    assert bare.scaling[-1].option.quantities["purchase_usd"].value != pytest.approx(270_000, rel=0.01)
+
+
+def test_what_to_relax_is_as_fine_as_the_limit() -> None:
+    found = planned(LORA, only=(H100,), deadline_days=1 / 1440)
+    assert "min" in found.relax.removeprefix("It would do with --deadline ")
+    job = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=2e9, method="lora")
+    assert found.relax != planned(job, only=(H100,), deadline_days=1e-3, max_devices=1).relax
+
+
+def test_buying_is_told_beside_renting() -> None:
+    rented = planned(LORA, only=(H100, "nvidia-rtx-4090-24gb"))
+    told = bought(KNOWN.book, KNOWN.catalogue, LORA, rented, KNOWN.published)
+    assert told.label and told.cost_usd and "purchase" in told.note
+    none = planned(LORA, only=("aws-trainium2",))
+    assert not bought(KNOWN.book, KNOWN.catalogue, LORA, none, KNOWN.published).label

@@ -101,6 +101,16 @@ def test_a_network_of_operators_never_timed_is_not_guessed():
     assert one.guessed > 0.5 * one.seconds
 
 
+def test_what_an_optimizer_calls_its_operators_makes_no_guess():
+    rows = [
+        ["optimizer", "_foreach_add_", "float32", 9, [[1e6, 0], [12e6, 0]], [0, 0]],
+        *DOCUMENT["own"]["rows"],
+    ]
+    one = timed_of(calibration(), "cpu").one({**DOCUMENT, "own": {**DOCUMENT["own"], "rows": rows}}, 1)
+    assert one.guessed == 0.0
+    assert one.update > 9e-3
+
+
 def test_a_format_never_timed_is_refused():
     rows = [["forward", "product.nt", "bfloat16", 1, [[1, 0], [0, 64], [64, 0], [64, 0]], [0, 0]]]
     document = {**DOCUMENT, "own": {**DOCUMENT["own"], "rows": rows}}

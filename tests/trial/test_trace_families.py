@@ -112,8 +112,8 @@ def _rules(model: Model, precision: str, sees: bool, **more: float | str) -> Tab
         "hw_peak_bf16": 3e14, "hw_peak_fp32": 2e13, "samples": float(BATCH),
     }  # fmt: skip
     size = {"image_size": float(IMAGE)} if sees else {"seq_len": float(TEXT), "decoder_seq_len": float(TEXT)}
-    for name, value in (how | size | more).items():
-        row.put(name, value, Kind.stated, "")
+    for name, told in (how | size | more).items():
+        row.put(name, told, Kind.stated, "")
     wanted = [
         "params",
         "layers_forward_flops",

@@ -41,6 +41,10 @@ _SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
 NEAREST = 40
 """Runs that a correction is made from; more hardly change it."""
 
+_HIGHEST = 0.6
+"""No floor is above this, a factor of 2.2 either way: slices overlap, and several that are wide for the same
+runs would count them more than once."""
+
 _TIE = 1e-12  # a covariance that matters is larger, a rounding error smaller
 _TOLD_AT_ONCE = 16  # candidates whose matrices stay in the processor's cache
 _COMPARED_AT_ONCE = 512  # bounds memory
@@ -70,6 +74,7 @@ class Kernel:
     kin: float = 0.85  # of what a program has to itself: shared by runs of its kind, where no more is told
     unnamed: float = 0.75  # and by runs of the same stack, where nobody says what program it is
     widen_by: Mapping[str, float] = field(default_factory=dict)  # "family cnn": how much more of its rows
+    floor_by: Mapping[str, float] = field(default_factory=dict)  # and how much higher their floor
 
     @property
     def variance(self) -> float:
@@ -230,12 +235,16 @@ def doubts(
     return noise
 
 
+def _together(factors: Mapping[str, float], words: Mapping[str, Sequence[str]]) -> Vector:
+    """What the slices of each run multiply to."""
+    each = [[factors.get(f"{name} {word}", 1.0) for word in words[name]] for name in SLICES]
+    return np.asarray(np.prod(each, axis=0))
+
+
 def widened(kernel: Kernel, deviation: Vector, words: Mapping[str, Sequence[str]]) -> Vector:
     """Standard deviations as they are told: those of the process, made true on left-out runs."""
-    more = np.ones(len(deviation))
-    for name in SLICES:
-        more *= [kernel.widen_by.get(f"{name} {word}", 1.0) for word in words[name]]
-    return np.asarray(np.hypot(kernel.widen * deviation, kernel.floor) * more)
+    more, higher = _together(kernel.widen_by, words), _together(kernel.floor_by, words)
+    return np.asarray(np.hypot(kernel.widen * deviation * more, np.minimum(kernel.floor * higher, _HIGHEST)))
 
 
 @dataclass(frozen=True)

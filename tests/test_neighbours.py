@@ -218,13 +218,13 @@ def test_words_are_equal_or_not_and_unknown_ones_equal_to_none() -> None:
 
 def test_ranges_are_widened_by_slice() -> None:
     more = {"family cnn": 1.5, "vendor amd": 2.0, "method lora": 1.2}
-    kernel = Kernel(widen=2.0, floor=0.3, widen_by=more)
+    kernel = Kernel(widen=2.0, floor=0.3, widen_by=more, floor_by={"family cnn": 2.0, "vendor nvidia": 0.5})
     words = {
         "family": ["cnn", "decoder", "cnn"], "vendor": ["amd", "nvidia", "nvidia"],
         "method": ["full", "lora", "full"], "effort": ["tuned"] * 3,
     }  # fmt: skip
     found = widened(kernel, np.array([0.2, 0.2, 0.2]), words)
-    assert found == pytest.approx(np.array([0.5 * 3.0, 0.5 * 1.2, 0.5 * 1.5]))
+    assert found == pytest.approx(np.hypot([0.4 * 3.0, 0.4 * 1.2, 0.4 * 1.5], [0.6, 0.15, 0.3]))
 
 
 def test_a_program_that_is_not_named_is_one_of_its_stack() -> None:
@@ -247,3 +247,15 @@ def test_a_program_that_is_not_named_is_one_of_its_stack() -> None:
     assert nobody[0] == nobody[3]
     assert itself[2] == kind[3], "another version shares nothing of what a program has to itself"
     assert elsewhere[0] < kind[3], "of another stack"
+
+
+def test_floors_of_several_wide_slices_end_at_a_factor_of_two() -> None:
+    kernel = Kernel(widen=1.0, floor=0.1, floor_by={"family moe": 4.0, "method lora": 5.0})
+    words = {
+        "family": ["moe", "moe"],
+        "vendor": ["amd"] * 2,
+        "method": ["full", "lora"],
+        "effort": ["tuned"] * 2,
+    }
+    found = widened(kernel, np.zeros(2), words)
+    assert found == pytest.approx(np.array([0.4, 0.6]))

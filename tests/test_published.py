@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from advisor.data.files import shipped
 from advisor.errors import DataError
 from advisor.neighbours import SIZES, WORDS, Kernel, encode, widened
-from advisor.published import FILE, NEW_KIND, load_published, save_published
+from advisor.published import FILE, UNLIKE, load_published, save_published
 
 COLUMNS: dict[str, Any] = {
     "words": {name: ["a", "b", "a"] for name in WORDS} | {"family": ["cnn", "decoder", "cnn"]},
@@ -53,16 +53,21 @@ def test_writing_it_again_changes_nothing(tmp_path: Path) -> None:
     assert saved(tmp_path).read_bytes() == first
 
 
-def test_kinds_of_network_that_a_generation_never_ran_are_less_sure(tmp_path: Path) -> None:
-    """Generation a ran image networks alone, b transformers alone."""
+def test_what_no_published_run_is_like_is_less_sure(tmp_path: Path) -> None:
+    """Generation a ran image networks alone, b transformers alone; one device of each ran."""
     found = load_published(saved(tmp_path))
-    words = {name: [values[0]] * 3 for name, values in COLUMNS["words"].items()}
-    asked = {**words, "generation": ["a", "a", "a"], "family": ["stated", "cnn", "moe"]}
-    told = found.tell(asked, np.repeat(COLUMNS["sizes"][:1], 3, axis=0))
-    plain = found.neighbours.tell(encode(asked, np.repeat(COLUMNS["sizes"][:1], 3, axis=0), found.known))
+    words = {name: [values[0]] * 5 for name, values in COLUMNS["words"].items()}
+    asked = {
+        **words, "generation": ["a", "a", "a", "a", "c"], "family": ["cnn", "cnn", "stated", "moe", "cnn"],
+        "device": ["a", "new", "new", "a", "new"],
+    }  # fmt: skip
+    unlike = ["", "device", "family", "kind", "generation"]
+    assert found.unlike(asked) == unlike
+    told = found.tell(asked, np.repeat(COLUMNS["sizes"][:1], 5, axis=0))
+    plain = found.neighbours.tell(encode(asked, np.repeat(COLUMNS["sizes"][:1], 5, axis=0), found.known))
     bare = widened(found.neighbours.kernel, plain.deviation, asked)
-    assert told.deviation[:2] == pytest.approx(bare[:2])
-    assert told.deviation[2] == pytest.approx(np.hypot(bare[2], NEW_KIND))
+    assert told.deviation == pytest.approx(np.hypot(bare, [UNLIKE[word] for word in unlike]))
+    assert [UNLIKE[word] for word in unlike] == sorted(UNLIKE.values())
 
 
 def test_devices_of_a_generation_without_runs_are_less_sure(tmp_path: Path) -> None:

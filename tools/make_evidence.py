@@ -42,7 +42,8 @@ def identity(row: Row) -> tuple[object, ...] | None:
         row.get("publisher"), device_name(row), row.get("num_accelerators"), row.get("micro_batch"),
         row.get("seq_len"), row.get("method"), row.get("precision"),
         None if rate is None else f"{float(rate):.4g}", None if memory is None else f"{float(memory):.4g}",
-        row.get("layers"), row.get("hidden"), row.get("image_size"), row.get("model", "").lower()[:6],
+        row.get("layers"), row.get("hidden"), row.get("image_size"),
+        re.sub(r"[^a-z0-9]", "", row.get("model", "").lower())[:6],
     )  # fmt: skip
 
 

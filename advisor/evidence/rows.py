@@ -9,7 +9,7 @@ from typing import Any
 
 from advisor.evidence.record import Record
 
-_FIELDS = ("notes", "framework", "model")
+_FIELDS = ("notes", "framework", "model", "accelerator")
 
 
 @dataclass(frozen=True, slots=True)

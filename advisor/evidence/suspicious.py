@@ -15,6 +15,12 @@ NEEDED = ("model_flops_per_sample", "compute_peak", "step_batch", "has_blocks")
 _BEYOND = 1.2
 """Times the peak from which on a figure is a mistake: boards clock somewhat above what vendors print."""
 
+_BEYOND_MATRIX = 0.9
+"""The same of matrix units: the best products reach 0.87 of what vendors print (github:stas00/ml-engineering,
+maximum achievable matmul FLOPS), and a step is more than products."""
+
+_VECTOR_FORMATS = ("fp32",)
+
 
 def needed(book: RuleBook) -> list[str]:
     """Those of them that the rules have."""
@@ -36,8 +42,12 @@ def beyond_peak(table: Table, run: Run, at: int, asked: Asked) -> str:
         "the row's TFLOP/s are": (told or np.nan) * 1e12 * _each(run) / peak,
         "its speed would be": work * batch / (asked.measured * run.devices * peak) if blocks > 0 else np.nan,
     }
+    matrix = run.inputs.values.get("precision") not in _VECTOR_FORMATS and run.entry.vendor == "nvidia"
+    limits = dict.fromkeys(shares, _BEYOND)
+    if matrix:
+        limits["its speed would be"] = _BEYOND_MATRIX
     for what, share in shares.items():
-        if share > _BEYOND:
+        if share > limits[what]:
             return (
                 f"suspicious: {what} {share:.3g} times the dense peak of {run.entry.title} "
                 "(see units, batch, sequence length and precision)"

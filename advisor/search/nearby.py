@@ -19,6 +19,16 @@ from advisor.schema import Kind, NearRun
 FACTOR = "neighbour_factor"
 _Z80 = 1.2816  # standard deviations that hold 80 % of a normal distribution
 _NAMED = 3  # runs that an estimate names
+_UNLIKE = {
+    "generation": "No training run on devices of this generation is published here: "
+    "the range is that of a guess by its data sheet.",
+    "kind": "No published run here trains a network of this kind on devices of this generation: "
+    "the range is wider for it.",
+    "family": "No published run here trains a network of this kind on devices of this generation: "
+    "the range is wider for it.",
+    "device": "No run on this very device is published here: others of its generation stand in, "
+    "and the range is wider for it.",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,12 @@ class Nearby:
     table: Table
     told: Told | None = None
     published: Published | None = None
+    unlike: Sequence[str] = ()
+
+    def notes(self, row: int) -> tuple[str, ...]:
+        """What must be known of a row beside its neighbours: that none is like it."""
+        told = _UNLIKE.get(self.unlike[row]) if self.unlike else None
+        return (told,) if told else ()
 
     def runs(self, row: int) -> tuple[NearRun, ...]:
         """The published runs that say most about a row, nearest first."""
@@ -88,7 +104,7 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
         table, columns={**inputs, FACTOR: np.exp(told.correction)}, computed=frozenset(), scenario="",
         digest="", ranges={**table.ranges, FACTOR: (low, high)}, sources={**table.sources, FACTOR: sources},
     )  # fmt: skip
-    return Nearby(corrected, told, published)
+    return Nearby(corrected, told, published, published.unlike(words))
 
 
 def _uncorrected(

@@ -308,7 +308,11 @@ def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         quantities=quantities,
         calibrated=any(table.value(name, 0) is not None for name in ("measured_rate", "timed_pass_1")),
         near=() if from_here or time.value is None else near.runs(0),
-        notes=(*_notes(table, workload, place, chosen), *_unrated(time.reason, workload, place, near)),
+        notes=(
+            *_notes(table, workload, place, chosen),
+            *_unrated(time.reason, workload, place, near),
+            *(() if from_here or time.value is None else near.notes(0)),
+        ),
     )
 
 

@@ -127,10 +127,9 @@ def _workloads(options: SeveralOptions, jobs: list[dict[str, Any]], knowledge: K
                 f"{options.path}: {one['where'].rstrip('.')}: {error.message}", error.hint
             ) from error
         shape = tuple(str(one.get(key, "")) for key in _KEYS if key not in _OF_A_RUN)
-        found.append(
-            (-_need(job), job.recipe.method, shape, job.recipe.samples or 0.0, Counted(job, one["per_year"]))
-        )
-    return [row[-1] for row in sorted(found, key=lambda row: row[:-1])]
+        order = (-_need(job), job.recipe.method, shape, -(job.recipe.samples or 0.0))
+        found.append((order, Counted(job, one["per_year"])))
+    return [counted for _, counted in sorted(found, key=lambda pair: pair[0])]
 
 
 def _horizon(job: Workload, knowledge: Knowledge) -> float | None:

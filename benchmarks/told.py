@@ -43,7 +43,7 @@ def timed(command: list[str], cwd: Path | None = None) -> Run:
 
 @cache
 def compiled() -> None:
-    """Bytecode, as pip makes it of what it installs; some environments forbid Python to write it by itself."""
+    """Bytecode, as pip makes it of what it installs; some environments forbid Python to write any itself."""
     compileall.compile_dir(Path(__file__).resolve().parent.parent / "advisor", quiet=2)
 
 

@@ -137,6 +137,8 @@ def count(text: str | None) -> float | None:
         value = float(body[:-1]) * factor if factor else float(body)
     except ValueError:
         value = float("nan")
+    if 1e18 <= value < float("inf"):
+        raise click.BadParameter(f"{text!r} is too large: counts end at 1e18")
     if not 1 <= value < 1e18:
         raise click.BadParameter(f"{text!r} is not a count; write for example 20B, 1.5T or 100e6")
     return value

@@ -44,7 +44,7 @@ def read_hf_config(path: Path) -> Model:
 def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
     """The same for what such a file holds; `path` names it in errors."""
     config = Config(path, raw)
-    architecture = config.architecture()
+    architecture = _by_model_type(raw) or config.architecture()
     found = ARCHITECTURES.get(architecture)
     if found is None:
         near = did_you_mean(architecture[:80], ARCHITECTURES)
@@ -64,6 +64,22 @@ def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
         numbers=_plain(numbers),
         source=f"{path.name} of {name}, {architecture}{_unused(config)}",
     )
+
+
+_HEADS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM")
+
+
+def _by_model_type(raw: Mapping[str, Any]) -> str:
+    """The covered architecture of a file that gives its `model_type` alone, as hand-written ones do; or ''.
+
+    The language model of that type is meant: what is trained has a head.
+    """
+    kind = raw.get("model_type")
+    if raw.get("architectures") is not None or not isinstance(kind, str):
+        return ""
+    short = kind.replace("_", "").replace("-", "").lower()
+    named = {name.lower(): name for name in ARCHITECTURES}
+    return next((named[key] for head in _HEADS if (key := short + head.lower()) in named), "")
 
 
 def _plain(numbers: Numbers) -> Numbers:

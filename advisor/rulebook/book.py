@@ -31,6 +31,7 @@ from advisor.rulebook.parts import (
     RuleBook,
 )
 from advisor.rulebook.read import KINDS, Raw, read_file
+from advisor.rulebook.replaced import blamed
 from advisor.units import ONE, Dimension, parse_unit
 
 CATALOGUE = frozenset(
@@ -84,6 +85,7 @@ class _Reading:
 
     problems: list[Problem] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
+    replaced: list[tuple[Raw, Raw]] = field(default_factory=list)  # and what replaces it
     entries: dict[str, dict[str, Raw]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     digest: Any = field(default_factory=hashlib.sha256)
 
@@ -135,7 +137,8 @@ def _build(dirs: Sequence[Path]) -> tuple[RuleBook | None, list[Problem]]:
     quantities = _quantities((*rules.values(), *picks.values(), *([] if problems else made)), problems)
     order = _order(quantities, problems)
     if problems:
-        return None, problems
+        raws = (raw for kind in KINDS for raw in entries[kind].values())
+        return None, blamed(problems, reading.replaced, raws)
     book = RuleBook(
         columns=columns, flags=flags, curves=curves, constants=constants, rules={**rules, **picks},
         quantities=quantities,
@@ -156,6 +159,7 @@ def _read_folder(folder: Path, reading: _Reading) -> None:
             continue
         own[raw.kind, raw.id] = raw
         if replaced := reading.entries[raw.kind].get(raw.id):
+            reading.replaced.append((replaced, raw))
             reading.overrides.append(
                 Override(raw.kind, raw.id, raw.file, raw.folder, replaced.file, replaced.folder)
             )

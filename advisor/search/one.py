@@ -26,7 +26,14 @@ from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
 from advisor.search.plan_time import calendar_of, priced
 from advisor.search.support import check_support
-from advisor.search.words import devices_of_server, host_sentence, host_words, memory_sentence, unrated_note
+from advisor.search.words import (
+    devices_of_server,
+    host_sentence,
+    host_words,
+    memory_sentence,
+    positions_note,
+    unrated_note,
+)
 
 TIMES = ("time_s", "optimizer_step_s", "samples_per_s", "samples_per_s_per_device", "mfu", "calendar_s")
 TOKENS = ("tokens_per_s", "tokens_per_s_per_device")
@@ -337,6 +344,7 @@ def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tup
             f"A batch of {batch:g} does not part evenly into micro-batches of {chosen.micro_batch:g} on "
             f"{replicas:g} replicas; the estimate takes the mean."
         )
+    notes += positions_note(workload)
     if unread := unread_note(workload.model):
         notes.append(unread)
     if table.value("measured_rate", 0) is None:

@@ -16,6 +16,7 @@ from advisor.search.recipe import with_details
 from advisor.units import show
 
 OWN = "own"
+_SEES = ("cnn", "vit", "diffusion")
 _PRETRAINED_FROM = 2e9
 """Tokens from which a run without a stated method is pre-training: fine-tuning sets are far smaller."""
 
@@ -59,6 +60,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     for name, value in (("--tokens", tokens), ("--seq-len", seq_len), ("--batch", batch)):
         if value is not None and not value > 0:
             raise UserError(f"{name} {value:g} is not above zero", "Give a number above zero.")
+    _check_length(found, seq_len)
     who = with_program(Stated(stack=stack), catalogue)
     recipe = like.recipe
     length = float(seq_len) if seq_len is not None else recipe.seq_len
@@ -118,6 +120,16 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}{whence}.",
     )
     return with_details(own, details)
+
+
+def _check_length(model: Model, seq_len: float | None) -> None:
+    """Raise UserError for a length of sequences where a network sees images alone."""
+    sees = model.family in _SEES or "native_image_size" in model.numbers
+    if seq_len is not None and sees and "native_seq_len" not in model.numbers:
+        raise UserError(
+            f"--seq-len {seq_len:g} says nothing of {model.title}: it sees images",
+            "--image-size gives the edge of an image.",
+        )
 
 
 def _check_adapters(model: Model, method: str) -> None:

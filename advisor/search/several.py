@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from advisor.estimate import evaluate
 from advisor.estimate.inputs import known_only, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
-from advisor.schema import Kind, PlanLimits
+from advisor.schema import Kind, PlanLimits, Workload
 from advisor.search.elsewhere import _label
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.plan import with_horizon
@@ -84,6 +84,15 @@ class Several:
     whole: int = 0  # jobs that were asked for, where it was stopped before the last
 
 
+class _Held(NamedTuple):
+    """The last search up to so many devices: of a job's shape and work, among these sites."""
+
+    shape: Workload
+    work: float
+    sites: tuple[int, ...]
+    asked: Asked
+
+
 @dataclass
 class Adder:
     """Takes jobs a batch at a time; holds a row of sums for each kind and size of machine, and no job.
@@ -110,6 +119,7 @@ class Adder:
         self.sites = tuple(one if isinstance(one, Site) else site_of(one) for one in self.devices)
         self.sizes = sizes_of(self.book, self.sites, self.most)
         self.facts = self._facts()
+        self._held: dict[int, _Held] = {}
         if self.published is not None:
             self.published.neighbours.among_all  # noqa: B018 - made once for all searches
         self.alive = [at for at, sizes in enumerate(self.sizes) if sizes]
@@ -147,11 +157,16 @@ class Adder:
         """The layouts of the job with most work, which are those of the others too."""
         if not sites:
             return None
-        self.searches += 1
         largest = max(group, key=lambda one: one.job.recipe.samples or 0.0).job
-        asked = [self.sites[at] for at in sites]
-        found = search(self.book, largest, asked, self.published, cap, self.stated)
-        return Asked.of(found, sites, group)
+        shape, work = without_work(largest), largest.recipe.samples or 0.0
+        held = self._held.get(cap)
+        if held is not None and held.shape == shape and held.work >= work and held.sites == tuple(sites):
+            return held.asked._replace(jobs=group)
+        self.searches += 1
+        found = search(self.book, largest, [self.sites[at] for at in sites], self.published, cap, self.stated)
+        asked = Asked.of(found, sites, group)
+        self._held[cap] = _Held(shape, work, tuple(sites), asked)
+        return asked
 
     @staticmethod
     def _keep(one: Taken, kept: dict[int, tuple[Taken, Any]]) -> None:

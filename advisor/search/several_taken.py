@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 
     table: Table
     site: Index  # of each row the number of its kind of device among all
-    count: Index
+    devices: Index
     jobs: Sequence[Counted]
 
     @classmethod
@@ -68,16 +68,16 @@ def without_work(job: Workload) -> Workload:
 
 def taken(book: RuleBook, asked: Sequence[Asked], limits: PlanLimits) -> list[Taken]:
     """What the jobs take in the layouts found; all of a batch in as few calls as can be."""
-    tables = [_with_work(one) for one in asked]
-    figures: list[dict[str, Array]] = [{} for _ in tables]
+    rows = [one.table.rows * len(one.jobs) for one in asked]
+    figures: list[dict[str, Array]] = [{} for _ in asked]
     alike: dict[frozenset[str], list[int]] = {}
-    for at, table in enumerate(tables):
-        alike.setdefault(frozenset(table.columns), []).append(at)
+    for at, one in enumerate(asked):
+        alike.setdefault(frozenset(one.table.columns), []).append(at)
     for members in alike.values():
-        for part in _parts([tables[at].rows for at in members]):
+        for part in _parts([rows[at] for at in members]):
             some = [members[at] for at in part]
-            every = _figures(book, _joined([tables[at] for at in some]), limits)
-            ends = np.cumsum([tables[at].rows for at in some])[:-1]
+            every = _figures(book, _joined([_with_work(asked[at]) for at in some]), limits)
+            ends = np.cumsum([rows[at] for at in some])[:-1]
             for name, values in every.items():
                 for at, own in zip(some, np.split(values, ends), strict=True):
                     figures[at][name] = own
@@ -144,7 +144,7 @@ def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
     deadline = np.array([np.inf if days is None else days * DAY_S for days in due])
     return Taken(
         site=one.site,
-        count=one.count,
+        count=one.devices,
         **{name: by_job(name) for name in ("busy_s", "late_s", "rent_usd", "energy_j")},
         in_time=by_job("late_s") <= deadline,
     )

@@ -37,6 +37,17 @@ def unrated_note(reason: str, title: str, ran: bool) -> str:
     )
 
 
+def positions_note(workload: Workload) -> list[str]:
+    """A note where sequences are longer than the positions that the network has learned vectors for."""
+    length, learned = workload.recipe.seq_len, workload.model.numbers.get("positions")
+    if not length or not learned or length <= learned:
+        return []
+    return [
+        f"The network has learned positions for {learned:,.0f} tokens: sequences of {length:,.0f} need more "
+        "of them, which are not counted."
+    ]
+
+
 _SERVER = 8.0
 IF_THE_HOST = "Fits, if each server of"
 """How the sentence begins that stands in the place of "Fits." where something is offloaded."""

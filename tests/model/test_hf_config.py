@@ -259,3 +259,15 @@ def test_size_alone(book: RuleBook) -> None:
     for absurd in (0.0, 1e30, float("nan"), -7e9):
         with pytest.raises(UserError):
             model_of_size(absurd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "like"),
+    [("llama", "LlamaForCausalLM"), ("qwen2", "Qwen2ForCausalLM"), ("mistral", "MistralForCausalLM")],
+)
+def test_a_file_without_architectures_is_read_by_its_model_type(kind: str, like: str) -> None:
+    raw = {name: value for name, value in LLAMA.items() if name != "architectures"}
+    found = parse_hf_config({**raw, "model_type": kind}, PATH)
+    assert found == parse_hf_config({**raw, "architectures": [like]}, PATH)
+    with pytest.raises(DataError, match="architectures: is missing"):
+        parse_hf_config({**raw, "model_type": "unheard-of"}, PATH)

@@ -322,3 +322,37 @@ def test_the_shipped_rules_load_and_their_cases_hold() -> None:
     assert [str(outcome) for outcome in outcomes if not outcome.ok] == []
     carry = [rule.id for rule in (*book.rules.values(), *book.op_rules.values()) if rule.tree.op != PICK]
     assert {outcome.rule for outcome in outcomes} >= set(carry)
+
+
+USER = """
+[[rule]]
+id = "moves-a-day"
+gives = "moves_a_day"
+unit = "1/s"
+expr = "1 / move_s"
+why = "how often"
+source = "arithmetic"
+cases = [{ given = { move_s = 2 }, expect = 0.5 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('gives = "move_s"', 'gives = "moved_s"'), "gives = 'moved_s': is not what base/time/move.toml:"),
+        (
+            ('unit = "s"\nexpr = "size / rate"', 'unit = "B"\nexpr = "size"'),
+            "unit = 'B': is in B; base/time/",
+        ),
+    ],
+)
+def test_a_replacing_rule_that_gives_something_else_is_blamed_itself(
+    tmp_path: Path, change: tuple[str, str], told: str
+) -> None:
+    below = folder(base(tmp_path), user=USER)
+    assert not check_dirs([below])
+    assert change[0] in RULES
+    found = check_dirs([below, folder(tmp_path / "own", mine=RULES.replace(*change))])
+    assert told in str(found[0])
+    assert str(found[0]).startswith("own/mine.toml:")
+    assert all(problem.file == "own/mine.toml" for problem in found)

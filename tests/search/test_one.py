@@ -290,3 +290,19 @@ def test_devices_without_figures_or_runs_say_so_and_what_would_help(
     assert (found.quantities["time_s"].reason or "").startswith(missing)
     assert "operator" not in found.why
     assert any(f"No published run on {hardware} is known either. A trial" in note for note in found.notes)
+
+
+def test_sequences_beyond_learned_positions_are_told(knowledge: Knowledge) -> None:
+    def notes(model: str, length: int) -> str:
+        return " ".join(one(knowledge, job(knowledge, model, seq_len=length), H100).estimate.notes)
+
+    assert "learned positions for 1,024 tokens: sequences of 8,192 need more" in notes("gpt2-124m", 8192)
+    assert "learned positions" not in notes("gpt2-124m", 1024) + notes("llama-3-8b", 16384)
+
+
+@pytest.mark.parametrize("model", ["resnet-50", "vit-b-16", "dit-xl-2", "swin-b"])
+def test_networks_of_images_have_no_sequence_length(knowledge: Knowledge, model: str) -> None:
+    with pytest.raises(UserError, match="--seq-len 512 says nothing of") as refused:
+        job(knowledge, model, seq_len=512)
+    assert "--image-size" in refused.value.hint
+    assert job(knowledge, "wav2vec2-base", seq_len=512).recipe.seq_len == 512

@@ -136,11 +136,13 @@ def test_jobs_that_differ_in_work_alone_share_a_search_and_have_their_own_figure
     assert shared.searches == 1
     apart.add(Counted(SMALL, 1))
     apart.add(Counted(more, 1))
-    assert apart.searches == 2
+    assert apart.searches == 2, "the layout of a larger job is not that of a smaller"
     for key, one in apart.sums.items():
         assert shared.sums[key].busy_s == pytest.approx(one.busy_s, rel=TASTE.uncut - 1)
         assert shared.sums[key].rent_usd == pytest.approx(one.rent_usd, rel=TASTE.uncut - 1)
     assert shared.sums[0, 1].busy_s == pytest.approx(apart.sums[0, 1].busy_s, rel=1e-6)
+    shared.add(Counted(SMALL, 2))
+    assert shared.searches == 1, "known from before"
     shared.add(Counted(LARGE, 1))
     assert shared.searches == 2, "another network is searched for"
 

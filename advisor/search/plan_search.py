@@ -32,7 +32,7 @@ differ by up to a tenth; with both bounds what is found is within 1 % of the exh
 LEAN = 1.1
 """Where no layout of a count surely fits: those compete that need up to this much more than the leanest."""
 
-WORTH_TRYING, TRIED = 2.0, 0.97
+WORTH_TRYING, TRIED = 2.0, 0.98
 """So many times faster than what surely fits, a layout is taken that does by the estimate alone, if that
 needs no more of the memory than the second: whether it fits shows in the first step, and it is told."""
 

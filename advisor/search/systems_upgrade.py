@@ -140,7 +140,7 @@ def _told(  # noqa: PLR0913, PLR0917 - two estimates and what stands between the
 def _times(before: Estimate, after: Estimate, gain: float, cards: float) -> str:
     """'1.7 times as fast'. More than there are more cards is noise between two estimates of one layout."""
     if gain < _HARDLY:
-        return "hardly faster"
+        return "hardly faster" if gain * _HARDLY > 1 else "slower"
     alike = all(
         before.choices.get(name) == after.choices.get(name)
         for name in {*before.choices, *after.choices} - {"dp", "sharding", "host_memory"}

@@ -36,6 +36,9 @@ WORTH_TRYING, TRIED = 2.0, 0.98
 """So many times faster than what surely fits, a layout is taken that does by the estimate alone, if that
 needs no more of the memory than the second: whether it fits shows in the first step, and it is told."""
 
+SERVER = 8
+"""Devices of a usual server."""
+
 TOLD_APART = ("stack", "recompute", "tp", "pp", "cp", "ep", "micro_batch")
 """What of a set-up its neighbours look at (advisor/estimate/features.py)."""
 
@@ -45,10 +48,11 @@ class Taste(NamedTuple):
 
     simpler: float = 1.03  # less parallelism, interleaving, recomputation, cutting: no estimate is that sure
     uncut: float = 1.10  # one that a stock trainer does, over one that takes another program
+    one_server: float = 1.25  # the same on one server, where a network that fits is hardly ever cut
 
 
 TASTE = Taste()
-TUNED = Taste(uncut=1.03)
+TUNED = Taste(uncut=1.03, one_server=1.03)
 """Who tunes takes another program for what it gains."""
 
 
@@ -203,7 +207,8 @@ def plainest(space: Space, set_up: Index, groups: Index, time: Array, taste: Tas
     """The row of each group that is the plainest of those as good as the fastest, groups in rising order."""
     uncut = space.set_ups.stock[set_up]
     least, least_uncut = _least_of(groups, time), _least_of(groups, np.where(uncut, time, np.nan))
-    takes_uncut = least_uncut <= taste.uncut * least
+    small = space.set_ups["devices"][set_up] <= SERVER
+    takes_uncut = least_uncut <= np.where(small, taste.one_server, taste.uncut) * least
     bound = taste.simpler * np.where(takes_uncut, least_uncut, least)
     good = np.flatnonzero((time <= bound) & (uncut | ~takes_uncut))
     return good[_first_plainest(space, set_up[good], groups[good], time[good])]

@@ -49,6 +49,8 @@ def sizes_of(
     short = _LIKE.get(name, name)
     if short in ("mm", "bmm", "linear"):
         return _product(name, args)
+    if name == "_grouped_mm" and len(args) > 1 and outputs:
+        return _grouped(args, outputs[0])
     if name in ("convolution", "convolution_backward"):
         return _convolution(name, args, outputs)
     if "attention" in name or "dot_product" in name:
@@ -76,6 +78,18 @@ def _product(name: str, args: tuple[Any, ...]) -> tuple[str, Sizes, str]:
     layout = "nt" if layout == "tt" else layout
     sizes = (count, a.shape[-2], b.shape[-1], a.shape[-1])
     return f"{kind}.{layout}", tuple(map(float, sizes)), _format(a)
+
+
+def _grouped(args: tuple[Any, ...], out: Any) -> tuple[str, Sizes, str]:
+    """Rows sorted by group, each with the matrix of its group; on the way back each group's own sum."""
+    a, b = args[:2]
+    if out.dim() == 3:
+        groups, rows, columns = out.shape
+        sizes = (groups, rows, columns, a.shape[-1] / max(groups, 1))
+        return "grouped.tn", tuple(map(float, sizes)), _format(a)
+    groups = b.shape[0]
+    sizes = (groups, a.shape[0] / max(groups, 1), out.shape[-1], a.shape[-1])
+    return f"grouped.n{_turned(b)}", tuple(map(float, sizes)), _format(a)
 
 
 def _turned(matrix: Any) -> str:

@@ -265,8 +265,16 @@ def near_best(space: Space, device: Index, set_up: Index, time: Array, taste: Ta
     groups, found = group_of(space, device, set_up), space.set_ups
     least = _least_of(groups, time)
     kept = []
-    for names, bound in ((TOLD_APART, AS_GOOD), (("stack", "recompute"), NEAR_BEST)):
-        near = np.flatnonzero(time <= bound * least)
+    uncut = found.stock[set_up]
+    least_uncut = _least_of(groups, np.where(uncut, time, np.nan))
+    contests = (
+        (TOLD_APART, time <= AS_GOOD * least),
+        # a stock trainer's may be taken although it is slower: of these too all that neighbours tell apart
+        (TOLD_APART, uncut & (time <= AS_GOOD * least_uncut) & (least_uncut <= NEAR_BEST * least)),
+        (("stack", "recompute"), time <= NEAR_BEST * least),
+    )
+    for names, competing in contests:
+        near = np.flatnonzero(competing)
         kind = kinds([found[name] for name in names])
         alike = groups[near] * (int(kind.max(initial=0)) + 1) + kind[set_up[near]]
         kept.append(near[fastest(alike, time[near])])

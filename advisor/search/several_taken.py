@@ -17,10 +17,10 @@ from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
 from advisor.units import DAY_S
 
-AT_ONCE = 64
+AT_ONCE = 8
 """Jobs of one search whose figures are computed at once; bounds memory."""
 
-_ROWS = 16_384  # of one call of the evaluator
+_ROWS = 4096  # of one call of the evaluator, which moves each constant of the calendar in a copy of them
 
 
 class Counted(NamedTuple):

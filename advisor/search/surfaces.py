@@ -164,6 +164,9 @@ class Surfaces:
     def seconds(self, operator: str, word: str, sizes: Sizes) -> float | None:
         """One call of an operator in torch's format `word`; None where nothing like it was timed."""
         dtype = FORMATS.get(word, "")
+        if operator.startswith("grouped."):  # processors and older devices compute one group after the other
+            each = self.seconds(operator.replace("grouped", "product"), word, (1.0, *sizes[1:]))
+            return None if each is None else sizes[0] * each
         if len(sizes) > 2:
             surface = self.computing.get((operator, dtype))
             return None if surface is None else surface.seconds(sizes)

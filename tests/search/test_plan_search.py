@@ -94,7 +94,7 @@ def test_nothing_better_is_lost_than_one_per_cent(
 ) -> None:
     job = job_of(catalogue, model, method)
     devices = [catalogue.accelerators[name] for name in FEW]
-    found = search(book, job, devices, published, 8, taste=Taste(1.0, 1.0))
+    found = search(book, job, devices, published, 8, taste=Taste(1.0, 1.0, 1.0))
     got = evaluate(book, found.near.table, ("calendar_s",)).columns["calendar_s"]
     space = found.space
     everything = inputs_of(space, space.device, space.set_up)

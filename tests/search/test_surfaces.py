@@ -63,6 +63,14 @@ def test_a_product_never_timed_is_unknown():
     assert Surfaces([]).seconds("mul", "float32", (8, 8)) is None
 
 
+def test_grouped_products_are_one_group_after_the_other():
+    points = [("product.nn", sizes, taken(sizes)) for sizes in SIZES]
+    found = Surfaces([("fp32", points)])
+    one = found.seconds("product.nn", "float32", (1.0, 64.0, 512.0, 64.0))
+    assert found.seconds("grouped.nn", "float32", (8.0, 64.0, 512.0, 64.0)) == pytest.approx(8 * one)
+    assert found.seconds("grouped.tn", "float32", (8.0, 64.0, 512.0, 64.0)) is None
+
+
 def measured(value, grade):
     return Measurement(
         id="operators.moves.fp32.cpu", bench="operators", device="cpu", unit="s", value=value, grade=grade,

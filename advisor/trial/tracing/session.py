@@ -51,12 +51,14 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
                 built = _prepared(_build_fake(make, notes), spec)
                 stage("trace")
                 traces, told = _both(built, spec, FAKE_BATCHES)
-            mode, batches = "fake", FAKE_BATCHES
+            mode, batches, before = "fake", FAKE_BATCHES, resident()
         except (Failure, MemoryError):
             raise
         except Exception as error:  # whatever a module cannot do with tensors that hold nothing
             why = _why_not(error)
             stage("factory")
+            gc.collect()
+            before = resident()  # with all imported, before anything is held for real
             built = _prepared(make(), spec)
             _check_size(built, why)
             stage("real run")
@@ -76,7 +78,7 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
     found["own"] = {
         "rows": lines.own_rows(traces[0].events, traces[1].events, batches),
         "views": traces[1].views,
-        "process": resident(),
+        "process": before,
     }
     found["notes"] = [*notes, *built.notes]
     found.update(mode=mode, loss=told, torch=str(torch.__version__), seconds=time.perf_counter() - began)

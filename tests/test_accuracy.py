@@ -14,6 +14,7 @@ import pytest
 ACCURACY = Path(__file__).resolve().parent.parent / "docs" / "accuracy.md"
 GROUP, SOURCE = "Step time, left out by group", "Step time, left out by source"
 MEMORY, RANKED = "peak_mem_gib, left out by source", "the faster is told in"
+WHOLE = "total_time_h, left out by source"
 LARGE = "large language models on several servers (A100 to B300)"
 
 NOT_MET = pytest.mark.xfail(reason="31 % with the constants fitted last: the bar is missed", strict=True)
@@ -59,8 +60,10 @@ def told(title: str, sentence: str) -> float:
         (SOURCE, "all", "range", 35),
         (SOURCE, LARGE, "median error", 12),
         (MEMORY, "allocated", "median error", 4),
-        (MEMORY, "nvml", "median error", 9),
-        (MEMORY, "nvml", "90 % below", 25),
+        pytest.param(MEMORY, "allocated", "90 % below", 15, marks=NOT_MET),
+        (MEMORY, "reserved or nvml", "median error", 9),
+        pytest.param(MEMORY, "reserved or nvml", "90 % below", 25, marks=NOT_MET),
+        (WHOLE, "all", "median error", 20),
     ],
 )
 def test_errors_of_left_out_rows(title: str, row: str, column: str, bar: float) -> None:

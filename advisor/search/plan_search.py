@@ -48,7 +48,7 @@ class Taste(NamedTuple):
 
     simpler: float = 1.03  # less parallelism, interleaving, recomputation, cutting: no estimate is that sure
     uncut: float = 1.10  # one that a stock trainer does, over one that takes another program
-    one_server: float = 1.25  # the same on one server, where a network that fits is hardly ever cut
+    one_server: float = 1.6  # on one server, where a network that fits is hardly ever cut
 
 
 TASTE = Taste()
@@ -207,8 +207,10 @@ def plainest(space: Space, set_up: Index, groups: Index, time: Array, taste: Tas
     """The row of each group that is the plainest of those as good as the fastest, groups in rising order."""
     uncut = space.set_ups.stock[set_up]
     least, least_uncut = _least_of(groups, time), _least_of(groups, np.where(uncut, time, np.nan))
+    resident = np.where(uncut & (space.set_ups["offload"][set_up] == 0), time, np.nan)
     small = space.set_ups["devices"][set_up] <= SERVER
-    takes_uncut = least_uncut <= np.where(small, taste.one_server, taste.uncut) * least
+    takes_uncut = least_uncut <= taste.uncut * least
+    takes_uncut |= small & (_least_of(groups, resident) <= taste.one_server * least)
     bound = taste.simpler * np.where(takes_uncut, least_uncut, least)
     good = np.flatnonzero((time <= bound) & (uncut | ~takes_uncut))
     return good[_first_plainest(space, set_up[good], groups[good], time[good])]
@@ -267,10 +269,12 @@ def near_best(space: Space, device: Index, set_up: Index, time: Array, taste: Ta
     kept = []
     uncut = found.stock[set_up]
     least_uncut = _least_of(groups, np.where(uncut, time, np.nan))
+    small = space.set_ups["devices"][set_up] <= SERVER
+    far = np.where(small, max(NEAR_BEST, taste.one_server), NEAR_BEST)
     contests = (
         (TOLD_APART, time <= AS_GOOD * least),
         # a stock trainer's may be taken although it is slower: of these too all that neighbours tell apart
-        (TOLD_APART, uncut & (time <= AS_GOOD * least_uncut) & (least_uncut <= NEAR_BEST * least)),
+        (TOLD_APART, uncut & (time <= AS_GOOD * least_uncut) & (least_uncut <= far * least)),
         (("stack", "recompute"), time <= NEAR_BEST * least),
     )
     for names, competing in contests:

@@ -47,10 +47,11 @@ def measured(monkeypatch, threads: int):
     monkeypatch.setitem(run.PACES, "default", calm)
     limits = pace.limits(min_s=1.0, cap_s=2.0)
     params = {"dtype": "fp32", "n": 512, "threads": threads}
-    plan = [Test("matmul", "cpu", params, "Multiplying", f"{threads}t", limits)]
+    plan = [Test("matmul", "cpu", params, "Multiplying", f"{threads}t", limits, wall_s=120.0)]
     monkeypatch.setattr(run, "make_plan", lambda *_a, **_k: plan)
     machine = Machine(probed_at="", cpu=Cpu(budget_threads=Fact(value=2, status=Status.ok)))
     last = list(run_calibration(machine, CalibrateOptions()))[-1]
+    assert last.measurements, last.failures
     [figure] = last.measurements
     return figure
 

@@ -15,7 +15,7 @@ from advisor.calibrate.run import run_calibration
 from advisor.schema import Calibration, Cpu, Device, Fact, Grade, Machine, Status
 
 FAKE = Path(__file__).resolve().parents[1] / "fakes" / "gpu"
-HANG_S = 1.5
+HANG_S, PATIENT_S = 3.0, 60.0  # where a bench hangs, and where it may only be slow: other tests run beside
 SAYS = (
     "import json, time\n"
     "reading = {'clock_hz': 1.9e9, 'throttle_reasons': [], 'utilization': 0.0, 'memory_used': 0.01,"
@@ -50,12 +50,12 @@ def calibrate(monkeypatch, tmp_path):
     """Runs the accelerators' part of a mode's plan in the true child, without waiting for statistics."""
     monkeypatch.setenv("PYTHONPATH", str(FAKE))
     monkeypatch.setattr(sampler, "isolated_command", lambda: [sys.executable, "-c", SAYS])
-    real = run.make_plan
+    real, limit = run.make_plan, [PATIENT_S]
 
     def short(*args, **more):
         brief = {"min_s": 0.0, "cap_s": 0.3, "warm_cap_s": 0.1, "min_blocks": 10}
         return [
-            replace(test, limits={**test.limits, **brief}, wall_s=HANG_S)
+            replace(test, limits={**test.limits, **brief}, wall_s=limit[0])
             for test in real(*args, **more)
             if test.device.startswith("cuda")
         ]
@@ -71,6 +71,7 @@ def calibrate(monkeypatch, tmp_path):
 
     def go(mode="default", **case) -> Calibration:
         monkeypatch.setenv("FAKE_GPU", json.dumps(case))
+        limit[0] = HANG_S if "hang_at" in case else PATIENT_S
         monkeypatch.setattr(run, "make_plan", short)
         pace = run.PACES[mode]
         monkeypatch.setitem(run.PACES, mode, replace(pace, gate_wait_s=0.0))

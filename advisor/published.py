@@ -80,7 +80,7 @@ class Published:
         """What of each candidate no run is published of, a key of `UNLIKE`."""
         return [
             "generation" if generation not in self.known["generation"]
-            else "kind" if (generation, _kind(family)) not in self._ran
+            else "kind" if not self.ran(generation, family)
             else "family" if (generation, family) not in self._ran
             else "device" if device not in self.known["device"]
             else ""

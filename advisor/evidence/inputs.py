@@ -215,9 +215,7 @@ def _put_habits(found: Inputs, record: Record, reading: Reading) -> None:
     for rows, columns in reading.habits:
         for column, value in columns.items() if rows.hold(record) else ():
             if column not in found.values:
-                found.put(
-                    column, value if isinstance(value, str) else float(value), Kind.assumed, rows.reason
-                )
+                found.put(column, value, Kind.assumed, rows.reason)
 
 
 def _put_sample(found: Inputs, network: Network) -> str:

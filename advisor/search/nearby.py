@@ -19,13 +19,15 @@ from advisor.schema import Kind, NearRun
 FACTOR = "neighbour_factor"
 _Z80 = 1.2816  # standard deviations that hold 80 % of a normal distribution
 _NAMED = 3  # runs that an estimate names
+_NO_SUCH_NETWORK = (
+    "No published run here trains a network of this kind on devices of this generation: "
+    "the range is wider for it."
+)
 _UNLIKE = {
     "generation": "No training run on devices of this generation is published here: "
     "the range is that of a guess by its data sheet.",
-    "kind": "No published run here trains a network of this kind on devices of this generation: "
-    "the range is wider for it.",
-    "family": "No published run here trains a network of this kind on devices of this generation: "
-    "the range is wider for it.",
+    "kind": _NO_SUCH_NETWORK,
+    "family": _NO_SUCH_NETWORK,
     "device": "No run on this very device is published here: others of its generation stand in, "
     "and the range is wider for it.",
 }

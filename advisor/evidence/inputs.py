@@ -23,7 +23,7 @@ from advisor.evidence.memory import put_memory
 from advisor.evidence.network import Network, network_of
 from advisor.evidence.record import Record, Refusal
 from advisor.evidence.rows import Rows
-from advisor.evidence.wires import network_of_instance, network_of_text
+from advisor.evidence.wires import devices_of_server, network_of_instance, network_of_text
 from advisor.model import preset_of
 from advisor.schema import Kind
 
@@ -261,7 +261,7 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
         value = degrees[name]
         if value is not None:
             found.put(name, value, Kind.published, row)
-    found.put("net_bandwidth", _network(record), Kind.published, row, "the row does not tell its network")
+    _put_wires(found, record)
     reading = shipped_reading()
     sharding = reading.word("shardings", record.text("sharding")) if record.text("sharding") else None
     if sharding is not None:
@@ -280,6 +280,16 @@ def _put_layout(found: Inputs, record: Record, devices: float, counted: int) -> 
         return f"offload '{offload[:40]}' is not modelled"
     found.put("offload", offload, Kind.published, row)
     return ""
+
+
+def _put_wires(found: Inputs, record: Record) -> None:
+    """The network, and servers of fewer devices than are usual."""
+    row = "the row"
+    found.put("net_bandwidth", _network(record), Kind.published, row, "the row does not tell its network")
+    server = devices_of_server(record.text("interconnect"), record.text("source"))
+    usual = found.values.get("hw_domain_devices")
+    if server is not None and (usual is None or server < usual):
+        found.put("hw_domain_devices", server, Kind.published, row)
 
 
 def _network(record: Record) -> float | None:

@@ -8,7 +8,9 @@ _GIGABIT = 1e9 / 8
 _OMNI_PATH = 100 * _GIGABIT  # of one port; there was one generation of it
 _SERVER = 8.0  # devices of a server where the text does not say
 _DEVICES = re.compile(
-    r"\b(\d+) (?:GPUs|devices|cards) per node|nodes of (\d+)\b|\d+ nodes x (\d+) GPUs", re.I
+    r"\b(\d+) (?:GPUs|devices|cards) per node|nodes of (\d+)\b|\d+ nodes x (\d+) GPUs"
+    r"|\d+ node\(s\) x (\d+)\b",
+    re.I,
 )
 _GIGABYTES = re.compile(r"(\d+) ?x ?(\d+(?:\.\d+)?) ?GB/s per node", re.I)
 _PORTS = re.compile(r"(\d+) ?x ?(\d+) ?(?:G|Gb/s|Gbps)\b(?! Ethernet)", re.I)
@@ -31,8 +33,13 @@ def network_of_text(text: str) -> float | None:
     server = _of_server(text)
     if server is None:
         return None
-    devices = _DEVICES.search(text)
-    return server / (float(next(n for n in devices.groups() if n)) if devices else _SERVER)
+    return server / (devices_of_server(text) or _SERVER)
+
+
+def devices_of_server(*texts: str) -> float | None:
+    """How many devices one server has ("4 GPUs per node", "2 node(s) x 2"); None where no text says it."""
+    found = next((match for text in texts if (match := _DEVICES.search(text))), None)
+    return float(next(n for n in found.groups() if n)) if found else None
 
 
 def network_of_instance(name: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,3 +72,13 @@ def test_chips_and_cores_of_others_are_not_held_to_it() -> None:
     found = of(vendor="google", accelerator="TPU v4", dp=8, tp=2)
     assert isinstance(found, Run)
     assert "tp" not in found.inputs.values
+
+
+def test_servers_of_fewer_devices_than_usual_are_read(
+    record: Callable[..., Record], row: dict[str, Any]
+) -> None:
+    told = run_of(record(**{**row, "interconnect": "4 GPUs per node NVLink; Omni-Path between nodes"}))
+    usual = run_of(record(**row))
+    assert isinstance(told, Run) and isinstance(usual, Run)
+    assert told.inputs.values["hw_domain_devices"] == 4.0
+    assert usual.inputs.values["hw_domain_devices"] == 8.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from advisor.evidence.wires import network_of_instance, network_of_text
+from advisor.evidence.wires import devices_of_server, network_of_instance, network_of_text
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,16 @@ def test_network_of_text(text: str, expected: float | None) -> None:
 )
 def test_network_of_instance(name: str, expected: float | None) -> None:
     assert network_of_instance(name) == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("4 GPUs per node NVLink; Omni-Path between nodes (Jean Zay)", ""), 4.0),
+        (("2 nodes x 4 GPUs, NVLink in node, Omni-Path",), 4.0),
+        (("", "README.md, 7B LoRA 2 node(s) x 2, length 256"), 2.0),
+        (("NVLink", "a table of 8 GPUs"), None),
+    ],
+)
+def test_devices_of_server(texts: tuple[str, ...], expected: float | None) -> None:
+    assert devices_of_server(*texts) == expected

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sample
 
+from advisor.app import load_knowledge
 from advisor.calibrate.warn import WARNINGS
 from advisor.data.files import shipped
 from advisor.errors import DataError
@@ -19,7 +20,7 @@ from advisor.render import fonts
 from advisor.render.html import render_html
 from advisor.render.pdf import visible_text
 from advisor.render.sentences import Sentences
-from advisor.render.texts import collect, languages, load_texts
+from advisor.render.texts import collect, languages, load_texts, placeholders
 from advisor.schema import NearRun, Quantity, Workload
 from advisor.search.words import late_sentence, memory_sentence
 from advisor.units import GIB
@@ -77,22 +78,37 @@ def test_every_told_sentence_is_one_that_the_code_says(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_every_told_why_is_one_of_a_rule(code):
-    """A why that was changed in a rule would stand in English; here its old translation is found."""
-    said = {
-        value
-        for path in (ROOT / "rules").rglob("*.toml")
-        for entries in tomllib.loads(path.read_text(encoding="utf-8")).values()
-        if isinstance(entries, list)
-        for entry in entries
-        if isinstance(entry, dict)
-        for name in ("why", "text")  # a rule says why, a column what it is
-        if (value := entry.get(name))
-    }
-    path = shipped("templates") / "lang" / "rules" / f"{code}.toml"
-    told = tomllib.loads(path.read_text(encoding="utf-8"))["why"]
-    assert not [text for text in told if text not in said]
-    assert load_texts(code).sentences.find("bf16 needs no loss scaling, so it is taken first")
+def test_every_why_is_told_and_none_of_a_rule_that_is_gone(code):
+    """A rule or column that is new or says something else now: its translation has to follow."""
+    from list_rule_texts import gone, missing
+
+    lacks, left = missing(code), gone(code)
+    assert not lacks, f"{len(lacks)} texts; python tools/list_rule_texts.py {code} lists them"
+    assert not left, f"{len(left)} translations of nothing; python tools/list_rule_texts.py {code}"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_why_has_the_same_numbers_in_every_language(code):
+    from list_rule_texts import told, unlike_numbers
+
+    assert not unlike_numbers(code)
+    assert not [text for text, own in told(code).items() if placeholders(text) != placeholders(own)]
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_whys_that_loading_makes_are_told(code):
+    """Of operators' columns, constants of a category, and flags: texts that stand in no rule file."""
+    book = load_knowledge(()).book
+    sentences = load_texts(code).sentences
+    made = [rule.why for rule in (*book.rules.values(), *book.op_rules.values())]
+    made += [rule.why for one in book.operators.values() for rule in one.rules.values()]
+    made += [constant.text for constant in book.constants.values()]
+    made += [rule.why for one in book.quantities.values() for rule in one.rules]
+    assert len(set(made)) > 600
+    made = [why for why in made if why and "{" not in why]  # advice's own has places, and its own test
+    assert not {why for why in made if sentences.find(why) is None}
+    wording = re.compile(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}")
+    assert not {why for why in made if wording.search(sentences.find(why) or "")}
 
 
 @pytest.mark.parametrize("code", OTHERS)

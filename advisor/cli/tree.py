@@ -173,7 +173,9 @@ def _leaf(step: TraceStep) -> str:
     """Kind of evidence and source of what no rule gives."""
     about = f", {told(step.expr)}" if step.expr else ""
     place = f" {step.file}:" if step.file else ""
-    return f"[{told(str(step.kind))}{about}]{place} {step.source}".rstrip(": ").rstrip()
+    # What somebody or nobody said is a sentence of ours; a source is quoted as it stands.
+    source = told(step.source) if step.kind in ("assumed", "stated") else step.source
+    return f"[{told(str(step.kind))}{about}]{place} {source}".rstrip(": ").rstrip()
 
 
 def _parsed(text: str) -> Expr | None:

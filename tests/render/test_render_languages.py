@@ -49,7 +49,8 @@ def said_in_code() -> str:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found += [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     for path in sorted((ROOT / "rules" / "workloads").glob("*.toml")):
-        found += [v for v in tomllib.loads(path.read_text(encoding="utf-8")).values() if isinstance(v, str)]
+        job = tomllib.loads(path.read_text(encoding="utf-8"))
+        found += [v for v in (*job.values(), *job.get("recipe", {}).values()) if isinstance(v, str)]
     for path in sorted((ROOT / "rules" / "advice").glob("*.toml")):
         for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("advice", []):
             found += [re.sub(r"\{\w+\}", "\0", entry[name]) for name in ("text", "remedy")]

@@ -223,6 +223,15 @@ def test_a_known_sentence_beside_an_unknown_one():
     assert list(texts.left) == ["The moon was full that night."]
 
 
+def test_a_source_stands_as_it_is_quoted_but_for_sentences_of_ours():
+    said = load_texts("zh").sentences.quoted
+    assert said(
+        "arXiv:1412.6980: weight, gradient and two moments; 76 runs of 2 sources: a/b, c/d and others"
+    ) == ("arXiv:1412.6980: weight, gradient and two moments; 2 个来源的 76 次训练：a/b, c/d 等")
+    assert said("PCIe 4.0 x16: 31 GB/s printed") == "PCIe 4.0 x16: 31 GB/s printed"
+    assert Sentences({}).quoted("90000 s; 5 runs of 2 sources: x") == "90000 s; 5 runs of 2 sources: x"
+
+
 def test_hostile_text_is_no_pattern():
     told = Sentences({"no {what} here": "没有 {what}"}).tell("no {0.__class__} here")
     assert told == "没有 {0.__class__}"
@@ -260,4 +269,4 @@ def test_the_nearest_published_run_stands_in_the_method():
     page = render_html(advice, load_texts("en"), {})
     method = page[page.index("How a time is estimated") :]
     assert method.count("example.org/table") == 1, "one run behind several estimates is told once"
-    assert "nearest published run: <bdi>Some run</bdi>, 2 s measured, 3 s by the rules" in page
+    assert "nearest published run: Some run, 2 s measured, 3 s by the rules" in page

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from advisor.cli.language import form, show, show_range, told, told_once
+from advisor.cli.language import form, quoted, show, show_range, told, told_once
 from advisor.cli.text import label, paragraph, right, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
@@ -174,7 +174,7 @@ def _leaf(step: TraceStep) -> str:
     about = f", {told(step.expr)}" if step.expr else ""
     place = f" {step.file}:" if step.file else ""
     # What somebody or nobody said is a sentence of ours; a source is quoted as it stands.
-    source = told(step.source) if step.kind in ("assumed", "stated") else step.source
+    source = told(step.source) if step.kind in ("assumed", "stated") else quoted(step.source)
     return f"[{told(str(step.kind))}{about}]{place} {source}".rstrip(": ").rstrip()
 
 

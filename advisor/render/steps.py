@@ -85,7 +85,8 @@ def step_mark(step: TraceStep, advice: Advice, marks: Marks) -> Markup:
 
 def step_origin(step: TraceStep, t: Texts) -> Markup:
     """Rule, file and source of a step; what somebody or nobody said is a sentence of ours."""
-    source = t.said(step.source) if step.kind in (Kind.assumed, Kind.stated) else step.source
+    ours = step.kind in (Kind.assumed, Kind.stated)
+    source = t.said(step.source) if ours else t.sentences.quoted(step.source)
     parts = [part for part in (step.rule, step.file, source) if part]
     return foreign(" · ".join(parts), 240) if parts else Markup()
 

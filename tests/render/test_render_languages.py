@@ -16,7 +16,7 @@ from advisor.app import load_knowledge
 from advisor.calibrate.warn import WARNINGS
 from advisor.data.files import shipped
 from advisor.errors import DataError
-from advisor.render import fonts
+from advisor.render import describe, fonts
 from advisor.render.html import render_html
 from advisor.render.pdf import visible_text
 from advisor.render.sentences import Sentences
@@ -230,6 +230,11 @@ def test_a_source_stands_as_it_is_quoted_but_for_sentences_of_ours():
     ) == ("arXiv:1412.6980: weight, gradient and two moments; 2 个来源的 76 次训练：a/b, c/d 等")
     assert said("PCIe 4.0 x16: 31 GB/s printed") == "PCIe 4.0 x16: 31 GB/s printed"
     assert Sentences({}).quoted("90000 s; 5 runs of 2 sources: x") == "90000 s; 5 runs of 2 sources: x"
+
+
+@pytest.mark.parametrize("name", ["domain_devices", "stack_exposed", "block_layers"])
+def test_a_name_of_a_rule_is_not_told_by_halves(name):
+    assert describe.quantity_name(load_texts("zh"), name).striptags() == name.replace("_", " ")
 
 
 def test_hostile_text_is_no_pattern():

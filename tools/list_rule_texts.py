@@ -1,6 +1,6 @@
 """What rules say of themselves, and what of it a language lacks or still has of rules that are gone.
 
-python tools/list_rule_texts.py zh          # what stands in English, and translations of nothing, by rule file
+python tools/list_rule_texts.py zh          # what stands in English, by rule file, and what is out of date
 python tools/list_rule_texts.py zh --all    # every text, for a new templates/lang/rules/<code>.toml
 """
 
@@ -40,7 +40,7 @@ def _entries(document: dict[str, Any], table: str) -> list[dict[str, Any]]:
 
 
 def _made_of(table: str, entry: dict[str, Any]) -> list[str]:
-    """Patterns of texts that loading makes of an entry: a constant's for each category, an operator's column."""
+    """Patterns of texts that loading makes of an entry: constants of a category, columns of operators."""
     if table == "constant_by":
         return [f"{{what}} ({entry['by']} {{word}})"]
     return [f"{{operator}}: {entry['text']}"] if table == "op_column" else []

@@ -418,7 +418,8 @@ def quantity_name(t: Texts, name: str) -> Markup:
     }
     # Without the unit at the end, which the figure has itself: "compute_s" is the time of computing.
     plain = re.sub(r"_(s|bytes|usd|j|w|flops)$", "", name)
-    return names.get(name) or foreign(t.sentences.tell(plain.replace("_", " ")), 80)
+    words = plain.replace("_", " ")  # told where known whole: a pattern would take half an id
+    return names.get(name) or foreign(t.sentences.patterns.get(words, words), 80)
 
 
 def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:

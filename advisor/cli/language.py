@@ -74,6 +74,12 @@ def told(text: str) -> str:
     return "\n".join(_line(line, sentences) for line in text.split("\n"))
 
 
+def quoted(source: str) -> str:
+    """A source as it is quoted, with those of its parts that are sentences of ours in the language in use."""
+    sentences = None if _State.code == ENGLISH else _patterns(_State.code)
+    return source if sentences is None else sentences.quoted(source)
+
+
 def glued(title: str) -> str:
     """A title with what stands between it and its text: nothing after a Chinese colon, which is wide."""
     return (own := told(title)) + ("" if own.endswith("：") else " ")

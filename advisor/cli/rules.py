@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
 
-from advisor.cli.language import told, told_error
+from advisor.cli.language import ENGLISH, spoken, told, told_error
 from advisor.cli.options import rules_option
 from advisor.cli.screen import plain
+from advisor.cli.text import folded, label, text_width
 from advisor.data.files import shipped
 from advisor.errors import AdvisorError, UserError
 
@@ -48,7 +50,28 @@ def show_rule(rule_id: str, rules: tuple[Path, ...]) -> None:
     from advisor.app import load_knowledge
     from advisor.rulebook import manual_page
 
-    click.echo(manual_page(load_knowledge(rules).book, rule_id))
+    page = manual_page(load_knowledge(rules).book, rule_id)
+    click.echo(page if spoken() == ENGLISH else "\n".join(_told_page(page)))
+
+
+_FURTHER = re.compile(r"\n(?: {11}| {4})(?=\S)")  # a manual page's long rows and items go on like this
+_ROW = re.compile(r"([a-z]+(?: [a-z]+)?:) +(\S.*)")
+_SAID = ("why:", "text:", "operator:")  # rows in words; the rest are names, formulas and quoted sources
+
+
+def _told_page(page: str) -> list[str]:
+    """The page with what rules and columns say of themselves in the language in use."""
+    lines, width = [], text_width()
+    for line in _FURTHER.sub(" ", page).split("\n"):
+        if row := _ROW.fullmatch(line):
+            key, text = row[1], row[2]
+            said = told(text) if key in _SAID or text == "always" else text
+            lines.append(folded(said, width, label(key, 11), " " * 11))
+        elif line.startswith("  "):
+            lines.append(folded(told(line.strip()), width, "  ", "    "))
+        else:
+            lines.append(told(line))
+    return lines
 
 
 @rules.command("check")

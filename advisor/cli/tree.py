@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from advisor.cli.language import form, show, show_range, told, told_once
+from advisor.cli.language import form, quoted, show, show_range, told, told_once
 from advisor.cli.text import label, paragraph, right, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
@@ -173,7 +173,9 @@ def _leaf(step: TraceStep) -> str:
     """Kind of evidence and source of what no rule gives."""
     about = f", {told(step.expr)}" if step.expr else ""
     place = f" {step.file}:" if step.file else ""
-    return f"[{told(str(step.kind))}{about}]{place} {step.source}".rstrip(": ").rstrip()
+    # What somebody or nobody said is a sentence of ours; a source is quoted as it stands.
+    source = told(step.source) if step.kind in ("assumed", "stated") else quoted(step.source)
+    return f"[{told(str(step.kind))}{about}]{place} {source}".rstrip(": ").rstrip()
 
 
 def _parsed(text: str) -> Expr | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from advisor.cli.options import lang_option
 from advisor.cli.screen import console
+from advisor.cli.text import folded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,23 +98,10 @@ def _print(block: Block, out: Console) -> None:
         out.print(Text("\n".join([*wrapped(block.text, width), ""])))
 
 
-_PIECE = re.compile(
-    r"[\u2e80-\u9fff\uff00-\uffef][、。，；：？！）”’》]*|[^\s\u2e80-\u9fff\uff00-\uffef]+|\s+"
-)
-
-
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most `width` cells: broken at blanks, and between Chinese characters, of two cells each,
-    but not before the marks that end a clause."""
-    from rich.cells import cell_len
-
-    lines, line = [], ""
-    for piece in _PIECE.findall(text):
-        if line and cell_len(line) + cell_len(piece.rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece if line else piece.lstrip()
-    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+    but not before the marks that end a clause, nor after one that opens it."""
+    return folded(text, width).split("\n")
 
 
 def _table(block: Block) -> object:

@@ -43,6 +43,7 @@ def render_report(
     Raises UserError for an unknown format or language and for a folder that cannot be written.
     """
     from advisor.data.files import write_atomic
+    from advisor.render import select
     from advisor.render.choice import whole
     from advisor.render.html import charts, render_html
     from advisor.render.texts import full_texts, load_texts
@@ -51,7 +52,15 @@ def render_report(
     asked = _checked(formats)
     texts = full_texts(lang) if advice.plan is not None or whole(advice) else load_texts(lang)
     clock = _Clock()
-    drawn = charts(advice, texts, screen="html" in asked)
+    skipped: list[tuple[str, str, str]] = []
+    data: tuple[Data, ...] = ()
+    drawing = charts(advice, texts, screen="html" in asked)
+    if "pdf" in asked:
+        try:
+            data = _attached(advice)
+        except MissingLibrary as error:
+            skipped.append(("pdf", error.message, error.hint))
+    drawn = drawing()
     clock.lap("charts")
     notices = [
         Notice(code="chart_failed", message=f"The chart '{name}' was left out: {chart.failure}.")
@@ -59,21 +68,21 @@ def render_report(
         if chart.failure
     ]
     written: list[Path] = []
-    skipped: list[tuple[str, str, str]] = []
     if "html" in asked:
         write_atomic(folder / "report.html", render_html(advice, texts, drawn))
         written.append(folder / "report.html")
         clock.lap("html")
-    if "pdf" in asked:
+    if data:
         try:
-            pdf, remarks = _pdf(advice, lang, render_html(advice, texts, drawn, paged=True))
+            page = render_html(advice, texts, drawn, paged=True)
+            pdf, remarks = printed(page, lang, data, select.created(advice))
         except MissingLibrary as error:
             skipped.append(("pdf", error.message, error.hint))
         else:
             notices += remarks
             write_atomic(folder / "report.pdf", pdf)
             written.append(folder / "report.pdf")
-        clock.lap("pdf")
+            clock.lap("pdf")
     notices += _untranslated(texts)
     return RenderResult(tuple(written), tuple(skipped), tuple(notices), clock.laps)
 
@@ -104,17 +113,17 @@ def _untranslated(texts: Texts) -> list[Notice]:
     return [Notice(code="untranslated", message=message + (" | …" if len(left) > 3 else ""))]
 
 
-def _pdf(advice: Advice, lang: str, html: str) -> tuple[bytes, list[Notice]]:
+def _attached(advice: Advice) -> tuple[Data, ...]:
+    """What a report's PDF carries. Raises MissingLibrary where no PDF can be made."""
     from advisor.data.advice import stored_text
-    from advisor.render import pdf, select
+    from advisor.render import pdf
     from advisor.render.attach import candidates_csv
 
     pdf.load_weasyprint()  # before the work of writing the data out
-    data = (
+    return (
         pdf.Data("advice.json", "The figures of this report", stored_text(advice)),
         pdf.Data("candidates.csv", "Every estimate of this report, one a line", candidates_csv(advice)),
     )
-    return printed(html, lang, data, select.created(advice))
 
 
 def printed(html: str, lang: str, data: Iterable[Data], when: datetime | None) -> tuple[bytes, list[Notice]]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import plots, plots_choice
+from advisor.render import plots, plots_choice, select
+from advisor.render.beside import beside
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
 from advisor.render.svg import tidy
@@ -51,12 +52,29 @@ def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
     }
     drawn = {}
     for name, make in makers.items():
-        if name in ON_SCREEN and not screen:
+        if not screen and (name in ON_SCREEN or (name == "tasks" and select.main_device(advice) == "cpu")):
             continue
         chart = _draw_one(name, make, advice, t)
         if chart is not None:
             drawn[name] = chart
     return drawn
+
+
+def begin(advice: Advice, t: Texts, *, screen: bool = True) -> Callable[[], dict[str, Chart]]:
+    """The same begun at once, beside what is done meanwhile; call what comes back for the charts."""
+    unpacked_folder()  # made and cleaned up by this process
+
+    def work() -> tuple[dict[str, Chart], list[str]]:
+        return draw(advice, t, screen=screen), list(t.left)
+
+    drawn = beside(work)
+
+    def result() -> dict[str, Chart]:
+        found, left = drawn()
+        t.left.update(dict.fromkeys(left))
+        return found
+
+    return result
 
 
 def _draw_one(name: str, make: Maker, advice: Advice, t: Texts) -> Chart | None:

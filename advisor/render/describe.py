@@ -415,10 +415,20 @@ def quantity_name(t: Texts, name: str) -> Markup:
         "startup_hours": t("quantity.startup", "start-up"),
         "nvml_bytes": t("quantity.nvml", "memory that the driver shows"),
         "allocated_bytes": t("quantity.allocated", "memory allocated"),
+        "weights_bytes": t("part.weights", "weights"),
+        "gradients_bytes": t("part.gradients", "gradients"),
+        "optimizer_bytes": t("part.optimizer", "optimizer states"),
+        "activation_bytes": t("part.activations", "activations"),
+        "copies_bytes": t("part.copies", "16-bit copies"),
+        "gather_bytes": t("part.gather", "gathered weights"),
+        "loss_bytes": t("part.loss", "loss"),
     }
     # Without the unit at the end, which the figure has itself: "compute_s" is the time of computing.
     plain = re.sub(r"_(s|bytes|usd|j|w|flops)$", "", name)
-    return names.get(name) or foreign(t.sentences.tell(plain.replace("_", " ")), 80)
+    words = plain.replace("_", " ")
+    # An id is told where it is known whole: a pattern would take half of it, and what is held is no share.
+    known = "" if name.endswith("_bytes") else t.sentences.patterns.get(words, "")
+    return names.get(name) or foreign(known or words, 80)
 
 
 def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:

@@ -12,6 +12,7 @@ import ctypes
 import ctypes.util
 import io
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -221,14 +222,20 @@ class _FontSet(ctypes.Structure):
     _fields_ = (("nfont", ctypes.c_int), ("sfont", ctypes.c_int), ("fonts", ctypes.c_void_p))
 
 
+def _loaded(name: str) -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(name)
+    except OSError:  # not there, or found and not loadable: no difference here
+        return None
+
+
 @lru_cache(maxsize=1)
 def _fontconfig() -> ctypes.CDLL | None:
-    name = ctypes.util.find_library("fontconfig")
-    if name is None:
-        return None
-    try:
-        library = ctypes.CDLL(name)
-    except OSError:  # found but not loadable: the same as not there, and doctor says "no fontconfig"
+    library = _loaded("libfontconfig.so.1") if sys.platform.startswith("linux") else None
+    if library is None:  # searching runs compilers, where there are any
+        name = ctypes.util.find_library("fontconfig")
+        library = _loaded(name) if name else None
+    if library is None:  # doctor says "no fontconfig"
         return None
     pointers = ("FcPatternCreate", "FcCharSetCreate", "FcObjectSetCreate")
     for call in pointers:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from markupsafe import Markup
 
 from advisor.data.files import shipped
 from advisor.render import answers, choice, describe, select, steps, summary, todo, why
-from advisor.render.charts import Chart, draw
+from advisor.render.charts import Chart, begin
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
 from advisor.render.marks import LETTERS, Marks, foreign
@@ -40,9 +41,16 @@ class Section:
     html: Markup = field(default_factory=Markup)
 
 
-def charts(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
-    """All charts of a report, drawn once for both formats; without `screen` those of the PDF."""
-    return draw(advice, t, screen=screen)
+def charts(advice: Advice, t: Texts, *, screen: bool = True) -> Callable[[], dict[str, Chart]]:
+    """All charts of a report, drawn once for both formats; without `screen` those of the PDF.
+
+    Drawing begins now and goes on while templates are compiled; the charts are there when asked for.
+    """
+    drawn = begin(advice, t, screen=screen)
+    environment = _environment()
+    for name in ("report.html", *(f"sections/{path.name}" for path in section_files())):
+        environment.get_template(name)
+    return drawn
 
 
 def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: bool = False) -> str:

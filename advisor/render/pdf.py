@@ -42,10 +42,13 @@ def load_weasyprint() -> Any:
     # On a missing library weasyprint prints a page of advice to stdout, which may be carrying JSON.
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # a missing harfbuzz-subset and a lack of fonts are told by `check`
-            import weasyprint
+            # A missing harfbuzz-subset and a lack of fonts are told by `check`.
+            warnings.simplefilter("ignore")
+            try:
+                with _by_full_names():
+                    import weasyprint
+            except OSError:  # none of them where the loader looks: others may know where they are
+                import weasyprint
     except ImportError as error:
         raise MissingLibrary(
             f"WeasyPrint is not installed ({error})", "pip install 'weasyprint>=70'"
@@ -59,6 +62,25 @@ def load_weasyprint() -> Any:
             "pip install 'weasyprint>=70'",
         )
     return weasyprint
+
+
+@contextlib.contextmanager
+def _by_full_names() -> Iterator[None]:
+    """Linux: libraries are loaded by their full names (libpango-1.0.so.0) alone.
+
+    WeasyPrint asks for names of other systems first, for each of which Python runs a compiler and a linker.
+    """
+    search = ctypes.util.find_library
+    if sys.platform.startswith("linux"):
+        ctypes.util.find_library = _found_nowhere
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = search
+
+
+def _found_nowhere(name: str) -> str | None:  # noqa: ARG001 - the signature of the search it stands for
+    return None
 
 
 def _library_in(error: OSError) -> str:

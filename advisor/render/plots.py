@@ -67,7 +67,7 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
     highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
     axis, domain = time_axis([lowest, highest], t)
     order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
-    y = alt.Y("workload:N", sort=order, title=None, axis=inner_axis(-14))
+    y = alt.Y("workload:N", sort=order, title=None, axis=inner_axis(-11))
     x = alt.X(
         "value:Q",
         scale=alt.Scale(type="log", domain=domain, nice=False),
@@ -76,11 +76,11 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
     )
     colour = alt.Color("series:N", scale=alt.Scale(domain=list(names), range=[HERE, THERE]))
     # In pixels from the top of the row, whose upper half is the title's.
-    lanes = alt.Scale(type="point", domain=list(names), range=[17, 25], padding=0)
+    lanes = alt.Scale(type="point", domain=list(names), range=[16, 24], padding=0)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=y, color=colour, yOffset=alt.YOffset("series:N", scale=lanes)
     )
-    fixed = alt.YOffset(value=21)
+    fixed = alt.YOffset(value=20)
     layers = [
         alt.Chart(alt.Data(values=limits))
         .mark_tick(thickness=2, color=INK, size=16)
@@ -88,7 +88,12 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
         base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=rows_of(40))
+    return alt.layer(*layers).properties(width=WIDTH, height=rows_of(34))
+
+
+_FEW_TICKS = 3
+_BETWEEN = (10.0, 10 * MINUTE_S, 6 * HOUR_S, 7 * DAY_S)
+"""Times that are marked too where few of the usual ones lie on an axis."""
 
 
 def time_axis(times: Iterable[float], t: Texts) -> tuple[Any, list[float]]:
@@ -101,6 +106,8 @@ def time_axis(times: Iterable[float], t: Texts) -> tuple[Any, list[float]]:
     if not any(domain[0] <= s <= domain[1] for s in steps):  # one estimate alone may lie between two of them
         domain[0] = max((s for s in steps if s < domain[0]), default=domain[0])
     ticks = [s for s in steps if domain[0] <= s <= domain[1]]
+    if len(ticks) < _FEW_TICKS:
+        ticks = [s for s in sorted({*steps, *_BETWEEN}) if domain[0] <= s <= domain[1]]
     said = [f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks]
     return alt.Axis(values=ticks, labelExpr=" : ".join([*said, "''"]), grid=True), domain
 
@@ -365,4 +372,4 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
         .mark_point(filled=True, size=50, opacity=1)
         .encode(x=x, y=y, color=colour)
     )
-    return alt.layer(roofs, points).properties(width=WIDTH - 50, height=220)
+    return alt.layer(roofs, points).properties(width=WIDTH - 50, height=190)

@@ -41,7 +41,7 @@ def front(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     rows = [{"x": p.time_s, "y": p.cost_usd, "front": p in kept} for p in shown]
     axis, domain = time_axis([p.time_s for p in shown], t)
     money = [p.cost_usd for p in shown]
-    span = [min(money) / 1.6, max(money) * 1.6]
+    span = [min(money) / 2.5, max(money) * 1.6]  # below is room for the name of the cheapest
     ticks = decades(*span)
     labels = " : ".join([*(f"datum.value == {v!r} ? '{t.number(v, 'USD')}'" for v in ticks), "''"])
     x = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False))
@@ -68,7 +68,7 @@ def front(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         text = alt.Chart(alt.Data(values=[{"x": p.time_s, "y": p.cost_usd, "text": _named(p.label, titles)}]))
         place = {"align": "right" if late else "left", "dx": -7 if late else 7, "dy": 13 if late else -10}
         layers.append(text.mark_text(fontSize=11, color=INK, **place).encode(x=x, y=y, text="text:N"))
-    return alt.layer(*layers).properties(width=WIDTH - 60, height=230), t(
+    return alt.layer(*layers).properties(width=WIDTH - 60, height=210), t(
         "chart.front.caption",
         "Time and cost of the choices for {workload}. Dark: none of the others is both faster and cheaper. "
         "Logarithmic scales.",
@@ -112,7 +112,7 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "bytes:Q", stack="zero", title=None,
         axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1]), scale=alt.Scale(domain=[0, 1]),
     )  # fmt: skip
-    y = alt.Y("row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-13))
+    y = alt.Y("row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-9))
     colour = alt.Color(
         "part:N", sort=used, scale=alt.Scale(domain=used, range=colours), legend=alt.Legend(columns=4)
     )
@@ -121,7 +121,7 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         .mark_bar(height=11, yOffset=7)
         .encode(x=x, y=y, color=colour, order=alt.Order("at:Q"))
     )
-    return bars.properties(width=WIDTH, height=rows_of(36)), t(
+    return bars.properties(width=WIDTH, height=rows_of(29)), t(
         "chart.memory.caption",
         "What fills the memory of a device, as shares; the size named is all that is needed. Parts are at "
         "their own largest, which they do not all reach at one moment; allocator and driver come on top.",

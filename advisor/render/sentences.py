@@ -79,6 +79,12 @@ class Sentences:
         """The whole of `text` in this language; None when there is no pattern of it."""
         return self._whole(text, None, 0)
 
+    def quoted(self, source: str) -> str:
+        """A source: it stands as it is quoted, but for those of its parts that are sentences of ours."""
+        if not self:
+            return source
+        return "; ".join(self._whole(part, None, 0) or part for part in source.split("; "))
+
     def _joined(self, told: str | None, english: str, between: str, left: dict[str, None] | None) -> str:
         if told is None and left is not None and _WORDING.search(english):
             left[english] = None

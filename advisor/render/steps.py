@@ -83,9 +83,11 @@ def step_mark(step: TraceStep, advice: Advice, marks: Marks) -> Markup:
     return marks.mark(kind, slug("m", step.source) if step.source in measured else "", step.source)
 
 
-def step_origin(step: TraceStep) -> Markup:
-    """Rule, file and source of a step."""
-    parts = [part for part in (step.rule, step.file, step.source) if part]
+def step_origin(step: TraceStep, t: Texts) -> Markup:
+    """Rule, file and source of a step; what somebody or nobody said is a sentence of ours."""
+    ours = step.kind in (Kind.assumed, Kind.stated)
+    source = t.said(step.source) if ours else t.sentences.quoted(step.source)
+    parts = [part for part in (step.rule, step.file, source) if part]
     return foreign(" · ".join(parts), 240) if parts else Markup()
 
 

@@ -152,3 +152,15 @@ def test_a_language_before_the_command_is_that_of_what_it_writes(tmp_path: Path)
     done = CliRunner().invoke(cli, ["--lang", "zh", "report", str(advice), "--format", "html"])
     assert done.exit_code == 0, done.output
     assert '<html lang="zh-CN"' in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_rule_is_told_and_its_formula_and_sources_stand() -> None:
+    page, code = in_chinese("rules", "show", "step-copy")
+    assert code == 0
+    assert "说明：     默认的（foreach）AdamW" in page and "输入列：软件的年份" in page
+    assert "the default (foreach) AdamW takes" not in page
+    assert "bytes_trained * states_held if (optimizer_adamw" in page
+    assert "traced with fake tensors" in page
+    speak("en")
+    plain = CliRunner().invoke(cli, ["--lang", "en", "rules", "show", "step-copy"]).output
+    assert "why:       the default (foreach) AdamW takes" in plain

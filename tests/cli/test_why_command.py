@@ -77,6 +77,8 @@ def test_lines_break_between_chinese_characters_but_not_before_a_full_stop() -> 
     assert max(cell_len(line) for line in lines) <= 31
     assert not [line for line in lines if line[0] in "。，"]
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    named = wrapped("每秒能算多少次（FLOP/s，也就是算力）决定了最快多久", 22)
+    assert not [line for line in named if line[0] in "。，"], "nor before one behind a Latin word"
 
 
 @pytest.mark.parametrize(

@@ -136,3 +136,20 @@ def test_roofs_and_dots_stand_where_the_figures_are():
 def test_grid_lines_are_powers_of_ten():
     assert plots.decades(0.5, 30) == pytest.approx([0.5, 1, 2, 5, 10, 20])
     assert plots.decades(3e9, 2e13) == pytest.approx([1e10, 1e11, 1e12, 1e13])
+
+
+def test_fewer_elements_draw_the_same():
+    drawing = """<svg xmlns="http://www.w3.org/2000/svg"><g><g transform="translate(0,0)">
+    <path d="M0,0h0v0h0Z"/><path d="" display="none"/><g pointer-events="none">
+    <line transform="translate(10,0)" x2="0" y2="-30.000000000000004" stroke="#dde2e6" opacity="1"/>
+    <line transform="translate(20,0)" x2="0" y2="-30" stroke="#dde2e6" opacity="1"/>
+    <line transform="translate(30,0)" x2="0" y2="-30" stroke="#6b7682" opacity="1"/>
+    </g><text transform="translate(1,2)">t</text></g></g></svg>"""
+    root = ET.fromstring(tidy(drawing, "p", "title"))
+    assert [(one.tag.removeprefix(SVG), one.get("d"), one.get("stroke")) for one in root] == [
+        ("title", None, None),
+        ("path", "M10,0l0,-30M20,0l0,-30", "#dde2e6"),
+        ("path", "M30,0l0,-30", "#6b7682"),
+        ("text", None, None),
+    ]
+    assert root[-1].get("transform") == "translate(1,2)"

@@ -77,7 +77,7 @@ class Surface:
 
     operator: str
     width: float
-    costs: Vector  # of a call, a FLOP, a byte
+    costs: Vector  # of a call, a FLOP, a byte, and what else an operator counts (`extra`)
     at: npt.NDArray[np.float64]
     weights: Vector
 
@@ -88,8 +88,17 @@ class Surface:
         return plain * math.exp(float(near @ self.weights))
 
 
+def extra(operator: str, sizes: Sizes) -> list[float]:
+    """What else an operator takes time for: exponentials of attention, however narrow its heads are; the
+    steps of a recurrent layer, one after the other."""
+    if operator.startswith("attention"):
+        heads, queries, keys, _, causal = sizes
+        return [heads * queries * keys * (0.5 if causal else 1.0)]
+    return [sizes[0]] if operator.startswith("recurrent") else []
+
+
 def _terms(operator: str, sizes: Sizes, width: float) -> Vector:
-    return np.array([1.0, *work(operator, sizes, width)])
+    return np.array([1.0, *work(operator, sizes, width), *extra(operator, sizes)])
 
 
 def _kernel(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -112,7 +121,7 @@ def surface_of(operator: str, width: float, points: Sequence[tuple[Sizes, float]
 
 
 def _not_negative(rows: npt.NDArray[np.float64], wanted: Vector) -> Vector:
-    """Least squares without negative coefficients: of all subsets of the three, the best that has none."""
+    """Least squares without negative coefficients: of all subsets of them, the best that has none."""
     best, found = math.inf, np.zeros(rows.shape[1])
     for chosen in range(1, 2 ** rows.shape[1]):
         columns = [at for at in range(rows.shape[1]) if chosen >> at & 1]
@@ -135,11 +144,23 @@ class Ladder:
     taken: Vector
 
     def seconds(self, numbers: float) -> float:
-        """Of one call; beyond the ladder in proportion, below it as its first step."""
-        first, last = self.numbers[0], self.numbers[-1]
-        inside = min(max(numbers, first), last)
-        found = math.exp(float(np.interp(math.log(inside), np.log(self.numbers), np.log(self.taken))))
-        return float(found * max(numbers / last, 1.0))
+        """Of one call; beyond the ladder in proportion, below it as its first step.
+
+        Between two rungs along a line, as a call costs the same and each number the same; where a number
+        costs more on the upper rung (it is beyond the caches), along a power of the numbers.
+        """
+        last = float(self.numbers[-1])
+        inside = min(max(numbers, float(self.numbers[0])), last)
+        at = max(int(np.searchsorted(self.numbers, inside)), 1)
+        if len(self.numbers) == 1:
+            return float(self.taken[0] * max(numbers / last, 1.0))
+        low, high = float(self.numbers[at - 1]), float(self.numbers[at])
+        below, above = float(self.taken[at - 1]), float(self.taken[at])
+        if above / below > high / low:
+            found = below * (inside / low) ** (math.log(above / below) / math.log(high / low))
+        else:
+            found = below + (above - below) * (inside - low) / (high - low)
+        return found * max(numbers / last, 1.0)
 
 
 class Surfaces:

@@ -19,6 +19,8 @@ GROUPS = ("products", "traffic", "calls", "memory")
 COLUMNS = (*(f"timed_pass_{n}" for n in BATCHES), "timed_update", "timed_forward_part", "timed_process")
 _LARGE = 32 << 20  # bytes from which an allocator of the host gives memory back at once (mallopt(3), glibc)
 _STATES = 4  # numbers of 4 bytes for each weight that an update reads: weight, gradient, two moments
+_PASSES = 2  # the weights are read forward and back, each time from memory: the update has swept the caches
+_ALIVE = 2  # results of an update that live at a time: where they find no hole they are new memory
 _MOST_UNKNOWN = 0.1  # of a pass, in operators that were not timed: beyond it nothing is told
 Document = Mapping[str, Any]
 
@@ -46,11 +48,15 @@ class Untimed(Exception):
 def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: bool, bandwidth: float) -> Pass:
     """One pass of so many samples. `host`: on processors, where calls and work do not overlap.
 
+    New memory that the update takes is told with the pass, since how much finds room hangs on the batch.
     Raises Untimed where the calibration has nothing for an operator that computes.
     """
     own = document["own"]
     groups = dict.fromkeys(GROUPS, 0.0)
     update = forward = guessed = large = 0.0
+    weights = 4.0 * float(document["trainable"])  # bytes; as many of gradients
+    highest = _highest(document, samples)
+    hole = highest - weights  # what the pass leaves free below what stays
     calls = {"optimizer": 0, "pass": 0}
     guesses: set[str] = set()
     for phase, operator, word, count, lines, made in own["rows"]:
@@ -65,12 +71,13 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
             guessed += seconds
             guesses.add(operator)
         calls["optimizer" if phase == "optimizer" else "pass"] += count
+        anew = made[0] + made[1] * samples
         if phase == "optimizer":
             update += seconds
+            large += anew * count if _ALIVE * anew > hole else 0.0
             continue
         groups["products" if computes else "traffic"] += seconds
         forward += seconds if phase == "forward" else 0.0
-        anew = made[0] + made[1] * samples
         large += anew * count if anew > _LARGE else 0.0
     call, least = surfaces.call()
     views = own["views"]
@@ -78,12 +85,12 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
     groups["calls"] = max(passed * call - calls["pass"] * least, 0.0)
     update += max((calls["optimizer"] + views["optimizer"]) * call - calls["optimizer"] * least, 0.0)
     if host:
-        fresh = _highest(document, samples) + large
-        groups["memory"] = fresh * surfaces.fresh() + _line(document["memory"]["kept"], samples) / bandwidth
+        cold = _line(document["memory"]["kept"], samples) + _PASSES * weights
+        groups["memory"] = (highest + large) * surfaces.fresh() + cold / bandwidth
     else:  # launches run ahead of the device: the slower of the two sets the pace
         work = groups["products"] + groups["traffic"]
         groups["calls"] = (work**4 + (passed * call) ** 4) ** 0.25 - work
-    update += _STATES * 4.0 * float(document["trainable"]) / bandwidth
+    update += _STATES * weights / bandwidth
     return Pass(groups, update, forward, guessed, tuple(sorted(guesses)))
 
 

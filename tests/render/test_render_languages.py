@@ -279,6 +279,6 @@ def test_the_nearest_published_run_stands_in_the_method():
         update={"estimates": tuple(e.model_copy(update={"near": (run,)}) for e in advice.estimates)}
     )
     page = render_html(advice, load_texts("en"), {})
-    method = page[page.index("How a time is estimated") :]
+    method = page[page.index("How a time is estimated") : page.index("What this report was made with")]
     assert method.count("example.org/table") == 1, "one run behind several estimates is told once"
     assert "nearest published run: Some run, 2 s measured, 3 s by the rules" in page

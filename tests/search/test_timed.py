@@ -46,7 +46,8 @@ def test_a_pass_is_the_sum_of_its_operators_calls_and_memory():
     assert one.groups["traffic"] == pytest.approx(2e-3)  # 2e6 numbers
     assert one.groups["calls"] == pytest.approx(23 * 5e-6 - 3 * 1e-6)
     fresh = (2e-2 - 1e-2) / 4e7
-    assert one.groups["memory"] == pytest.approx(4e6 * fresh + 8e6 / 1e10)  # 2e6 + 2 x 1e6, and what was kept
+    # 2e6 + 2 x 1e6 are new; what was kept, and the weights forward and back, come from memory
+    assert one.groups["memory"] == pytest.approx(4e6 * fresh + (8e6 + 2 * 4000) / 1e10)
     assert one.update == pytest.approx(4e-6 + 4 * 5e-6 - 4 * 1e-6 + 16 * 1000 / 1e10)
     assert one.seconds == pytest.approx(sum(one.groups.values()))
 
@@ -56,6 +57,18 @@ def test_results_too_large_to_be_kept_by_the_allocator_are_new_each_time():
     fresh = (2e-2 - 1e-2) / 4e7
     more = many.groups["memory"] - few.groups["memory"]
     assert more == pytest.approx((1e6 + 9 * 4e6) * fresh + 4e6 / 1e10)  # 36 MB at 9 samples, 32 MB at 8
+
+
+def test_results_of_the_update_are_new_memory_where_the_pass_left_no_hole_for_them():
+    rows = [["optimizer", "sqrt", "float32", 1, [[1e5, 0], [8e5, 0]], [4e5, 0]]]
+    pieces = {"forward": [[0.0, 1e6]], "backward": [[4e6, 1e5]], "optimizer": [[9e9, 0.0]]}
+    document = {**DOCUMENT, "trainable": 1e6, "phases": pieces}
+    without = {**document, "own": {**DOCUMENT["own"], "rows": DOCUMENT["own"]["rows"][:2]}}
+    document["own"] = {**DOCUMENT["own"], "rows": DOCUMENT["own"]["rows"][:2] + rows}
+    fresh = (2e-2 - 1e-2) / 4e7
+    for samples, more in ((1, 4e5 * fresh), (32, 0.0)):  # 1e5 and 28e6 bytes beside the gradients
+        one, other = (timed_of(calibration(), "cpu").one(d, samples) for d in (document, without))
+        assert one.groups["memory"] - other.groups["memory"] == pytest.approx(more, abs=1e-9)
 
 
 def test_on_a_device_calls_and_work_overlap():

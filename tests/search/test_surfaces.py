@@ -31,6 +31,19 @@ def test_a_shape_that_is_slow_is_slow_near_it_and_not_elsewhere():
     assert surface.seconds(far) == pytest.approx(taken(far), rel=0.15)
 
 
+def test_a_surface_knows_where_it_was_not_timed():
+    slow = (1.0, 16.0, 64.0, 64.0)
+    points = [(sizes, taken(sizes) * (2.0 if sizes == slow else 1.0)) for sizes in SIZES]
+    surface = surface_of("product.nn", 4.0, points)
+    near, far = surface.doubt(SIZES[3]), surface.doubt((1.0, 65536.0, 8.0, 8.0))
+    assert far == pytest.approx(surface.spread, rel=0.01)
+    assert near < 0.5 * far
+    ladder = Surfaces([("fp32", [("mul", (1e3, 0), 2e-6), ("mul", (32e3, 0), 2e-5)])])
+    assert ladder.doubt("mul", "float32", (1e3, 0)) == 0.0
+    assert ladder.doubt("mul", "float32", (8e3, 0)) == pytest.approx(0.04)
+    assert ladder.doubt("product.nn", "float32", slow) == 0.0, "unknown altogether"
+
+
 def test_depthwise_convolutions_that_stride_are_told_from_those_that_do_not():
     plain = (2.0, 144.0, 144.0, 9.0, 144.0, 2048.0, 2048.0, 2.0)
     stride = (2.0, 144.0, 144.0, 9.0, 144.0, 512.0, 2048.0, 2.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 
 from markupsafe import Markup
 
@@ -251,15 +252,25 @@ def sentences(first: Markup, second: Markup, t: Texts) -> Markup:
     )
 
 
+def run_on(said: Iterable[Markup], t: Texts) -> Markup:
+    """Sentences one after the other."""
+    return reduce(lambda first, second: sentences(first, second, t), said, Markup())
+
+
 def choices(estimate: Estimate, t: Texts) -> Markup:
     """What the estimate took for granted about the set-up: precision, micro-batch, recompute."""
     return choices_of(estimate.choices, t)
 
 
+_NAMES = {"torch_npu"}
+"""Choices that are names of programs, underscores and all."""
+
+
 def choices_of(choices: Mapping[str, str], t: Texts) -> Markup:
     """The same of choices that stand alone."""
     words = (
-        f"{t.said(key.replace('_', ' '))} {t.said(value.replace('_', ' '))}" for key, value in choices.items()
+        f"{t.said(key.replace('_', ' '))} {value if value in _NAMES else t.said(value.replace('_', ' '))}"
+        for key, value in choices.items()
     )
     return foreign(t.plain("list.comma", ", ").join(words), 200)
 

@@ -217,7 +217,7 @@ class Marks:
         """The range of a figure as text."""
         try:
             # Measured ranges are narrow: two figures would often print both ends alike.
-            digits = 3 if isinstance(of, Measurement) else 2
+            digits = 3 if isinstance(of, Measurement) or of.kind == Kind.measured else 2
             return tidy(show_range(of.low, of.high, of.unit or "1", digits, self.t.words, like=of.value))
         except UserError:
             ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]

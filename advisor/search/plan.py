@@ -20,9 +20,10 @@ from advisor.search.layouts import Index
 from advisor.search.plan_left import left_out, nearest_miss
 from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import AS_GOOD, search
+from advisor.search.plan_search import search
 from advisor.search.plan_space import MAX_DEVICES
 from advisor.search.plan_systems import asked_with, exported
+from advisor.search.plan_taste import AS_GOOD
 from advisor.search.plan_time import constants_behind
 from advisor.search.plan_trace import Trace, traced
 from advisor.units import DAY_S, parse_as

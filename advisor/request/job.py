@@ -210,7 +210,8 @@ def _cores(choice: Choice, calibration: Calibration | None, known: Defaults) -> 
     pace = each or known["image_decode_rate"]
     cores = math.ceil(base + fastest / pace)
     why = (
-        f"{_number(fastest)} pictures a second for each device at {_number(pace)} a core, and {base:g} for its process"
+        f"{_number(fastest)} pictures a second for each device at {_number(pace)} a core, "
+        f"and {base:g} for its process"
     )
     return Need(cores, "1", kind, why, source), cores
 
@@ -304,7 +305,7 @@ def _degree(choice: Choice, name: str) -> int:
 
 
 def _hours(seconds: float | None) -> str:
-    return f"{_number((seconds or 0) / 3600)} h"
+    return show(seconds or 0.0, "s")
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from advisor.schema import Workload
 from advisor.search.layouts import Index
 from advisor.search.plan_groups import fastest, first_of, least_of
 from advisor.search.plan_product import Array, kinds
@@ -27,10 +28,12 @@ class Taste(NamedTuple):
     """What is taken although another layout may be faster."""
 
     simpler: float = 1.03  # less parallelism, interleaving, cutting: no estimate is that sure
-    stock: float = (
-        1e6  # what a stock trainer has, over each way further off (`SetUps.way`): whatever it costs
-    )
-    experts: float = 2.0  # the same of networks of experts, which a stock trainer gathers whole for each pass
+    stock: float = 1e3  # what a stock trainer has, over each way further off (`SetUps.way`): always
+    experts: float = 2.0  # the same of networks of experts, which a stock trainer gathers whole
+
+    def stock_of(self, job: Workload) -> float:
+        """How much faster what is one way further from a stock trainer's must be to be taken."""
+        return self.experts if job.model.family == "moe" else self.stock
 
 
 TASTE = Taste()
@@ -43,17 +46,12 @@ def ways_of(space: Candidates, set_up: Index, taste: Taste) -> Array:
     return space.set_ups.way[set_up] if taste.stock > 1 else np.zeros(len(set_up))
 
 
-def bounds_of(space: Candidates, set_up: Index, taste: Taste) -> Array:
-    """How much faster what is one way further from a stock trainer's must be to be taken."""
-    return np.where(space.parted[set_up], taste.experts, taste.stock)
-
-
 def plainest(  # noqa: PLR0913, PLR0917 - columns of the rows
     space: Candidates, set_up: Index, groups: Index, ways: Array, time: Array, taste: Taste
 ) -> Index:
     """The row of each group that is the plainest of those as good as the fastest, groups in rising order: of
     the way nearest to a stock trainer's unless one further off is so much faster."""
-    worth = time * bounds_of(space, set_up, taste) ** ways
+    worth = time * np.where(space.parted[set_up], taste.experts, taste.stock) ** ways
     way = least_of(groups, np.where(worth == least_of(groups, worth), ways, np.nan))
     kept = np.flatnonzero(ways == way)
     good = kept[time[kept] <= taste.simpler * least_of(groups[kept], time[kept])]

@@ -63,7 +63,9 @@ def test_a_stock_trainer_has_copies_of_the_network_on_one_server_and_on_many(mod
     assert tuned.taste == TUNED and taken(tuned).stack == "megatron", "who tunes has the other"
 
 
-@pytest.mark.parametrize(("model", "count", "batch"), [("bloom-176b", 128, 1024), ("llama-2-7b", 1024, 512)])
+@pytest.mark.parametrize(
+    ("model", "count", "batch"), [("llama-3.1-405b", 128, 1024), ("llama-2-7b", 1024, 512)]
+)
 def test_matrices_are_cut_within_a_server_where_memory_or_the_batch_asks_for_it(
     model: str, count: int, batch: int
 ) -> None:

@@ -111,4 +111,5 @@ def test_a_program_that_never_ties_its_output_layer() -> None:
     found = Inputs()
     found.values["tied"] = 1.0
     put_memory(found, record(framework="litgpt"))
-    assert found.values["tied"] == 0.0
+    assert found.values["tied"] == 1.0  # the network's own count of parameters stays
+    assert found.values["head_apart"] == 1.0

@@ -138,7 +138,7 @@ def _timed(
 
     A preset is traced for it, as a trial would build it; where that does not go it is said.
     """
-    from advisor.search.timed import device_of, timed_inputs
+    from advisor.search.timed import device_of, grid_of, timed_inputs
 
     device = device_of(place.target)
     if calibration is None or not calibration.find("operators", device):
@@ -158,6 +158,9 @@ def _timed(
         hint = f"Trace with --python {calibration.python}, or calibrate with the torch that will train."
         notices.append(Notice(code="other_torch", message=told, hint=hint))
     inputs = timed_inputs(calibration, device, document)
+    told = grid_of(calibration, device, document, workload.recipe.numbers.get("micro_batch") or 8.0)
+    if told:
+        notices.append(Notice(code="operators_grid", message=told))
     return replace(place, inputs=place.inputs.update(inputs)), notices
 
 

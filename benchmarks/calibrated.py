@@ -2,8 +2,9 @@
 
     python benchmarks/calibrated.py --keep FOLDER [--python PYTHON] [--calibration FILE] [--only bert,vit]
 
-PYTHON needs torch, transformers and diffusers (`pip install 'hwadvisor[trace]'`). Real steps and the
-calibration are kept in FOLDER, so that estimates can be made again without measuring (`--estimate`).
+PYTHON needs torch, transformers and diffusers (`pip install 'hwadvisor[trace]'`). Calibrates, traces each
+network in each format, trains each case for some steps; about ten minutes on two quiet cores. All of it is
+kept in FOLDER, so that estimates can be made again without measuring (`--estimate`).
 `--again` measures the steps once more: the median of the repeats counts.
 """
 
@@ -15,17 +16,34 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from networks import BATCHES, LOOKED_AT
+from networks import BATCHES, LOOKED_AT, NEW, SEEN_ONCE
 
 REPO = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPO))
+
+from advisor.app import load_knowledge  # noqa: E402 - of this checkout, whatever is installed
+from advisor.data.advice import load_advice  # noqa: E402
+from advisor.errors import AdvisorError  # noqa: E402
+from advisor.probe import detect  # noqa: E402
+from advisor.schema import Machine  # noqa: E402
+from advisor.trial.setup import Flags, SetUp, set_up  # noqa: E402
+from advisor.trial.told import Knows, place_of, tell  # noqa: E402
+from advisor.trial.trace import Traced, TraceFlags, spec_of, trace_network  # noqa: E402
+from advisor.trial.walk import Options, run_trial  # noqa: E402
+
 PRECISIONS = ("fp32", "bf16_mixed")
 MEDIAN_BAR, WORST_BAR, MEMORY_BAR = 0.10, 0.30, 0.08
-STEPS = 8
+STEPS = 7
 LEAST = 3  # undisturbed steps that make a figure
+TRACED_AT_ONCE = 2
 Document = dict[str, Any]
 
 
@@ -41,11 +59,10 @@ class Case(NamedTuple):
         """As files are called."""
         return f"{self.network}.{self.precision}.{self.batch}"
 
-    def flags(self) -> list[str]:
-        """What every command is told of it."""
-        model = f"{Path('benchmarks') / 'networks.py'}:{self.network}"
-        return ["--model", model, "--precision", self.precision, "--method", "full", "--optimizer", "adamw",
-                "--batch", str(self.batch), "--micro-batch", str(self.batch)]  # fmt: skip
+    @property
+    def format(self) -> str:
+        """As a table says it."""
+        return self.precision.partition("_")[0]
 
 
 def cases(only: list[str]) -> Iterator[Case]:
@@ -57,60 +74,118 @@ def cases(only: list[str]) -> Iterator[Case]:
                     yield Case(network, precision, batch)
 
 
-def advisor(python: str, *flags: str) -> Document | None:
-    """What a command prints as JSON; None where it fails, with its reason on stderr."""
-    command = [python, "-m", "advisor", *flags, "--json"]
-    done = subprocess.run(
-        command, capture_output=True, check=False, cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)}
-    )
-    if done.returncode not in (0, 1) or not done.stdout:
-        print(f"{' '.join(flags)}: {done.stderr.decode(errors='replace').strip()[-400:]}", file=sys.stderr)
-        return None
-    found: Document = json.loads(done.stdout)
-    return found
+def say(text: object) -> None:
+    """Progress, with the clock."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def measured(case: Case, keep: Path, python: str, again: bool) -> list[Document]:
-    """The real steps of a case, the kept ones and, where there are none yet, a new one."""
-    path = keep / "steps" / f"{case.name}.json"
-    found: list[Document] = json.loads(path.read_text()) if path.exists() else []
-    if again or not found:
-        told = advisor(
-            python, "trial", *case.flags(), "--steps", str(STEPS), "--device", "cpu", "--python", python, "-q"
-        )
-        if told is not None:
-            figures, depth = told["figures"], told["depths"][0]
-            step, groups = depth["step"], depth["groups"]
-            kept = depth["undisturbed"]
-            found.append(
-                {
-                    "grade": told["grade"], "step": step, "groups": groups, "kept": kept["steps"],
-                    "median_s": kept["median_s"], "process_bytes": figures["process_bytes"]["value"],
-                }
+@dataclass(frozen=True)
+class Bench:
+    """Where things are kept, and the Python that trains."""
+
+    keep: Path
+    python: str
+
+    @cached_property
+    def knowledge(self) -> Any:
+        """Rules and catalogue."""
+        return load_knowledge(())
+
+    @cached_property
+    def machine(self) -> Machine:
+        """This machine."""
+        return detect(python=self.python, ask_frameworks=False, workdir=self.keep)
+
+    def flags(self, precision: str) -> TraceFlags:
+        """How a network is traced: as the processors here run it."""
+        return TraceFlags(python=self.python, precision=precision, own=True, folder=REPO)
+
+    def traced(self, network: str, precision: str) -> Traced | None:
+        """The kept trace of a network, or a new one; None where it cannot be had."""
+        path = self.keep / "traces" / f"{network}.{precision}.json"
+        name = f"benchmarks/networks.py:{network}"
+        if path.exists():
+            from advisor.model.traced import model_of_trace
+
+            document = json.loads(path.read_text())
+            return Traced(model_of_trace(name, document), document, ())
+        try:
+            found = trace_network(name, self.flags(precision))
+        except AdvisorError as error:
+            say(f"{network} {precision}: {error.message}")
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found.document))
+        return found
+
+    def set_up(self, case: Case) -> SetUp | None:
+        """The case as a trial trains it."""
+        found = self.traced(case.network, case.precision)
+        if found is None:
+            return None
+        told = spec_of(f"benchmarks/networks.py:{case.network}", self.flags(case.precision))
+        recipe = Flags("full", case.precision, "adamw", found.seq_len, None, case.batch, case.batch, "none")
+        return replace(set_up(self.knowledge.catalogue, found.model, recipe, told), document=found.document)
+
+    def knows(self, calibration: Path | None) -> Knows:
+        """What an estimate stands on."""
+        known = self.knowledge
+        measured = None if calibration is None else load_advice(calibration).calibration
+        return Knows(known.book, known.catalogue, known.published, measured)
+
+    def measured(self, case: Case, again: bool) -> list[Document]:
+        """The real steps of a case, the kept ones and, where there are none yet, a new one."""
+        path = self.keep / "steps" / f"{case.name}.json"
+        found: list[Document] = json.loads(path.read_text()) if path.exists() else []
+        if not again and found:
+            return found
+        setup = self.set_up(case)
+        if setup is None:
+            return found
+        options = Options(STEPS, "cpu", self.python)
+        try:
+            done = run_trial(self.knows(None), self.machine, setup, options, lambda _: None)
+        except AdvisorError as error:
+            say(f"{case.name}: {error.message}")
+            return found
+        depth = done.depths[0]
+        kept, median = depth.undisturbed
+        found.append(
+            {
+                "grade": done.grade.value, "kept": kept, "median_s": median, "groups": dict(depth.groups),
+                "step": depth.step.model_dump(mode="json"),
+                "process_bytes": done.figures["process_bytes"].value,
+            }
+        )  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found))
+        return found
+
+    def estimated(self, case: Case, knows: Knows) -> dict[str, float | None]:
+        """Step time and memory of a case by the calibration."""
+        names = ("optimizer_step_s", "memory_bytes")
+        setup = self.set_up(case)
+        if setup is None:
+            return dict.fromkeys(names)
+        place = place_of(knows, self.machine, "cpu", "", "")
+        told = tell(knows, place, [setup])[0]
+        return {name: told.get(name).value for name in names}
+
+    def calibration(self) -> Path:
+        """The kept calibration, or a new one."""
+        path = self.keep / "calibration.json"
+        if not path.exists():
+            flags = ("calibrate", "--device", "cpu", "--python", self.python, "--output", str(path), "-q")
+            command = [sys.executable, "-m", "advisor", *flags]
+            begun = time.monotonic()
+            done = subprocess.run(
+                command, check=False, cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)},
+                capture_output=True,
             )  # fmt: skip
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(found))
-    return found
-
-
-def estimated(case: Case, calibration: Path, python: str) -> dict[str, float | None]:
-    """Step time and memory of a case by the calibration."""
-    told = advisor(
-        python, "estimate", *case.flags(), "--recompute", "none", "--sharding", "none",
-        "--calibration", str(calibration), "--python", python,
-    )  # fmt: skip
-    quantities = {} if told is None else told["estimates"][0]["quantities"]
-    return {name: (quantities.get(name) or {}).get("value") for name in ("optimizer_step_s", "memory_bytes")}
-
-
-def calibration_of(keep: Path, python: str) -> Path:
-    """The kept calibration, or a new one."""
-    path = keep / "calibration.json"
-    if not path.exists():
-        flags = ("calibrate", "--device", "cpu", "--python", python, "--output", str(path), "-q")
-        if advisor(sys.executable, *flags) is None:
-            raise SystemExit("no calibration")
-    return path
+            if not path.exists():
+                raise SystemExit(f"no calibration: {done.stderr.decode(errors='replace').strip()[-400:]}")
+            say(f"calibrated in {time.monotonic() - begun:.0f} s")
+        return path
 
 
 def middle(values: list[float]) -> float | None:
@@ -157,8 +232,11 @@ def share(value: float | None) -> str:
     return "–" if value is None else f"{value:+.0%}".replace("%", " %")
 
 
-def table(rows: list[Row]) -> None:
+def table(title: str, rows: list[Row]) -> None:
     """The table as docs/accuracy.md has it."""
+    if not rows:
+        return
+    print(f"\n{title}:\n")
     print("| network | format | batch | grade | step | estimated | off | memory | estimated | off |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
@@ -166,26 +244,42 @@ def table(rows: list[Row]) -> None:
         sizes = [f"{value / 2**20:.0f} MiB" if value else "–" for value in (row.bytes, row.told_bytes)]
         case = row.case
         print(
-            f"| {case.network} | {case.precision} | {case.batch} | {row.grades} | {times[0]} | {times[1]} | "
+            f"| {case.network} | {case.format} | {case.batch} | {row.grades} | {times[0]} | {times[1]} | "
             f"{share(row.time)} | {sizes[0]} | {sizes[1]} | {share(row.memory)} |"
         )
 
 
 def verdict(title: str, rows: list[Row]) -> None:
-    """Median and worst of a half."""
+    """Median and worst of a part."""
     times = [abs(row.time) for row in rows if row.time is not None]
     sizes = [abs(row.memory) for row in rows if row.memory is not None]
     if not times or not sizes:
-        print(f"{title}: nothing to compare")
+        print(f"| {title} (0 times of {len(rows)}) | – | – | – | – | – | – |")
         return
     over = sum(off > WORST_BAR for off in times)
     most = sum(off > MEMORY_BAR for off in sizes)
     print(
-        f"{title}: {len(times)} of {len(rows)} with both times: median {statistics.median(times):.1%} off "
-        f"(bar {MEDIAN_BAR:.0%}), worst {max(times):.0%}, {over} beyond {WORST_BAR:.0%}; "
-        f"memory of {len(sizes)}: median {statistics.median(sizes):.1%}, worst {max(sizes):.0%}, "
-        f"{most} beyond {MEMORY_BAR:.0%}"
+        f"| {title} ({len(times)} times of {len(rows)}) | {statistics.median(times):.1%} | "
+        f"{max(times):.0%} | "
+        f"{over} | {statistics.median(sizes):.1%} | {max(sizes):.0%} | {most} |"
     )
+
+
+PARTS = (
+    ("looked at", LOOKED_AT), ("seen once before, not worked on", SEEN_ONCE), ("new", NEW),
+    ("unseen half: the last two together", (*SEEN_ONCE, *NEW)), ("all", tuple(BATCHES)),
+)  # fmt: skip
+
+
+def show(rows: list[Row]) -> None:
+    """Tables of the parts, then their medians beside the bars."""
+    for title, names in PARTS[:3]:
+        table(title[:1].upper() + title[1:], [row for row in rows if row.case.network in names])
+    print("\n| | step time, middle | worst | beyond 30 % | memory, middle | worst | beyond 8 % |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(f"| bar | {MEDIAN_BAR:.0%} | {WORST_BAR:.0%} | none | | {MEMORY_BAR:.0%} | none |")
+    for title, names in PARTS:
+        verdict(title, [row for row in rows if row.case.network in names])
 
 
 def main() -> None:
@@ -199,28 +293,25 @@ def main() -> None:
     flags.add_argument("--estimate", action="store_true")
     flags.add_argument("--measure", action="store_true", help="only measure")
     asked = flags.parse_args()
-    asked.keep.mkdir(parents=True, exist_ok=True)
+    bench = Bench(asked.keep.resolve(), asked.python)
+    bench.keep.mkdir(parents=True, exist_ok=True)
     chosen = list(cases([name for name in asked.only.split(",") if name]))
-    steps = {}
+    calibration = asked.calibration or (None if asked.measure else bench.calibration())
+    with ThreadPoolExecutor(TRACED_AT_ONCE) as pool:
+        list(pool.map(lambda one: bench.traced(*one), dict.fromkeys(case[:2] for case in chosen)))
+    say("all traced")
+    rows, knows = [], bench.knows(calibration)
     for case in chosen:
-        steps[case] = (
-            measured(case, asked.keep, asked.python, asked.again)
-            if not asked.estimate
-            else json.loads(kept.read_text())
-            if (kept := asked.keep / "steps" / f"{case.name}.json").exists()
-            else []
-        )
-        print(
-            f"{case.name}: {[(s['grade'], s['kept'], s['median_s']) for s in steps[case]]}", file=sys.stderr
-        )
-    if asked.measure:
-        return
-    calibration = asked.calibration or calibration_of(asked.keep, asked.python)
-    rows = [row_of(case, steps[case], estimated(case, calibration, asked.python)) for case in chosen]
-    table(rows)
-    verdict("looked at while the rules were made", [r for r in rows if r.case.network in LOOKED_AT])
-    verdict("first measured at the end", [r for r in rows if r.case.network not in LOOKED_AT])
-    verdict("all", rows)
+        kept = bench.keep / "steps" / f"{case.name}.json"
+        if not asked.estimate:
+            steps = bench.measured(case, asked.again)
+        else:
+            steps = json.loads(kept.read_text()) if kept.exists() else []
+        say(f"{case.name}: {[(s['grade'], s['kept'], s['median_s']) for s in steps]}")
+        if not asked.measure:
+            rows.append(row_of(case, steps, bench.estimated(case, knows)))
+    if rows:
+        show(rows)
 
 
 if __name__ == "__main__":

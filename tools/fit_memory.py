@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from advisor.evidence.inputs import Run, run_of, shipped_evidence
-from advisor.evidence.memory_fit import fit, peaks_of
+from advisor.evidence.memory_fit import DOUBTS, fit, peaks_of
 from advisor.evidence.record import Record, Refusal, read_records
 from advisor.rulebook import load_book
 
@@ -44,12 +44,14 @@ TEXTS = {
         "B",
         "buffers of one group of devices that talk to each other (NCCL), outside the allocator",
     ),
-    "peak_doubt": ("1", "scatter of all peaks whose set-up is told"),
+    "peak_doubt": ("1", "scatter of allocated peaks whose set-up is told"),
     "peak_doubt_untold": (
         "1",
-        "scatter of all peaks where micro-batch, recomputation or sharding is assumed",
+        "scatter of allocated peaks where micro-batch, recomputation or sharding is assumed",
     ),
     "reserved_doubt": ("1", "scatter of reserved and nvidia-smi peaks whose set-up is told"),
+    "reserved_doubt_trainer": ("1", "the same with the trainers of Hugging Face"),
+    "reserved_doubt_4bit": ("1", "the same with bases in 4 or 8 bit"),
     "reserved_doubt_untold": (
         "1",
         "scatter of those where micro-batch, recomputation or sharding is assumed",
@@ -71,8 +73,7 @@ def main() -> None:
     lines = ["# Written by tools/fit_memory.py; do not edit."]
     for name, (value, low, high) in fit(book, peaks).items():
         unit, text = TEXTS[name]
-        every = ("allocated", "reserved", "nvml")
-        kinds = every if name[:4] == "peak" else every[2:] if name[0] == "c" else every[1:]
+        kinds = DOUBTS[name][0] if name in DOUBTS else ("nvml",) if name[0] == "c" else ("reserved", "nvml")
         used = [peak for peak in peaks if peak.kind in kinds]
         sources = ", ".join(sorted({peak.source for peak in used}))
         lines += ["", "[[constant]]", f'id = "{name}"', f"value = {value:.6g}"]

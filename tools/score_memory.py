@@ -17,7 +17,7 @@ import numpy as np
 from fit_memory import RULES, read_runs
 
 from advisor.evidence.inputs import Run, shipped_evidence
-from advisor.evidence.measured import MEMORY_KINDS
+from advisor.evidence.measured import MEMORY_KINDS, highest_kind
 from advisor.evidence.memory import memory_kind
 from advisor.evidence.memory_fit import GIB, spans_without
 from advisor.evidence.record import Record
@@ -58,7 +58,8 @@ def scored(book: RuleBook, runs: Sequence[Run]) -> list[Scored]:
     for at, run in enumerate(runs):
         kind = memory_kind(run.record)
         span, needs = spans[MEMORY_KINDS[kind]], spans["memory_bytes"]
-        ends = (float(span.low[at]), float(span.value[at]), float(span.high[at]))
+        highest = spans[highest_kind(kind)].high[at]
+        ends = (float(span.low[at]), float(span.value[at]), float(highest))
         usable = float(spans["memory_usable"].value[at])
         found.append(Scored(run, kind, *ends, float(needs.value[at]), float(needs.high[at]), usable))
     return found

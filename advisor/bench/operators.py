@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from .context import Context, Figure
 from .devices import Unable
@@ -15,29 +15,49 @@ from .matrix import float_dtype, require_dtype
 from .shapes import SETS, Maker, Point
 from .timing import Samples, add_block, calls_for, quantiles
 
-ROUNDS = 2  # over all points, so that a slow moment of the machine does not hit all blocks of one
-TURNS = 3
-BLOCK_S = 0.0015
-WARM_S = 0.003
+LONG_S = 0.003  # from which one call makes a block, and the call that prepared it has warmed up enough
+
+
+class Effort(NamedTuple):
+    """How long a point is timed. `again`: every point a second time, so that a slow moment of the machine
+    does not hit all blocks of one; else only those of which no block was undisturbed."""
+
+    turns: int
+    long_turns: int
+    block_s: float
+    warm_s: float
+    again: bool
+
+
+EFFORTS = {
+    "coarse": Effort(3, 2, 0.0007, 0.0007, again=False),
+    "full": Effort(3, 3, 0.0015, 0.003, again=True),
+}
+"""By grid: a coarse one has fewer shapes (shapes.py) and takes a tenth of the time."""
 
 
 def operators(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     """Every point of one set in one number format; the figure is a pass over all of them, once each."""
-    dtype, name = str(params["dtype"]), str(params["set"])
+    dtype, name, grid = str(params["dtype"]), str(params["set"]), str(params.get("grid", "full"))
     require_dtype(ctx, dtype)
     torch, device = ctx.torch, ctx.place()
-    maker = Maker(torch, device.name, float_dtype(torch, dtype), dtype)
+    maker = Maker(torch, device.name, float_dtype(torch, dtype), dtype, full=grid == "full")
+    effort, room = EFFORTS[grid], ctx.room()
     timed: dict[tuple[str, tuple[float, ...]], list[Samples]] = {}
     refused: dict[str, str] = {}
     with torch.no_grad():
-        for _ in range(ROUNDS):
+        for once_more in (False, True):
             for point in SETS[name](maker):
-                if point.bytes > ctx.room():
+                rounds = timed.get((point.operator, point.sizes), [])
+                if once_more and not effort.again and any(samples.kept() for samples in rounds):
+                    continue
+                if point.bytes > room:
                     refused[point.operator] = "it would take more than a fifth of the free memory"
                 elif point.operator not in refused:
                     call = _prepared(ctx, point, refused)
                     if call is not None:
-                        timed.setdefault((point.operator, point.sizes), []).append(_time(ctx, call))
+                        found = _time(ctx, call, effort)
+                        timed.setdefault((point.operator, point.sizes), []).append(found)
     if not timed:
         reason = next(iter(refused.values()), "there is none")
         raise Unable("not_supported", f"no operator of the set {name} could be timed: {reason}")
@@ -59,19 +79,24 @@ def _prepared(ctx: Context, point: Point, refused: dict[str, str]) -> Callable[[
     return call
 
 
-def _time(ctx: Context, call: Callable[[], object]) -> Samples:
-    """A few blocks of one call."""
+def _time(ctx: Context, call: Callable[[], object], effort: Effort) -> Samples:
+    """A few blocks of one call, which has run once before."""
     device, watch = ctx.place(), ctx.watch
-    clock = device.clock()
+    clock, threads = device.clock(), ctx.threads if device.is_cpu else 1
+    found = Samples(filtered=device.is_cpu, delay_method=watch.delay.method)
     begun = time.perf_counter()
-    each = clock.block(call, 1)
-    while time.perf_counter() - begun < WARM_S:
-        each = min(each, clock.block(call, 1))
-    found = Samples(
-        calls_per_block=calls_for(BLOCK_S, each), filtered=device.is_cpu, delay_method=watch.delay.method
-    )
-    for _ in range(TURNS):
-        add_block(found, call, clock, watch.delay, ctx.threads if device.is_cpu else 1)
+    add_block(found, call, clock, watch.delay, threads)
+    each, turns = found.blocks[0].seconds, effort.long_turns - 1
+    if each < LONG_S:
+        while time.perf_counter() - begun < effort.warm_s:
+            each = min(each, clock.block(call, 1))
+        found = Samples(
+            calls_per_block=calls_for(effort.block_s, each), filtered=found.filtered,
+            delay_method=found.delay_method,
+        )  # fmt: skip
+        turns = effort.turns
+    for _ in range(turns):
+        add_block(found, call, clock, watch.delay, threads)
     return found
 
 

@@ -7,11 +7,16 @@ Sizes of a point, by kind of operator:
   recurrent   (steps, sequences, width in, width)
   the rest    (numbers in the largest operand, bytes read and written)
 A trace tells the same of each operator (sizes.py), so that one can be looked up in the other.
+
+A full grid has all of them. A coarse one leaves out those that the others tell: point after point was taken
+away from a full grid timed on a processor (AMD Zen 4; fp32 and bf16), each time that by which the error of
+the surfaces at all points grew least for the time it saved, until it began to grow fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, Callable, NamedTuple
 
 from .shapes_moved import called_points, moved_points
@@ -27,10 +32,10 @@ class Point(NamedTuple):
 
 
 class Maker:
-    """Tensors of one format on one device, of random numbers."""
+    """Tensors of one format on one device, of random numbers. `full`: for all shapes or for a few."""
 
-    def __init__(self, torch: Any, device: str, dtype: Any, word: str) -> None:
-        self.torch, self.device, self.dtype, self.word = torch, device, dtype, word
+    def __init__(self, torch: Any, device: str, dtype: Any, word: str, *, full: bool = True) -> None:
+        self.torch, self.device, self.dtype, self.word, self.full = torch, device, dtype, word, full
         self.width = 4 if dtype == torch.float32 else 2
         self._some = torch.randn(SOME, device=device)
 
@@ -46,23 +51,31 @@ class Maker:
 SOME = 1 << 20  # different random numbers
 PRODUCT_ROWS = (16, 128, 1024)
 PRODUCT_WIDTHS = (64, 384, 2048)
-BATCHED = ((16, 128, 128, 64), (16, 128, 64, 128), (96, 64, 64, 64), (8, 512, 512, 64), (8, 512, 64, 512))
+BATCHED = ((16, 128, 128, 64), (96, 64, 64, 64), (8, 512, 512, 64), (8, 512, 64, 512), (16, 128, 64, 128))
+BATCHED_FEW = 4  # of them, the first, in a coarse grid
+PRODUCTS_FEW = (  # (rows, columns, depth) of a coarse grid, forward and gradient of the input
+    (16, 64, 64), (16, 64, 384), (16, 64, 2048), (16, 384, 64), (16, 384, 2048), (16, 2048, 64),
+    (16, 2048, 384), (16, 2048, 2048), (128, 64, 64), (128, 64, 2048), (1024, 64, 384), (1024, 64, 2048),
+    (1024, 384, 64), (1024, 384, 2048), (1024, 2048, 384),
+)  # fmt: skip
+WEIGHTS_FEW = (  # the same of the gradient of the weights
+    (64, 64, 16), (64, 384, 16), (64, 384, 128), (64, 384, 1024), (64, 2048, 16), (64, 2048, 128),
+    (384, 64, 128), (384, 64, 1024), (384, 2048, 16), (2048, 64, 16), (2048, 64, 128), (2048, 64, 1024),
+    (2048, 384, 16), (2048, 384, 128), (2048, 2048, 16),
+)  # fmt: skip
 
 
 def products(maker: Maker) -> Iterator[Point]:
     """Matrix products as a linear layer has them: forward, gradient of the input, gradient of the weights."""
-    for rows in PRODUCT_ROWS:
-        for columns in PRODUCT_WIDTHS:
-            for depth in PRODUCT_WIDTHS:
-                yield _product(maker, "nt", (rows, columns, depth))
-                yield _product(maker, "nn", (rows, columns, depth))
-    for rows in (64, 384, 2048):
-        for columns in (64, 384, 2048):
-            for depth in PRODUCT_ROWS:
-                yield _product(maker, "tn", (rows, columns, depth))
-    for shape in BATCHED:
+    rows, widths = PRODUCT_ROWS, PRODUCT_WIDTHS
+    for shape in product(rows, widths, widths) if maker.full else PRODUCTS_FEW:
+        yield _product(maker, "nt", shape)
+        yield _product(maker, "nn", shape)
+    for shape in product(widths, widths, rows) if maker.full else WEIGHTS_FEW:
+        yield _product(maker, "tn", shape)
+    for batched in BATCHED if maker.full else BATCHED[:BATCHED_FEW]:
         for layout in ("nt", "nn", "tn"):
-            yield _batched(maker, layout, shape)
+            yield _batched(maker, layout, batched)
 
 
 def _product(maker: Maker, layout: str, shape: tuple[int, int, int]) -> Point:
@@ -93,28 +106,32 @@ def _batched(maker: Maker, layout: str, shape: tuple[int, int, int, int]) -> Poi
 
 
 CONVOLUTIONS = (
-    # channels in, out, kernel, stride, groups, edge: stems, then stage by stage 3x3, 1x1, patches, depthwise
-    (3, 64, 7, 2, 1, 112), (3, 32, 3, 2, 1, 112), (3, 96, 4, 4, 1, 112), (3, 384, 16, 16, 1, 112),
-    (64, 64, 3, 1, 1, 32), (128, 128, 3, 1, 1, 16), (256, 256, 3, 1, 1, 8), (512, 512, 3, 1, 1, 4),
-    (128, 128, 3, 2, 1, 32), (320, 320, 3, 1, 1, 16), (96, 192, 2, 2, 1, 32),
-    (64, 256, 1, 1, 1, 32), (256, 64, 1, 1, 1, 32), (512, 128, 1, 1, 1, 16), (128, 512, 1, 1, 1, 16),
-    (1024, 256, 1, 1, 1, 8), (512, 2048, 1, 1, 1, 4), (16, 96, 1, 1, 1, 64), (144, 24, 1, 1, 1, 32),
-    (32, 32, 3, 1, 32, 64), (144, 144, 3, 1, 144, 32), (144, 144, 3, 2, 144, 32), (384, 384, 3, 1, 384, 8),
-    (576, 576, 3, 2, 576, 16), (960, 960, 3, 1, 960, 4),
-    (96, 96, 7, 1, 96, 32), (384, 384, 7, 1, 384, 8), (128, 128, 3, 1, 32, 32),
+    # channels in, out, kernel, stride, groups, edge: stems, then stage by stage 3x3, 1x1, patches, depthwise;
+    # the last: in a coarse grid with few samples (1), with many (2), with both (3), not (0)
+    (3, 64, 7, 2, 1, 112, 1), (3, 32, 3, 2, 1, 112, 3), (3, 96, 4, 4, 1, 112, 3),
+    (3, 384, 16, 16, 1, 112, 3),
+    (64, 64, 3, 1, 1, 32, 3), (128, 128, 3, 1, 1, 16, 2), (256, 256, 3, 1, 1, 8, 3),
+    (512, 512, 3, 1, 1, 4, 1), (128, 128, 3, 2, 1, 32, 1), (320, 320, 3, 1, 1, 16, 0),
+    (96, 192, 2, 2, 1, 32, 0), (64, 256, 1, 1, 1, 32, 3), (256, 64, 1, 1, 1, 32, 0),
+    (512, 128, 1, 1, 1, 16, 0), (128, 512, 1, 1, 1, 16, 3), (1024, 256, 1, 1, 1, 8, 0),
+    (512, 2048, 1, 1, 1, 4, 3), (16, 96, 1, 1, 1, 64, 3), (144, 24, 1, 1, 1, 32, 3),
+    (32, 32, 3, 1, 32, 64, 3), (144, 144, 3, 1, 144, 32, 3), (144, 144, 3, 2, 144, 32, 3),
+    (384, 384, 3, 1, 384, 8, 3), (576, 576, 3, 2, 576, 16, 3), (960, 960, 3, 1, 960, 4, 3),
+    (96, 96, 7, 1, 96, 32, 3), (384, 384, 7, 1, 384, 8, 3), (128, 128, 3, 1, 32, 32, 3),
 )  # fmt: skip
-CONVOLVED = (2, 12)
+CONVOLVED = ((2, 1), (12, 2))  # samples, and what stands for them above
 
 
 def convolutions(maker: Maker) -> Iterator[Point]:
     """Convolutions forward, and both gradients."""
-    for samples in CONVOLVED:
-        for shape in CONVOLUTIONS:
-            yield _convolution(maker, samples, shape, backward=False)
-            yield _convolution(maker, samples, shape, backward=True)
+    for samples, bit in CONVOLVED:
+        for *shape, few in CONVOLUTIONS:
+            if maker.full or few & bit:
+                yield _convolution(maker, samples, shape, backward=False)
+                yield _convolution(maker, samples, shape, backward=True)
 
 
-def _convolution(maker: Maker, samples: int, shape: tuple[int, ...], *, backward: bool) -> Point:
+def _convolution(maker: Maker, samples: int, shape: list[int], *, backward: bool) -> Point:
     wide, out, kernel, stride, groups, edge = shape
     pad = kernel // 2 if stride < kernel else 0
     after = (edge + 2 * pad - kernel) // stride + 1
@@ -137,15 +154,19 @@ def _convolution(maker: Maker, samples: int, shape: tuple[int, ...], *, backward
     return Point(f"{kind}{'.back' if backward else ''}", tuple(map(float, sizes)), moved, make)
 
 
-ATTENTION = ((8, 64, 64), (8, 256, 64), (8, 1024, 64), (2, 2048, 128), (32, 128, 32))
+ATTENTION = (
+    # heads, length, width; in a coarse grid without a mask (1), with a causal one (2), both (3), not (0)
+    (8, 64, 64, 3), (8, 256, 64, 3), (8, 1024, 64, 2), (2, 2048, 128, 0), (32, 128, 32, 3), (16, 256, 8, 1),
+)  # fmt: skip
 
 
 def attentions(maker: Maker) -> Iterator[Point]:
     """Fused attention, forward and back, with and without a causal mask."""
-    for shape in ATTENTION:
+    for heads, length, width, few in ATTENTION:
         for causal in (False, True):
-            for backward in (False, True):
-                yield _attention(maker, shape, causal, backward)
+            if maker.full or few & (1 + causal):
+                for backward in (False, True):
+                    yield _attention(maker, (heads, length, width), causal, backward)
 
 
 def _attention(maker: Maker, shape: tuple[int, int, int], causal: bool, backward: bool) -> Point:
@@ -175,11 +196,12 @@ RECURRENT = (
     (32, 16, 512, 512),
 )
 """What each keeps for the way back is small enough to be taken from memory that the process has already."""
+RECURRENT_FEW = 4
 
 
 def recurrents(maker: Maker) -> Iterator[Point]:
     """One layer of LSTM, forward and back: the layer, as not every device has one operator for it."""
-    for shape in RECURRENT:
+    for shape in RECURRENT if maker.full else RECURRENT[:RECURRENT_FEW]:
         for backward in (False, True):
             yield _recurrent(maker, shape, backward)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 LADDER = (1 << 10, 1 << 15, 1 << 19, 1 << 22)
+LADDER_FEW = (1 << 10, 1 << 19, 1 << 22)  # between the first two the time is a line over the numbers
 WIDTH, WORDS, SCORES = 512, 4096, 128  # rows of normalisations, of a loss over words, of attention's softmax
 CHANNELS = 64
 FRESH = 1 << 25  # numbers, so many that no allocator keeps them for the next call
@@ -19,7 +20,7 @@ Call = Callable[..., object]
 
 def moved_points(maker: Any) -> Iterator[Given]:
     """(operator, (numbers, bytes moved), bytes taken, call) of each, size by size."""
-    for numbers in LADDER:
+    for numbers in LADDER if maker.full else LADDER_FEW:
         for name, tensors, call in _plain(maker):
             yield _of(maker, name, numbers, tensors, call)
         yield from _rows(maker, numbers)

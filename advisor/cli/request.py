@@ -22,9 +22,9 @@ _SCHEDULERS = ("slurm", "k8s", "skypilot")
 
 @click.command()
 @click.argument("advice", type=click.Path(path_type=Path))
-@click.option("--slurm", "scheduler", flag_value="slurm", help="Write job.sbatch (and submit.sh).")
-@click.option("--k8s", "scheduler", flag_value="k8s", help="Write job.yaml: Job, Indexed Job or PyTorchJob.")
-@click.option("--skypilot", "scheduler", flag_value="skypilot", help="Write sky.yaml.")
+@click.option("--slurm", is_flag=True, help="Write job.sbatch (and submit.sh).")
+@click.option("--k8s", is_flag=True, help="Write job.yaml: Job, Indexed Job or PyTorchJob.")
+@click.option("--skypilot", is_flag=True, help="Write sky.yaml.")
 @click.option("--site", type=click.Path(path_type=Path), metavar="FILE", help="The site's policy, site.toml.")
 @click.option(
     "--template",
@@ -76,9 +76,10 @@ def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str
     from advisor.render.request_page import attached, render_request
     from advisor.request import write
 
-    scheduler = flags["scheduler"]
-    if scheduler is None:
+    asked = [name for name in _SCHEDULERS if flags.pop(name)]
+    if len(asked) != 1:
         raise click.UsageError("say for whom: --slurm, --k8s or --skypilot")
+    scheduler = flags["scheduler"] = asked[0]
     folder = folder_for(advice, output, "request")
     held, job, record = prepare(advice, flags)
     files, left = write(job, scheduler, template=flags["template"], kind=flags["kind"])

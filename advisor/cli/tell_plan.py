@@ -105,6 +105,8 @@ def _tell_best(plan: Plan) -> None:
     _line("layout", _layout(best))
     if best.tight:
         _line("memory", told("tight: the upper end of the estimate does not fit"))
+    if best.beside:
+        _line("beside", told(best.beside))
     if best.near:
         _line("near", "; ".join(best.near))
     for name in ("cost", "time", "energy", "knee"):
@@ -193,6 +195,8 @@ def _tell_options(plan: Plan) -> None:
         say(form("  and {count} more (--json has all)", count=len(plan.options) - len(shown)))
     if any(option.untried for option in shown):
         say("  ~ no published run of such a network on that generation: behind those with one")
+    if any(option.beyond for option in shown):
+        say("  + a layout that a stock trainer has not: behind those that it has")
     if any(option.price_old for option in shown):
         say("  * price older than 180 days: behind those with a younger one")
     say()
@@ -213,7 +217,11 @@ def _at(plan: Plan) -> str:
 
 def _price(option: PlanOption, limits: PlanLimits) -> str:
     value = option.quantities["own_usd" if limits.acquire == "buy" else "rent_usd"]
-    marks = (" ~" if option.untried else "") + (" *" if option.price_old else "")
+    marks = (
+        (" +" if option.beyond else "")
+        + (" ~" if option.untried else "")
+        + (" *" if option.price_old else "")
+    )
     return (told("no price") if value.value is None else _told(value)) + marks
 
 

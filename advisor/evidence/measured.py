@@ -10,7 +10,13 @@ MEMORY_KINDS: Mapping[str, str] = {
     "allocated": "allocated_bytes", "reserved": "reserved_bytes", "nvml": "nvml_bytes",
     "unknown": "reserved_bytes", "": "reserved_bytes", "process": "memory_bytes",
 }  # fmt: skip
-"""The rules' quantity that a record's memory_kind names; unknown ones are most often what a tool shows."""
+"""The rules' quantity that a record's memory_kind names; an unknown one counts as what is reserved."""
+
+
+def highest_kind(kind: str) -> str:
+    """The quantity whose upper end a figure of this kind may reach: one that may be a tool's, or the
+    allocator's own, that of the tool."""
+    return "nvml_bytes" if kind in ("unknown", "") else MEMORY_KINDS[kind]
 
 
 def measured_of(record: Record) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from advisor.schema import Kind
 
 _EMBEDDINGS_TOO = re.compile(r"also trains embedding|\blora \(emb", re.I)
 _TRAINABLE = re.compile(r"[Tt]rainable params? ([\d,]{3,})")
-_FIELDS = ("framework", "notes", "optimizer", "precision", "method", "source")
+_FIELDS = ("framework", "model", "notes", "optimizer", "precision", "method", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,19 @@ def put_memory(found: Inputs, record: Record) -> None:
 
 
 def _value(said: Said, record: Record, found: Inputs) -> float | str:
-    """The value that a saying means: its own, the number it tells, or the number of devices."""
+    """The value that a saying means: its own, the number it tells, or one that follows from the row."""
+    if said.value == "kept":
+        told, longest = said.pattern.search(record.text(said.field)), record.number("seq_len")
+        return mean_kept(float(told[1]), float(told[2]), longest) / longest if told and longest else 1.0
     if said.value == "told":
         told = said.pattern.search(record.text(said.field))
         return float(told[1]) if told else 1.0
     return float(found.values["devices"]) if said.value == "devices" else said.value
+
+
+def mean_kept(mean: float, deviation: float, longest: float) -> float:
+    """Mean length of the samples that are no longer than `longest`, of lengths that are lognormal."""
+    sigma = math.sqrt(math.log1p((deviation / mean) ** 2))
+    above = (math.log(longest / mean) + sigma**2 / 2) / sigma
+    below = [0.5 * math.erfc(-at / math.sqrt(2)) for at in (above - sigma, above)]
+    return mean * below[0] / below[1]

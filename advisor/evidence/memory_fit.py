@@ -24,18 +24,29 @@ from advisor.evidence.memory import memory_kind
 from advisor.rulebook import RuleBook
 
 GIB = 2.0**30
-FACTORS = tuple(np.round(np.arange(1.0, 1.2, 0.02), 3))
+FACTORS = tuple(np.round(np.arange(1.0, 1.32, 0.02), 3))
 SLACKS = tuple(np.round(np.arange(0.25, 2.1, 0.25), 3) * GIB)
 GROUPS = tuple(np.round(np.arange(0.6, 2.5, 0.3), 3) * GIB)
-STATED = (1.06, 0.75 * GIB, 1.5 * GIB)
+STATED = (1.03, 0.75 * GIB, 1.5 * GIB)
 """1.03 to 1.24 reserved over allocated where sources print both; 1.5 GiB at the first barrier of
 2 GPUs (github:stas00/ml-engineering), 5 GiB with three groups (github:EleutherAI/cookbook)."""
 
 KINDS = ("allocated_bytes", "reserved_bytes", "nvml_bytes")
 SLACK_SHARE = 0.25  # as rules/memory/device.toml has it
-DOUBTS = ("peak_doubt", "peak_doubt_untold", "reserved_doubt", "reserved_doubt_untold")
-SPREAD = (0.08, 0.92)
+ALLOCATED, OTHERS = ("allocated",), ("reserved", "nvml", "unknown")
+DOUBTS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "peak_doubt": (ALLOCATED, "told"),
+    "peak_doubt_untold": (ALLOCATED, "untold"),
+    "reserved_doubt": (OTHERS, "other"),
+    "reserved_doubt_trainer": (OTHERS, "trainer"),
+    "reserved_doubt_4bit": (OTHERS, "4bit"),
+    "reserved_doubt_untold": (OTHERS, "untold"),
+}
+"""Ranges: kinds of figure and group of set-ups, as rules/memory/device.toml tells them apart."""
+SPREAD = (0.07, 0.93)
 """Quantiles of measured over computed taken as the 80 % range: wider, since a new source scatters more."""
+SHRUNK = 2.0
+"""Sources that a group must have for its own quantiles to count as much as those of all of its kinds."""
 
 Vector = npt.NDArray[np.float64]
 Values = Mapping[str, tuple[float, float, float]]
@@ -50,6 +61,10 @@ class Peak:
     kind: str
     measured: float
     live: float
+    moving: float  # of it, what comes and goes in a step
+    holes: float  # kept beside it where samples differ in length
+    left: float  # scores whose block fits nothing else
+    usable: float
     groups: float
     context: float
     told: bool
@@ -67,11 +82,35 @@ def table_of(book: RuleBook, runs: Sequence[Run]) -> Table:
 
 def peaks_of(book: RuleBook, runs: Sequence[Run]) -> list[Peak]:
     """The peaks among the runs that the rules can compute."""
-    names = ("peak_bytes", "communicators", "context_here", "setup_told")
+    names = (
+        "peak_bytes",
+        "moving_bytes",
+        "varied_bytes",
+        "scores_left_bytes",
+        "memory_usable",
+        "communicators",
+        "context_here",
+        "setup_told",
+    )
     columns = evaluate(book, table_of(book, runs), names).columns
-    live, groups, context, told = (np.asarray(columns[name], dtype=np.float64) for name in names)
+    live, moving, holes, left, usable, groups, context, told = (
+        np.broadcast_to(np.asarray(columns[name], dtype=np.float64), len(runs)) for name in names
+    )
     return [
-        Peak(at, run, memory_kind(run.record), peak * GIB, live[at], groups[at], context[at], told[at] > 0)
+        Peak(
+            at,
+            run,
+            memory_kind(run.record),
+            peak * GIB,
+            live[at],
+            moving[at],
+            holes[at],
+            left[at],
+            usable[at],
+            groups[at],
+            context[at],
+            told[at] > 0,
+        )
         for at, run in enumerate(runs)
         if (peak := run.record.number("peak_mem_gib")) is not None
         and np.isfinite(live[at])
@@ -91,15 +130,18 @@ def _overheads(peaks: Sequence[Peak]) -> tuple[float, float, float]:
     """Factor, slack and bytes of a group of least cost: the mean over sources of their median error, half the
     median over all rows, and a pull towards what is stated where few rows speak."""
     used = [peak for peak in peaks if peak.kind in ("reserved", "nvml")]
-    live, groups, context, measured = (
-        np.array([getattr(peak, name) for peak in used]) for name in ("live", "groups", "context", "measured")
+    live, moving, holes, left, usable, groups, context, measured = (
+        np.array([getattr(peak, name) for peak in used])
+        for name in ("live", "moving", "holes", "left", "usable", "groups", "context", "measured")
     )
     outside = np.array([peak.kind == "nvml" for peak in used])
     sources = [np.array([peak.source == one for peak in used]) for one in sorted({p.source for p in used})]
 
     def cost(one: tuple[float, float, float]) -> float:
         factor, slack, group = one
-        held = live * factor + np.minimum(slack, SLACK_SHARE * live) + outside * (context + group * groups)
+        held = live + left + moving * (factor - 1) + np.minimum(slack, SLACK_SHARE * live)
+        held = held + np.fmin(holes, np.fmax(0.0, usable - held))
+        held = held + outside * (context + group * groups)
         errors = np.abs(np.log(held / measured))
         pull = sum((np.log(found / told) / 0.7) ** 2 for found, told in zip(one[1:], STATED[1:], strict=True))
         pull += ((factor - STATED[0]) / 0.05) ** 2
@@ -123,9 +165,8 @@ def fit(book: RuleBook, peaks: Sequence[Peak]) -> dict[str, tuple[float, float, 
     if not peaks:
         return values
     ratios = _ratios(with_constants(book, values), peaks)
-    doubts = itertools.product((("allocated", "reserved", "nvml"), ("reserved", "nvml")), (True, False))
-    for name, (kinds, told) in zip(DOUBTS, doubts, strict=True):
-        values[name] = _spread(ratios, peaks, kinds, told)
+    for name, (kinds, group_of_setups) in DOUBTS.items():
+        values[name] = _spread(ratios, peaks, kinds, group_of_setups)
     return values
 
 
@@ -140,17 +181,36 @@ def _ratios(book: RuleBook, peaks: Sequence[Peak]) -> tuple[Vector, Vector]:
 
 
 def _spread(
-    ratios: tuple[Vector, Vector], peaks: Sequence[Peak], kinds: tuple[str, ...], told: bool
+    ratios: tuple[Vector, Vector], peaks: Sequence[Peak], kinds: tuple[str, ...], setups: str
 ) -> tuple[float, float, float]:
-    """The range of a doubt: rows weigh one over the square root of their source's number."""
-    chosen = np.array([peak.kind in kinds and peak.told == told for peak in peaks])
-    if chosen.sum() < 5:
-        chosen = np.array([peak.kind in kinds for peak in peaks])
-    sources = np.array([peak.source for peak in peaks])[chosen]
+    """The range of a doubt: quantiles of its group, drawn to those of all of its kinds where few sources
+    speak. Rows weigh one over the square root of their source's number."""
+    pooled = [at for at, peak in enumerate(peaks) if peak.kind in kinds] or list(range(len(peaks)))
+    group = [at for at in pooled if _setups(peaks[at], kinds) == setups]
+    ends = []
+    share = (number := len({peaks[at].source for at in group})) / (number + SHRUNK)
+    for side, quantile in zip(ratios, SPREAD, strict=True):
+        both = [_weighted(side, peaks, rows, quantile) if rows else 0.0 for rows in (group, pooled)]
+        ends.append(float(np.exp(share * both[0] + (1 - share) * both[1])))
+    return 1.0, min(1.0, ends[0]), max(1.0, ends[1])
+
+
+def _setups(peak: Peak, kinds: tuple[str, ...]) -> str:
+    """The group of set-ups whose range a peak tells something of."""
+    if not peak.told:
+        return "untold"
+    if kinds == ALLOCATED:
+        return "told"
+    if peak.run.inputs.values.get("method") == "qlora":
+        return "4bit"
+    return "trainer" if peak.run.inputs.values.get("stack") == "transformers" else "other"
+
+
+def _weighted(side: Vector, peaks: Sequence[Peak], rows: Sequence[int], share: float) -> float:
+    """The quantile of ln(measured over computed) of these rows."""
+    sources = np.array([peaks[at].source for at in rows])
     weights = np.array([1 / np.sqrt(np.sum(sources == source)) for source in sources])
-    low = _quantile(ratios[0][chosen], weights, SPREAD[0])
-    high = _quantile(ratios[1][chosen], weights, SPREAD[1])
-    return 1.0, min(1.0, low), max(1.0, high)
+    return _quantile(np.log(side[list(rows)]), weights, share)
 
 
 def _quantile(values: Vector, weights: Vector, share: float) -> float:

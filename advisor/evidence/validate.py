@@ -22,7 +22,7 @@ from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.evidence.fit import problem_of
 from advisor.evidence.inputs import Run, shipped_evidence
 from advisor.evidence.leave_out import folds_of, left_out
-from advisor.evidence.measured import MEMORY_KINDS
+from advisor.evidence.measured import MEMORY_KINDS, highest_kind
 from advisor.evidence.memory import memory_kind
 from advisor.evidence.memory_fit import spans_without
 from advisor.evidence.own import without
@@ -329,8 +329,10 @@ def _memory(book: RuleBook, evidence: Evidence, way: str) -> list[Judged]:
     for one in asked:
         run, at = evidence.runs[one.row], place[one.row]
         if one.quantity == "peak_mem_gib":
-            kind = MEMORY_KINDS[memory_kind(run.record)]
-            value, low, high = (float(part[at]) / _GIB for part in ranges[kind])
+            kind = memory_kind(run.record)
+            span = ranges[MEMORY_KINDS[kind]]
+            value, low = (float(part[at]) / _GIB for part in (span.value, span.low))
+            high = float(ranges[highest_kind(kind)].high[at]) / _GIB
         else:
             usable = float(ranges["memory_usable"].value[at])
             need = [float(part[at]) for part in ranges["memory_bytes"]]

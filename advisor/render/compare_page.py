@@ -66,9 +66,9 @@ def comparison_html(
     sides: tuple[Advice, Advice], compared: Comparison, lang: str = "en", *, paged: bool = False
 ) -> str:
     """The comparison as one self-contained HTML text."""
-    from advisor.render.texts import load_texts
+    from advisor.render.texts import full_texts
 
-    t = load_texts(lang)
+    t = full_texts(lang)
     context, marks = page_context(sides[1], t, paged=paged)
     known = {m.id: m for side in sides if side.calibration for m in side.calibration.measurements}
     page = _page(compared, marks, known, paged=paged)

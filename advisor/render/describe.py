@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 
 from markupsafe import Markup
 
@@ -251,15 +252,25 @@ def sentences(first: Markup, second: Markup, t: Texts) -> Markup:
     )
 
 
+def run_on(said: Iterable[Markup], t: Texts) -> Markup:
+    """Sentences one after the other."""
+    return reduce(lambda first, second: sentences(first, second, t), said, Markup())
+
+
 def choices(estimate: Estimate, t: Texts) -> Markup:
     """What the estimate took for granted about the set-up: precision, micro-batch, recompute."""
     return choices_of(estimate.choices, t)
 
 
+_NAMES = {"torch_npu"}
+"""Choices that are names of programs, underscores and all."""
+
+
 def choices_of(choices: Mapping[str, str], t: Texts) -> Markup:
     """The same of choices that stand alone."""
     words = (
-        f"{t.said(key.replace('_', ' '))} {t.said(value.replace('_', ' '))}" for key, value in choices.items()
+        f"{t.said(key.replace('_', ' '))} {value if value in _NAMES else t.said(value.replace('_', ' '))}"
+        for key, value in choices.items()
     )
     return foreign(t.plain("list.comma", ", ").join(words), 200)
 
@@ -415,11 +426,20 @@ def quantity_name(t: Texts, name: str) -> Markup:
         "startup_hours": t("quantity.startup", "start-up"),
         "nvml_bytes": t("quantity.nvml", "memory that the driver shows"),
         "allocated_bytes": t("quantity.allocated", "memory allocated"),
+        "weights_bytes": t("part.weights", "weights"),
+        "gradients_bytes": t("part.gradients", "gradients"),
+        "optimizer_bytes": t("part.optimizer", "optimizer states"),
+        "activation_bytes": t("part.activations", "activations"),
+        "copies_bytes": t("part.copies", "16-bit copies"),
+        "gather_bytes": t("part.gather", "gathered weights"),
+        "loss_bytes": t("part.loss", "loss"),
     }
     # Without the unit at the end, which the figure has itself: "compute_s" is the time of computing.
     plain = re.sub(r"_(s|bytes|usd|j|w|flops)$", "", name)
-    words = plain.replace("_", " ")  # told where known whole: a pattern would take half an id
-    return names.get(name) or foreign(t.sentences.patterns.get(words, words), 80)
+    words = plain.replace("_", " ")
+    # An id is told where it is known whole: a pattern would take half of it, and what is held is no share.
+    known = "" if name.endswith("_bytes") else t.sentences.patterns.get(words, "")
+    return names.get(name) or foreign(known or words, 80)
 
 
 def skipped(machine: Machine) -> list[tuple[Markup, Skipped]]:

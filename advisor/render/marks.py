@@ -44,6 +44,15 @@ class Source:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Made:
+    """How the figures of one estimate came about, as far as it is stored."""
+
+    id: str
+    label: Markup
+    lines: tuple[Markup, ...]
+
+
 @dataclass
 class Marks:
     """Writes figures for one document and remembers what they rest on.
@@ -56,6 +65,7 @@ class Marks:
     traces_shown: frozenset[str] | None = None  # None: all of them
     sources: dict[str, Source] = field(default_factory=dict)
     traces: dict[str, None] = field(default_factory=dict)  # keys in the order of first use
+    made: dict[str, Made] = field(default_factory=dict)  # of estimates without stored steps
     again: str = AGAIN  # where it is told how to compute steps that are not stored
 
     def kind_name(self, kind: Kind | str) -> Markup:
@@ -92,6 +102,10 @@ class Marks:
         """From here on figures without stored steps lead to `target`, which names the command for them."""
         self.again = target
         return ""
+
+    def made_since(self, count: int) -> tuple[Made, ...]:
+        """How those came about that were shown after the first `count` of them."""
+        return tuple(self.made.values())[count:]
 
     def lines(self, longest: int) -> list[tuple[Source, list[str]]]:
         """The list of sources, texts cut to a length; what then reads alike is one line of several ids."""
@@ -179,7 +193,8 @@ class Marks:
             return self.mark(quantity.kind, slug("t", key), quantity.source)
         if quantity.kind == Kind.rule:
             # A trace that is stored but not printed is in advice.json; without one nothing is.
-            target = "origin-rule" if key in self.advice.trace else self.again
+            stored = key in self.advice.trace and self.again not in self.made
+            target = "origin-rule" if stored else self.again
             return self.mark(quantity.kind, target, quantity.source)
         return self.sourced(quantity.kind, quantity.source, self.t.said(quantity.reason))
 
@@ -202,7 +217,7 @@ class Marks:
         """The range of a figure as text."""
         try:
             # Measured ranges are narrow: two figures would often print both ends alike.
-            digits = 3 if isinstance(of, Measurement) else 2
+            digits = 3 if isinstance(of, Measurement) or of.kind == Kind.measured else 2
             return tidy(show_range(of.low, of.high, of.unit or "1", digits, self.t.words, like=of.value))
         except UserError:
             ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]

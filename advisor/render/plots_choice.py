@@ -112,7 +112,7 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "bytes:Q", stack="zero", title=None,
         axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1]), scale=alt.Scale(domain=[0, 1]),
     )  # fmt: skip
-    y = alt.Y("row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-9))
+    y = alt.Y("row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-8))
     colour = alt.Color(
         "part:N", sort=used, scale=alt.Scale(domain=used, range=colours), legend=alt.Legend(columns=4)
     )
@@ -121,7 +121,7 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         .mark_bar(height=11, yOffset=7)
         .encode(x=x, y=y, color=colour, order=alt.Order("at:Q"))
     )
-    return bars.properties(width=WIDTH, height=rows_of(29)), t(
+    return bars.properties(width=WIDTH, height=rows_of(31)), t(
         "chart.memory.caption",
         "What fills the memory of a device, as shares; the size named is all that is needed. Parts are at "
         "their own largest, which they do not all reach at one moment; allocator and driver come on top.",

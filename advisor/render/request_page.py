@@ -77,9 +77,9 @@ def request_html(
     advice: Advice, job: Job, data: Mapping[str, str], lang: str = "en", *, paged: bool = False
 ) -> str:
     """The page as one self-contained HTML text; the same text for the same request and version."""
-    from advisor.render.texts import load_texts
+    from advisor.render.texts import full_texts
 
-    t = load_texts(lang)
+    t = full_texts(lang)
     context, marks = page_context(advice, t, paged=paged)
     page = _page(advice, job, marks)
     page.digests = [(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in data.items()]

@@ -210,7 +210,8 @@ def _cores(choice: Choice, calibration: Calibration | None, known: Defaults) -> 
     pace = each or known["image_decode_rate"]
     cores = math.ceil(base + fastest / pace)
     why = (
-        f"{fastest:.3g} pictures a second for each device at {pace:.3g} a core, and {base:g} for its process"
+        f"{_number(fastest)} pictures a second for each device at {_number(pace)} a core, "
+        f"and {base:g} for its process"
     )
     return Need(cores, "1", kind, why, source), cores
 
@@ -264,7 +265,7 @@ def _memory(  # noqa: PLR0913, PLR0917 - what it is the sum of
     }
     if choice.layout.get("offload", "none") != "none":
         parts["states kept in main memory"] = (checkpoint or 0.0) / nodes
-    why = " + ".join(f"{value / GIB:.3g} GiB {name}" for name, value in parts.items() if value > 0)
+    why = " + ".join(f"{_number(value / GIB)} GiB {name}" for name, value in parts.items() if value > 0)
     return Need(sum(parts.values()), "B", Kind.assumed, why, "templates/request/defaults.toml")
 
 
@@ -304,7 +305,12 @@ def _degree(choice: Choice, name: str) -> int:
 
 
 def _hours(seconds: float | None) -> str:
-    return f"{(seconds or 0) / 3600:.3g} h"
+    return show(seconds or 0.0, "s")
+
+
+def _number(value: float) -> str:
+    """Three figures, and never in powers of ten: 1,024 and not 1.02e+03."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def checked(options: Options) -> Options:

@@ -47,6 +47,8 @@ class PlanOption(Frozen):
     price_note: str = ""  # which price, and whether it is old; or that there is none
     untried: bool = False  # no published run of such a network on this generation of devices
     price_old: bool = False
+    beyond: bool = False  # pipelines or experts over devices: a stock trainer has no such layout
+    beside: str = ""  # of the best option: what the best layout of the other kind, stock or not, would gain
     tight: bool = False  # the upper end of its memory's range does not fit
     breaks: tuple[str, ...] = ()
     near: tuple[str, ...] = ()  # published runs that correct the time

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from advisor.data.programs import KIND, PILOT
 from advisor.estimate import Table, evaluate
@@ -46,6 +47,14 @@ class Nearby:
         """What must be known of a row beside its neighbours: that none is like it."""
         told = _UNLIKE.get(self.unlike[row]) if self.unlike else None
         return (told,) if told else ()
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Nearby:
+        """Some rows."""
+        told = self.told
+        if told is not None:
+            told = Told(told.correction[rows], told.deviation[rows], told.nearest[rows], told.weights[rows])
+        unlike = [self.unlike[row] for row in rows] if self.unlike else ()
+        return Nearby(self.table.take(rows), told, self.published, unlike)
 
     def runs(self, row: int) -> tuple[NearRun, ...]:
         """The published runs that say most about a row, nearest first."""

@@ -17,12 +17,14 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantity, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
+from advisor.search.one_choice import beside_words
 from advisor.search.plan_left import left_out, nearest_miss
 from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import AS_GOOD, search
-from advisor.search.plan_space import MAX_DEVICES
+from advisor.search.plan_search import beside, best_of, search
+from advisor.search.plan_space import MAX_DEVICES, Space
 from advisor.search.plan_systems import asked_with, exported
+from advisor.search.plan_taste import AS_GOOD
 from advisor.search.plan_time import constants_behind
 from advisor.search.plan_trace import Trace, traced
 from advisor.units import DAY_S, parse_as
@@ -71,6 +73,7 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
     trace: Trace = {}
     if told:
         told[0], trace = traced(options, int(rows[0]))
+        told[0] = told[0].model_copy(update={"beside": _beside(options, int(rows[0]), stated)})
     found_plan = Plan(
         workload=job.id,
         limits=limits,
@@ -86,6 +89,17 @@ def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
         fitting=found.fitting,
     )
     return found_plan, trace
+
+
+def _beside(options: Options, row: int, stated: Stated) -> str:
+    """What the best layout of the other kind, stock or not, would gain or lose there."""
+    space, count = options.found.space, int(options.counts[row])
+    site = space.sites[int(options.device[row])]
+    alone = best_of(
+        Space(options.book, space.job, (site,), counts=(count,), stated=stated), options.found.near.published
+    )
+    other = beside(alone, options.found.near.published)
+    return " ".join(beside_words(alone.space.set_ups.row(int(alone.set_up[0])), *other)) if other else ""
 
 
 def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:

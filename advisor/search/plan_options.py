@@ -117,6 +117,11 @@ class Options:
         return ~np.array([*ran, True])[self.device]
 
     @cached_property
+    def beyond(self) -> Mask:
+        """Rows whose layout takes more than a stock trainer, where that is no matter of taste."""
+        return np.asarray(self.found.way >= 2)
+
+    @cached_property
     def excess(self) -> dict[str, Array]:
         """For each limit given: how many times over it a row is (up to 1: it keeps it).
 
@@ -185,18 +190,20 @@ class Options:
         return np.asarray((self.worst <= 1) & (~self.unchecked | self.unchecked.all()))
 
     def objective(self, name: str) -> Array:
-        """What is to be small, unknown as infinite: of costs those on generations that no published run of
-        such a network is of after the others, old prices after young ones, and by package days, which need
-        no price, what has none."""
+        """What is to be small, unknown as infinite. A layout that a stock trainer has not must be as much
+        better as to be taken over one that it has (`Taste`). Of costs those on generations that no published
+        run of such a network is of come after the others, old prices after young ones, and by package days,
+        which need no price, what has none."""
+        worth = self.found.taste.stock_of(self.found.space.job) ** self.beyond
         if name == "time":
-            return self.late
+            return self.late * worth
         if name == "energy":
-            return np.nan_to_num(self.energy, nan=np.inf)
+            return np.nan_to_num(self.energy * worth, nan=np.inf)
         largest = LARGEST_USD
         return np.where(
             np.isnan(self.cost),
-            4 * largest + self.told["packages"] * self.calendar.median / DAY_S,
-            self.cost + largest * (2 * self.old.astype(np.float64) + self.untried),
+            4 * largest + self.told["packages"] * self.calendar.median / DAY_S * worth,
+            self.cost * worth + largest * (2 * self.old.astype(np.float64) + self.untried),
         )
 
     def breaks(self, row: int) -> tuple[str, ...]:
@@ -221,6 +228,7 @@ class Options:
             price_note=self._price_note(entry),
             untried=bool(self.untried[row]),
             price_old=bool(self.old[row]),
+            beyond=bool(self.beyond[row]),
             tight=bool(self.found.tight[row]),
             breaks=self.breaks(row),
             near=tuple(dict.fromkeys(run.title for run in self.found.near.runs(row))),

@@ -86,6 +86,13 @@ class SetUps:
         megatron = self["stack"] == self.stacks.index(CUT_STACK) if len(self.stacks) > 1 else False
         return np.asarray((self.parts == 1) & ~np.asarray(megatron, dtype=bool))
 
+    @property
+    def way(self) -> Array:
+        """0: what a stock trainer has; 1: matrices or sequences cut too, in one pass over all blocks, which
+        some have; 2: pipelines, experts over devices, and programs made for them."""
+        inside = (self["pp"] == 1) & (self["ep"] == 1) & (self.parts > 1)
+        return np.asarray(np.where(self.stock, 0.0, np.where(inside, 1.0, 2.0)))
+
     def words(self, name: str) -> tuple[str, ...]:
         """What the codes of a column mean."""
         return self.stacks if name == "stack" else CODES[name]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from advisor.data.accelerator import Accelerator
 from advisor.estimate import Table, evaluate
-from advisor.estimate.inputs import Inputs, known_only, table_of
+from advisor.estimate.inputs import Inputs, known_only
 from advisor.rulebook import RuleBook
 from advisor.schema import Workload
 from advisor.search.grid import NOTHING_STATED, Stated, joined
@@ -35,95 +36,187 @@ def counts_of(domains: Sequence[float], most: float) -> tuple[int, ...]:
     return tuple(sorted(count for count in found if count <= min(most, MAX_DEVICES)))
 
 
-def sizes_of(book: RuleBook, sites: Sequence[Site], most: float) -> list[tuple[int, ...]]:
+@dataclass(frozen=True)
+class Sites:
+    """Kinds of devices as columns of the rules' table: made once for all searches among them."""
+
+    sites: tuple[Site, ...]
+    inputs: tuple[Inputs, ...]
+    columns: Mapping[str, Array]
+    domains: Array  # devices that share a layer; NaN: not known
+    limits: Array  # the most devices that are estimated
+
+    @classmethod
+    def of(cls, book: RuleBook, sites: Sequence[Accelerator | Site]) -> Sites:
+        """Of the catalogue's entries, or of what was probed."""
+        every = tuple(one if isinstance(one, Site) else site_of(one) for one in sites)
+        inputs = tuple(known_only(book, site.inputs) for site in every)
+        columns: dict[str, Array] = {}
+        rows = np.arange(len(every))
+        for name in dict.fromkeys(name for one in inputs for name in one.values):
+            listed = [one.values.get(name) for one in inputs]
+            words = book.columns[name].values
+            columns |= flags(name, words, listed, rows) if words else {name: numbers(listed)}
+        wanted = ("domain_devices", "scale_limit")
+        known = evaluate(book, Table(len(every), dict(columns)), wanted, keep_all=False).columns
+        domains, limits = (known[name] for name in wanted)
+        # a laptop's chip is one to a computer, like chips that share the host's memory
+        mobile = np.array([site.mobile for site in every], dtype=bool)
+        return cls(every, inputs, columns, domains, np.where(mobile, np.fmin(limits, 1.0), limits))
+
+    def __len__(self) -> int:
+        """Number of sites."""
+        return len(self.sites)
+
+    def take(self, rows: Sequence[int]) -> Sites:
+        """Some of them."""
+        at = np.array(rows, dtype=np.int64)
+        return Sites(
+            tuple(self.sites[row] for row in rows),
+            tuple(self.inputs[row] for row in rows),
+            {name: values[at] for name, values in self.columns.items()},
+            self.domains[at],
+            self.limits[at],
+        )
+
+
+def sizes_of(sites: Sites, most: float) -> list[tuple[int, ...]]:
     """For each site the numbers of devices that a search up to `most` may come to, whatever the workload."""
-    table = table_of(book, [known_only(book, site.inputs) for site in sites])
-    known = evaluate(book, table, ("domain_devices", "scale_limit"), keep_all=False).columns
     found = []
-    for site, joined_, limit in zip(sites, known["domain_devices"], known["scale_limit"], strict=True):
+    for site, joined_, limit in zip(sites.sites, sites.domains, sites.limits, strict=True):
         whole = site.whole or site.per_package
         domain = joined_ if joined_ >= 1 else 1.0
         tried = np.array(counts_of([domain], most), dtype=np.float64)
-        tried = tried[(tried <= _limit(site, limit)) & _usual(tried, domain) & (tried % whole == 0)]
+        tried = tried[
+            (tried <= (limit if limit >= 1 else 1.0)) & _usual(tried, domain) & (tried % whole == 0)
+        ]
         found.append(tuple(int(count) for count in tried))
     return found
 
 
-def _limit(site: Site, limit: float) -> float:
-    """The most devices of a site: one in a laptop, as of chips that share the host's memory."""
-    limit = limit if limit >= 1 else 1.0
-    return min(limit, 1.0) if site.mobile else limit
+class Candidates:
+    """Pairs of a kind of device and a set-up (rows of two tables), of one job or of several side by side.
+
+    `networks` and `ids` are of each kind of device, `batches`, `parted` and `job_of` of each set-up.
+    """
+
+    book: RuleBook
+    set_ups: SetUps
+    device: Index
+    set_up: Index
+    networks: Sequence[str]
+    ids: Sequence[str]
+    program: str
+    batches: Array
+    parted: Mask  # whether its network is of experts
+    job_of: Array
+    product: Product
+    tables: tuple[dict[str, Array], Table, Table]
+
+    @property
+    def kinds_of_device(self) -> int:
+        """Rows of the table of devices."""
+        return len(self.ids)
+
+    def groups(self) -> Index:
+        """A number for the device and count of each pair."""
+        return self.group_of(self.device, self.set_up)
+
+    def group_of(self, device: Index, set_up: Index) -> Index:
+        """The same, of these pairs: devices in rising order, of each the counts."""
+        counts, at = np.unique(self.set_ups["devices"], return_inverse=True)
+        return np.asarray(device * len(counts) + at[set_up])
+
+    def of(self, set_ups: Index, scenario: str = "middle") -> Product:
+        """The product with these set-ups alone, in this order."""
+        job, devices, every = self.tables
+        if scenario == "middle":  # what has been computed of the devices is taken over
+            devices = self.product.devices
+        columns = {name: values[set_ups] for name, values in every.columns.items()}
+        return Product(self.book, job, devices, Table(len(set_ups), columns), scenario)
+
+    def floors(self) -> tuple[Array, Array]:
+        """Of each kind of device the bytes that all devices of a job hold together at least: of weights, and
+        with the optimizer's states. Copies, gradients and what passes leave come on top."""
+        devices = self.tables[1]
+        stacks = self.book.columns["stack"].values
+        many = devices.take(np.tile(np.arange(devices.rows), len(stacks)))
+        columns = dict(many.columns) | {name: np.ones(many.rows) for name in NUMBERS}
+        for name in CODES:
+            for value in self.book.columns[name].values:
+                columns[f"{name}_{value}"] = np.full(many.rows, float(value == CODES[name][0]))
+        for at, value in enumerate(stacks):
+            columns[f"stack_{value}"] = np.repeat(np.arange(len(stacks)) == at, devices.rows).astype(float)
+        wanted = ("weights_bytes", "optimizer_bytes")
+        found = evaluate(self.book, Table(many.rows, columns), wanted, keep_all=False).columns
+        weights, states = (found[name].reshape(len(stacks), -1) for name in wanted)
+        return np.fmin.reduce(weights), np.fmin.reduce(weights + states)
 
 
-class Space:
+class Space(Candidates):
     """The candidates of one workload: `sites` x `set_ups`, and the pairs of them that make sense.
 
-    `counts`: these numbers of devices alone, in place of powers of two and multiples of a domain. What is
-    `stated` of the layout holds. `wide` (of set_ups): also layouts that nobody takes while a usual one fits.
+    `counts`: these numbers of devices alone, in place of powers of two and multiples of a domain; none below
+    `least`. What is `stated` of the layout holds. `wide` (of set_ups): also layouts that nobody takes while a
+    usual one fits.
     """
 
     def __init__(  # noqa: PLR0913 - what is asked, then what narrows it
         self,
         book: RuleBook,
         job: Workload,
-        sites: Sequence[Accelerator | Site],
+        sites: Sequence[Accelerator | Site] | Sites,
         most: int = MAX_DEVICES,
         counts: Sequence[int] | None = None,
         *,
+        least: int = 1,
         stated: Stated = NOTHING_STATED,
         wide: int = USUAL,
     ) -> None:
         self.book, self.job = book, job
         self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
-        every = [one if isinstance(one, Site) else site_of(one) for one in sites]
-        lacks = [unsupported(job, site.inputs, self.stated) for site in every]
-        self.sites = tuple(site for site, one in zip(every, lacks, strict=True) if one is None)
-        self.unsupported = [(site, one) for site, one in zip(every, lacks, strict=True) if one is not None]
+        every = sites if isinstance(sites, Sites) else Sites.of(book, sites)
+        lacks = [unsupported(job, site.inputs, self.stated) for site in every.sites]
+        self.unsupported = [
+            (site, one) for site, one in zip(every.sites, lacks, strict=True) if one is not None
+        ]
         self.asked = [at for at, one in enumerate(lacks) if one is None]  # of the sites given which these are
+        self._sites = every if len(self.asked) == len(every) else every.take(self.asked)
+        self.sites, self.device_inputs = self._sites.sites, self._sites.inputs
+        self.domains, self.limits = self._sites.domains, self._sites.limits
         self.job_inputs = known_only(book, of_workload(job))
-        self.device_inputs = [known_only(book, site.inputs) for site in self.sites]
-        product = Product(book, {}, self._device_table(), Table(0, {}))
-        self.domains, self.limits = product.on_device("domain_devices"), product.on_device("scale_limit")
-        # a laptop's chip is one to a computer, like chips that share the host's memory
-        mobile = np.array([site.mobile for site in self.sites])
-        self.limits = np.where(mobile, np.fmin(self.limits, 1.0), self.limits)
         largest = float(np.nanmax(self.limits, initial=1.0))
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
-        self.set_ups = set_ups(job, tried, self.stated, wide=wide)
+        self.set_ups = set_ups(job, [count for count in tried if count >= least], self.stated, wide=wide)
         self.device, self.set_up = self._with_own_stacks(*self._pairs())
-        self._tables = (self._job_columns(1), self._device_table(), self._set_up_table(self.set_ups))
-        self.product = Product(book, *self._tables)
-
-    def of(self, set_ups: Index, scenario: str = "middle") -> Product:
-        """The product with these set-ups alone, in this order."""
-        job, devices, every = self._tables
-        if scenario == "middle":  # what has been computed of either side is taken over
-            return Product(self.book, job, self.product.devices, self.product.set_ups.take(set_ups))
-        columns = {name: values[set_ups] for name, values in every.columns.items()}
-        return Product(self.book, job, devices, Table(len(set_ups), columns), scenario)
+        batch = job.recipe.global_batch
+        self.batches = np.full(len(self.set_ups), np.nan if batch is None else float(batch))
+        self.parted = np.full(len(self.set_ups), job.model.family == "moe")
+        self.job_of = np.zeros(len(self.set_ups))
+        self.networks = [job.model.id] * len(self.sites)
+        self.ids, self.program = [site.id for site in self.sites], self.stated.program
+        own = self._job_columns()
+        self.tables = (own, self._device_table(own), self._set_up_table(own, self.set_ups))
+        self.product = Product(book, *self.tables)
 
     @cached_property
     def devices(self) -> tuple[Accelerator, ...]:
         """The catalogue's entries of the sites; a search over a machine's own devices has none."""
         return tuple(site.entry for site in self.sites if site.entry is not None)
 
-    def _job_columns(self, rows: int) -> dict[str, Array]:
+    def _job_columns(self) -> dict[str, Array]:
         # what the search chooses is not the recipe's any more
         own = {name: value for name, value in self.job_inputs.values.items() if name not in _CHOSEN}
         own |= {name: word for name, word in self.stated.columns().items() if name in self.book.columns}
-        return Table.from_columns(self.book, own, rows=rows).columns
+        return Table.from_columns(self.book, own, rows=1).columns
 
-    def _device_table(self) -> Table:
-        columns: dict[str, Any] = dict(self._job_columns(len(self.sites)))
-        every = np.arange(len(self.sites))
-        for name in dict.fromkeys(name for one in self.device_inputs for name in one.values):
-            listed = [one.values.get(name) for one in self.device_inputs]
-            words = self.book.columns[name].values
-            columns |= flags(name, words, listed, every) if words else {name: numbers(listed)}
-        return Table(len(self.sites), columns)
+    def _device_table(self, own: Mapping[str, Array]) -> Table:
+        rows = len(self.sites)
+        columns = {name: np.repeat(value, rows) for name, value in own.items()}
+        return Table(rows, columns | dict(self._sites.columns))
 
-    def _set_up_table(self, found: SetUps) -> Table:
-        columns: dict[str, Any] = dict(self._job_columns(len(found)))
+    def _set_up_table(self, own: Mapping[str, Array], found: SetUps) -> Table:
+        columns = {name: np.repeat(value, len(found)) for name, value in own.items()}
         for name in NUMBERS:
             columns[name] = found[name]
         if "sequence_parallel" not in self.job_inputs.values:
@@ -184,9 +277,9 @@ class Space:
         """The pairs with set-ups of the devices' own programs, where PyTorch and Megatron are not theirs."""
         if self.stated.stack is not None:
             return device, set_up
-        stacks = np.array([site.stack for site in self.sites])[device]
+        stacks = np.array([site.stack for site in self.sites])
         for stack in sorted(set(stacks.tolist()) - {PLAIN_STACK}):
-            mine = stacks == stack
+            mine = (stacks == stack)[device]
             used, back = np.unique(set_up[mine], return_inverse=True)
             set_up[mine] = len(self.set_ups) + back
             self.set_ups = self.set_ups.with_stack(used, stack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,10 +21,11 @@ from advisor.schema import Kind, PlanLimits, Workload
 from advisor.search.elsewhere import _label
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.plan import with_horizon
-from advisor.search.plan_search import search
-from advisor.search.plan_site import Site, site_of
-from advisor.search.plan_space import sizes_of
-from advisor.search.several_taken import AT_ONCE, Asked, Counted, Taken, taken, without_work
+from advisor.search.plan_product import Array
+from advisor.search.plan_site import Site
+from advisor.search.plan_space import Sites, Space, sizes_of
+from advisor.search.plan_together import search_together
+from advisor.search.several_taken import AT_ONCE, Asked, Counted, OfKind, taken, without_work
 from advisor.units import YEAR_S
 
 CAPS = (8, 64)
@@ -38,7 +39,7 @@ BATCH = 16
 """Searches whose figures are computed together."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sum:
     """What all jobs so far take on machines of one kind and size, a year."""
 
@@ -90,7 +91,12 @@ class _Held(NamedTuple):
     shape: Workload
     work: float
     sites: tuple[int, ...]
-    asked: Asked
+    asked: Asked | None  # None: it is among those to be searched now
+
+    def does(self, job: Workload, sites: Sequence[int]) -> bool:
+        """Whether its layouts are those of this job too."""
+        enough = self.work >= (job.recipe.samples or 0.0)
+        return enough and self.sites == tuple(sites) and self.shape == without_work(job)
 
 
 @dataclass
@@ -109,15 +115,16 @@ class Adder:
     published: Published | None = None
     stated: Stated = NOTHING_STATED
     boxes: Sequence[System | None] = ()  # of each device the system it is bought as, where that counts
-    sums: dict[tuple[int, int], Sum] = field(default_factory=dict)
+    totals: dict[int, Array] = field(default_factory=dict)  # of each kind: what Sum has x sizes
     jobs: int = 0
     runs: float = 0.0
     searches: int = 0
     unfit: str = ""  # the job that fits nowhere, or on none of the kinds that do the others, in a sentence
 
     def __post_init__(self) -> None:
-        self.sites = tuple(one if isinstance(one, Site) else site_of(one) for one in self.devices)
-        self.sizes = sizes_of(self.book, self.sites, self.most)
+        self.kinds = Sites.of(self.book, self.devices)
+        self.sites = self.kinds.sites
+        self.sizes = sizes_of(self.kinds, self.most)
         self.facts = self._facts()
         self._held: dict[int, _Held] = {}
         if self.published is not None:
@@ -134,17 +141,18 @@ class Adder:
         for group in groups:
             with_horizon(self.limits, group[0].job)  # limits that cannot be are errors
         open_ = [list(self.alive) for _ in groups]
-        kept: list[dict[int, tuple[Taken, Any]]] = [{} for _ in groups]
+        kept: list[dict[int, OfKind]] = [{} for _ in groups]
+        least = 1
         for cap in self._caps():
-            asked = [self._search(group, sites, cap) for group, sites in zip(groups, open_, strict=True)]
-            found = taken(self.book, [one for one in asked if one is not None], self.limits)
-            place = 0
+            asked = self._search(groups, open_, least, cap)
+            found = iter(taken(self.book, [one for one in asked if one is not None], self.limits))
             for number, one in enumerate(asked):
                 if one is None:
                     continue
-                self._keep(found[place], kept[number])
-                place += 1
+                for at, rows in next(found).by_kind():
+                    kept[number][at] = rows.after(kept[number].get(at))
                 open_[number] = [at for at in open_[number] if self._more(at, cap, kept[number].get(at))]
+            least = cap + 1
         for group, done in zip(groups, kept, strict=True):
             self._sum(group, done)
 
@@ -153,67 +161,69 @@ class Adder:
             return (self.most,)
         return (*(cap for cap in CAPS if cap < self.most), self.most)
 
-    def _search(self, group: Sequence[Counted], sites: Sequence[int], cap: int) -> Asked | None:
-        """The layouts of the job with most work, which are those of the others too."""
-        if not sites:
-            return None
-        largest = max(group, key=lambda one: one.job.recipe.samples or 0.0).job
-        shape, work = without_work(largest), largest.recipe.samples or 0.0
-        held = self._held.get(cap)
-        if held is not None and held.shape == shape and held.work >= work and held.sites == tuple(sites):
-            return held.asked._replace(jobs=group)
-        self.searches += 1
-        found = search(self.book, largest, [self.sites[at] for at in sites], self.published, cap, self.stated)
-        asked = Asked.of(found, sites, group)
-        self._held[cap] = _Held(shape, work, tuple(sites), asked)
-        return asked
+    def _search(
+        self, groups: Sequence[Sequence[Counted]], sites: Sequence[Sequence[int]], least: int, most: int
+    ) -> list[Asked | None]:
+        """Of each group the layouts of the job with most work, which are those of the others too, on so many
+        devices; groups of one shape come with most work first and are searched once."""
+        found: list[Asked | None] = [None] * len(groups)
+        held, spaces = self._held.get(most), list[Space]()
+        members: list[list[int]] = []  # of each space
+        for number, (group, some) in enumerate(zip(groups, sites, strict=True)):
+            if not some:
+                continue
+            largest = max(group, key=lambda one: one.job.recipe.samples or 0.0).job
+            if held is None or not held.does(largest, some):
+                spaces.append(
+                    Space(self.book, largest, self.kinds.take(some), most, least=least, stated=self.stated)
+                )
+                members.append([])
+                held = _Held(without_work(largest), largest.recipe.samples or 0.0, tuple(some), None)
+            if held.asked is None:
+                members[-1].append(number)
+            else:
+                found[number] = held.asked._replace(jobs=group)
+        self.searches += len(spaces)
+        for space, layouts, numbers in zip(
+            spaces, search_together(spaces, self.published), members, strict=True
+        ):
+            some = sites[numbers[0]]
+            asked = Asked.of(layouts, [some[at] for at in space.asked], groups[numbers[0]])
+            for number in numbers:
+                found[number] = asked._replace(jobs=groups[number])
+            work = space.job.recipe.samples or 0.0
+            self._held[most] = _Held(without_work(space.job), work, tuple(some), asked)
+        return found
 
-    @staticmethod
-    def _keep(one: Taken, kept: dict[int, tuple[Taken, Any]]) -> None:
-        """The rows of each kind; those of a wider search in place of a narrower one's."""
-        for at in np.unique(one.site):
-            rows = np.flatnonzero(one.site == at)
-            kept[int(at)] = one, rows[np.argsort(one.count[rows])]
-
-    def _more(self, at: int, cap: int, kept: tuple[Taken, Any] | None) -> bool:
+    def _more(self, at: int, cap: int, kept: OfKind | None) -> bool:
         """Whether larger machines of a kind are asked: there are such, and in these not all fit in time."""
         if self.sizes[at][-1] <= cap:
             return False
-        return kept is None or not bool(kept[0].in_time[kept[1]].any(axis=0).all())
+        return kept is None or not bool(kept.in_time.any(axis=0).all())
 
-    def _sum(self, group: Sequence[Counted], kept: dict[int, tuple[Taken, Any]]) -> None:
+    def _sum(self, group: Sequence[Counted], kept: Mapping[int, OfKind]) -> None:
         times = np.array([one.per_year for one in group])
         self.jobs += len(group)
         self.runs += float(times.sum())
         left = [at for at in self.alive if at in kept]
         if not left and not self.unfit:
-            where = "nowhere" if not self.sums else "on none of the accelerators that do the others"
+            where = "nowhere" if not self.totals else "on none of the accelerators that do the others"
             self.unfit = f"'{group[0].job.title}' fits {where}."
         self.alive = left
         for at in left:
-            one, rows = kept[at]
-            for size in self.sizes[at]:
-                self._sum_size(at, size, one, rows, times)
+            sizes = np.array(self.sizes[at], dtype=np.int64)
+            own = kept[at].summed(sizes, times, self.limits.objective)
+            self.totals[at] = own if at not in self.totals else self.totals[at] + own
 
-    def _sum_size(self, at: int, size: int, one: Taken, rows: Any, times: Any) -> None:
-        """What the jobs take of machines of this size, each in the part of one that suits it best."""
-        rows = rows[one.count[rows] <= size]
-        if not len(rows):
-            return
-        busy = one.busy_s[rows] / (size // one.count[rows])[:, None]
-        value = {"time": one.late_s, "energy": one.energy_j}.get(self.limits.objective)
-        wanted = busy if value is None else np.where(np.isnan(value[rows]), busy, value[rows])
-        in_time, late = one.in_time[rows], one.late_s[rows]
-        best = np.where(
-            in_time.any(axis=0), np.where(in_time, wanted, np.inf).argmin(axis=0), late.argmin(axis=0)
-        )
-        jobs = np.arange(len(times))
-        held = self.sums.setdefault((at, size), Sum())
-        held.jobs += len(jobs)
-        held.busy_s += float((times * busy[best, jobs]).sum())
-        held.rent_usd += float((times * one.rent_usd[rows][best, jobs]).sum())
-        held.energy_j += float((times * one.energy_j[rows][best, jobs]).sum())
-        held.late += int((~in_time[best, jobs]).sum())
+    @property
+    def sums(self) -> dict[tuple[int, int], Sum]:
+        """What all jobs so far take on machines of each kind and size that does any."""
+        found = {}
+        for at, totals in self.totals.items():
+            for size, (jobs, busy, rent, energy, late) in zip(self.sizes[at], totals.T.tolist(), strict=True):
+                if jobs:
+                    found[at, size] = Sum(int(jobs), busy, rent, energy, int(late))
+        return found
 
     def _facts(self) -> dict[tuple[int, int], tuple[float, float, float]]:
         """Of each kind and size of machine: packages, power, purchase."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from advisor.rulebook import RuleBook
 from advisor.schema import PlanLimits, Workload
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
+from advisor.search.plan_together import Layouts
 from advisor.units import DAY_S
 
 AT_ONCE = 8
@@ -39,12 +39,57 @@ class Asked(NamedTuple):
     jobs: Sequence[Counted]
 
     @classmethod
-    def of(cls, found: Found, sites: Sequence[int], jobs: Sequence[Counted]) -> Asked:
+    def of(cls, layouts: Layouts, sites: Sequence[int], jobs: Sequence[Counted]) -> Asked:
         """Of a search among the kinds of these numbers."""
-        known = np.array(sites, dtype=np.int64)[found.space.asked]
-        count = found.space.set_ups["devices"][found.set_up].astype(np.int64)
-        table = replace(found.near.table, sources={}, reasons={}, categories={})
-        return cls(table, known[found.device], count, jobs)
+        known = np.array(sites, dtype=np.int64)
+        table = replace(layouts.table, sources={}, reasons={}, categories={})
+        return cls(table, known[layouts.site], layouts.devices, jobs)
+
+
+@dataclass(frozen=True)
+class OfKind:
+    """What jobs (columns) take on numbers of devices of one kind (rows, fewest first)."""
+
+    count: Index
+    busy_s: Array
+    late_s: Array
+    rent_usd: Array
+    energy_j: Array
+    in_time: Mask
+
+    def after(self, fewer: OfKind | None) -> OfKind:
+        """These rows behind those on fewer devices."""
+        if fewer is None:
+            return self
+        parts = zip(fewer._columns(), self._columns(), strict=True)
+        return OfKind(*(np.concatenate(pair) for pair in parts))
+
+    def _columns(self) -> tuple[Any, ...]:
+        return self.count, self.busy_s, self.late_s, self.rent_usd, self.energy_j, self.in_time
+
+    def summed(self, sizes: Index, times: Array, objective: str) -> Array:
+        """Jobs, busy time, rent, energy and jobs that are late (rows) of machines of each size, each job in
+        the part of one that suits it best, as often as `times` says."""
+        fits = self.count <= sizes[:, None]  # sizes x counts
+        some = np.flatnonzero(fits.any(axis=1))
+        out = np.zeros((5, len(sizes)))
+        if not len(some):
+            return out
+        fits, parts = fits[some][:, :, None], sizes[some][:, None] // self.count
+        busy = np.where(fits, self.busy_s / np.maximum(parts, 1)[:, :, None], np.inf)
+        value = {"time": self.late_s, "energy": self.energy_j}.get(objective)
+        wanted = busy if value is None else np.where(fits & ~np.isnan(value), value, busy)
+        in_time = fits & self.in_time
+        wanted = np.where(in_time, wanted, np.inf).argmin(axis=1)
+        late = np.where(fits, self.late_s, np.inf).argmin(axis=1)
+        best = np.where(in_time.any(axis=1), wanted, late)  # sizes x jobs
+        size, job = np.arange(len(some))[:, None], np.arange(len(times))
+        out[0, some] = len(times)
+        out[1, some] = (times * busy[size, best, job]).sum(axis=1)
+        out[2, some] = (times * self.rent_usd[best, job]).sum(axis=1)
+        out[3, some] = (times * self.energy_j[best, job]).sum(axis=1)
+        out[4, some] = (~self.in_time[best, job]).sum(axis=1)
+        return out
 
 
 @dataclass(frozen=True)
@@ -58,6 +103,17 @@ class Taken:
     rent_usd: Array
     energy_j: Array
     in_time: Mask
+
+    def by_kind(self) -> Iterator[tuple[int, OfKind]]:
+        """The rows of each kind, fewest devices first."""
+        order = np.lexsort((self.count, self.site))
+        ends = np.flatnonzero(np.diff(self.site[order])) + 1
+        for rows in np.split(order, ends) if len(order) else ():
+            busy, late, rent, energy = (
+                one[rows] for one in (self.busy_s, self.late_s, self.rent_usd, self.energy_j)
+            )
+            own = OfKind(self.count[rows], busy, late, rent, energy, self.in_time[rows])
+            yield int(self.site[rows[0]]), own
 
 
 def without_work(job: Workload) -> Workload:

@@ -22,6 +22,7 @@ Sizes = Sequence[float]
 Vector = npt.NDArray[np.float64]
 LENGTH = 2.0  # doublings of a size over which a correction carries
 NOISE = 0.05  # of the logarithm of a point
+PER_DOUBLING = 0.02  # doubt of a ladder away from its rungs: 3 to 7 % were found five doublings away
 FORMATS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 _WIDTH = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0}
 _NOTHING = ("arange", "scalar_tensor", "randint")  # of no size that matters
@@ -77,19 +78,38 @@ class Surface:
 
     operator: str
     width: float
-    costs: Vector  # of a call, a FLOP, a byte
+    costs: Vector  # of a call, a FLOP, a byte, and what else an operator counts (`extra`)
     at: npt.NDArray[np.float64]
     weights: Vector
+    inverse: npt.NDArray[np.float64]  # of the points' covariances, in units of `spread` squared
+    spread: float  # of the logarithms of the points about the plain costs
 
     def seconds(self, sizes: Sizes) -> float:
         """Of one call."""
         plain = float(_terms(self.operator, sizes, self.width) @ self.costs)
-        near = _kernel(features(self.operator, sizes)[None, :], self.at)[0]
-        return plain * math.exp(float(near @ self.weights))
+        return plain * math.exp(float(self._near(sizes) @ self.weights))
+
+    def doubt(self, sizes: Sizes) -> float:
+        """How far it may be off, as a part: little beside a point, the whole scatter far from all."""
+        near = self._near(sizes)
+        return self.spread * math.sqrt(max(1.0 - float(near @ self.inverse @ near), 0.0))
+
+    def _near(self, sizes: Sizes) -> Vector:
+        found: Vector = _kernel(features(self.operator, sizes)[None, :], self.at)[0]
+        return found
+
+
+def extra(operator: str, sizes: Sizes) -> list[float]:
+    """What else an operator takes time for: exponentials of attention, however narrow its heads are, and
+    each head by itself, however short it is; the steps of a recurrent layer, one after the other."""
+    if operator.startswith("attention"):
+        heads, queries, keys, _, causal = sizes
+        return [heads * queries * keys * (0.5 if causal else 1.0), heads]
+    return [sizes[0]] if operator.startswith("recurrent") else []
 
 
 def _terms(operator: str, sizes: Sizes, width: float) -> Vector:
-    return np.array([1.0, *work(operator, sizes, width)])
+    return np.array([1.0, *work(operator, sizes, width), *extra(operator, sizes)])
 
 
 def _kernel(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -107,12 +127,12 @@ def surface_of(operator: str, width: float, points: Sequence[tuple[Sizes, float]
     at = np.array([features(operator, sizes) for sizes, _ in points])
     amplitude = max(float(np.mean(left**2)), 1e-4)
     gram = _kernel(at, at) + np.eye(len(points)) * NOISE**2 / amplitude
-    weights: Vector = np.linalg.solve(gram, left).astype(np.float64)
-    return Surface(operator, width, costs, at, weights)
+    inverse: npt.NDArray[np.float64] = np.linalg.inv(gram).astype(np.float64)
+    return Surface(operator, width, costs, at, inverse @ left, inverse, math.sqrt(amplitude))
 
 
 def _not_negative(rows: npt.NDArray[np.float64], wanted: Vector) -> Vector:
-    """Least squares without negative coefficients: of all subsets of the three, the best that has none."""
+    """Least squares without negative coefficients: of all subsets of them, the best that has none."""
     best, found = math.inf, np.zeros(rows.shape[1])
     for chosen in range(1, 2 ** rows.shape[1]):
         columns = [at for at in range(rows.shape[1]) if chosen >> at & 1]
@@ -135,11 +155,28 @@ class Ladder:
     taken: Vector
 
     def seconds(self, numbers: float) -> float:
-        """Of one call; beyond the ladder in proportion, below it as its first step."""
-        first, last = self.numbers[0], self.numbers[-1]
-        inside = min(max(numbers, first), last)
-        found = math.exp(float(np.interp(math.log(inside), np.log(self.numbers), np.log(self.taken))))
+        """Of one call; beyond the ladder in proportion, below it as its first step.
+
+        Between two rungs along a line, as a call costs the same and each number the same; where a number
+        costs more on the upper rung (it is beyond the caches), along a power of the numbers.
+        """
+        last = float(self.numbers[-1])
+        inside = min(max(numbers, float(self.numbers[0])), last)
+        at = max(int(np.searchsorted(self.numbers, inside)), 1)
+        if len(self.numbers) == 1:
+            return float(self.taken[0] * max(numbers / last, 1.0))
+        low, high = float(self.numbers[at - 1]), float(self.numbers[at])
+        below, above = float(self.taken[at - 1]), float(self.taken[at])
+        if above / below > high / low:
+            found = below * (inside / low) ** (math.log(above / below) / math.log(high / low))
+        else:
+            found = below + (above - below) * (inside - low) / (high - low)
         return float(found * max(numbers / last, 1.0))
+
+    def doubt(self, numbers: float) -> float:
+        """How far it may be off between two rungs, as a part."""
+        inside = min(max(numbers, float(self.numbers[0])), float(self.numbers[-1]))
+        return PER_DOUBLING * float(np.abs(np.log2(self.numbers / inside)).min())
 
 
 class Surfaces:
@@ -179,6 +216,16 @@ class Surfaces:
         if plain is None:
             return None
         return plain.seconds(sizes[1] / (3 * _WIDTH.get(dtype, 4.0)))
+
+    def doubt(self, operator: str, word: str, sizes: Sizes) -> float:
+        """How far the seconds of a call may be off for want of points near it, as a part."""
+        dtype = FORMATS.get(word, "")
+        if operator.startswith("grouped."):
+            return self.doubt(operator.replace("grouped", "product"), word, (1.0, *sizes[1:]))
+        surface, ladder = self.computing.get((operator, dtype)), self.moving.get((operator, dtype))
+        if len(sizes) > 2:
+            return 0.0 if surface is None else surface.doubt(sizes)
+        return 0.0 if ladder is None else ladder.doubt(sizes[0])
 
     def call(self) -> tuple[float, float]:
         """(seconds of any call, operator or view, in a network; of an operator with next to no work)."""

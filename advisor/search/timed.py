@@ -6,8 +6,9 @@ update; rules/time/timed.toml makes a step of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.estimate.inputs import Inputs
@@ -19,6 +20,10 @@ GROUPS = ("products", "traffic", "calls", "memory")
 COLUMNS = (*(f"timed_pass_{n}" for n in BATCHES), "timed_update", "timed_forward_part", "timed_process")
 _LARGE = 32 << 20  # bytes from which an allocator of the host gives memory back at once (mallopt(3), glibc)
 _STATES = 4  # numbers of 4 bytes for each weight that an update reads: weight, gradient, two moments
+_PASSES = 2  # the weights are read forward and back, each time from memory: the update has swept the caches
+_ALIVE = 2  # results of an update that live at a time: where they find no hole they are new memory
+_MOST_DOUBT = 0.9
+_TOLD = 0.05  # doubt from which on it is said where it comes from
 _MOST_UNKNOWN = 0.1  # of a pass, in operators that were not timed: beyond it nothing is told
 Document = Mapping[str, Any]
 
@@ -32,11 +37,17 @@ class Pass:
     forward: float
     guessed: float  # seconds of operators for which another stands
     guesses: tuple[str, ...] = ()
+    doubts: Mapping[str, float] = field(default_factory=dict)  # seconds by operator, far from points timed
 
     @property
     def seconds(self) -> float:
         """Forward and backward."""
         return sum(self.groups.values())
+
+    @property
+    def doubt(self) -> float:
+        """How far the pass may be off for want of points, as a part: of one operator all shapes at once."""
+        return min(math.hypot(*self.doubts.values()) / self.seconds, _MOST_DOUBT) if self.doubts else 0.0
 
 
 class Untimed(Exception):
@@ -46,13 +57,18 @@ class Untimed(Exception):
 def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: bool, bandwidth: float) -> Pass:
     """One pass of so many samples. `host`: on processors, where calls and work do not overlap.
 
+    New memory that the update takes is told with the pass, since how much finds room hangs on the batch.
     Raises Untimed where the calibration has nothing for an operator that computes.
     """
     own = document["own"]
     groups = dict.fromkeys(GROUPS, 0.0)
     update = forward = guessed = large = 0.0
+    weights = 4.0 * float(document["trainable"])  # bytes; as many of gradients
+    highest = _highest(document, samples)
+    hole = highest - weights  # what the pass leaves free below what stays
     calls = {"optimizer": 0, "pass": 0}
     guesses: set[str] = set()
+    doubts: dict[str, float] = {}
     for phase, operator, word, count, lines, made in own["rows"]:
         sizes = [max(fixed + more * samples, 0.0) for fixed, more in lines]
         taken = surfaces.seconds(operator, word, sizes)
@@ -65,12 +81,14 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
             guessed += seconds
             guesses.add(operator)
         calls["optimizer" if phase == "optimizer" else "pass"] += count
+        anew = made[0] + made[1] * samples
         if phase == "optimizer":
             update += seconds
+            large += anew * count if _ALIVE * anew > hole else 0.0
             continue
         groups["products" if computes else "traffic"] += seconds
+        doubts[operator] = doubts.get(operator, 0.0) + seconds * surfaces.doubt(operator, word, sizes)
         forward += seconds if phase == "forward" else 0.0
-        anew = made[0] + made[1] * samples
         large += anew * count if anew > _LARGE else 0.0
     call, least = surfaces.call()
     views = own["views"]
@@ -78,13 +96,13 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
     groups["calls"] = max(passed * call - calls["pass"] * least, 0.0)
     update += max((calls["optimizer"] + views["optimizer"]) * call - calls["optimizer"] * least, 0.0)
     if host:
-        fresh = _highest(document, samples) + large
-        groups["memory"] = fresh * surfaces.fresh() + _line(document["memory"]["kept"], samples) / bandwidth
+        cold = _line(document["memory"]["kept"], samples) + _PASSES * weights
+        groups["memory"] = (highest + large) * surfaces.fresh() + cold / bandwidth
     else:  # launches run ahead of the device: the slower of the two sets the pace
         work = groups["products"] + groups["traffic"]
         groups["calls"] = (work**4 + (passed * call) ** 4) ** 0.25 - work
-    update += _STATES * 4.0 * float(document["trainable"]) / bandwidth
-    return Pass(groups, update, forward, guessed, tuple(sorted(guesses)))
+    update += _STATES * weights / bandwidth
+    return Pass(groups, update, forward, guessed, tuple(sorted(guesses)), doubts)
 
 
 def _line(line: Sequence[float], samples: float) -> float:
@@ -108,6 +126,7 @@ class Timed:
     host: bool
     source: str
     reason: str = ""
+    coarse: bool = False  # a grid of fewer shapes, as a default calibration has
 
     def one(self, document: Document, samples: float) -> Pass:
         """One pass of so many samples. Raises Untimed."""
@@ -135,8 +154,31 @@ def timed_of(calibration: Calibration | None, device: str) -> Timed:
     bandwidth = max((m.value for m in calibration.find("memory_bandwidth", device) if m.value), default=None)
     if bandwidth is None:
         return without("no memory bandwidth was measured here")
-    source = f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]}"
-    return Timed(surfaces, bandwidth, device == "cpu", source)
+    coarse = any(m.params.get("grid") == "coarse" for m in calibration.find("operators", device))
+    grid = "a coarse grid of shapes" if coarse else "the full grid of shapes"
+    source = (
+        f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]} over {grid}"
+    )
+    return Timed(surfaces, bandwidth, device == "cpu", source, coarse=coarse)
+
+
+def grid_of(calibration: Calibration | None, device: str, document: Document | None, samples: float) -> str:
+    """What is to be said of the shapes behind a step timed by operators; "" where it is not timed so."""
+    if document is None or "own" not in document:
+        return ""
+    try:
+        timed = timed_of(calibration, device)
+        one = timed.one(document, samples)
+    except Untimed:
+        return ""
+    which = "a coarse grid of shapes" if timed.coarse else "the full grid of shapes"
+    most = sorted(one.doubts, key=lambda name: -one.doubts[name])[:2]
+    names = f", most of it {' and '.join(most)}" if one.doubt >= _TOLD else ""
+    more = " `hwadvisor calibrate --thorough` times all shapes, each for longer." if timed.coarse else ""
+    return (
+        f"Put together from operators timed over {which}: what lies between them is known "
+        f"within {one.doubt:.0%} of a pass{names}.{more}"
+    )
 
 
 def timed_inputs(calibration: Calibration | None, device: str, document: Document | None) -> Inputs:
@@ -156,6 +198,7 @@ def timed_inputs(calibration: Calibration | None, device: str, document: Documen
         return found
     for n, one in zip(BATCHES, passes, strict=True):
         found.put(f"timed_pass_{n}", one.seconds, Kind.measured, timed.source)
+        found.ranges[f"timed_pass_{n}"] = (one.seconds * (1 - one.doubt), one.seconds * (1 + one.doubt))
     found.put("timed_update", first.update, Kind.measured, timed.source)
     found.put("timed_forward_part", first.forward / first.seconds, Kind.measured, timed.source)
     process = document["own"].get("process") if timed.host else None

@@ -15,6 +15,7 @@ from advisor.calibrate.plan import Seen
 from advisor.calibrate.sampler import Sampler
 from advisor.errors import NothingFits, UserError
 from advisor.schema import Machine
+from advisor.search.timed import grid_of
 from advisor.trial.parts import GROUPS, difference
 from advisor.trial.result import Depth, Trial, depth_of, figures_of
 from advisor.trial.run import BUILD_S, Raw, Trainer, deadline_of
@@ -90,7 +91,7 @@ def run_trial(
     return Trial(
         setup, place, figures_of(setup, place, told, depths), tuple(depths),
         max(depth.step.grade for depth in depths), walk.torch, _now(),
-        (*setup.notes, *_notes(setup, told, depths)), stopped,
+        (*setup.notes, *_notes(setup, told, depths), *_grid(knows, place, setup)), stopped,
     )  # fmt: skip
 
 
@@ -186,6 +187,12 @@ def _notes(setup: SetUp, told: Told, depths: list[Depth]) -> list[str]:
     if setup.workload.model.family == "moe":
         found.append("Routing is that of untrained weights and random tokens; experts run one by one.")
     return [*found, *_groups(setup, told, depths[-1])]
+
+
+def _grid(knows: Knows, place: Place, setup: SetUp) -> list[str]:
+    """How fine the grid of operators behind the estimate is."""
+    told = grid_of(knows.calibration, place.name, setup.document, float(setup.micro_batch))
+    return [told] if told else []
 
 
 _NAMES = {

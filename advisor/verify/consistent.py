@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator
 
 from advisor.schema import Advice, Estimate, Grade, Measurement, Plan, Quantity, TraceStep
 
 _CLOSE = 2e-6  # relative: files keep seven digits
+_LABEL = re.compile(r"(?P<packages>\d+) x (?P<name>\S+)(?: \((?P<devices>\d+) devices\))?")
 _CHECKED_IN_TRACE = ("time_s", "memory_bytes", "calendar_s", "rent_usd", "energy_j", "params", "total_flops")
 
 
@@ -46,6 +48,8 @@ def _estimates(advice: Advice) -> Iterator[str]:
             yield from _quantity(f"{where}: {key}", quantity)
             if quantity.trace and quantity.trace not in advice.trace:
                 yield f"{where}: the steps behind {key} are missing"
+        target = estimate.target
+        yield from _counted(where, target.label, target.accelerator_id, target.packages, target.devices)
         yield from _follows(where, estimate)
         yield from _values(advice, estimate, where)
 
@@ -56,6 +60,16 @@ def _quantity(where: str, quantity: Quantity) -> Iterator[str]:
         yield f"{where} is not finite"
     elif any(b < a and not math.isclose(a, b, rel_tol=_CLOSE) for a, b in itertools.pairwise(ends)):
         yield f"{where} lies outside its own range"
+
+
+def _counted(where: str, label: str, name: str, packages: float, devices: int) -> Iterator[str]:
+    """The numbers of packages and devices against those in the label."""
+    said = _LABEL.fullmatch(label)
+    if said is None or said["name"] != name:
+        return
+    count = int(said["packages"])
+    if count != packages or int(said["devices"] or count) != devices:
+        yield f"{where}: the numbers of devices are others ({packages:g} packages, {devices} devices)"
 
 
 def _follows(where: str, estimate: Estimate) -> Iterator[str]:
@@ -118,6 +132,9 @@ def _plan(advice: Advice, plan: Plan) -> Iterator[str]:
         yield f"plan: there is no workload {plan.workload} in the file"
     limit = plan.limits.deadline_days
     for option in plan.options:
+        yield from _counted(
+            option.label, option.label, option.accelerator_id, option.packages, option.devices
+        )
         for key, quantity in option.quantities.items():
             yield from _quantity(f"{option.label}: {key}", quantity)
         late = option.quantities.get("calendar_at_s")

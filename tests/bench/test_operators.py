@@ -10,7 +10,7 @@ from advisor.bench.devices import Device, Unable
 from advisor.bench.noise import Watch
 from advisor.bench.shapes import SETS, Maker, Point
 from advisor.bench.sizes import sizes_of
-from advisor.bench.timing import Limits
+from advisor.bench.timing import Block, Limits, Samples
 
 torch = pytest.importorskip("torch", reason="the benches need torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402 - after the skip
@@ -88,7 +88,39 @@ def test_a_figure_has_every_point_and_is_a_pass_over_all(ctx, monkeypatch):
     kept = sorted(figure.samples.kept() or figure.samples.all())
     assert kept[0] <= total * 1.5
     assert kept[-1] >= total * 0.7
-    assert len(figure.samples.blocks) == 2 * operators.TURNS, "of the better round of each"
+    turns = operators.EFFORTS["full"].turns
+    assert len(figure.samples.blocks) == 2 * turns, "of the better round of each"
+
+
+def test_a_coarse_grid_is_a_part_of_the_full_one_with_every_operator_in_it():
+    for name, points in SETS.items():
+        full, few = (
+            {(p.operator, p.sizes) for p in points(Maker(torch, "cpu", torch.float32, "fp32", full=full))}
+            for full in (True, False)
+        )
+        assert few < full, name
+        assert {operator for operator, _ in few} == {operator for operator, _ in full}
+        assert len(few) < 0.8 * len(full)
+
+
+def test_a_coarse_grid_takes_points_again_that_were_disturbed(ctx, monkeypatch):
+    made = []
+
+    def two(maker):
+        for name in ("mul", "add"):
+            yield Point(name, (8.0, 96.0), 96.0, lambda name=name: made.append(name) or (lambda: None))
+
+    def timed(ctx, call, effort):
+        waited = 0.5 if made == ["mul"] else 0.0
+        return Samples(blocks=[Block(1e-6, waited)] * effort.turns)
+
+    monkeypatch.setitem(SETS, "moves", two)
+    monkeypatch.setattr(operators, "_time", timed)
+    list(operators.operators(ctx, {"dtype": "fp32", "set": "moves", "grid": "coarse"}))
+    assert made == ["mul", "add", "mul"]
+    made.clear()
+    list(operators.operators(ctx, {"dtype": "fp32", "set": "moves", "grid": "full"}))
+    assert made == ["mul", "add", "mul", "add"]
 
 
 def test_what_a_device_lacks_costs_itself_alone_and_all_of_it_is_refused(ctx, monkeypatch):

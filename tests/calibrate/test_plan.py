@@ -39,7 +39,7 @@ def test_ids_are_unique_and_every_test_says_what_it_does(mode, devices):
 
 
 @pytest.mark.parametrize(
-    ("mode", "low", "high"), [("quick", 3, 10), ("default", 30, 75), ("thorough", 60, 300)]
+    ("mode", "low", "high"), [("quick", 3, 10), ("default", 15, 30), ("thorough", 60, 300)]
 )
 def test_the_modes_take_about_the_time_they_promise(mode, low, high):
     assert low < sum(test.expected_s for test in planned(mode)) < high
@@ -50,11 +50,12 @@ def test_bandwidth_comes_first_and_last():
     assert (tests[0].params["point"], tests[-1].params["point"]) == ("start", "end")
 
 
-def test_three_sizes_per_type_that_the_cpu_has_and_one_where_it_is_emulated():
+def test_two_sizes_per_type_that_the_cpu_has_and_one_where_it_is_emulated():
     def sizes(dtype, **more):
         return [t.params["n"] for t in planned(**more) if t.bench == "matmul" and t.params["dtype"] == dtype]
 
-    assert sizes("bf16") == [512, 1024, 2048]
+    assert sizes("bf16") == [1024, 2048]
+    assert sizes("int8") == [2048]
     assert sizes("bf16", sets=()) == [512]
     emulated = [t for t in planned(sets=()) if t.params.get("dtype") == "bf16" and t.bench == "matmul"]
     assert [t.warnings for t in emulated] == [("emulated",)]
@@ -112,7 +113,7 @@ def test_fp16_on_a_cpu_only_where_it_has_the_arithmetic_and_else_the_reason():
     assert "this CPU has no fp16 arithmetic" in skipped.skip
     sets = ("avx512_bf16", "avx512_fp16")
     found = [t for t in planned(sets=sets) if t.params.get("dtype") == "fp16"]
-    assert [(t.bench, t.params["n"], t.skip) for t in found] == [("matmul", n, "") for n in (512, 1024, 2048)]
+    assert [(t.bench, t.params["n"], t.skip) for t in found] == [("matmul", n, "") for n in (1024, 2048)]
     unknown = plan.make_plan(Machine(probed_at=""), "default", (), with_cpu_grid=True)
     assert ["is not known" in t.skip for t in unknown if t.params.get("dtype") == "fp16"] == [True]
     assert not [t for t in planned("quick") if t.skip]

@@ -66,6 +66,7 @@ def test_a_request_as_json_is_one_document(advice: Path, tmp_path: Path) -> None
     ("arguments", "code", "words"),
     [
         (("request", "ADVICE"), 2, "--slurm, --k8s or --skypilot"),
+        (("request", "ADVICE", "--slurm", "--k8s"), 2, "--slurm, --k8s or --skypilot"),
         (("request", "ADVICE", "--slurm", "--wall-limit", "two"), 2, "--wall-limit"),
         (("request", "ADVICE", "--slurm", "--command", "a 'b"), 2, "--command"),
         (("request", "ADVICE", "--slurm", "--site", "none.toml"), 2, "cannot read none.toml"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from advisor.data.files import shipped
 from advisor.estimate.inputs import Inputs
 from advisor.evidence.inputs import Run, run_of
-from advisor.evidence.memory import memory_kind, put_memory, shipped_sayings
+from advisor.evidence.memory import mean_kept, memory_kind, put_memory, shipped_sayings
 from advisor.evidence.record import Record, record_of
 from advisor.rulebook import load_book
 
@@ -82,3 +83,33 @@ def test_what_the_row_states_stays() -> None:
 def test_sayings_give_columns_that_rules_declare() -> None:
     book = load_book([shipped("rules")])
     assert set(shipped_sayings()) - {"memory_kind"} <= set(book.columns)
+
+
+def test_samples_of_their_own_length_where_longer_ones_are_left_out() -> None:
+    notes = "dataset news tokens 1000+-500 (min 9 max 9000) truncated to max_length"
+    short, long = (told(notes=notes, seq_len=longest)["mean_length_share"] for longest in (512, 4096))
+    assert isinstance(short, float) and isinstance(long, float)
+    assert 0.6 < short < 0.9  # of lengths up to half the mean most are near it
+    assert long == pytest.approx(1000 / 4096, rel=0.02)  # hardly any is left out
+    assert "mean_length_share" not in told(notes="lengths vary")
+
+
+def test_mean_of_what_is_kept_is_that_of_a_sample() -> None:
+    drawn = np.random.default_rng(3).lognormal(np.log(3234) - 0.24, np.sqrt(0.48), 200_000)
+    mean, deviation = float(drawn.mean()), float(drawn.std())
+    for longest in (1024, 4096, 8192):
+        assert mean_kept(mean, deviation, longest) == pytest.approx(drawn[drawn <= longest].mean(), rel=0.02)
+
+
+def test_what_loops_of_programs_hold() -> None:
+    assert told(framework="litgpt")["loss_held"] == 1.0
+    assert told(framework="fsdp_qlora (PyTorch FSDP)")["outputs_held"] == 1.0
+    assert "outputs_held" not in told(framework="transformers Trainer")
+
+
+def test_a_program_that_never_ties_its_output_layer() -> None:
+    found = Inputs()
+    found.values["tied"] = 1.0
+    put_memory(found, record(framework="litgpt"))
+    assert found.values["tied"] == 1.0  # the network's own count of parameters stays
+    assert found.values["head_apart"] == 1.0

@@ -17,7 +17,18 @@ from advisor.render.clean import clean, slug
 from advisor.render.html import CSP, render_html, section_files
 from advisor.render.marks import foreign
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Calibration, Device, Fact, Machine, Notice, Quantity, Skipped, Status
+from advisor.schema import (
+    Advice,
+    Calibration,
+    Device,
+    Fact,
+    Machine,
+    NearRun,
+    Notice,
+    Quantity,
+    Skipped,
+    Status,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>\"'><img src=x onerror=y>\u202eevil\x00\x07\u200b&amp;{{ 7*7 }}" + "A" * 10_000
@@ -448,3 +459,18 @@ def test_paper_has_the_best_devices_of_a_workload_with_memory_and_tightness():
 def test_time_and_fit_can_come_first_on_a_telephone(cpu):
     assert re.search(r"\.stack \.s-fits \{ order: 1 \} \.stack \.s-time \{ order: 2 \}", cpu)
     assert 'class="n s-time" data-name="Time here"' in cpu
+
+
+def test_every_figure_of_the_catalogue_leads_to_how_it_came_about():
+    run = NearRun(id="r", title="Some run", source="example.org/t", measured_s=2.0, rules_s=3.0, weight=0.5)
+    advice = sample.gpu_machine()
+    estimates = tuple(e.model_copy(update={"near": (run,)}) for e in advice.estimates)
+    page = render_html(advice.model_copy(update={"estimates": estimates}), Texts(), {})
+    tables = re.findall(r'<table class="choices.*?</table>', page, re.DOTALL)
+    targets = [href for table in tables for href in re.findall(r'class="k k-rule" href="#([^"]+)"', table)]
+    assert len(targets) > 20
+    for target in set(targets) - {t for t in targets if t.startswith("t-")}:  # those have all their steps
+        entry = re.search(rf'<dt id="{target}">.*?(?=<dt|</dl>)', page, re.DOTALL)
+        assert entry, target
+        assert "Some run, took 2 s, 3 s by the rules" in entry[0]
+        assert "listed price: " in entry[0] and 'class="k k-published" href="#s-' in entry[0]

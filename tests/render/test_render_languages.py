@@ -20,7 +20,7 @@ from advisor.render import describe, fonts
 from advisor.render.html import render_html
 from advisor.render.pdf import visible_text
 from advisor.render.sentences import Sentences
-from advisor.render.texts import collect, languages, load_texts, placeholders
+from advisor.render.texts import collect, full_texts, languages, load_texts, placeholders
 from advisor.schema import NearRun, Quantity, Workload
 from advisor.search.words import late_sentence, memory_sentence
 from advisor.units import GIB
@@ -232,9 +232,16 @@ def test_a_source_stands_as_it_is_quoted_but_for_sentences_of_ours():
     assert Sentences({}).quoted("90000 s; 5 runs of 2 sources: x") == "90000 s; 5 runs of 2 sources: x"
 
 
-@pytest.mark.parametrize("name", ["domain_devices", "stack_exposed", "block_layers"])
-def test_a_name_of_a_rule_is_not_told_by_halves(name):
-    assert describe.quantity_name(load_texts("zh"), name).striptags() == name.replace("_", " ")
+@pytest.mark.parametrize("name", ["domain_devices", "stack_exposed", "block_layers", "held_bytes"])
+def test_a_name_of_a_rule_is_not_told_by_halves_nor_as_another_thing(name):
+    told = describe.quantity_name(full_texts("zh"), name).striptags()
+    assert told == name.removesuffix("_bytes").replace("_", " ")
+
+
+def test_parts_of_memory_have_their_names_in_traces():
+    texts = full_texts("zh")
+    assert describe.quantity_name(texts, "optimizer_bytes").striptags() == "优化器状态"
+    assert describe.quantity_name(texts, "global_batch").striptags() == "全局批次大小"
 
 
 def test_hostile_text_is_no_pattern():
@@ -272,6 +279,6 @@ def test_the_nearest_published_run_stands_in_the_method():
         update={"estimates": tuple(e.model_copy(update={"near": (run,)}) for e in advice.estimates)}
     )
     page = render_html(advice, load_texts("en"), {})
-    method = page[page.index("How a time is estimated") :]
+    method = page[page.index("How a time is estimated") : page.index("What this report was made with")]
     assert method.count("example.org/table") == 1, "one run behind several estimates is told once"
     assert "nearest published run: Some run, 2 s measured, 3 s by the rules" in page

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sample
+from printing import can_print, needs_pango
 
 from advisor.data.advice import stored_text
 from advisor.errors import MissingLibrary
@@ -27,19 +28,6 @@ SMALL = sample.gpu_machine().model_copy(
 
 SMALL_ESTIMATE = sample.gpu_machine().estimates[0]
 TINY = Advice(machine=SMALL.machine.model_copy(update={"devices": ()}), created_at=sample.WHEN)
-
-
-def can_print() -> bool:
-    try:
-        pdf.load_weasyprint()
-    except MissingLibrary:
-        return False
-    return True
-
-
-needs_pango = pytest.mark.skipif(
-    not can_print(), reason="WeasyPrint or Pango is not here; see `hwadvisor doctor`"
-)
 
 
 @pytest.fixture(scope="module")

@@ -136,3 +136,45 @@ def test_tensor_parallelism_cuts_norms_only_with_sequence_parallelism(shipped_bo
     one = gib(shipped_book, "layer_activation_bytes", **{**row, "tp": 1})
     assert with_it == pytest.approx(one / 8)
     assert without > 2 * with_it
+
+
+TRAINER = {
+    **LLAMA_8B, "micro_batch": 1, "seq_len": 2048, "stack": "transformers", "precision": "bf16",
+    "method": "lora", "recompute": "full", "devices": 1, "vendor": "nvidia",
+}  # fmt: skip
+
+
+def test_samples_of_their_own_length_leave_holes_up_to_what_the_device_has(shipped_book: RuleBook) -> None:
+    """tools/replay_allocator.py; the allocator gives whole blocks back before it fails."""
+    alike, varied = (
+        gib(shipped_book, "reserved_bytes", **TRAINER, **more) for more in ({}, {"mean_length_share": 0.5})
+    )
+    moving = gib(shipped_book, "length_bytes", **TRAINER)
+    holes = shipped_book.constants["holes_of_lengths"].value
+    assert varied == pytest.approx(alike + 0.5 * holes * moving, rel=1e-3)
+    assert gib(shipped_book, "allocated_bytes", **TRAINER, mean_length_share=0.5) == pytest.approx(
+        gib(shipped_book, "allocated_bytes", **TRAINER)
+    )
+    usable = (alike + 0.1 * (varied - alike)) * GIB
+    full = gib(shipped_book, "reserved_bytes", **TRAINER, mean_length_share=0.5, hw_memory_reported=usable)
+    assert full == pytest.approx(usable / GIB, rel=1e-3)
+
+
+def test_four_bit_inputs_of_the_last_pass_stand_where_its_loss_is_held(shipped_book: RuleBook) -> None:
+    """github:bitsandbytes-foundation/bitsandbytes: ctx.tensors is no saved tensor."""
+    row = {**TRAINER, "stack": "torch", "method": "qlora", "recompute": "none", "micro_batch": 4}
+    held, free = (gib(shipped_book, "allocated_bytes", **row, loss_held=one) for one in (1, 0))
+    assert held > free + 1
+    again = {**row, "recompute": "full"}
+    assert gib(shipped_book, "allocated_bytes", **again, loss_held=1) == pytest.approx(
+        gib(shipped_book, "allocated_bytes", **again)
+    )
+
+
+def test_a_trainer_lets_go_of_the_output_and_a_loop_may_not(shipped_book: RuleBook) -> None:
+    scores = 2048 * LLAMA_8B["vocab"] / GIB
+    own = gib(shipped_book, "loss_bytes", **TRAINER, outputs_held=1)
+    assert gib(shipped_book, "loss_bytes", **TRAINER) == pytest.approx(12 * scores, rel=1e-6)
+    assert own == pytest.approx(14 * scores, rel=1e-6)
+    # either way the 16-bit scores take room: as the output, or as a block that fits nothing else
+    assert gib(shipped_book, "scores_left_bytes", **TRAINER) == pytest.approx(2 * scores, rel=1e-6)

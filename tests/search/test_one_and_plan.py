@@ -9,10 +9,10 @@ import pytest
 from advisor.app_knowledge import Knowledge, load_knowledge
 from advisor.schema import PlanLimits, PlanOption, Workload
 from advisor.search import workload_from_flags
-from advisor.search.grid import Stated
+from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.one import One, estimate_one, place_of
-from advisor.search.plan import plan
+from advisor.search.plan import plan_traced
 
 TODAY = "2026-11-21"
 JOBS = {
@@ -29,6 +29,12 @@ CASES = (
     *((model, H100) for model in JOBS), ("llama-3-8b", CARD), ("resnet-50", CARD), ("llama-3-70b", TPU),
     ("mixtral-8x7b", ASCEND), ("llama-3-70b", AMD),
 )  # fmt: skip
+TUNED = Stated(effort="tuned")
+WITH = (
+    *((*case, NOTHING_STATED) for case in CASES),
+    ("llama-3-70b", H100, TUNED),
+    ("mixtral-8x7b", H100, TUNED),
+)
 
 
 @cache
@@ -42,11 +48,11 @@ def job(model: str) -> Workload:
 
 
 @cache
-def planned(model: str, device: str) -> tuple[PlanOption, ...]:
+def planned(model: str, device: str, stated: Stated = NOTHING_STATED) -> tuple[PlanOption, ...]:
     """Every count of a device that a plan shows."""
     limits = PlanLimits(only=(device,), max_devices=256, as_of=TODAY, deadline_days=1e6)
     known = knowledge()
-    found = plan(known.book, known.catalogue, job(model), limits, known.published)
+    found = plan_traced(known.book, known.catalogue, job(model), limits, known.published, stated)[0]
     return tuple(step.option for step in found.scaling)
 
 
@@ -65,12 +71,12 @@ def figures(option: PlanOption, one: One) -> list[tuple[float | None, float | No
     return [*pairs, (mine["calendar_s"].high, other["calendar_s"].high)]
 
 
-@pytest.mark.parametrize(("model", "device"), CASES)
-def test_an_estimate_finds_the_layout_that_a_plan_shows(model: str, device: str) -> None:
-    options = planned(model, device)
+@pytest.mark.parametrize(("model", "device", "stated"), WITH)
+def test_an_estimate_finds_the_layout_that_a_plan_shows(model: str, device: str, stated: Stated) -> None:
+    options = planned(model, device, stated)
     shown = options[:: max(1, len(options) // 3)]  # one node and many
     for option in shown:
-        one = estimated(model, option, Stated())
+        one = estimated(model, option, stated)
         layout = {name: one.estimate.choices[name] for name in option.choices}
         assert layout == option.choices, option.label
         assert one.estimate.fits is True, option.label
@@ -97,7 +103,7 @@ def test_what_a_plan_shows_fits_as_stated(model: str) -> None:
 
 def test_plans_show_something_of_each_kind() -> None:
     """The tests above would hold of empty plans too."""
-    seen = {case: planned(*case) for case in CASES}
+    seen = {case: planned(*case) for case in WITH}
     assert all(seen.values())
     layouts = [option.choices for options in seen.values() for option in options]
     for name in ("tp", "pp", "vpp", "ep"):

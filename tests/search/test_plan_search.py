@@ -15,20 +15,13 @@ from advisor.search import workload_from_flags
 from advisor.search.grid import Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import with_neighbours
+from advisor.search.plan_groups import fastest
+from advisor.search.plan_memory import LEAN, TRIED, WORTH_TRYING, shares_of
 from advisor.search.plan_product import Array
-from advisor.search.plan_search import (
-    LEAN,
-    TRIED,
-    WORTH_TRYING,
-    Taste,
-    fastest,
-    group_of,
-    inputs_of,
-    search,
-    shares_of,
-)
+from advisor.search.plan_search import inputs_of, search
 from advisor.search.plan_set_ups import CODES
 from advisor.search.plan_space import Space
+from advisor.search.plan_taste import Taste
 
 FEW = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "aws-trainium2")
 
@@ -54,6 +47,12 @@ def job_of(catalogue: Catalogue, model: str, method: str = "pretrain", **flags: 
 
 def space_of(book: RuleBook, catalogue: Catalogue, job: Workload, most: int, *names: str) -> Space:
     return Space(book, job, [catalogue.accelerators[name] for name in names or FEW], most)
+
+
+def shares(space: Space) -> Array:
+    """Of every pair the share of its device's memory."""
+    every = np.arange(len(space.set_ups))
+    return shares_of(space, space.product, space.device, every, space.set_up)
 
 
 @pytest.mark.parametrize(("model", "method"), [("llama-3-8b", "lora"), ("mixtral-8x7b", "full")])
@@ -104,15 +103,15 @@ def test_nothing_better_is_lost_than_one_per_cent(
     )
     need = share["memory_bytes"] / share["memory_usable"]
     sure = worst["memory_bytes"] <= worst["memory_usable"]
-    every_group = group_of(space, space.device, space.set_up)
+    every_group = space.group_of(space.device, space.set_up)
     offloads = space.set_ups["offload"][space.set_up] > 0
     fits = np.flatnonzero(taken(need, sure, offloads, share["time_s"], every_group))
     names = [space.devices[row].id for row in space.device[fits]]
     near = with_neighbours(book, published, everything.take(fits), [job.model.id] * len(fits), names)
     all_times = evaluate(book, near.table, ("calendar_s",)).columns["calendar_s"]
-    groups = group_of(space, space.device[fits], space.set_up[fits])
+    groups = space.group_of(space.device[fits], space.set_up[fits])
     best = fastest(groups, all_times)
-    np.testing.assert_array_equal(group_of(space, found.device, found.set_up), groups[best])
+    np.testing.assert_array_equal(space.group_of(found.device, found.set_up), groups[best])
     assert (got >= all_times[best] * (1 - 1e-12)).all()
     assert (got <= all_times[best] * 1.01).all()
 
@@ -218,7 +217,7 @@ def test_layouts_that_nvidia_publishes_rank_high(  # noqa: PLR0917 - a run's des
     job = job_of(catalogue, model, precision="bf16_mixed", seq_len=seq_len, batch=batch)  # type: ignore[arg-type]
     h100 = [catalogue.accelerators[FEW[0]]]
     space = Space(book, job, h100, counts=[devices], stated=Stated(stack="megatron", program="nemo"))
-    fits = shares_of(space) <= 1
+    fits = shares(space) <= 1
     found = {key: values[space.set_up] for key, values in space.set_ups.columns.items()}
     time = space.product.evaluate(("time_s",), space.device, space.set_up)["time_s"]
     mine = fits & (found["micro_batch"] == 1) & (found["vpp"] > 1)
@@ -234,7 +233,7 @@ def test_a_larger_micro_batch_is_not_asked_where_a_smaller_needs_too_much(
 ) -> None:
     """The bound drops nothing that fits, and leaves the least need of all as it is."""
     space = space_of(book, catalogue, job_of(catalogue, "llama-3-8b"), 16)
-    quick = shares_of(space)
+    quick = shares(space)
     memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
     plain = memory / space.product.on_device("memory_usable")[space.device]
     assert np.isinf(quick).any()

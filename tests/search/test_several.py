@@ -14,7 +14,7 @@ from advisor.errors import DataError, UserError
 from advisor.schema import PlanLimits
 from advisor.search import workload_from_flags
 from advisor.search.plan import plan
-from advisor.search.plan_search import TASTE
+from advisor.search.plan_taste import TASTE
 from advisor.search.several import BATCH, Adder, several
 from advisor.search.several_taken import Counted
 from advisor.units import YEAR_S
@@ -138,8 +138,8 @@ def test_jobs_that_differ_in_work_alone_share_a_search_and_have_their_own_figure
     apart.add(Counted(more, 1))
     assert apart.searches == 2, "the layout of a larger job is not that of a smaller"
     for key, one in apart.sums.items():
-        assert shared.sums[key].busy_s == pytest.approx(one.busy_s, rel=TASTE.uncut - 1)
-        assert shared.sums[key].rent_usd == pytest.approx(one.rent_usd, rel=TASTE.uncut - 1)
+        assert shared.sums[key].busy_s == pytest.approx(one.busy_s, rel=TASTE.simpler - 1)
+        assert shared.sums[key].rent_usd == pytest.approx(one.rent_usd, rel=TASTE.simpler - 1)
     assert shared.sums[0, 1].busy_s == pytest.approx(apart.sums[0, 1].busy_s, rel=1e-6)
     shared.add(Counted(SMALL, 2))
     assert shared.searches == 1, "known from before"

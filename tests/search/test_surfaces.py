@@ -31,6 +31,19 @@ def test_a_shape_that_is_slow_is_slow_near_it_and_not_elsewhere():
     assert surface.seconds(far) == pytest.approx(taken(far), rel=0.15)
 
 
+def test_a_surface_knows_where_it_was_not_timed():
+    slow = (1.0, 16.0, 64.0, 64.0)
+    points = [(sizes, taken(sizes) * (2.0 if sizes == slow else 1.0)) for sizes in SIZES]
+    surface = surface_of("product.nn", 4.0, points)
+    near, far = surface.doubt(SIZES[3]), surface.doubt((1.0, 65536.0, 8.0, 8.0))
+    assert far == pytest.approx(surface.spread, rel=0.01)
+    assert near < 0.5 * far
+    ladder = Surfaces([("fp32", [("mul", (1e3, 0), 2e-6), ("mul", (32e3, 0), 2e-5)])])
+    assert ladder.doubt("mul", "float32", (1e3, 0)) == 0.0
+    assert ladder.doubt("mul", "float32", (8e3, 0)) == pytest.approx(0.04)
+    assert ladder.doubt("product.nn", "float32", slow) == 0.0, "unknown altogether"
+
+
 def test_depthwise_convolutions_that_stride_are_told_from_those_that_do_not():
     plain = (2.0, 144.0, 144.0, 9.0, 144.0, 2048.0, 2048.0, 2.0)
     stride = (2.0, 144.0, 144.0, 9.0, 144.0, 512.0, 2048.0, 2.0)
@@ -39,16 +52,46 @@ def test_depthwise_convolutions_that_stride_are_told_from_those_that_do_not():
     assert work("depthwise.back", plain, 4.0)[0] == 2 * 2.0 * 2048 * 144 * 9
 
 
+def test_narrow_heads_take_as_long_as_their_exponentials():
+    shapes = [
+        (8.0, n, n, d, c) for n, d in ((64, 64), (256, 64), (512, 64), (128, 32), (256, 8)) for c in (0, 1)
+    ]
+
+    def took(sizes):
+        heads, n, _, d, causal = sizes
+        return heads * n * n * (0.5 if causal else 1.0) * (4 * d * FLOP + 2e-9) + CALL
+
+    surface = surface_of("attention", 4.0, [(sizes, took(sizes)) for sizes in shapes])
+    narrow = (40.0, 576.0, 576.0, 8.0, 0.0)
+    assert surface.seconds(narrow) == pytest.approx(took(narrow), rel=0.1)
+
+
+def test_a_recurrent_layer_takes_so_long_a_step_however_narrow_it_is():
+    shapes = [
+        (16, 4, 128, 128),
+        (16, 16, 256, 512),
+        (64, 4, 256, 512),
+        (64, 16, 128, 256),
+        (32, 16, 512, 512),
+    ]
+
+    def took(sizes):
+        return CALL + sizes[0] * 2e-5 + work("recurrent", sizes, 4.0)[0] * FLOP
+
+    surface = surface_of("recurrent", 4.0, [(sizes, took(sizes)) for sizes in shapes])
+    assert surface.seconds((256, 2, 64, 64)) == pytest.approx(took((256, 2, 64, 64)), rel=0.1)
+
+
 def ladder(dtype="fp32"):
     return (dtype, [("mul", (1e3, 12e3), 2e-6), ("mul", (1e6, 12e6), 2e-3), ("gelu", (1e3, 8e3), 9e-6)])
 
 
-def test_what_moves_numbers_is_interpolated_and_goes_on_in_proportion():
-    found = Surfaces([ladder()])
-    assert found.seconds("mul", "float32", (1e6**0.5 * 1e3**0.5, 0)) == pytest.approx(
-        (2e-6 * 2e-3) ** 0.5, rel=1e-6
-    )
-    assert found.seconds("mul", "float32", (4e6, 0)) == pytest.approx(8e-3)
+def test_what_moves_numbers_lies_on_a_line_between_two_rungs_and_goes_on_in_proportion():
+    rungs = [("mul", (1e3, 0), 2e-6), ("mul", (1e5, 0), 101e-6), ("mul", (1e6, 0), 101e-4)]
+    found = Surfaces([("fp32", rungs)])
+    assert found.seconds("mul", "float32", (5e4, 0)) == pytest.approx(1e-6 + 5e-5), "a call and its numbers"
+    assert found.seconds("mul", "float32", (1e5 * 10**0.5, 0)) == pytest.approx(1.01e-3), "leaving the caches"
+    assert found.seconds("mul", "float32", (4e6, 0)) == pytest.approx(4 * 101e-4)
     assert found.seconds("mul", "float32", (10, 0)) == pytest.approx(2e-6)
 
 

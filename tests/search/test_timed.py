@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from advisor.schema import Calibration, Grade, Measurement
-from advisor.search.timed import BATCHES, COLUMNS, Untimed, pass_of, timed_inputs, timed_of, timed_parts
+from advisor.search.timed import (
+    BATCHES,
+    COLUMNS,
+    Untimed,
+    grid_of,
+    pass_of,
+    timed_inputs,
+    timed_of,
+    timed_parts,
+)
 
 POINTS = {
     "moves": [
@@ -46,7 +55,8 @@ def test_a_pass_is_the_sum_of_its_operators_calls_and_memory():
     assert one.groups["traffic"] == pytest.approx(2e-3)  # 2e6 numbers
     assert one.groups["calls"] == pytest.approx(23 * 5e-6 - 3 * 1e-6)
     fresh = (2e-2 - 1e-2) / 4e7
-    assert one.groups["memory"] == pytest.approx(4e6 * fresh + 8e6 / 1e10)  # 2e6 + 2 x 1e6, and what was kept
+    # 2e6 + 2 x 1e6 are new; what was kept, and the weights forward and back, come from memory
+    assert one.groups["memory"] == pytest.approx(4e6 * fresh + (8e6 + 2 * 4000) / 1e10)
     assert one.update == pytest.approx(4e-6 + 4 * 5e-6 - 4 * 1e-6 + 16 * 1000 / 1e10)
     assert one.seconds == pytest.approx(sum(one.groups.values()))
 
@@ -56,6 +66,42 @@ def test_results_too_large_to_be_kept_by_the_allocator_are_new_each_time():
     fresh = (2e-2 - 1e-2) / 4e7
     more = many.groups["memory"] - few.groups["memory"]
     assert more == pytest.approx((1e6 + 9 * 4e6) * fresh + 4e6 / 1e10)  # 36 MB at 9 samples, 32 MB at 8
+
+
+def test_fewer_points_widen_the_range_and_it_is_said_where_and_what_helps():
+    def only(*rows):
+        """What was timed, with products at those rows alone, as slow as no line through them tells."""
+        found = calibration("products")
+        slow = {8.0: 3.0, 16.0: 1.0, 32.0: 2.0, 64.0: 1.0, 128.0: 2.5, 256.0: 1.0, 512.0: 2.0}
+        points = tuple(("product.nt", (1.0, m, 64.0, 64.0), slow[m] * 2.0 * m * 64 * 64 / 1e9) for m in rows)
+        grid = "coarse" if len(rows) < 5 else "full"
+        more = Measurement(id="operators.products", bench="operators", device="cpu", unit="s", value=1.0,
+                           grade=Grade.B, params={"dtype": "fp32", "grid": grid}, points=points)  # fmt: skip
+        return found.model_copy(update={"measurements": (*found.measurements, more)})
+
+    few, many = only(8.0, 512.0, 256.0), only(8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+    ranges = [timed_inputs(one, "cpu", DOCUMENT).ranges["timed_pass_1"] for one in (few, many)]
+    assert ranges[0][1] / ranges[0][0] > ranges[1][1] / ranges[1][0] > 1.0
+    told = grid_of(few, "cpu", DOCUMENT, 1.0)
+    assert "a coarse grid of shapes" in told
+    assert "product.nt" in told
+    assert "--thorough" in told
+    told = grid_of(many, "cpu", DOCUMENT, 1.0)
+    assert "the full grid" in told
+    assert "--thorough" not in told
+    assert grid_of(None, "cpu", DOCUMENT, 1.0) == grid_of(many, "cpu", None, 1.0) == ""
+
+
+def test_results_of_the_update_are_new_memory_where_the_pass_left_no_hole_for_them():
+    rows = [["optimizer", "sqrt", "float32", 1, [[1e5, 0], [8e5, 0]], [4e5, 0]]]
+    pieces = {"forward": [[0.0, 1e6]], "backward": [[4e6, 1e5]], "optimizer": [[9e9, 0.0]]}
+    document = {**DOCUMENT, "trainable": 1e6, "phases": pieces}
+    without = {**document, "own": {**DOCUMENT["own"], "rows": DOCUMENT["own"]["rows"][:2]}}
+    document["own"] = {**DOCUMENT["own"], "rows": DOCUMENT["own"]["rows"][:2] + rows}
+    fresh = (2e-2 - 1e-2) / 4e7
+    for samples, more in ((1, 4e5 * fresh), (32, 0.0)):  # 1e5 and 28e6 bytes beside the gradients
+        one, other = (timed_of(calibration(), "cpu").one(d, samples) for d in (document, without))
+        assert one.groups["memory"] - other.groups["memory"] == pytest.approx(more, abs=1e-9)
 
 
 def test_on_a_device_calls_and_work_overlap():

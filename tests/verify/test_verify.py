@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "request"))
 import sample
+from printing import can_print, needs_pango
 
 from advisor.app_knowledge import load_knowledge
 from advisor.cli.request import _complete
@@ -22,9 +23,9 @@ from advisor.cli.request import made as made_job
 from advisor.compare import compare
 from advisor.data.advice import load_advice, save_advice
 from advisor.data.embedded import load_any
-from advisor.errors import MissingLibrary, UserError
+from advisor.errors import UserError
 from advisor.redact import redact
-from advisor.render import pages, pdf, render_report
+from advisor.render import pages, render_report
 from advisor.render.compare_page import render_comparison
 from advisor.render.request_page import attached, render_request
 from advisor.request import Options, Site, pick, write
@@ -39,19 +40,6 @@ from advisor.verify.inputs import inputs_by_kind
 from advisor.verify.printed import compare_texts, figures
 
 pypdf = pytest.importorskip("pypdf")
-
-
-def can_print() -> bool:
-    try:
-        pdf.load_weasyprint()
-    except MissingLibrary:
-        return False
-    return True
-
-
-needs_pango = pytest.mark.skipif(
-    not can_print(), reason="WeasyPrint or Pango is not here; see `hwadvisor doctor`"
-)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +67,12 @@ def real(knowledge) -> Advice:
 def edited(advice: Advice, **quantities: Quantity) -> Advice:
     one = advice.estimates[0]
     changed = one.model_copy(update={"quantities": {**one.quantities, **quantities}})
+    return advice.model_copy(update={"estimates": (changed,)})
+
+
+def counted(advice: Advice, **target: object) -> Advice:
+    one = advice.estimates[0]
+    changed = one.model_copy(update={"target": one.target.model_copy(update=target)})
     return advice.model_copy(update={"estimates": (changed,)})
 
 
@@ -131,6 +125,8 @@ def test_other_rules_are_a_difference_and_no_fraud(real, knowledge, tmp_path):
             "missing from the trace",
         ),
         (lambda a: edited(a, memory_usable=Quantity(value=1.0, unit="B")), "said to fit"),
+        (lambda a: counted(a, devices=1), "numbers of devices are others"),
+        (lambda a: counted(a, label="1 x nvidia-h100-sxm5-80gb"), "numbers of devices are others"),
     ],
 )
 def test_contradictions(real, change, words):

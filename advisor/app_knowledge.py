@@ -114,6 +114,11 @@ def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
         from advisor.trial.trace import refuse_code
 
         refuse_code(name)
+    if name.rstrip(":").endswith(".py"):
+        from advisor.errors import UserError
+
+        path = name.rstrip(":")
+        raise UserError(f"{name}: which factory of it?", f"Name it after a colon: {path}:build.")
     from advisor.model import find_config, model_of_size, read_hf_config
 
     if flags.params is not None:

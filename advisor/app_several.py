@@ -22,6 +22,7 @@ from advisor.search.plan_space import MAX_DEVICES
 from advisor.search.plan_systems import asked_with, exported
 from advisor.search.pretraining import size_of
 from advisor.search.several import Adder, Several, batches
+from advisor.search.several_processes import add_all, processes_for
 from advisor.search.several_taken import Counted
 from advisor.units import DAY_S, parse_as, parse_count
 
@@ -77,10 +78,10 @@ def run_several(options: SeveralOptions) -> Several:
         boxes,
     )
     try:
-        for batch in batches(_workloads(options, jobs, knowledge)):
-            adder.add_alike(batch)
+        every = batches(_workloads(options, jobs, knowledge))
+        for done in add_all(adder, every, processes_for(len(jobs))):
             if options.tick is not None:
-                options.tick(adder.jobs, len(jobs))
+                options.tick(done, len(jobs))
     except KeyboardInterrupt:
         if not adder.jobs:
             raise

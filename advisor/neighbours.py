@@ -247,6 +247,21 @@ def widened(kernel: Kernel, deviation: Vector, words: Mapping[str, Sequence[str]
     return np.asarray(np.hypot(kernel.widen * deviation * more, np.minimum(kernel.floor * higher, _HIGHEST)))
 
 
+def _alike(features: Features) -> tuple[Codes, Codes] | None:
+    """The first of runs that are described alike, and which of these each is; None where none are."""
+    columns = [*(values.astype(np.float64) for values in features.codes.values()), *features.sizes.T]
+    order = np.lexsort(columns)
+    new = np.zeros(len(order), dtype=bool)
+    new[:1] = True
+    for values in columns:
+        new[1:] |= values[order][1:] != values[order][:-1]
+    if new.all():
+        return None
+    back = np.empty(len(order), dtype=np.int64)
+    back[order] = np.cumsum(new) - 1
+    return order[new], back
+
+
 @dataclass(frozen=True)
 class Told:
     """What the neighbours say of each candidate: shapes (m,), (m,), (m, k), (m, k)."""
@@ -275,6 +290,11 @@ class Neighbours:
         )  # fmt: skip
         if not count or not len(candidates):
             return out
+        same = _alike(candidates)
+        if same is not None:  # candidates that differ in nothing that is looked at are told once
+            once, back = same
+            told = self.tell(candidates.take(once), count)
+            return Told(told.correction[back], told.deviation[back], told.nearest[back], told.weights[back])
         _, first, kind = np.unique(
             np.stack([candidates.codes[name] for name in candidates.codes], axis=1), axis=0,
             return_index=True, return_inverse=True,

@@ -37,6 +37,7 @@ from advisor.neighbours import (
 
 FILE = Path("evidence") / "residuals.json"
 _DIGITS = 5
+_ERA = SIZES.index("era")
 OWN_RUN = "Own run"
 """How the label of a run of the user's own begins."""
 
@@ -71,10 +72,37 @@ class Published:
         Of a generation of devices without any run they are wider still: its constants are guesses. So are
         those of one that ran no network of this kind.
         """
-        found = self.neighbours.tell(with_kin(encode(words, sizes, self.known), words["program"]))
+        found = self.neighbours.tell(self.dated(with_kin(encode(words, sizes, self.known), words["program"])))
         deviation = widened(self.neighbours.kernel, found.deviation, words)
         more = np.array([UNLIKE[word] for word in self.unlike(words)])
         return replace(found, deviation=np.hypot(deviation, more))
+
+    def dated(self, asked: Features) -> Features:
+        """No date after the last published run on such devices, nor after the program's last.
+
+        What nobody has published since is compared as of when somebody last did: with today's date an old
+        device, or a program of some years ago, would have no neighbours at all.
+        """
+        sizes = asked.sizes.copy()
+        for name, last in self._last.items():
+            sizes[:, _ERA] = np.minimum(sizes[:, _ERA], last[asked.codes[name]])
+        return Features(asked.codes, sizes)
+
+    @functools.cached_property
+    def _last(self) -> Mapping[str, Vector]:
+        """By code, when the last run of each generation of devices and kind of program was published.
+
+        Infinite for what no published run has; negative codes, of what nobody knows, end there too.
+        """
+        rows = np.array([row for row in range(len(self.ids)) if row not in self.own], dtype=np.int64)
+        runs = self.neighbours.features.take(rows)
+        found: dict[str, Vector] = {}
+        for name, words in (("generation", self.known["generation"]), ("kin", program_names())):
+            last = np.full(len(words) + 1, -math.inf)
+            np.maximum.at(last, runs.codes[name], runs.sizes[:, _ERA])
+            last[-1] = math.inf
+            found[name] = np.where(np.isneginf(last), math.inf, last)
+        return found
 
     def unlike(self, words: Mapping[str, Sequence[str]]) -> list[str]:
         """What of each candidate no run is published of, a key of `UNLIKE`."""

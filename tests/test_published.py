@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from advisor.data.files import shipped
 from advisor.errors import DataError
 from advisor.neighbours import SIZES, WORDS, Kernel, encode, widened
-from advisor.published import FILE, UNLIKE, load_published, save_published
+from advisor.published import FILE, UNLIKE, load_published, save_published, with_kin
 
 COLUMNS: dict[str, Any] = {
     "words": {name: ["a", "b", "a"] for name in WORDS} | {"family": ["cnn", "decoder", "cnn"]},
@@ -119,3 +119,22 @@ def test_the_shipped_file_is_whole() -> None:
     assert (found.neighbours.noise > 0).all()
     assert (found.measured_s > 0).all()
     assert "none" not in set(found.families)
+
+
+def test_nothing_is_of_later_than_the_last_run_on_such_devices(tmp_path: Path) -> None:
+    """Generation a ran until 2021, b until 2024; who says no date is of 2026."""
+    era = SIZES.index("era")
+    sizes = COLUMNS["sizes"].copy()
+    sizes[:, era] = (1.0, 4.0, 0.5)
+    words = COLUMNS["words"] | {"generation": ["a", "b", "a"], "program": ["x", "x", "y"]}
+    found = load_published(saved(tmp_path, sizes=sizes, words=words))
+    asked = {name: [values[0]] * 4 for name, values in words.items()} | {
+        "generation": ["a", "b", "never seen", "a"], "program": ["nobody's"] * 4,
+    }  # fmt: skip
+    today = np.repeat(sizes[:1], 4, axis=0)
+    today[:, era] = (6.0, 6.0, 6.0, 0.0)
+    kept = encode(asked, today, found.known)
+    dated = found.dated(with_kin(kept, asked["program"]))
+    unit = kept.sizes[0, era] / 6.0
+    assert dated.sizes[:, era] / unit == pytest.approx([1.0, 4.0, 6.0, 0.0], abs=1e-4)
+    assert np.delete(dated.sizes, era, axis=1) == pytest.approx(np.delete(kept.sizes, era, axis=1))

@@ -87,7 +87,7 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
     from advisor.cli.screen import console
     from advisor.probe import detect
     from advisor.probe.software import check_python
-    from advisor.trial.record import append, records_of
+    from advisor.trial.record import append
     from advisor.trial.setup import Flags, set_up
     from advisor.trial.told import Knows
     from advisor.trial.walk import Options, check, run_trial
@@ -113,7 +113,7 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
         talk.print(text, soft_wrap=True)
 
     done = run_trial(knows, machine, setup, options, say)
-    records = records_of(done)
+    done, records = _recorded(done, saved=flags["save"] is not None)
     if as_json:
         print_json(json.dumps(_document(done, records), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     else:
@@ -121,6 +121,24 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
     if flags["save"] is not None:
         append(flags["save"], records)
         talk.print(f"{len(records)} record(s) appended to {flags['save']}.", soft_wrap=True)
+
+
+def _recorded(done: Trial, *, saved: bool) -> tuple[Trial, list[dict[str, Any]]]:
+    """The records of a trial. Where none can be made of it that is said, and no reason to lose its figures.
+
+    Raises UserError for that where records are to be saved, once the figures have been told.
+    """
+    from advisor.cli.screen import console
+    from advisor.errors import UserError
+    from advisor.trial.record import records_of
+
+    try:
+        return done, records_of(done)
+    except UserError as error:
+        if saved:
+            _tell(done, console(stderr=True))
+            raise
+        return replace(done, notes=(*done.notes, f"No record can be made of it: {error.message}.")), []
 
 
 def _network(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import ctypes
 import ctypes.util
 import io
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from advisor.data.files import shipped
 from advisor.errors import DataError
@@ -101,17 +103,30 @@ def _faces_of(wanted: frozenset[str]) -> list[str]:
     ]
 
 
+@contextlib.contextmanager
+def _opened(content: bytes, path: Path) -> Iterator[Any]:
+    """A face, its tables read as they are needed. Raises DataError for a damaged one."""
+    from fontTools.ttLib import TTFont
+
+    try:
+        with TTFont(io.BytesIO(content), lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
+            yield font
+    except Exception as error:  # what unpacks the tables has errors of its own, of any kind
+        raise DataError.at(
+            path, "", None, f"holds no whole font ({type(error).__name__})", "Install hwadvisor again."
+        ) from error
+
+
 def _subset(path: Path, characters: frozenset[str]) -> bytes:
     """A face with these characters alone, as WOFF, which is quick to write and to read again."""
     from fontTools import subset
-    from fontTools.ttLib import TTFont
 
     options = subset.Options()
     options.hinting = True  # there is none, and looking for it costs a third of the time
     options.layout_features = []
     options.drop_tables += ["GSUB", "GPOS", "GDEF"]
     options.glyph_names = False
-    with TTFont(io.BytesIO(path.read_bytes()), lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
+    with _opened(path.read_bytes(), path) as font:
         subsetter = subset.Subsetter(options)
         # A face without a blank would print one as wide as a missing character between its words.
         subsetter.populate(unicodes=sorted({0x20, 0xA0, *map(ord, characters)}))
@@ -132,10 +147,7 @@ def undated(html: str) -> str:
 
 @lru_cache(maxsize=8)
 def _unpacked(data: str) -> str:
-    from fontTools.ttLib import TTFont
-
-    content = io.BytesIO(base64.b64decode(data))
-    with TTFont(content, lazy=True, recalcBBoxes=False, recalcTimestamp=False) as font:
+    with _opened(base64.b64decode(data), shipped("templates") / "fonts") as font:
         font.flavor = font.flavorData = None
         out = io.BytesIO()
         font.save(out)
@@ -149,8 +161,6 @@ def unpacked_folder() -> Path | None:
 
     Lives until the process ends. None when no font is shipped.
     """
-    from fontTools.ttLib import TTFont
-
     faces = [*shipped_faces().values(), *shipped_faces(CHINESE_FACES).values()]
     if not faces:
         return None
@@ -158,7 +168,7 @@ def unpacked_folder() -> Path | None:
     atexit.register(folder.cleanup)
     for path in faces:
         # Read lazily, tables are written as they are: the Chinese faces would take seconds otherwise.
-        with TTFont(io.BytesIO(path.read_bytes()), lazy=True, recalcBBoxes=False) as font:
+        with _opened(path.read_bytes(), path) as font:
             font.flavor = None
             out = io.BytesIO()  # a lazy font cannot be saved under a name
             font.save(out)
@@ -181,11 +191,9 @@ def chinese_characters() -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def _covered(paths: tuple[Path, ...]) -> frozenset[str]:
-    from fontTools.ttLib import TTFont
-
     covered: frozenset[str] | None = None
     for path in paths:
-        with TTFont(io.BytesIO(path.read_bytes()), lazy=True) as font:
+        with _opened(path.read_bytes(), path) as font:
             own = frozenset(chr(code) for code in font.getBestCmap())
         covered = own if covered is None else covered & own
     return covered or frozenset()

@@ -24,10 +24,11 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, TypeVar
 
 from markupsafe import Markup, escape
 
@@ -35,6 +36,8 @@ from advisor.data.files import read_toml, shipped
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.render.sentences import Sentences
 from advisor.units import Words, show
+
+T = TypeVar("T", str, Markup)
 
 _UNKNOWN_UNIT = re.compile(r"[^A-Za-z0-9/*%µ ^.()-]")
 
@@ -53,11 +56,18 @@ class Texts:
 
     def __call__(self, key: str, english: str, **values: Any) -> Markup:
         """The text of `key` with its values put in, everything escaped that is not Markup already."""
-        return escape(self._text(key, english)).format(**values)
+        return self._filled(escape, key, english, values)
 
     def plain(self, key: str, english: str, **values: Any) -> str:
         """The same, unescaped, for charts (whose library does its own escaping)."""
-        return self._text(key, english).format(**values)
+        return self._filled(str, key, english, values)
+
+    def _filled(self, form: Callable[[str], T], key: str, english: str, values: dict[str, Any]) -> T:
+        try:
+            return form(self._text(key, english)).format(**values)
+        except (KeyError, IndexError, ValueError):  # a translation with other places than the English text
+            self.left[english] = None
+            return form(english).format(**values)
 
     def _text(self, key: str, english: str) -> str:
         if key in self.texts:

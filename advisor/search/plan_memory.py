@@ -150,7 +150,8 @@ def shares_of(space: Candidates, product: Product, device: Index, set_ups: Index
     """
     usable = space.product.on_device("memory_usable")
     found = space.set_ups
-    alike = kinds([space.job_of[set_ups], found["alike"][set_ups], found["stack"][set_ups]], len(set_ups))[at]
+    jobs = space.job_of[set_ups].astype(np.float64)
+    alike = kinds([jobs, found["alike"][set_ups], found["stack"][set_ups]], len(set_ups))[at]
     pairs = device * (int(alike.max(initial=0)) + 1) + alike
     _, pairs = np.unique(pairs, return_inverse=True)
     micro = found["micro_batch"][set_ups][at]

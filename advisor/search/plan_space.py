@@ -109,9 +109,9 @@ class Candidates:
     program: str
     batches: Array
     parted: Mask  # whether its network is of experts
-    job_of: Array
+    job_of: Index
     product: Product
-    tables: tuple[dict[str, Array], Table, Table]
+    tables: tuple[dict[str, Array], Table, Table]  # jobs; kinds of device with their job; set-ups without
 
     @property
     def kinds_of_device(self) -> int:
@@ -132,7 +132,9 @@ class Candidates:
         job, devices, every = self.tables
         if scenario == "middle":  # what has been computed of the devices is taken over
             devices = self.product.devices
-        columns = {name: values[set_ups] for name, values in every.columns.items()}
+        mine = self.job_of[set_ups]
+        columns = {name: values[mine] for name, values in job.items()}
+        columns |= {name: values[set_ups] for name, values in every.columns.items()}
         return Product(self.book, job, devices, Table(len(set_ups), columns), scenario)
 
     def floors(self) -> tuple[Array, Array]:
@@ -192,12 +194,13 @@ class Space(Candidates):
         batch = job.recipe.global_batch
         self.batches = np.full(len(self.set_ups), np.nan if batch is None else float(batch))
         self.parted = np.full(len(self.set_ups), job.model.family == "moe")
-        self.job_of = np.zeros(len(self.set_ups))
+        self.job_of = np.zeros(len(self.set_ups), dtype=np.int64)
         self.networks = [job.model.id] * len(self.sites)
         self.ids, self.program = [site.id for site in self.sites], self.stated.program
         own = self._job_columns()
-        self.tables = (own, self._device_table(own), self._set_up_table(own, self.set_ups))
-        self.product = Product(book, *self.tables)
+        self.tables = (own, self._device_table(own), self._set_up_table(self.set_ups))
+        self.product = Product(book, own, self.tables[1], Table(0, {}))
+        self.product = self.of(np.arange(len(self.set_ups)))
 
     @cached_property
     def devices(self) -> tuple[Accelerator, ...]:
@@ -215,10 +218,8 @@ class Space(Candidates):
         columns = {name: np.repeat(value, rows) for name, value in own.items()}
         return Table(rows, columns | dict(self._sites.columns))
 
-    def _set_up_table(self, own: Mapping[str, Array], found: SetUps) -> Table:
-        columns = {name: np.repeat(value, len(found)) for name, value in own.items()}
-        for name in NUMBERS:
-            columns[name] = found[name]
+    def _set_up_table(self, found: SetUps) -> Table:
+        columns = {name: found[name] for name in NUMBERS}
         if "sequence_parallel" not in self.job_inputs.values:
             columns["sequence_parallel"] = np.where(found["tp"] > 1, 1.0, np.nan)
         for name in (*CODES, "stack"):

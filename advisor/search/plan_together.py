@@ -15,8 +15,8 @@ from advisor.search.plan_search import best_candidates, taste_of
 from advisor.search.plan_set_ups import SetUps
 from advisor.search.plan_space import Candidates, Space
 
-MOST_SET_UPS = 24_000
-"""Rows of the joined table of set-ups, each some 300 numbers; bounds memory."""
+MOST_SET_UPS = 32_000
+"""Set-ups of one search; bounds memory."""
 
 
 class Layouts(NamedTuple):
@@ -44,10 +44,11 @@ class Together(Candidates):
         self.ids = [name for space in spaces for name in space.ids]
         self.batches = np.concatenate([space.batches for space in spaces])
         self.parted = np.concatenate([space.parted for space in spaces])
-        self.job_of = np.repeat(np.arange(len(spaces), dtype=np.float64), np.diff(rows))
+        self.job_of = np.repeat(np.arange(len(spaces)), np.diff(rows))
         job, devices, set_ups = zip(*(space.tables for space in spaces), strict=True)
-        self.tables = (job[0], _stacked(devices), _stacked(set_ups))
-        self.product = Product(self.book, *self.tables)
+        own = {name: np.concatenate([one[name] for one in job]) for name in job[0]}
+        self.tables = (own, _stacked(devices), _stacked(set_ups))
+        self.product = Product(self.book, *self.tables)  # for what depends on the devices alone
 
 
 def search_together(

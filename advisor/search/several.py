@@ -117,6 +117,7 @@ class Adder:
     boxes: Sequence[System | None] = ()  # of each device the system it is bought as, where that counts
     totals: dict[int, Array] = field(default_factory=dict)  # of each kind: what Sum has x sizes
     jobs: int = 0
+    done: int = 0  # jobs of this process that some kind did
     runs: float = 0.0
     searches: int = 0
     unfit: str = ""  # the job that fits nowhere, or on none of the kinds that do the others, in a sentence
@@ -207,9 +208,10 @@ class Adder:
         self.runs += float(times.sum())
         left = [at for at in self.alive if at in kept]
         if not left and not self.unfit:
-            where = "nowhere" if not self.totals else "on none of the accelerators that do the others"
+            where = "nowhere" if not self.done else "on none of the accelerators that do the others"
             self.unfit = f"'{group[0].job.title}' fits {where}."
         self.alive = left
+        self.done += len(group) if left else 0
         for at in left:
             sizes = np.array(self.sizes[at], dtype=np.int64)
             own = kept[at].summed(sizes, times, self.limits.objective)

@@ -11,6 +11,7 @@ from typing import Any
 from advisor.data.catalogue import Catalogue, find_model
 from advisor.data.resolve import entry_of, resolve_device
 from advisor.errors import UserError, did_you_mean
+from advisor.evidence.inputs import shipped_reading
 from advisor.schema import Model
 from advisor.trial.logs import Log, read_log
 from advisor.trial.record import Fields, checked, network_fields, plain, slug
@@ -26,6 +27,12 @@ _FLAGS = {
     "image_size": "--image-size N",
 }
 _OF_PICTURES = ("vit", "cnn", "diffusion")
+_WORDS = {  # flag: its kind of word in rules/evidence/reading.toml, and examples
+    "precision": ("precisions", ("bf16", "fp16", "fp32", "tf32", "fp8")),
+    "method": ("methods", ("full", "lora", "qlora")),
+    "optimizer": ("optimizers", ("adamw", "sgd", "adafactor", "lion", "muon", "lamb")),
+    "sharding": ("shardings", ("none", "zero1", "zero2", "fsdp", "hsdp")),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Said:
 def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
     """The record. Raises DataError for a file that is no known log, UserError naming the flags that lack."""
     log = read_log(path)
+    _check_words(said.fields or {})
     model = find_model(catalogue, said.model) if isinstance(said.model, str) else said.model
     found: Fields = dict(log.fields)
     if model is not None:
@@ -69,10 +77,25 @@ def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
         "framework": kind,
     }
     notes = [f"Own log: {log.count} printed steps, the first tenth left out, median.", *log.notes]
-    if log.count == 1:
-        notes = ["Own log.", *log.notes]
+    if log.count == 1:  # printed by a run's end of all its steps, or the first of them
+        notes = ["Own log.", *(log.notes or ("One printed step: a first one compiles and waits for data.",))]
     found.setdefault("model", str(name))
     return checked({**head, **found, "notes": " ".join(notes)})
+
+
+def _check_words(said: Mapping[str, Any]) -> None:
+    """Raises UserError for a flag's word that `validate` would not know."""
+    reading = shipped_reading()
+    for name, (kind, known) in _WORDS.items():
+        word = said.get(name)
+        if (
+            not word
+            or reading.word(kind, str(word))
+            or (kind == "optimizers" and reading.word("others", word))
+        ):
+            continue
+        hint = did_you_mean(str(word), known) or f"It is one of {', '.join(known)}."
+        raise UserError(f"--{name} {str(word)[:40]!r} is not known here", hint)
 
 
 def _sample(found: Fields, model: Model | None) -> None:

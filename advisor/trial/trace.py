@@ -22,11 +22,11 @@ PRESETS = ("decoder", "encoder", "vit", "cnn")  # experts look at their data: no
 PRECISION, METHOD, OPTIMIZER = "bf16_mixed", "full", "adamw"
 _FACTORY = re.compile(r"^(?P<where>[^:\s]+\.py|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_]\w*(?:\.\w+)*$")
 _DOING = {
-    "import torch": "import torch",
-    "import": "import what the factory is in",
-    "factory": "build the network: the factory did not return",
-    "trace": "run one training step under fake tensors",
-    "real run": "run one small training step for real",
+    "import torch": "importing torch",
+    "import": "importing what the factory is in",
+    "factory": "building the network (the factory did not return)",
+    "trace": "one training step under fake tensors",
+    "real run": "one small training step for real",
 }
 Say = Callable[[str], object]
 

@@ -14,7 +14,7 @@ import sample
 from printing import can_print, needs_pango
 
 from advisor.data.advice import stored_text
-from advisor.errors import MissingLibrary
+from advisor.errors import DataError, MissingLibrary
 from advisor.render import check_pdf_support, fonts, pdf, render_report
 from advisor.render.attach import candidates_csv
 from advisor.schema import Advice
@@ -237,6 +237,14 @@ def test_no_font_at_all_skips_the_pdf(tmp_path, no_fonts):
 def test_characters_without_a_glyph_are_written_as_codes(no_fonts):
     page = pdf.printable("<p>ไท 机 é</p>", own_text="")
     assert page.html == "<p>[U+0E44][U+0E17] 机 é</p>" and page.replaced == ("ท", "ไ")
+
+
+@pytest.mark.parametrize("length", [0, 100, 3000])
+def test_a_damaged_font_is_told_in_words(tmp_path, length):
+    whole = next(iter(fonts.shipped_faces().values()))
+    (tmp_path / "cut.woff2").write_bytes(whole.read_bytes()[:length])
+    with pytest.raises(DataError, match=r"cut\.woff2: holds no whole font"):
+        fonts._covered((tmp_path / "cut.woff2",))
 
 
 def test_a_language_without_its_font_is_refused(no_fonts):

@@ -79,3 +79,13 @@ def test_shipped_font_has_every_character_of_english(english):
 
         wording |= visible_text(render_html(advice, Texts(), {}))
     assert not {c for c in wording - shipped_characters() if not c.isspace()}
+
+
+def test_a_translation_with_other_places_stands_in_english_and_is_listed():
+    t = Texts(code="de", texts={"a": "{anzahl} Kerne", "b": "{", "c": "{count} Kerne"})
+    assert t("a", "{count} cores", count=8) == "8 cores"
+    assert t.plain("b", "{count} chips", count=2) == "2 chips"
+    assert t("c", "{count} cores", count=8) == "8 Kerne"
+    assert list(t.left) == ["{count} cores", "{count} chips"]
+    with pytest.raises(KeyError):  # a mistake of the program
+        Texts()("a", "{count} cores", number=8)

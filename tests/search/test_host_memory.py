@@ -39,3 +39,13 @@ def test_devices_of_a_server() -> None:
     assert devices_of_server(64, 16.0) == 16
     assert devices_of_server(64, 72.0) == devices_of_server(64, 1.0) == devices_of_server(64, None) == 8
     assert host_sentence(0.0, 8.0) == ""
+
+
+def test_a_quantised_base_stands_in_the_host_as_it_is_packed() -> None:
+    """70 billion weights of 4 bit with their constants, half more for buffers: not four times as much."""
+    flags = WorkloadFlags(model="llama-2-70b", method="qlora", tokens=1e7, seq_len=2048)
+    stated = Stated(offload="params", sharding="fsdp", micro_batch=1, recompute="full", stack="torch")
+    asked = EstimateOptions(workload=flags, hardware="2 x nvidia-rtx-4090-24gb", stated=stated)
+    found = run_estimate(asked).one.estimate
+    params, each = found.quantities["params"].value or 0, found.quantities["host_bytes"].value or 0
+    assert 1.5 * 0.5 * params < each * 2 < 1.5 * 0.62 * params

@@ -6,6 +6,7 @@ import datetime
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from advisor.app import load_knowledge
@@ -14,8 +15,12 @@ from advisor.errors import DataError, UserError
 from advisor.schema import PlanLimits
 from advisor.search import workload_from_flags
 from advisor.search.plan import plan
+from advisor.search.plan_search import search
+from advisor.search.plan_space import Space
 from advisor.search.plan_taste import TASTE
+from advisor.search.plan_together import search_together
 from advisor.search.several import BATCH, Adder, several
+from advisor.search.several_processes import add_all, processes_for
 from advisor.search.several_taken import Counted
 from advisor.units import YEAR_S
 
@@ -198,3 +203,60 @@ def test_a_job_without_a_deadline_may_take_longer_the_more_work_it_is(tmp_path: 
     assert run_several(SeveralOptions(path, PlanLimits(only=(ONLY,), max_devices=1))).fleets
     late = PlanLimits(only=(ONLY,), max_devices=1, deadline_days=7)
     assert not run_several(SeveralOptions(path, late)).fleets
+
+
+def three() -> list[Counted]:
+    """Jobs of three shapes, one of which needs more than eight devices on some kinds."""
+    large = workload_from_flags(KNOWN.catalogue, "llama-3-70b", tokens=1e7, method="lora")
+    return [Counted(large, 2), Counted(LARGE, 5), Counted(SMALL, 3)]
+
+
+def of_kinds(*names: str) -> Adder:
+    day, limits = datetime.date(2026, 11, 21), PlanLimits(max_devices=64)
+    devices = tuple(KNOWN.catalogue.accelerators[name] for name in names)
+    return Adder(KNOWN.book, devices, limits, day, 64, KNOWN.published)
+
+
+KINDS = (ONLY, "nvidia-rtx-4090-24gb", "google-tpu-v5e")
+
+
+def test_jobs_searched_side_by_side_have_the_layouts_of_searches_of_their_own() -> None:
+    together = of_kinds(*KINDS)
+    together.add(*three())
+    apart = [of_kinds(*KINDS) for _ in three()]
+    for one, job in zip(apart, three(), strict=True):
+        one.add(job)
+    assert {at for at, _ in together.sums} == {0, 2}
+    for key, sums in together.sums.items():
+        each = [one.sums[key] for one in apart if key in one.sums]
+        assert sums.jobs == len(each)
+        assert sums.busy_s == pytest.approx(sum(one.busy_s for one in each), rel=1e-9)
+        assert sums.rent_usd == pytest.approx(sum(one.rent_usd for one in each), rel=1e-9, nan_ok=True)
+
+
+def test_a_search_side_by_side_is_that_of_a_plan() -> None:
+    jobs = [one.job for one in three()]
+    devices = [KNOWN.catalogue.accelerators[name] for name in KINDS]
+    spaces = [Space(KNOWN.book, job, devices, 64) for job in jobs]
+    for job, layouts in zip(jobs, search_together(spaces, KNOWN.published), strict=True):
+        own = search(KNOWN.book, job, devices, KNOWN.published, 64)
+        np.testing.assert_array_equal(layouts.site, own.device)
+        np.testing.assert_array_equal(layouts.devices, own.space.set_ups["devices"][own.set_up])
+        for name in ("tp", "pp", "micro_batch", "recompute_full", "sharding_fsdp"):
+            np.testing.assert_array_equal(layouts.table.columns[name], own.near.table.columns[name])
+        factor = layouts.table.columns["neighbour_factor"]
+        np.testing.assert_allclose(factor, own.near.table.columns["neighbour_factor"], rtol=1e-9)
+
+
+def test_processes_find_what_one_finds() -> None:
+    one, many = of_kinds(*KINDS), of_kinds(*KINDS)
+    parts = [[[job]] for job in three()]
+    assert list(add_all(one, iter(parts), 1)) == [1, 2, 3]
+    assert list(add_all(many, iter(parts), 2))[-1] == 3
+    assert many.runs == one.runs
+    assert [fleet.as_json() for fleet in many.result().fleets] == [
+        {name: value if isinstance(value, (str, bool, tuple)) or value is None else pytest.approx(value)
+         for name, value in fleet.as_json().items()}
+        for fleet in one.result().fleets
+    ]  # fmt: skip
+    assert processes_for(3) == 1

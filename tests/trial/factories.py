@@ -187,5 +187,24 @@ def nothing_trained() -> Any:
     return nn.Linear(4, 4).requires_grad_(False), torch.randn(8, 4)
 
 
+class Mute(nn.Module):
+    """Returns nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> None:
+        self.layer(x)
+
+
+def mute() -> Any:
+    return Mute(), torch.randn(2, 8)
+
+
+def asks(width: int) -> Any:
+    return nn.Linear(width, width), torch.randn(2, width)
+
+
 def hangs() -> Any:
     time.sleep(600)

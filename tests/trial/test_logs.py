@@ -232,7 +232,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name, content in (("empty", b""), ("binary", bytes(range(256)) * 50), ("prose", b"hello\nworld\n")):
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(DataError, match="no log that is known"):
+        with pytest.raises(DataError, match="no log that is known|is empty"):
             read_log(path)
     with pytest.raises(UserError):
         read_log(tmp_path)
@@ -267,3 +267,30 @@ def test_the_command_prints_or_appends(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "gpt2-124m" in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "is empty"),
+        ('{"log_history": [{"step": 1', "is not valid JSON"),
+        ("hello", "no log that is known"),
+    ],
+)
+def test_what_is_no_log_is_told_apart(tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "a.log"
+    path.write_text(text)
+    with pytest.raises(DataError, match=word) as caught:
+        read_log(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"), [("precision", "bf17"), ("method", "lots"), ("sharding", "zeroth")]
+)
+def test_a_word_that_validate_would_not_know_is_refused(tmp_path: Path, flag: str, word: str) -> None:
+    path = tmp_path / "a.log"
+    path.write_text(MEGATRON)
+    said = Said("llama-3-8b", {"accelerator": "H100-SXM5-80GB", flag: word})
+    with pytest.raises(UserError, match=f"--{flag} '{word}' is not known here"):
+        record_of_log(path, said, KNOWN.catalogue)

@@ -89,7 +89,7 @@ def test_a_broken_document_is_told() -> None:
 @pytest.mark.slow
 def test_a_factory_that_hangs_is_ended() -> None:
     pytest.importorskip("torch")
-    with pytest.raises(UserError, match="did not return took longer than 6 s") as caught:
+    with pytest.raises(UserError, match=r"\(the factory did not return\) took longer than 6 s") as caught:
         trace_network(f"{CODE}:hangs", TraceFlags(deadline_s=6, folder=HERE))
     assert "--trace-deadline" in caught.value.hint
 

@@ -170,9 +170,11 @@ def test_a_factory_that_looks_at_its_weights_is_traced_all_the_same() -> None:
         ("lacks", "missing", "no_such_package_anywhere"),
         ("on_cuda", "cuda", "wants an accelerator"),
         ("inside_cuda", "cuda", "its training step wants an accelerator"),
-        ("no_module", "not_module", "returned a dict"),
+        ("no_module", "not_module", "something of type dict"),
         ("no_batch", "input", "batch is not known"),
-        ("nothing_trained", "no_gradient", "hangs on a weight"),
+        ("nothing_trained", "no_gradient", "no weight of the network has requires_grad"),
+        ("mute", "no_gradient", "it returns None"),
+        ("asks", "raised", "missing 1 required positional argument"),
         ("nowhere", "no_factory", "has no 'nowhere'"),
     ],
 )

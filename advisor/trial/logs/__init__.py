@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from advisor.data.files import check_regular
@@ -25,6 +26,13 @@ def read_log(path: Path) -> Log:
         if not found.tells_speed:
             raise DataError.at(path, "", None, f"is a {found.framework} log that tells no speed", kind.WHERE)
         return found
+    if not text.strip():
+        raise DataError.at(path, "", None, "is empty", "Give the log of a run that has trained.")
+    if text.lstrip().startswith("{"):
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError.at(path, "", None, f"is not valid JSON: {error}", "Is it cut off?") from error
     known = ", ".join(kind.TITLE for kind in KINDS)
     raise DataError.at(path, "", None, "is no log that is known here", f"Known are: {known}.")
 

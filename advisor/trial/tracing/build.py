@@ -51,7 +51,7 @@ def factory_of(name: str, folder: str) -> Callable[[], Any]:
     if isinstance(found, nn.Module):
         return lambda: found
     if not callable(found):
-        raise Failure("no_factory", f"{name} is a {type(found).__name__}, nothing to call", _contract())
+        raise Failure("no_factory", f"{name} is of type {type(found).__name__}, nothing to call", _contract())
     return found  # type: ignore[no-any-return]
 
 
@@ -71,7 +71,13 @@ def _from_file(path: Path) -> Any:
 
 def _from_package(name: str, folder: str) -> Any:
     sys.path.insert(0, folder)
-    return _running(f"importing {name}", lambda: importlib.import_module(name))
+    try:
+        return _running(f"importing {name}", lambda: importlib.import_module(name))
+    except Failure as failure:
+        cause = failure.__cause__
+        if isinstance(cause, ModuleNotFoundError) and cause.name and f"{name}.".startswith(f"{cause.name}."):
+            failure.hint = f"Run in the folder that {name.partition('.')[0]} lies in. Else: {failure.hint}"
+        raise
 
 
 def _running(doing: str, act: Callable[[], Any]) -> Any:
@@ -98,7 +104,8 @@ def failure_of(doing: str, error: BaseException) -> Failure:
         return Failure("cuda", f"{doing} wants an accelerator: {text}{place(error)}", _CUDA_HINT)
     if isinstance(error, SystemExit):
         return Failure("raised", f"{doing} ended the program: {text}{place(error)}", _contract())
-    return Failure("raised", f"{doing} raised {text}{place(error)}", "Run it by itself first.")
+    hint = _contract() if "required positional argument" in text and not place(error) else _ALONE
+    return Failure("raised", f"{doing} raised {text}{place(error)}", hint)
 
 
 def place(error: BaseException) -> str:
@@ -111,6 +118,9 @@ def place(error: BaseException) -> str:
             at = f" ({Path(file).name}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return at
+
+
+_ALONE = "Run it by itself first."
 
 
 def _contract() -> str:
@@ -127,7 +137,9 @@ def call(factory: Callable[[], Any], name: str) -> Built:
         found = found[0]
     if not isinstance(found, nn.Module):
         raise Failure(
-            "not_module", f"{name} returned a {type(found).__name__}, no torch.nn.Module", _contract()
+            "not_module",
+            f"{name} returned something of type {type(found).__name__}, no torch.nn.Module",
+            _contract(),
         )
     if loss is not None and not callable(loss):
         raise Failure("not_module", f"the third of what {name} returned is no function", _contract())

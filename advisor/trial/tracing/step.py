@@ -128,10 +128,11 @@ def loss_of(out: Any, given: Any, loss: Any) -> tuple[Any, str]:
     if len(tensors) >= 1 and tensors[0].dim() == 0:
         return tensors[0], "its output, a single number"
     if not tensors:
+        what = "it returns None" if out is None else "nothing that the network returns hangs on such a weight"
         raise Failure(
             "no_gradient",
-            "nothing that the network returns hangs on a weight that is trained",
-            "Return the loss, or the outputs it is computed from; check requires_grad.",
+            f"there is no loss to be had from a weight that is trained: {what}",
+            "Return the loss, or the outputs it is computed from; check detach(), no_grad and requires_grad.",
         )
     total = tensors[0].sum()
     for tensor in tensors[1:]:
@@ -157,6 +158,13 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
 
     `own`: with the kernels that the processors here have, in place of those of accelerators.
     """
+    if not any(weight.requires_grad for weight in module.parameters()):
+        told = "has requires_grad" if any(True for _ in module.parameters()) else "is there"
+        raise Failure(
+            "no_gradient",
+            f"there is nothing to train: no weight of the network {told}",
+            "At least one weight needs requires_grad=True.",
+        )
     recorder = Recorder()
     recorder.own(iter([*module.parameters(), *module.buffers()]))
     args, kwargs = batch.made(samples, torch.bfloat16 if precision == "bf16" else None)

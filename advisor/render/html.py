@@ -17,7 +17,7 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import answers, choice, describe, made, select, steps, summary, todo, why
+from advisor.render import answers, choice, describe, made, parts, select, steps, summary, todo, why
 from advisor.render.charts import Chart, begin
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
@@ -155,6 +155,7 @@ def _context(
         "steps": steps,
         "describe": describe,
         "made": made,
+        "parts": parts,
         "summary": summary,
         "todo": todo,
         "why": why,

@@ -372,4 +372,4 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
         .mark_point(filled=True, size=50, opacity=1)
         .encode(x=x, y=y, color=colour)
     )
-    return alt.layer(roofs, points).properties(width=WIDTH - 50, height=190)
+    return alt.layer(roofs, points).properties(width=WIDTH - 50, height=175)

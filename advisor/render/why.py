@@ -5,8 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from advisor.render import select
-from advisor.render.describe import command, seen
+from advisor.render.describe import command
 from advisor.render.marks import Marks, foreign
+from advisor.render.parts import seen
 from advisor.render.texts import Texts
 from advisor.schema import Accelerator, Advice, Calibration
 

@@ -14,11 +14,11 @@ from advisor.data.accelerator import OLD_DAYS
 from advisor.data.catalogue import Catalogue, figures_of, find_accelerator
 from advisor.data.unread import unread_note
 from advisor.errors import UserError
-from advisor.schema import Advice, Notice, PlanLimits, Workload
+from advisor.schema import Advice, Notice, PlanLimits, PlanScenario, Workload
 from advisor.search import estimates_here
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.own import with_program, workload_from_flags
-from advisor.search.plan import assumed, names_of, plan_traced
+from advisor.search.plan import Question, assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
 
 if TYPE_CHECKING:
@@ -74,12 +74,13 @@ def run_plan(options: PlanOptions) -> PlanResult:
         catalogue = of_region(catalogue, limits.region)
     unread = unread_note(job.model)
     of_network = (Notice(code="unread_fields", message=unread),) if unread else ()
-    found, trace = plan_traced(knowledge.book, catalogue, job, limits, knowledge.published, stated, systems)
+    question = Question(knowledge.book, catalogue, job, limits, knowledge.published, stated, systems)
+    found, trace = plan_traced(question)
     if options.sensitivity or both:
         from advisor.search.sensitivity import bought, sensitivity
 
-        what = (knowledge.book, catalogue, job, found, knowledge.published, stated, systems)
-        told = ((bought(*what),) if both else ()) + (sensitivity(*what) if options.sensitivity else ())
+        told: tuple[PlanScenario, ...] = (bought(question, found),) if both else ()
+        told += sensitivity(question, found) if options.sensitivity else ()
         found = found.model_copy(update={"sensitivity": told})
     horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
     owned = _owned(options.owned, knowledge, horizon)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from advisor.errors import NothingFits, UserError, did_you_mean
-from advisor.schema import Accelerator, Advice, Estimate, PlanOption, Quantity, Workload
+from advisor.schema import Accelerator, Advice, Estimate, PlanOption, Quantity, Target, Workload
 
 
 @dataclass(frozen=True)
@@ -121,46 +121,50 @@ def of_estimate(advice: Advice, estimate: Estimate) -> Choice:
             "this estimate is of processors, and a request is for accelerators",
             "Estimate with --hardware, or name another set-up with --target.",
         )
-    workload = _workload(advice, estimate.workload)
     time = estimate.quantities.get("calendar_s") or estimate.quantities.get("time_s") or Quantity()
     target = estimate.target
-    return Choice(
-        workload=workload,
-        accelerator_id=target.accelerator_id,
-        label=target.label,
-        devices=target.devices,
-        packages=target.packages,
-        layout=dict(estimate.choices),
-        time=time,
-        upper_s=_upper(time, estimate.target.label),
-        upper_why="upper end of the time's 80 % range",
-        quantities=dict(estimate.quantities),
-        sizes=_sizes(advice, estimate.quantities),
-        accelerator=_accelerator(advice, target.accelerator_id),
-        estimate=estimate,
-    )
+    return _choice(
+        advice, estimate.workload, target, estimate.choices, estimate.quantities,
+        (_upper(time, target.label), _UPPER), estimate,
+    )  # fmt: skip
+
+
+_UPPER = "upper end of the time's 80 % range"
 
 
 def _of_option(advice: Advice, option: PlanOption) -> Choice:
     assert advice.plan is not None  # noqa: S101 - the caller looked
-    time = option.quantities.get("calendar_s") or Quantity()
-    upper, why = _upper(time, option.label), "upper end of the time's 80 % range"
+    upper = _upper(option.quantities.get("calendar_s") or Quantity(), option.label), _UPPER
     kept = option.quantities.get("calendar_at_s")
-    if kept is not None and kept.value is not None and kept.value > upper:
-        upper, why = kept.value, f"kept to with {advice.plan.limits.confidence:.0%} probability"
+    if kept is not None and kept.value is not None and kept.value > upper[0]:
+        upper = kept.value, f"kept to with {advice.plan.limits.confidence:.0%} probability"
+    return _choice(advice, advice.plan.workload, option, option.choices, option.quantities, upper)
+
+
+def _choice(  # noqa: PLR0913, PLR0917 - what an estimate and an option have in common
+    advice: Advice,
+    workload: str,
+    of: Target | PlanOption,
+    layout: Mapping[str, str],
+    quantities: Mapping[str, Quantity],
+    upper: tuple[float, str],
+    estimate: Estimate | None = None,
+) -> Choice:
+    time = quantities.get("calendar_s") or (quantities.get("time_s") if estimate else None) or Quantity()
     return Choice(
-        workload=_workload(advice, advice.plan.workload),
-        accelerator_id=option.accelerator_id,
-        label=option.label,
-        devices=option.devices,
-        packages=option.packages,
-        layout=dict(option.choices),
+        workload=_workload(advice, workload),
+        accelerator_id=of.accelerator_id,
+        label=of.label,
+        devices=of.devices,
+        packages=of.packages,
+        layout=dict(layout),
         time=time,
-        upper_s=upper,
-        upper_why=why,
-        quantities=dict(option.quantities),
-        sizes=_sizes(advice, option.quantities),
-        accelerator=_accelerator(advice, option.accelerator_id),
+        upper_s=upper[0],
+        upper_why=upper[1],
+        quantities=dict(quantities),
+        sizes=_sizes(advice, dict(quantities)),
+        accelerator=_accelerator(advice, of.accelerator_id),
+        estimate=estimate,
     )
 
 

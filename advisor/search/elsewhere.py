@@ -16,6 +16,7 @@ from advisor.estimate.inputs import Inputs, known_only, of_accelerator, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, TraceStep, Workload
+from advisor.search.formats import in_format, landing, slow_in_16bit, with_format
 from advisor.search.grid import NOTHING_STATED
 from advisor.search.here import choices, input_notes
 from advisor.search.inputs import of_set_up, of_workload, on_device
@@ -129,7 +130,7 @@ class _Space:
             for number, device in enumerate(devices)
             if (lack := unsupported(job, of_accelerator(device), NOTHING_STATED.of_recipe(job.recipe)))
         }
-        self.table = self._table()
+        self.table = self._in_formats(self._table())
 
     def _table(self) -> Table:
         columns: dict[str, Any] = {}
@@ -155,6 +156,21 @@ class _Space:
         words = [layout.recompute for layout in self.layouts]
         columns |= flags("recompute", self.book.columns["recompute"].values, words, self.layout)
         return Table.from_columns(self.book, columns, rows=len(self.job))
+
+    def _in_formats(self, table: Table) -> Table:
+        """The table with what an open precision lands on; `landed` has the job of each pair so."""
+        pair = self.job * len(self.devices) + self.device
+        _, first = np.unique(pair, return_index=True)
+        slow = slow_in_16bit(self.book, table.take(first))
+        pairs = [(job, device) for job in self.jobs for device in self.device_inputs]
+        words = [landing(*both, slow=bool(one)) for both, one in zip(pairs, slow, strict=True)]
+        self.landed = [in_format(job, word) for (job, _), word in zip(pairs, words, strict=True)]
+        own = flags("precision", self.book.columns["precision"].values, words, pair)
+        return replace(table, columns={**table.columns, **own})
+
+    def workload(self, candidate: Candidate) -> Workload:
+        """Its workload, in the precision that an open one lands on there."""
+        return self.landed[candidate.workload * len(self.devices) + candidate.accelerator]
 
     def _check_words(self, name: str, values: Sequence[str], listed: Sequence[Any]) -> None:
         """A word that the rules do not know is an error as for any table."""
@@ -197,7 +213,8 @@ class _Space:
         """The columns of a candidate with their sources."""
         layout = self.layouts[int(self.layout[candidate.row])]
         devices = DEVICE_COUNTS[int(self.count[candidate.row])]
-        job, device = self.job_inputs[candidate.workload], self.device_inputs[candidate.accelerator]
+        job = known_only(self.book, of_workload(self.workload(candidate)))
+        device = self.device_inputs[candidate.accelerator]
         return on_device(job, device).update(of_set_up(layout, devices))
 
     def told(self, candidates: Sequence[Candidate], corrected: Table | None = None) -> Table:
@@ -259,7 +276,7 @@ def _estimate(
     table: Table, ranges: dict[str, Range], at: int, candidate: Candidate, reasons: _Reasons
 ) -> Estimate:
     space = reasons.space
-    workload, device = space.jobs[candidate.workload], space.devices[candidate.accelerator]
+    workload, device = space.workload(candidate), space.devices[candidate.accelerator]
     layout = space.layouts[int(space.layout[candidate.row])]
     count = DEVICE_COUNTS[int(space.count[candidate.row])]
     quantities = {name: _quantity(ranges[name], at, candidate, name, reasons) for name in WANTED}
@@ -382,6 +399,7 @@ def trace_of(  # noqa: PLR0913, PLR0917 - what is known, one by one
     layout = Layout(
         float(estimate.choices.get("micro_batch", "1")), estimate.choices.get("recompute", "none")
     )
+    workload = with_format(book, workload, of_accelerator(entry))
     inputs = of_workload(workload).update(of_accelerator(entry))
     inputs = inputs.update(of_set_up(layout, estimate.target.devices))
     table = table_of(book, [known_only(book, inputs)])

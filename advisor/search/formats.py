@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
 from advisor.errors import UserError
-from advisor.estimate.inputs import Inputs
+from advisor.estimate import Table, evaluate
+from advisor.estimate.inputs import Inputs, known_only, table_of
+from advisor.rulebook import RuleBook
 from advisor.schema import Workload
+from advisor.search.inputs import of_workload, on_device
+from advisor.search.layouts import Mask
 
 _SCALED = ("mxfp8", "nvfp4")  # blocks of numbers that share a scale
 _EIGHT = ("fp8", *_SCALED)
@@ -77,17 +83,91 @@ def check_format(workload: Workload, device: Inputs, title: str) -> None:
     raise UserError(f"{title} has no {missing}", f"Try --precision {instead}.")
 
 
-def fallback(precision: str, device: Inputs) -> str:
-    """The precision that is computed in where bf16 is asked for, and the device is known in fp16 alone."""
-    known = device.values.get("hw_peak_fp16") is not None
-    only = precision == "bf16_mixed" and known and device.values.get("hw_peak_bf16") is None
-    return "fp16_mixed" if only else precision
+_PEAK = {"mxfp8": "fp4", "nvfp4": "fp4"}
+_OPEN = ("bf16_mixed", "fp16_mixed", "tf32", "fp32")
+_PLAIN = ("fp32", "tf32")
+
+
+def is_open(workload: Workload) -> bool:
+    """Whether nobody stated a precision. A traced network is taken as it was traced."""
+    return "precision" not in workload.recipe.stated and workload.model.family != "traced"
+
+
+def landing(workload: Workload, device: Inputs, *, slow: bool) -> str:
+    """The precision that an open one lands on there; a stated one is as it is."""
+    return computed(workload, device, slow=slow) if is_open(workload) else workload.recipe.precision
+
+
+def computed(workload: Workload, device: Inputs, *, slow: bool) -> str:
+    """What is computed in: what the workload asks for, else the first that the device has and of which a
+    peak is known. `slow`: what is asked for is 16 bit, and there no faster than fp32."""
+    asked = workload.recipe.precision
+    if asked == "fp32":
+        return asked
+    # weights that stay in 16 bit, whatever is computed in
+    keeps = asked == "bf16" or workload.recipe.method in ("lora", "qlora")
+    if slow and not keeps and asked not in _PLAIN:
+        return "fp32"
+    if device.values.get("vendor") == "cpu":  # the rules know its formats by its instructions
+        return asked
+    here = [word for word in (asked, *_OPEN) if not lacks(device, word)]
+    return next((word for word in here if _known(device, word)), here[0])
+
+
+def _known(device: Inputs, precision: str) -> bool:
+    """Whether a rate of the device in this format is known: its peak, or measured here."""
+    name = _OF.get(precision, "fp32")
+    measured = (f"cal_{family}_{name}" for family in ("decoder", "cnn"))
+    return any(device.values.get(one) is not None for one in (f"hw_peak_{_PEAK.get(name, name)}", *measured))
+
+
+def slow_in_16bit(book: RuleBook, table: Table) -> Mask:
+    """Of each row whether 16-bit arithmetic is asked for and is no faster there than fp32."""
+    if "computes_16bit" not in book.quantities:
+        return np.zeros(table.rows, dtype=bool)
+    found = evaluate(book, table, ("computes_16bit",), keep_all=False).columns["computes_16bit"]
+    return np.asarray(found == 0)
+
+
+def landings(book: RuleBook, workload: Workload, devices: Sequence[Inputs], table: Table) -> list[str]:
+    """The same of each of these devices, of which the table has a row with the workload's columns."""
+    if not is_open(workload):
+        return [workload.recipe.precision] * len(devices)
+    slow = slow_in_16bit(book, table)
+    return [landing(workload, device, slow=bool(one)) for device, one in zip(devices, slow, strict=True)]
+
+
+def with_format(book: RuleBook, workload: Workload, device: Inputs) -> Workload:
+    """The workload in the precision that an open one lands on there."""
+    if not is_open(workload):
+        return workload
+    row = known_only(book, on_device(of_workload(workload), device))
+    return in_format(workload, landings(book, workload, [device], table_of(book, [row]))[0])
+
+
+def in_format(workload: Workload, precision: str) -> Workload:
+    """The workload in another precision, as little stated as before."""
+    if precision == workload.recipe.precision:
+        return workload
+    recipe = workload.recipe.model_copy(update={"precision": precision})
+    return workload.model_copy(update={"recipe": recipe})
 
 
 def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     """Why another format than the one asked for is computed in."""
+    unknown = taken in _PLAIN and unrated_16bit(device)
     if lacks(device, asked):
-        return f"{title} has no {_OF[asked]}"
+        lacking = f"{title} has no {_OF[asked]}"
+        return f"{lacking}, and no dense fp16 peak of it is known here" if unknown else lacking
     if taken == "fp16_mixed":
         return f"no dense bf16 peak of {title} is known here: its fp16 rate is taken"
+    if unknown:
+        return f"no dense 16-bit peak of {title} is known here: its {taken} rate is taken"
     return f"{title} computes no faster in 16 bit: {taken} is taken"
+
+
+def unrated_16bit(device: Inputs) -> bool:
+    """Whether the device computes in 16 bit at a rate that nobody here knows."""
+    here = [word for word in ("bf16_mixed", "fp16_mixed") if not lacks(device, word)]
+    cpu = device.values.get("vendor") == "cpu"
+    return bool(here) and not cpu and not any(_known(device, word) for word in here)

@@ -14,6 +14,7 @@ from advisor.estimate.inputs import RANGE_ONLY, Inputs, known_only, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Quantity, Status, Target, TraceStep, Workload
+from advisor.search.formats import with_format
 from advisor.search.inputs import of_cpu, of_device, of_workload, on_device
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.nearby import with_neighbours
@@ -194,9 +195,10 @@ def _torch_name(device: Device, calibration: Calibration | None) -> str:
 
 def _rows(book: RuleBook, workloads: Sequence[Workload], places: Sequence[Place]) -> list[_Row]:
     rows = []
-    for workload in workloads:
-        base = of_workload(workload)
+    for asked in workloads:
         for place in places:
+            workload = with_format(book, asked, place.inputs)
+            base = of_workload(workload)
             for layout in layouts_of(workload):
                 own = Inputs()
                 own.put("micro_batch", layout.micro_batch, Kind.assumed, "stated by the recipe, or one")

@@ -11,7 +11,7 @@ from advisor.estimate.inputs import Inputs, known_only, of_accelerator
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Target, TraceStep, Workload
-from advisor.search.formats import lacks, why_other
+from advisor.search.formats import lacks, unrated_16bit, why_other, with_format
 from advisor.search.grid import TEXT_FAMILIES, Stated, check_stated, joined
 from advisor.search.here import Place
 from advisor.search.inputs import of_workload
@@ -102,6 +102,8 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     Raises UserError for a layout that cannot be. What does not fit is an estimate with `fits` false, and
     `helps` says what would.
     """
+    precision = workload.recipe.precision
+    workload = with_format(book, workload, place.inputs)
     asked = stated.of_recipe(workload.recipe)
     stated = asked if own is None or asked.stack else replace(asked, stack=own.stack)
     check_stated(workload, place.target.devices, stated)
@@ -129,7 +131,7 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
             "notes": (*beside, *estimate.notes), "choices": {**estimate.choices, **chosen.words(stated)}
         }
     )  # fmt: skip
-    estimate, other = _of_format(estimate, workload, place)
+    estimate, other = _of_format(estimate, workload, place, precision)
     helps = helps_of(book, workload, inputs, stated, chosen, place) if estimate.limit == "memory" else ()
     traces: dict[str, tuple[TraceStep, ...]] = {}
     if traced:
@@ -138,19 +140,22 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     return One(estimate, traces, assumed, helps)
 
 
-def _of_format(estimate: Estimate, workload: Workload, place: Place) -> tuple[Estimate, Assumption | None]:
-    """The estimate with a note where another format than the stated is computed in; else what is assumed."""
-    asked, taken = workload.recipe.precision, estimate.choices["precision"]
+def _of_format(
+    estimate: Estimate, workload: Workload, place: Place, asked: str
+) -> tuple[Estimate, Assumption | None]:
+    """The estimate with a note where another format than the one asked for is computed in, or where 16 bit
+    might be faster; of an open format what is assumed."""
+    taken, target = estimate.choices["precision"], place.target
     if asked == taken:
         return estimate, None
-    target = place.target
     why = why_other(asked, taken, place.inputs, target.accelerator_id or target.label)
+    noted = estimate.model_copy(update={"notes": (*estimate.notes, f"{why[:1].upper()}{why[1:]}.")})
     if "precision" not in workload.recipe.stated:
-        return estimate, Assumption("precision", taken, why)
+        unrated = taken in ("fp32", "tf32") and unrated_16bit(place.inputs)
+        return noted if unrated else estimate, Assumption("precision", taken, why)
     keeps = taken == "fp16_mixed" and not lacks(place.inputs, asked)  # only the rate is another format's
     choices = {**estimate.choices, "precision": asked if keeps else taken}
-    notes = (*estimate.notes, f"{why[:1].upper()}{why[1:]}.")
-    return estimate.model_copy(update={"choices": choices, "notes": notes}), None
+    return noted.model_copy(update={"choices": choices}), None
 
 
 def _on_the_calendar(book: RuleBook, table: Table, time: Range) -> dict[str, Range]:

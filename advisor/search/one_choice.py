@@ -36,7 +36,8 @@ def choose(  # noqa: PLR0913, PLR0917 - the question
     nearest: SetUp | None = None
     for wide in (USUAL, UNEVEN, ANY):
         space = Space(
-            book, workload, (site,), counts=(place.target.devices,), stated=stated, wide=wide
+            book, workload, (site,), counts=(place.target.devices,), stated=stated, wide=wide,
+            spill=wide == ANY,
         )  # fmt: skip
         if not len(space.set_up):
             continue

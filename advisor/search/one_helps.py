@@ -11,6 +11,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Kind, Workload
 from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, joined
 from advisor.search.here import Place
+from advisor.search.plan_site import Site
 
 _MOST_TRIED = 1024  # devices, when nothing fits and more are tried
 
@@ -40,6 +41,10 @@ def helps_of(  # noqa: PLR0913, PLR0917 - the question and its answer
     if chosen.offload == "none":
         attempt("optimizer states in the host's memory (--offload optimizer)",
                 replace(chosen, offload="optimizer"))  # fmt: skip
+    if chosen.offload != "params" and Site(place.target.accelerator_id, place.inputs).offloads:
+        attempt("weights and states in the host's memory, recomputed (--offload params --recompute full)",
+                replace(chosen, offload="params", recompute="full",
+                        sharding="fsdp" if count > 1 else "none"))  # fmt: skip
     if workload.recipe.optimizer == "adamw":
         attempt("8-bit optimizer states (--optimizer adamw_8bit)", optimizer="adamw_8bit")
     if workload.recipe.method in ("pretrain", "full", "lora") and workload.model.family in TEXT_FAMILIES:

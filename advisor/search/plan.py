@@ -6,6 +6,7 @@ import datetime
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,6 +34,19 @@ OBJECTIVES = ("cost", "time", "energy")
 ACQUIRE = ("rent", "buy")
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is planned, with what is known: a job under limits among the accelerators of a catalogue."""
+
+    book: RuleBook
+    catalogue: Catalogue
+    job: Workload
+    limits: PlanLimits
+    published: Published | None = None
+    stated: Stated = NOTHING_STATED  # of the layout
+    systems: Mapping[str, System] = field(default_factory=dict)
+
+
 def plan(
     book: RuleBook,
     catalogue: Catalogue,
@@ -40,32 +54,26 @@ def plan(
     limits: PlanLimits,
     published: Published | None = None,
 ) -> Plan:
-    """`plan_traced` without the trace."""
-    return plan_traced(book, catalogue, job, limits, published)[0]
+    """`plan_traced` of a job of which no layout is stated, without the trace."""
+    return plan_traced(Question(book, catalogue, job, limits, published))[0]
 
 
-def plan_traced(  # noqa: PLR0913, PLR0917 - what is asked
-    book: RuleBook,
-    catalogue: Catalogue,
-    job: Workload,
-    limits: PlanLimits,
-    published: Published | None = None,
-    stated: Stated = NOTHING_STATED,
-    systems: Mapping[str, System] | None = None,
-) -> tuple[Plan, Trace]:
+def plan_traced(question: Question) -> tuple[Plan, Trace]:
     """The options that keep all limits, best first, with front, scaling table, and why not the rest.
 
     Raises UserError for unknown ids and vendors, for limits that no plan can keep (not above zero), and for
     two that contradict each other. Where nothing keeps the limits, `options` is empty and `miss` says what
     comes nearest.
     """
-    limits = with_horizon(limits, job)
-    devices, boxes = asked_with(catalogue, limits, systems or {})
+    catalogue, job, stated = question.catalogue, question.job, question.stated
+    limits = with_horizon(question.limits, job)
+    devices, boxes = asked_with(catalogue, limits, question.systems)
     devices, boxes, barred = exported(devices, boxes, limits.destination)
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
-    found = search(book, job, devices, published, limits.max_devices or MAX_DEVICES, stated)
+    most = limits.max_devices or MAX_DEVICES
+    found = search(question.book, job, devices, question.published, most, stated)
     boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
-    options = Options(book, found, limits, today, boxes)
+    options = Options(question.book, found, limits, today, boxes)
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else nearest_miss(options)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
@@ -96,7 +104,8 @@ def _beside(options: Options, row: int, stated: Stated) -> str:
     space, count = options.found.space, int(options.counts[row])
     site = space.sites[int(options.device[row])]
     alone = best_of(
-        Space(options.book, space.job, (site,), counts=(count,), stated=stated), options.found.near.published
+        Space(options.book, space.job, (site,), counts=(count,), stated=stated, spill=space.spill),
+        options.found.near.published,
     )
     other = beside(alone, options.found.near.published)
     return " ".join(beside_words(alone.space.set_ups.row(int(alone.set_up[0])), *other)) if other else ""

@@ -25,7 +25,7 @@ WORKS = 0.6
 experts then layouts further from what a stock trainer has are asked too, which must be faster by
 `Taste.experts` to be taken."""
 
-_OFFLOAD = 3  # what is asked last, after the ways of `SetUps.way`
+_OFFLOAD, _SPILL = 3, 4  # asked last, after the ways of `SetUps.way`: states on the host, then weights too
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def competing(space: Candidates, taste: Taste, *, needs: bool = True) -> Competi
     groups = space.groups()
     ways = ways_of(space, space.set_up, taste)
     offloads = space.set_ups["offload"][space.set_up] > 0
-    found = _in_turn(space, groups, np.where(offloads, _OFFLOAD, ways.astype(np.int64)), needs=needs)
+    turn = np.where(offloads, _OFFLOAD, ways.astype(np.int64))
+    turn[space.set_ups["offload"][space.set_up] > 1] = _SPILL
+    found = _in_turn(space, groups, turn, needs=needs)
     fits = np.flatnonzero(found.share <= 1)
     share, sure, some, offloads = found.share[fits], found.sure[fits], groups[fits], offloads[fits]
     # running out of memory costs more than time, and of the host's nobody knows how much there is
@@ -95,7 +97,7 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool) -> _
     found.share[hopeless], found.asked[hopeless] = np.inf, True
     done = np.zeros(int(groups.max(initial=-1)) + 1, dtype=bool)
     for number in np.unique(turn).tolist():
-        if number == _OFFLOAD:
+        if number >= _OFFLOAD:
             done[groups[found.share <= 1]] = True
         mine = np.flatnonzero((turn == number) & ~done[groups] & ~hopeless)
         if not len(mine):
@@ -122,7 +124,8 @@ def _hopeless(space: Candidates, turn: Index, *, needs: bool) -> Mask:
     """Candidates of which weights and states alone are more than all devices together hold. Where `needs`
     are told, not of devices of which all are."""
     weights, states = space.floors()
-    least = np.where(turn == _OFFLOAD, weights[space.device], states[space.device])
+    least = np.where(turn >= _OFFLOAD, weights[space.device], states[space.device])
+    least[turn == _SPILL] = 0.0
     usable = space.product.on_device("memory_usable")[space.device]
     hopeless = np.asarray(least > usable * space.set_ups["devices"][space.set_up])
     if needs:

@@ -15,7 +15,7 @@ from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
 from advisor.search.elsewhere import _label
-from advisor.search.formats import fallback
+from advisor.search.formats import computed
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
@@ -236,10 +236,10 @@ class Options:
 
     def _told(self, row: int) -> dict[str, str]:
         """The number format computed in, where it is not the one asked for; what the hosts must hold."""
-        asked = self.found.space.job.recipe.precision
+        space, at = self.found.space, int(self.device[row])
+        device, asked = space.device_inputs[at], space.job.recipe.precision
         slow = "computes_16bit" in self.told and self.told["computes_16bit"][row] == 0
-        device = self.found.space.device_inputs[int(self.device[row])]
-        taken = "fp32" if slow and asked not in ("fp32", "tf32") else fallback(asked, device)
+        taken = str(device.values.get("precision") or computed(space.job, device, slow=slow))
         found = {"precision": taken} if taken != asked else {}
         each = float(self.told["host_bytes"][row]) if "host_bytes" in self.told else 0.0
         if each > 0:

@@ -56,7 +56,12 @@ def search(  # noqa: PLR0913, PLR0917 - what is asked
     taste: Taste | None = None,
 ) -> Found:
     """The best layout of each accelerator and count, corrected by published runs near it, with ranges."""
-    return best_of(Space(book, job, devices, most, stated=stated), published, taste)
+    found = best_of(Space(book, job, devices, most, stated=stated), published, taste)
+    if found.fitting or np.isnan(found.least_need).any():
+        return found
+    # nothing fits on anything that was asked: the weights in the host's memory, where its memory is another
+    spilt = best_of(Space(book, job, devices, most, stated=stated, spill=True), published, taste)
+    return spilt if spilt.fitting else found
 
 
 def best_of(space: Space, published: Published | None = None, taste: Taste | None = None) -> Found:

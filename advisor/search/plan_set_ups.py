@@ -22,11 +22,12 @@ INTERLEAVED = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 by the rules of time and needs more memory than either by those of memory. (Large published runs interleave up
 to twelve times: Nemotron 4 340B in NVIDIA/dgxc-benchmarking.)"""
 
-CONTEXT = (1, 2, 4, 8, 16)
+CONTEXT = (1, 2, 4, 8, 16, 32)
 EXPERT = (1, 2, 4, 8, 16, 32, 64)
 OWN_TOKENS = 4096
 """Tokens of a sequence that each device of a context-parallel group has at least: published runs cut 8,192 in
-two (Llama 3.1 70B in NVIDIA/dgxc-benchmarking) and 131,072 in sixteen (arXiv:2407.21783 section 3.3.2)."""
+two (Llama 3.1 70B in NVIDIA/dgxc-benchmarking), 131,072 in sixteen (arXiv:2407.21783 section 3.3.2) and
+1,048,576 in 32, whose matrices are shared by eight (NeMo's long-context recipes of Llama 2 7B)."""
 
 LARGEST_TEXT, LARGEST_IMAGES = 64, 1024
 """Samples of one pass on one device."""
@@ -119,14 +120,20 @@ class SetUps:
 
 
 def set_ups(
-    job: Workload, counts: Sequence[int], stated: Stated = NOTHING_STATED, *, wide: int = USUAL
+    job: Workload,
+    counts: Sequence[int],
+    stated: Stated = NOTHING_STATED,
+    *,
+    wide: int = USUAL,
+    spill: bool = False,
 ) -> SetUps:
     """Every layout of every count that the network, its batch and what is stated allow.
 
     Each replica has a sample of its own in each step: a global batch is never enlarged for more devices.
-    `wide` is USUAL, UNEVEN (batches that do not part evenly too) or ANY (whatever can be).
+    `wide` is USUAL, UNEVEN (batches that do not part evenly too) or ANY (whatever can be). `spill`: also with
+    the weights in the host's memory, which nobody does while anything else fits.
     """
-    lists = _choices(job, stated, wide=wide == ANY)
+    lists = _choices(job, stated, wide=wide == ANY, spill=spill)
     axes = np.meshgrid(
         np.array(counts, dtype=np.float64), *(np.array(one, dtype=np.float64) for one in lists.values()),
         indexing="ij", sparse=True,
@@ -146,19 +153,27 @@ def set_ups(
     found = SetUps({**columns, "stack": cut.astype(np.float64)})
     # copies of the network with cut states are Megatron's way too, where it fits
     again = ~cut & (columns["sharding"] == _ZERO1) & (columns["offload"] == 0)
-    if job.model.family not in CUT_FAMILIES or not again.any():
+    if job.model.family not in CUT_FAMILIES or _quantised(job) or not again.any():
         return found
     more = {name: np.concatenate([values, values[again]]) for name, values in found.columns.items()}
     more["stack"][len(found) :] = found.stacks.index(CUT_STACK)
     return SetUps(more)
 
 
-def _choices(job: Workload, stated: Stated, *, wide: bool) -> dict[str, Sequence[float]]:
+def _quantised(job: Workload) -> bool:
+    """Whether packed weights are what is cut: trainers of adapters cut them over devices (FSDP, ZeRO) or copy
+    them, and no tensor, pipeline or context parallelism of a published run has them."""
+    return job.recipe.method == "qlora"
+
+
+def _choices(job: Workload, stated: Stated, *, wide: bool, spill: bool) -> dict[str, Sequence[float]]:
     """The values of each part of a layout that are tried."""
     model, recipe = job.model, job.recipe
     layers, heads, experts = (model.numbers.get(name) for name in ("layers", "heads", "experts"))
     cut = model.family in (BLOCKS if wide else CUT_FAMILIES)
+    cut = cut and (stated.stack == CUT_STACK or not _quantised(job))
     longest = (recipe.seq_len or 0) / OWN_TOKENS
+    experts = experts if cut and model.family == "moe" else None
     adapters = recipe.method in ("lora", "qlora")
     blocks, free = model.family in BLOCKS, stated.sharding is None and not stated.degrees
     found: dict[str, Sequence[float]] = {
@@ -166,12 +181,12 @@ def _choices(job: Workload, stated: Stated, *, wide: bool) -> dict[str, Sequence
         "pp": [n for n in PIPELINE if n == 1 or (cut and (layers is None or layers >= n))],
         "vpp": INTERLEAVED if cut and layers else [1],
         "cp": [n for n in CONTEXT if n == 1 or (cut and n <= longest)],
-        "ep": [n for n in EXPERT if n == 1 or (model.family == "moe" and experts and experts % n == 0)],
+        "ep": [n for n in EXPERT if n == 1 or (experts and experts % n == 0)],
         "micro_batch": _micro_batches(job),
         "sharding": [0, _FSDP, _HSDP] if adapters and not wide else range(len(SHARDINGS)),
         "recompute": range(len(RECOMPUTES)) if blocks else [0, RECOMPUTES.index("full")],
         # what is stated of a layout is not slowed by what nobody asked for
-        "offload": [0, 1] if free and stated.stack in (None, *_OFFLOADING) else [0],
+        "offload": range(3 if spill else 2) if free and stated.stack in (None, *_OFFLOADING) else [0],
     }
     for name in found:
         told = getattr(stated, name)

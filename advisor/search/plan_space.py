@@ -14,12 +14,13 @@ from advisor.data.accelerator import Accelerator
 from advisor.estimate import Table, evaluate
 from advisor.estimate.inputs import Inputs, known_only
 from advisor.rulebook import RuleBook
-from advisor.schema import Workload
+from advisor.schema import Kind, Workload
+from advisor.search.formats import landings
 from advisor.search.grid import NOTHING_STATED, Stated, joined
 from advisor.search.inputs import PLAIN_STACK, of_workload
 from advisor.search.layouts import Index, Mask, flags, numbers
 from advisor.search.plan_product import Array, Product
-from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, USUAL, SetUps, set_ups
+from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, OWN_TOKENS, USUAL, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
 from advisor.search.support import unsupported
 
@@ -160,7 +161,7 @@ class Space(Candidates):
 
     `counts`: these numbers of devices alone, in place of powers of two and multiples of a domain; none below
     `least`. What is `stated` of the layout holds. `wide` (of set_ups): also layouts that nobody takes while a
-    usual one fits.
+    usual one fits; `spill`: also with the weights in the host's memory.
     """
 
     def __init__(  # noqa: PLR0913 - what is asked, then what narrows it
@@ -174,9 +175,11 @@ class Space(Candidates):
         least: int = 1,
         stated: Stated = NOTHING_STATED,
         wide: int = USUAL,
+        spill: bool = False,
     ) -> None:
         self.book, self.job = book, job
         self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
+        self.spill = spill
         every = sites if isinstance(sites, Sites) else Sites.of(book, sites)
         lacks = [unsupported(job, site.inputs, self.stated) for site in every.sites]
         self.unsupported = [
@@ -189,7 +192,9 @@ class Space(Candidates):
         self.job_inputs = known_only(book, of_workload(job))
         largest = float(np.nanmax(self.limits, initial=1.0))
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
-        self.set_ups = set_ups(job, [count for count in tried if count >= least], self.stated, wide=wide)
+        self.set_ups = set_ups(
+            job, [count for count in tried if count >= least], self.stated, wide=wide, spill=spill
+        )
         self.device, self.set_up = self._with_own_stacks(*self._pairs())
         batch = job.recipe.global_batch
         self.batches = np.full(len(self.set_ups), np.nan if batch is None else float(batch))
@@ -197,8 +202,8 @@ class Space(Candidates):
         self.job_of = np.zeros(len(self.set_ups), dtype=np.int64)
         self.networks = [job.model.id] * len(self.sites)
         self.ids, self.program = [site.id for site in self.sites], self.stated.program
-        own = self._job_columns()
-        self.tables = (own, self._device_table(own), self._set_up_table(self.set_ups))
+        own, device_table = self._in_formats(self._job_columns())
+        self.tables = (own, device_table, self._set_up_table(self.set_ups))
         self.product = Product(book, own, self.tables[1], Table(0, {}))
         self.product = self.of(np.arange(len(self.set_ups)))
 
@@ -217,6 +222,22 @@ class Space(Candidates):
         rows = len(self.sites)
         columns = {name: np.repeat(value, rows) for name, value in own.items()}
         return Table(rows, columns | dict(self._sites.columns))
+
+    def _in_formats(self, own: dict[str, Array]) -> tuple[dict[str, Array], Table]:
+        """Columns of the job and of each kind of device, which says the precision where that is open and
+        there another than the job's."""
+        table, asked = self._device_table(own), self.job.recipe.precision
+        words = landings(self.book, self.job, self.device_inputs, table)
+        if all(word == asked for word in words):
+            return own, table
+        overlay = [Inputs() for _ in words]
+        for one, word in zip(overlay, words, strict=True):
+            one.put("precision", word, Kind.assumed, "what it computes in" if word != asked else "asked for")
+        pairs = zip(self.device_inputs, overlay, strict=True)
+        self.device_inputs = tuple(known_only(self.book, place.update(one)) for place, one in pairs)
+        columns = flags("precision", self.book.columns["precision"].values, words, np.arange(len(words)))
+        own = {name: value for name, value in own.items() if name not in columns}
+        return own, Table(table.rows, dict(table.columns) | columns)
 
     def _set_up_table(self, found: SetUps) -> Table:
         columns = {name: found[name] for name in NUMBERS}
@@ -256,8 +277,11 @@ class Space(Candidates):
         free = self.wide == ANY or stated.cuts  # the user's own cuts hold over cards too
         inside = max(domain, _USUAL_DOMAIN) if self.wide == ANY else math.inf if free else domain
         # matrices are shared within a domain, sequences passed on between two (Llama 3.1 405B of
-        # NVIDIA/dgxc-benchmarking); over more the rules of time would take the network for a link
-        keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= 2 * inside)
+        # NVIDIA/dgxc-benchmarking); over more the rules of time would take the network for a link. Long
+        # sequences need more, and their attention takes longer than that link: 131,072 tokens over 32 devices
+        # (Qwen3 235B of the same), 1,048,576 over 64 and 256 (NeMo's long-context recipes)
+        longest = max(2 * inside, (self.job.recipe.seq_len or 0) / OWN_TOKENS)
+        keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= longest)
         if not self.counts_given:
             # whole packages are rented and bought
             keep &= (

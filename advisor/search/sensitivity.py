@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
-from advisor.data.systems import System
-from advisor.published import Published
-from advisor.rulebook import RuleBook
 from advisor.schema import Plan, PlanOption, PlanScenario, Workload
-from advisor.search.grid import NOTHING_STATED, Stated
-from advisor.search.plan import plan_traced
+from advisor.search.plan import Question, plan_traced
 from advisor.units import DAY_S, show
 
 PRICE_SHARE = 0.3
@@ -20,24 +15,18 @@ WORK = 2.0
 _RIVALS = 8  # the best accelerators of the plan, among which the lead may change
 
 
-def sensitivity(  # noqa: PLR0913, PLR0917 - what the plan was made of
-    book: RuleBook,
-    catalogue: Catalogue,
-    job: Workload,
-    found: Plan,
-    published: Published | None = None,
-    stated: Stated = NOTHING_STATED,
-    systems: Mapping[str, System] | None = None,
-) -> tuple[PlanScenario, ...]:
+def sensitivity(question: Question, found: Plan) -> tuple[PlanScenario, ...]:
     """The plan among its best accelerators with one thing changed at a time; empty where it has no option."""
     if not found.options:
         return ()
+    catalogue, job = question.catalogue, question.job
     best, limits = found.options[0], found.limits
     rivals = tuple(dict.fromkeys(option.accelerator_id for option in found.options[:_RIVALS]))
-    narrow = limits if systems else limits.model_copy(update={"only": rivals, "vendors": ()})
+    narrow = limits if question.systems else limits.model_copy(update={"only": rivals, "vendors": ()})
 
     def again(name: str, with_catalogue: Catalogue, work: Workload) -> PlanScenario:
-        other = plan_traced(book, with_catalogue, work, narrow, published, stated, systems)[0]
+        asked = replace(question, catalogue=with_catalogue, job=work, limits=narrow)
+        other = plan_traced(asked)[0]
         if not other.options:
             return PlanScenario(name=name, same=False, note=f"Nothing keeps the limits. {other.miss}")
         return _told(name, other.options[0], best, limits.acquire)
@@ -58,18 +47,9 @@ def sensitivity(  # noqa: PLR0913, PLR0917 - what the plan was made of
     return tuple(out)
 
 
-def bought(  # noqa: PLR0913, PLR0917 - what the plan was made of
-    book: RuleBook,
-    catalogue: Catalogue,
-    job: Workload,
-    found: Plan,
-    published: Published | None = None,
-    stated: Stated = NOTHING_STATED,
-    systems: Mapping[str, System] | None = None,
-) -> PlanScenario:
+def bought(question: Question, found: Plan) -> PlanScenario:
     """What leads if it is bought, a budget then being of the purchase."""
-    limits = found.limits.model_copy(update={"acquire": "buy"})
-    other = plan_traced(book, catalogue, job, limits, published, stated, systems)[0]
+    other = plan_traced(replace(question, limits=found.limits.model_copy(update={"acquire": "buy"})))[0]
     name = "bought instead of rented"
     if not other.options or other.options[0].quantities["own_usd"].value is None:
         return PlanScenario(name=name, same=False, note=other.miss or "No list price is known.")

@@ -12,7 +12,7 @@ from advisor.app_answers import with_estimates
 from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError
 from advisor.schema import Advice, Estimate, Quantity
-from advisor.search.plan import plan_traced
+from advisor.search.plan import Question, plan_traced
 
 NAMES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
 _SAME = 2e-6  # files keep seven digits
@@ -163,7 +163,9 @@ def _planned(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterabl
         failed.append("plan: its workload is not in the file")
         return
     try:
-        now, _ = plan_traced(knowledge.book, knowledge.catalogue, job, plan.limits, knowledge.published)
+        now, _ = plan_traced(
+            Question(knowledge.book, knowledge.catalogue, job, plan.limits, knowledge.published)
+        )
     except AdvisorError as error:
         failed.append(f"plan: {error.message}")
         return

@@ -12,7 +12,7 @@ from advisor.search import workload_from_flags
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.one import One, estimate_one, place_of
-from advisor.search.plan import plan_traced
+from advisor.search.plan import Question, plan_traced
 
 TODAY = "2026-11-21"
 JOBS = {
@@ -52,7 +52,7 @@ def planned(model: str, device: str, stated: Stated = NOTHING_STATED) -> tuple[P
     """Every count of a device that a plan shows."""
     limits = PlanLimits(only=(device,), max_devices=256, as_of=TODAY, deadline_days=1e6)
     known = knowledge()
-    found = plan_traced(known.book, known.catalogue, job(model), limits, known.published, stated)[0]
+    found = plan_traced(Question(known.book, known.catalogue, job(model), limits, known.published, stated))[0]
     return tuple(step.option for step in found.scaling)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
 from advisor.app import load_knowledge
-from advisor.data.systems import load_systems
+from advisor.data.systems import System, load_systems
 from advisor.errors import UserError
 from advisor.schema import Plan, PlanLimits, Workload
 from advisor.search import workload_from_flags
-from advisor.search.plan import plan_traced
+from advisor.search.plan import Question, plan_traced
 from advisor.search.plan_systems import asked_with, exported
 from advisor.search.sensitivity import bought, sensitivity
 
@@ -21,9 +22,13 @@ JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=20e9, method="fu
 AS_OF = "2026-11-21"
 
 
+def question(job: Workload, limits: PlanLimits, systems: Mapping[str, System] | None = None) -> Question:
+    return Question(KNOWN.book, KNOWN.catalogue, job, limits, KNOWN.published, systems=systems or {})
+
+
 def planned(job: Workload = JOB, **limits: object) -> Plan:
     told = PlanLimits.model_validate({"as_of": AS_OF, "deadline_days": 10, "max_devices": 256, **limits})
-    return plan_traced(KNOWN.book, KNOWN.catalogue, job, told, KNOWN.published, systems=SYSTEMS)[0]
+    return plan_traced(question(job, told, SYSTEMS))[0]
 
 
 def test_systems_are_taken_whole_with_their_units_and_network() -> None:
@@ -89,7 +94,7 @@ def test_sensitivity_changes_one_thing_at_a_time() -> None:
     best = found.options[0].quantities
     told = {
         one.name: one
-        for one in sensitivity(KNOWN.book, KNOWN.catalogue, JOB, found, KNOWN.published)
+        for one in sensitivity(question(JOB, found.limits), found)
     }  # fmt: skip
     every = told["all prices 30% dearer"]
     assert every.same and every.cost_usd == pytest.approx(1.3 * (best["rent_usd"].value or 0))
@@ -98,7 +103,8 @@ def test_sensitivity_changes_one_thing_at_a_time() -> None:
     assert (upper.calendar_s, lower.calendar_s) == (best["calendar_s"].low, best["calendar_s"].high)
     work = told["2 times the work"]
     assert work.cost_usd is not None and work.cost_usd > 1.8 * (best["rent_usd"].value or 0)
-    assert sensitivity(KNOWN.book, KNOWN.catalogue, JOB, planned(only=only, budget_usd=1)) == ()
+    nothing = planned(only=only, budget_usd=1)
+    assert sensitivity(question(JOB, nothing.limits), nothing) == ()
 
 
 def test_systems_stay_with_their_accelerators_where_a_method_leaves_some_out() -> None:
@@ -168,7 +174,7 @@ def test_what_to_relax_is_as_fine_as_the_limit() -> None:
 
 def test_buying_is_told_beside_renting() -> None:
     rented = planned(LORA, only=(H100, "nvidia-rtx-4090-24gb"))
-    told = bought(KNOWN.book, KNOWN.catalogue, LORA, rented, KNOWN.published)
+    told = bought(question(LORA, rented.limits), rented)
     assert told.label and told.cost_usd and "purchase" in told.note
     none = planned(LORA, only=("aws-trainium2",))
-    assert not bought(KNOWN.book, KNOWN.catalogue, LORA, none, KNOWN.published).label
+    assert not bought(question(LORA, none.limits), none).label

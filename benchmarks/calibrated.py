@@ -265,7 +265,7 @@ def verdict(title: str, rows: list[Row]) -> None:
     )
 
 
-PARTS = (
+PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("looked at", LOOKED_AT), ("seen once before, not worked on", SEEN_ONCE), ("new", NEW),
     ("unseen half: the last two together", (*SEEN_ONCE, *NEW)), ("all", tuple(BATCHES)),
 )  # fmt: skip

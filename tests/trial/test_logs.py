@@ -232,7 +232,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name, content in (("empty", b""), ("binary", bytes(range(256)) * 50), ("prose", b"hello\nworld\n")):
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(DataError, match="no log that is known|is empty"):
+        with pytest.raises(DataError, match=r"no log that is known|is empty"):
             read_log(path)
     with pytest.raises(UserError):
         read_log(tmp_path)

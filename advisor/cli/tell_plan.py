@@ -20,7 +20,7 @@ _TIMES_FEWER, _TIMES_MORE = 8, 16
 _CODES = {
     "memory": "short of memory", "deadline": "too late", "budget": "too expensive", "power": "too much power",
     "unknown": "memory or time not known", "space": "too many rack units", "export": "export rules",
-    "unchecked": "a limit that cannot be checked",
+    "unchecked": "a limit that cannot be checked", "host memory": "short of host memory",
 }  # fmt: skip
 _LAYOUT = {
     "micro_batch": "micro-batch",
@@ -28,6 +28,8 @@ _LAYOUT = {
     "sharding": "sharding",
     "stack": "trainer like",
     "host_memory": "host memory",
+    "host_cores": "host cores",
+    "free_slots": "free slots",
 }
 
 

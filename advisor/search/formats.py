@@ -158,7 +158,10 @@ def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     unknown = taken in _PLAIN and unrated_16bit(device)
     if lacks(device, asked):
         lacking = f"{title} has no {_OF[asked]}"
-        return f"{lacking}, and no dense fp16 peak of it is known here" if unknown else lacking
+        if unknown:
+            return f"{lacking}, and no dense fp16 peak of it is known here"
+        slow = taken == "fp32" and not lacks(device, "fp16_mixed")
+        return f"{lacking}, and computes no faster in fp16" if slow else lacking
     if taken == "fp16_mixed":
         return f"no dense bf16 peak of {title} is known here: its fp16 rate is taken"
     if unknown:

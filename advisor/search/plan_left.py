@@ -12,12 +12,13 @@ from advisor.data.catalogue import Catalogue, find_accelerator
 from advisor.estimate import said_plainly, why_unknown
 from advisor.estimate.inputs import table_of
 from advisor.schema import LeftOut, Plan
-from advisor.search.plan_options import Options
+from advisor.search.plan_options import HOST, Options
 from advisor.search.plan_space import Space
 from advisor.units import DAY_S, HOUR_S, show
 
 _NAMES = {
     "deadline": "--deadline", "budget": "--budget", "power": "--max-power", "space": "--max-rack-units",
+    HOST: "a host memory of",
 }  # fmt: skip
 
 
@@ -107,6 +108,11 @@ def _over(options: Options, row: int, name: str) -> str:
     if name == "space":
         units = options.rack_units[row]
         return f"it fills {units:g} rack units, {times} the {limits.max_rack_units:g} there are"
+    if name == HOST:
+        need, has = options.host_bytes[row], options.host_ram[row]
+        return (
+            f"its host must hold {show(need, 'B')} of what is offloaded, {times} the {show(has, 'B')} it has"
+        )
     power = show(options.told["power_w"][row], "W")
     return f"it needs {power}, {times} the {show(limits.max_power_w, 'W')} there are"
 
@@ -118,6 +124,7 @@ def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
         "budget": f"{np.ceil(options.spent[row]):.0f}" if options.spent[row] > 0 else "",
         "power": f"{np.ceil(options.told['power_w'][row] / 100) / 10:g}kW",
         "space": f"{options.rack_units[row]:g}",
+        HOST: show(options.host_bytes[row], "B"),
     }
     return f"It would do with {' and '.join(f'{_NAMES[name]} {enough[name]}' for name in broken)}."
 
@@ -207,7 +214,7 @@ def nearest_miss(options: Options) -> tuple[str, str]:
 
 def contradiction(options: Options) -> str:
     """Two limits that can be kept alone and not together, in a sentence; or ''."""
-    alone = {name: excess <= 1 for name, excess in options.excess.items()}
+    alone = {name: excess <= 1 for name, excess in options.excess.items() if name != HOST}
     for one, other in itertools.combinations(alone, 2):
         if alone[one].any() and alone[other].any() and not (alone[one] & alone[other]).any():
             return f"{_NAMES[one]} and {_NAMES[other]} contradict each other: either alone can be kept."

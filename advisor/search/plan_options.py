@@ -30,6 +30,8 @@ _FOLLOWING = {
 }
 LARGEST_USD = 1e13
 """More than any job costs: only the order of classes counts."""
+HOST = "host memory"
+"""The limit that a named system sets by itself: what is offloaded must fit into the memory of its host."""
 _OWNED = ("purchase_usd", "own_usd", "break_even_s")
 _NO_PRICE = "no public price with a date"
 
@@ -136,7 +138,32 @@ class Options:
             found["power"] = np.nan_to_num(self.told["power_w"] / limits.max_power_w, nan=0.0)
         if limits.max_rack_units is not None:
             found["space"] = np.nan_to_num(self.rack_units / limits.max_rack_units, nan=0.0)
+        if (self.host_ram > 0).any():
+            found[HOST] = np.nan_to_num(self.host_bytes / self.host_ram, nan=0.0)
         return found
+
+    @cached_property
+    def host_bytes(self) -> Array:
+        """What the host of a system must hold of what is offloaded; NaN where no system counts."""
+        each = self.told.get("host_bytes")
+        return np.full(len(self), np.nan) if each is None else np.asarray(each * self._of_host)
+
+    @cached_property
+    def host_ram(self) -> Array:
+        """Memory of the host of a row's system; NaN where none counts, or it is not known."""
+        rams = [None if (box := self.box(row)) is None else box.ram_bytes for row in range(len(self))]
+        return np.array([np.nan if ram is None else ram for ram in rams])
+
+    @cached_property
+    def _of_host(self) -> Array:
+        """Devices of a row that share a host; NaN where no system counts."""
+        shared = np.full(len(self), np.nan)
+        for row in range(len(self) if self.boxes else 0):
+            box = self.box(row)
+            if box is not None:
+                each = box.accelerators * self.entry(row).devices_per_package
+                shared[row] = min(float(self.counts[row]), float(max(1, each)))
+        return shared
 
     @cached_property
     def chances(self) -> Array | None:
@@ -241,11 +268,33 @@ class Options:
         slow = "computes_16bit" in self.told and self.told["computes_16bit"][row] == 0
         taken = str(device.values.get("precision") or computed(space.job, device, slow=slow))
         found = {"precision": taken} if taken != asked else {}
+        found |= self._cores_told(row) | self._slots_told(row)
         each = float(self.told["host_bytes"][row]) if "host_bytes" in self.told else 0.0
         if each > 0:
             server = devices_of_server(float(self.counts[row]), device.values.get("hw_domain_devices"))
             found["host_memory"] = host_words(each, server)
         return found
+
+    def _cores_told(self, row: int) -> dict[str, str]:
+        """Cores of the system's host for each device, and what they must feed it with, of images."""
+        box = self.box(row)
+        if box is None or box.cpu_cores is None or not box.accelerators:
+            return {}
+        each = box.cpu_cores / (box.accelerators * self.entry(row).devices_per_package)
+        text = f"{each:.3g} cores for each device"
+        job, step = self.found.space.job, float(self.told["optimizer_step_s"][row])
+        batch = job.recipe.global_batch
+        if job.model.family in ("cnn", "vit") and batch and step > 0:
+            text += f", {batch / step / self.counts[row] / each:.0f} images a second to read by each core"
+        return {"host_cores": text}
+
+    def _slots_told(self, row: int) -> dict[str, str]:
+        """Slots of a workstation that wait for another card."""
+        box = self.box(row)
+        slots = {} if box is None or box.kind != "workstation" else box.slots
+        free = 0 if box is None else int(slots.get("count", 0)) - box.accelerators
+        lanes = slots.get("lanes")
+        return {"free_slots": f"{free}" + (f" of x{lanes:g} lanes" if lanes else "")} if free > 0 else {}
 
     def _quantities(self, row: int) -> dict[str, Quantity]:
         entry = self.entry(row)

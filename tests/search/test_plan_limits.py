@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -178,3 +179,33 @@ def test_buying_is_told_beside_renting() -> None:
     assert told.label and told.cost_usd and "purchase" in told.note
     none = planned(LORA, only=("aws-trainium2",))
     assert not bought(question(LORA, none.limits), none).label
+
+
+FULL_70B = workload_from_flags(KNOWN.catalogue, "llama-3-70b", tokens=1e8, method="full")
+
+
+def test_what_is_offloaded_must_fit_into_the_host_of_a_named_system() -> None:
+    small = planned(FULL_70B, only=("dgx-a100-40gb",), max_devices=8)
+    assert not small.options and "its host must hold" in small.miss and "host memory" in small.relax
+    assert small.left_out[0].code == "host memory"
+    step = small.scaling[0].option
+    assert step.breaks == ("host memory",) and step.choices["offload"] == "optimizer"
+    held = SYSTEMS["dgx-a100-40gb"].ram_bytes or 0.0
+    roomy = dataclasses.replace(SYSTEMS["dgx-a100-40gb"], ram_bytes=4 * held)
+    limits = PlanLimits(only=("dgx-a100-40gb",), max_devices=8, deadline_days=10, as_of=AS_OF)
+    asked = question(FULL_70B, limits, {**SYSTEMS, "dgx-a100-40gb": roomy})
+    assert plan_traced(asked)[0].options
+
+
+def test_cores_and_free_slots_of_a_system_are_told() -> None:
+    job = workload_from_flags(KNOWN.catalogue, "resnet-50", tokens=1e8)
+    name = "workstation-rtx-4090"
+    box = SYSTEMS[name]
+    wide = dataclasses.replace(box, slots={"count": 3, "lanes": 8, "generation": 4})
+    limits = PlanLimits(only=(name,), max_devices=1, deadline_days=100, as_of=AS_OF)
+    told = plan_traced(question(job, limits, {**SYSTEMS, name: wide}))[0].options[0]
+    assert told.choices["free_slots"] == "2 of x8 lanes"
+    assert told.choices["host_cores"].startswith(f"{box.cpu_cores} cores for each device")
+    step, batch = told.quantities["step_s"].value or 0.0, job.recipe.global_batch or 0
+    assert f", {batch / step / (box.cpu_cores or 0):.0f} images" in told.choices["host_cores"]
+    assert "free_slots" not in planned(job, only=(name,), max_devices=1).options[0].choices

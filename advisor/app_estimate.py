@@ -18,7 +18,7 @@ from advisor.errors import AdvisorError, UserError
 from advisor.schema import Estimate, Notice, Workload
 from advisor.search import accelerator_figures
 from advisor.search.accumulate import with_accumulation, with_steps
-from advisor.search.formats import check_format
+from advisor.search.formats import check_format, with_format
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware, names_entry
 from advisor.search.here import Place, places_here
@@ -124,7 +124,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
             notices=tuple(notices),
         )
 
-    most = tuple(largest(knowledge.book, workload, place.inputs)) if options.largest else ()
+    own = with_format(knowledge.book, workload, place.inputs)
+    most = tuple(largest(knowledge.book, own, place.inputs)) if options.largest else ()
     if one.estimate.target.here:
         whole = with_bottlenecks(knowledge, advice())
         return EstimateResult(one, workload, whole.notices, lambda: whole, most)

@@ -60,7 +60,7 @@ class Published:
     known: Mapping[str, Mapping[str, int]]  # word -> code, by name of the word
     ids: tuple[str, ...]
     sources: tuple[str, ...]
-    labels: tuple[str, ...]  # "Llama 3 8B on 8 x nvidia-h100-sxm5-80gb (fp8)"
+    labels: tuple[str, ...]  # "Llama 3 8B on 8 x nvidia-h100-sxm5-80gb (fp8, 2024)"
     measured_s: Vector  # seconds of a step, or of one sample on one device
     families: tuple[str, ...]
     rules: str  # the file of constants the residuals were made with

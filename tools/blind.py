@@ -34,6 +34,9 @@ from advisor.neighbours import (
 from advisor.published import FILE, load_published, with_kin
 
 Words = dict[str, Sequence[str]]
+Rows = npt.NDArray[np.bool_] | slice
+_ALL = slice(None)
+_RECENT = 2025.0  # what is published since is of the software that users have
 
 
 def predicted(
@@ -64,9 +67,9 @@ def undated(problem: Problem, theta: Vector) -> tuple[Vector, Vector]:
     return predict(blind, theta) - predict(problem, theta), sizes
 
 
-def tell(title: str, problem: Problem, told: Vector, deviation: Vector) -> None:
-    """One line of errors."""
-    off = told - problem.target
+def tell(title: str, problem: Problem, told: Vector, deviation: Vector, rows: Rows = _ALL) -> None:
+    """One line of errors, of all rows or some."""
+    off, deviation = (told - problem.target)[rows], deviation[rows]
     error, inside = np.abs(np.expm1(off)), np.abs(off) < Z80 * deviation
     print(
         f"| {title} | {np.median(error):.1%} | {np.quantile(error, 0.9):.0%} | {inside.mean():.0%} | "
@@ -92,6 +95,7 @@ def main() -> None:
     moved, sizes = undated(problem, theta)
     today = with_kin(encode(words, sizes, vocabulary(words)), words["program"])
     unnamed = Features({**runs.codes, "program": nobody, "kin": nobody}, today.sizes)
+    recent = problem.table.columns["era"] >= _RECENT
     asked = {
         "program known": (runs, still),
         "kind of program named": (Features({**runs.codes, "program": nobody}, runs.sizes), still),
@@ -105,7 +109,9 @@ def main() -> None:
         folds = folds_of(problem, theta, way)
         for title, one in asked.items():
             told, deviation = predicted(problem, folds, runs, one, kernel)
-            tell(f"by {way}, {title}", problem, told, widened(kernel, deviation, words))
+            width = widened(kernel, deviation, words)
+            tell(f"by {way}, {title}", problem, told, width)
+            tell(f"by {way}, {title}; runs since {_RECENT:g}", problem, told, width, recent)
 
 
 if __name__ == "__main__":

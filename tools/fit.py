@@ -166,9 +166,10 @@ def write_scale(path: Path, problem: Problem) -> None:
 
 
 def label_of(run: Run) -> str:
-    """'Llama 3 8B on 8 x nvidia-h100-sxm5-80gb (fp8)'."""
-    count = run.record.number("num_accelerators") or 0
-    return f"{run.record.text('model')[:60]} on {count:g} x {run.entry.id} ({run.record.text('precision')})"
+    """'Llama 3 8B on 8 x nvidia-h100-sxm5-80gb (fp8, 2024)'."""
+    count, year = run.record.number("num_accelerators") or 0, run.record.text("source_date")[:4]
+    told = ", ".join(word for word in (run.record.text("precision"), year) if word)
+    return f"{run.record.text('model')[:60]} on {count:g} x {run.entry.id} ({told})"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -94,5 +95,8 @@ def main() -> None:
     """Entry point: run a command; every way to fail ends in one line, a hint and an exit code."""
     from advisor.cli.failures import run_guarded
 
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this: what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the end
     atexit.register(gc.freeze)  # looking for garbage once more on the way out takes a tenth of the time
     sys.exit(run_guarded(cli))

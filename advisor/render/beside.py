@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import sys
 from collections.abc import Callable
+from io import RawIOBase
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
 
+_LONGEST_S = 60.0  # without a word; a second is usual
 _TASKS = Path("/proc/self/task")
 
 
@@ -23,8 +26,6 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
     """
     if not _alone():
         return work
-    sys.stdout.flush()  # what waits there would be written by both
-    sys.stderr.flush()
     reader, writer = os.pipe()
     try:
         child = os.fork()
@@ -38,9 +39,13 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
     os.close(writer)
 
     def result() -> T:
-        with os.fdopen(reader, "rb") as pipe:
-            data = pipe.read()
+        with os.fdopen(reader, "rb", buffering=0) as pipe:
+            data = _all_of(pipe)
+        if data is None:
+            os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        if data is None:
+            return work()
         try:  # written by this program a moment ago, through a pipe that nobody else holds
             done: T = pickle.loads(data)  # noqa: S301
         except (pickle.UnpicklingError, EOFError):  # it ended before it was done
@@ -48,6 +53,17 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
         return done
 
     return result
+
+
+def _all_of(pipe: RawIOBase) -> bytes | None:
+    """All that is written into a pipe; None when nothing more comes for too long."""
+    parts: list[bytes] = []
+    while select.select([pipe], [], [], _LONGEST_S)[0]:
+        part = pipe.read(1 << 20)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+    return None
 
 
 def _alone() -> bool:

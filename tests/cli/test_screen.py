@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from advisor.calibrate import Event
@@ -54,3 +57,10 @@ def test_lines_without_a_terminal_tell_each_test_once_and_that_we_wait(capsys):
         "  Waiting (at most 4 s)",
         "  not measured: Doing: no such type",
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no descriptors to close in a shell")
+def test_closed_output_is_no_error(tmp_path):
+    command = f'exec "{sys.executable}" -m advisor models >&- 2>{tmp_path}/said'
+    done = subprocess.run(["sh", "-c", command], check=False, timeout=60)
+    assert (done.returncode, (tmp_path / "said").read_text()) == (0, "")

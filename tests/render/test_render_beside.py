@@ -56,6 +56,20 @@ print(beside.beside(work)())
 
 
 @needs_linux
+def test_work_that_does_not_come_is_done_here():
+    script = """
+import time
+beside._LONGEST_S = 0.1
+def work():
+    if os.getpid() != here:
+        time.sleep(30)
+    return "done here"
+print(beside.beside(work)())
+"""
+    assert told(script) == "done here\n"
+
+
+@needs_linux
 def test_a_process_with_threads_is_not_copied():
     script = """
 wait = threading.Event()

@@ -69,6 +69,10 @@ def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
 
     found = difflib.get_close_matches(name.lower(), list(pool), n=count, cutoff=0.6)
     inside = [key for key in pool if name.lower() in key and key not in found]
+    if not found and not inside:  # "h1000" is like a part of "nvidia-h100-sxm5-80gb"
+        parts = sorted({part for key in pool for part in key.split("-") if len(part) > 2})
+        like = difflib.get_close_matches(name.lower(), parts, n=1, cutoff=0.75)
+        inside = [key for key in pool if like and like[0] in key.split("-")]
     return [pool[key] for key in (found + inside)[:count]]
 
 

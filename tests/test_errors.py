@@ -31,3 +31,10 @@ def test_an_error_says_file_key_and_value() -> None:
     assert error.message.startswith("a.toml: memory = 'xxx")
     assert error.message.endswith("is no amount")
     assert len(error.message) < 160
+
+
+def test_a_part_of_an_id_with_a_slip_finds_the_ids_that_have_it() -> None:
+    known = ("nvidia-h100-sxm5-80gb", "nvidia-a100-sxm4-80gb", "amd-mi300x-192gb")
+    assert nearest("h1000", known) == ["nvidia-h100-sxm5-80gb"]
+    assert nearest("mi300", known) == ["amd-mi300x-192gb"]
+    assert nearest("zebra", known) == []

@@ -82,6 +82,10 @@ def _limits(limits: PlanLimits) -> str:
         sure = form("{limits} with {share} probability", limits=both, share=f"{limits.confidence:.0%}")
     if limits.max_power_w is not None:
         sure += form(", on at most {power}", power=show(limits.max_power_w, "W"))
+    if limits.max_rack_units is not None:
+        sure += form(", in at most {units} rack units", units=f"{limits.max_rack_units:g}")
+    if limits.max_devices is not None:
+        sure += form(", with at most {count} devices", count=f"{limits.max_devices:,}")
     assumed = ", ".join(f"{name} = {value.source}" for name, value in limits.assumed.items())
     also = form(" Assumed: {what}.", what=assumed) if assumed else ""
     first = f"{sure[:1].upper()}{sure[1:]}"

@@ -31,6 +31,7 @@ from advisor.search.layouts import (
     numbers,
 )
 from advisor.search.nearby import FACTOR, with_neighbours
+from advisor.search.on_chip import too_large
 from advisor.search.support import unsupported
 from advisor.search.words import late_sentence, memory_sentence
 
@@ -128,7 +129,10 @@ class _Space:
             (at, number): lack
             for at, job in enumerate(jobs)
             for number, device in enumerate(devices)
-            if (lack := unsupported(job, of_accelerator(device), NOTHING_STATED.of_recipe(job.recipe)))
+            if (
+                lack := unsupported(job, of_accelerator(device), NOTHING_STATED.of_recipe(job.recipe))
+                or too_large(book, job, of_accelerator(device))
+            )
         }
         self.table = self._in_formats(self._table())
 

@@ -16,6 +16,7 @@ from advisor.search.grid import TEXT_FAMILIES, Stated, check_stated, joined
 from advisor.search.here import Place
 from advisor.search.inputs import of_workload
 from advisor.search.nearby import with_neighbours
+from advisor.search.on_chip import check_on_chip
 from advisor.search.one_choice import choose
 from advisor.search.one_helps import helps_of
 from advisor.search.one_told import estimate_of
@@ -108,6 +109,9 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     stated = asked if own is None or asked.stack else replace(asked, stack=own.stack)
     check_stated(workload, place.target.devices, stated)
     check_support(workload, place.inputs, stated, place.target.label)
+    check_on_chip(
+        book, workload, place.inputs, stated, devices=place.target.devices, label=place.target.label
+    )
     # who names a pilot goes on with its program, and need not be one who tunes
     taste = TASTE if own and asked.stack is None else None
     chosen, beside = choose(book, workload, place, stated, published, taste)

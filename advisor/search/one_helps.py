@@ -11,6 +11,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Kind, Workload
 from advisor.search.grid import TEXT_FAMILIES, SetUp, Stated, joined
 from advisor.search.here import Place
+from advisor.search.on_chip import kind_of
 from advisor.search.plan_site import Site
 
 _MOST_TRIED = 1024  # devices, when nothing fits and more are tried
@@ -33,25 +34,29 @@ def helps_of(  # noqa: PLR0913, PLR0917 - the question and its answer
 
     if chosen.micro_batch > 1:
         attempt("one sample at a time (--micro-batch 1)", replace(chosen, micro_batch=1.0))
-    if chosen.recompute != "full":
-        attempt("recomputation (--recompute full)", replace(chosen, recompute="full"))
-    if count > 1 and chosen.sharding != "fsdp":
-        attempt("cutting weights and states over the devices (--sharding fsdp)",
-                replace(chosen, sharding="fsdp"))  # fmt: skip
-    if chosen.offload == "none":
-        attempt("optimizer states in the host's memory (--offload optimizer)",
-                replace(chosen, offload="optimizer"))  # fmt: skip
-    if chosen.offload != "params" and Site(place.target.accelerator_id, place.inputs).offloads:
-        attempt("weights and states in the host's memory, recomputed (--offload params --recompute full)",
-                replace(chosen, offload="params", recompute="full",
-                        sharding="fsdp" if count > 1 else "none"))  # fmt: skip
+    layouts = not kind_of(place.inputs)  # others than copies and pipelines
+    if layouts:
+        if chosen.recompute != "full":
+            attempt("recomputation (--recompute full)", replace(chosen, recompute="full"))
+        if count > 1 and chosen.sharding != "fsdp":
+            attempt("cutting weights and states over the devices (--sharding fsdp)",
+                    replace(chosen, sharding="fsdp"))  # fmt: skip
+        if chosen.offload == "none":
+            attempt("optimizer states in the host's memory (--offload optimizer)",
+                    replace(chosen, offload="optimizer"))  # fmt: skip
+        if chosen.offload != "params" and Site(place.target.accelerator_id, place.inputs).offloads:
+            attempt("weights and states in the host's memory, recomputed (--offload params --recompute full)",
+                    replace(chosen, offload="params", recompute="full",
+                            sharding="fsdp" if count > 1 else "none"))  # fmt: skip
     if workload.recipe.optimizer == "adamw":
         attempt("8-bit optimizer states (--optimizer adamw_8bit)", optimizer="adamw_8bit")
     if workload.recipe.method in ("pretrain", "full", "lora") and workload.model.family in TEXT_FAMILIES:
         for method in ("lora", "qlora") if workload.recipe.method != "lora" else ("qlora",):
             attempt(f"adapters instead of all weights (--method {method})", method=method)
     least = replace(chosen, micro_batch=1.0, recompute="full", sharding="fsdp")
-    more = [] if place.target.here else [2**n for n in range(11) if count < 2**n <= _MOST_TRIED]
+    more = (
+        [] if place.target.here or not layouts else [2**n for n in range(11) if count < 2**n <= _MOST_TRIED]
+    )
     for devices in more:
         attempt(f"{devices} devices instead of {count}, cut over all of them and recomputed",
                 replace(least, devices=devices))  # fmt: skip

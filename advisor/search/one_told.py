@@ -10,6 +10,7 @@ from advisor.schema import Estimate, Quantity, Workload
 from advisor.search.grid import SetUp
 from advisor.search.here import Place, contended, input_notes, words_of_choice
 from advisor.search.nearby import Nearby
+from advisor.search.on_chip import kind_of
 from advisor.search.words import (
     devices_of_server,
     host_sentence,
@@ -38,6 +39,7 @@ def estimate_of(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
         name: _with_source(name, quantity, place.inputs)
         for name, quantity in quantities_of(book, table, ranges, 0).items()
     }
+    _without_sums(quantities, place)
     need, usable, time = (quantities[name] for name in ("memory_bytes", "memory_usable", "time_s"))
     fits_value = table.value("fits", 0)
     fits = None if fits_value is None else fits_value == 1.0
@@ -77,6 +79,19 @@ def estimate_of(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
             *(() if from_here or time.value is None else near.notes(0)),
         ),
     )
+
+
+def _without_sums(quantities: dict[str, Quantity], place: Place) -> None:
+    """Takes out the memory of a GPU where networks do not stand in a device's own memory."""
+    own = place.inputs.reasons.get("hw_memory_vendor", "")
+    if not kind_of(place.inputs) or not own:
+        return
+    for name in [name for name, one in quantities.items() if one.unit == "B" and name != "memory_usable"]:
+        if name != "memory_bytes":
+            del quantities[name]
+            continue
+        told = {"value": None, "low": None, "high": None, "reason": f"the rules count that of GPUs; {own}"}
+        quantities[name] = quantities[name].model_copy(update=told)
 
 
 def _unrated(reason: str, workload: Workload, place: Place, near: Nearby) -> tuple[str, ...]:

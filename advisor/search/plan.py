@@ -6,7 +6,7 @@ import datetime
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantit
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
 from advisor.search.one_choice import beside_words
-from advisor.search.plan_left import left_out, nearest_miss
+from advisor.search.plan_left import flag_of, left_out, nearest_miss
 from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import beside, best_of, search
@@ -75,7 +75,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
     options = Options(question.book, found, limits, today, boxes)
     rows = ranked(options, limits.objective)
-    miss, relax = ("", "") if len(rows) else nearest_miss(options)
+    miss, relax = ("", "") if len(rows) else _missed(question, options, limits)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
     told = [options.option(int(row)) for row in rows]
     trace: Trace = {}
@@ -97,6 +97,20 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
         fitting=found.fitting,
     )
     return found_plan, trace
+
+
+def _missed(question: Question, options: Options, limits: PlanLimits) -> tuple[str, str]:
+    """What comes nearest and what to relax; that more devices than were allowed keep all other limits."""
+    miss, relax = nearest_miss(options)
+    if limits.max_devices is None or not len(options):
+        return miss, relax
+    free = plan_traced(replace(question, limits=limits.model_copy(update={"max_devices": None})))[0]
+    broken = options.breaks(options.nearest)
+    fewest = min((s.option.devices for s in free.scaling if not s.option.breaks), default=None)
+    if not free.options or fewest is None or not broken:
+        return miss, relax
+    told = f"{flag_of(broken[0])} and --max-devices contradict each other: either alone can be kept."
+    return f"{told} {miss}", f"{relax} Or with --max-devices {fewest}, on {free.options[0].accelerator_id}."
 
 
 def _beside(options: Options, row: int, stated: Stated) -> str:

@@ -22,6 +22,11 @@ _NAMES = {
 }  # fmt: skip
 
 
+def flag_of(limit: str) -> str:
+    """The flag that sets a limit."""
+    return _NAMES[limit]
+
+
 def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
     """Every accelerator that was asked for and is no option."""
     found, kept = options.found, set(chosen)
@@ -43,13 +48,14 @@ def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
 
 
 def _unsupported(space: Space) -> list[LeftOut]:
-    """Accelerators that have not the method or the program asked for."""
+    """Accelerators that have not the method or the program asked for, or hold no network so large."""
+    changes = {"stack": "Another --stack.", "size": "A smaller network."}
     return [
         LeftOut(
             accelerator_id=site.entry.id,
             code="unknown",
             why=f"{lack.name} does not run on it: that needs {lack.needs}.",
-            change="Another --method." if lack.what != "stack" else "Another --stack.",
+            change=changes.get(lack.what, "Another --method."),
         )
         for site, lack in space.unsupported
         if site.entry is not None

@@ -19,6 +19,7 @@ from advisor.search.formats import landings
 from advisor.search.grid import NOTHING_STATED, Stated, joined
 from advisor.search.inputs import PLAIN_STACK, of_workload
 from advisor.search.layouts import Index, Mask, flags, numbers
+from advisor.search.on_chip import kind_of, stages_of, too_large, usual_on_chip
 from advisor.search.plan_product import Array, Product
 from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, OWN_TOKENS, USUAL, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
@@ -181,7 +182,10 @@ class Space(Candidates):
         self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
         self.spill = spill
         every = sites if isinstance(sites, Sites) else Sites.of(book, sites)
-        lacks = [unsupported(job, site.inputs, self.stated) for site in every.sites]
+        lacks = [
+            unsupported(job, site.inputs, self.stated) or too_large(book, job, site.inputs)
+            for site in every.sites
+        ]
         self.unsupported = [
             (site, one) for site, one in zip(every.sites, lacks, strict=True) if one is not None
         ]
@@ -258,12 +262,13 @@ class Space(Candidates):
     def _pairs(self) -> tuple[Index, Index]:
         """Pairs within each device's published scale, domain and own counts, ordered by device."""
         chosen: list[Index] = []
-        known: dict[tuple[float | bool, ...], Index] = {}  # many devices are alike in what counts here
+        known: dict[tuple[float | bool | str, ...], Index] = {}  # many devices are alike in what counts here
         for row, site in enumerate(self.sites):
             domain = self.domains[row] if self.domains[row] >= 1 else 1.0
             limit = self.limits[row] if self.limits[row] >= 1 else 1.0
             own = site.stack != PLAIN_STACK
-            key = (domain, limit, site.per_package, site.whole, site.card, site.offloads, own)
+            chip = kind_of(site.inputs)
+            key = (domain, limit, site.per_package, site.whole, site.card, site.offloads, own, chip)
             if key not in known:
                 known[key] = np.flatnonzero(self._sensible(site, domain, limit))
             chosen.append(known[key])
@@ -291,6 +296,9 @@ class Space(Candidates):
             keep &= ~alone | (found["stack"] != 1) | (stated.stack is not None)
         if site.card and not free:  # one published run alone cuts a network over cards: too few
             keep &= alone
+        chip = kind_of(site.inputs)
+        if chip:
+            keep &= usual_on_chip(chip, found, stages_of(self.book, self.job, site.inputs))
         if stated.offload is None and not site.offloads:
             keep &= found["offload"] == 0
         if stated.sharding is None:  # within one domain it is the same as fsdp

@@ -209,3 +209,12 @@ def test_cores_and_free_slots_of_a_system_are_told() -> None:
     step, batch = told.quantities["step_s"].value or 0.0, job.recipe.global_batch or 0
     assert f", {batch / step / (box.cpu_cores or 0):.0f} images" in told.choices["host_cores"]
     assert "free_slots" not in planned(job, only=(name,), max_devices=1).options[0].choices
+
+
+def test_a_deadline_that_more_devices_would_keep_contradicts_their_number() -> None:
+    few = planned(max_devices=4, deadline_days=1)
+    assert not few.options
+    assert few.miss.startswith("--deadline and --max-devices contradict each other")
+    enough = int(few.relax.split("Or with --max-devices ")[1].split(",")[0])
+    assert planned(max_devices=enough, deadline_days=1).options
+    assert "--max-devices" not in planned(max_devices=4, deadline_days=1e-4).miss, "no number does"

@@ -304,7 +304,11 @@ def main() -> None:
     for case in chosen:
         kept = bench.keep / "steps" / f"{case.name}.json"
         if not asked.estimate:
-            steps = bench.measured(case, asked.again)
+            try:
+                steps = bench.measured(case, asked.again)
+            except Exception as error:  # one case must not cost the rest of a quiet hour
+                say(f"{case.name}: {type(error).__name__}: {error}")
+                steps = []
         else:
             steps = json.loads(kept.read_text()) if kept.exists() else []
         say(f"{case.name}: {[(s['grade'], s['kept'], s['median_s']) for s in steps]}")

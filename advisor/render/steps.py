@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from markupsafe import Markup
@@ -83,9 +84,12 @@ def step_mark(step: TraceStep, advice: Advice, marks: Marks) -> Markup:
     return marks.mark(kind, slug("m", step.source) if step.source in measured else "", step.source)
 
 
+_CITED = re.compile(r"arXiv:|github|https?://")
+
+
 def step_origin(step: TraceStep, t: Texts) -> Markup:
     """Rule, file and source of a step; what somebody or nobody said is a sentence of ours."""
-    ours = step.kind in (Kind.assumed, Kind.stated)
+    ours = step.kind in (Kind.assumed, Kind.stated) and not _CITED.search(step.source)
     source = t.said(step.source) if ours else t.sentences.quoted(step.source)
     parts = [part for part in (step.rule, step.file, source) if part]
     return foreign(" · ".join(parts), 240) if parts else Markup()

@@ -94,8 +94,9 @@ class Accelerator:
 
     @property
     def own_memory_bounds(self) -> bool:
-        """Whether the printed memory bounds the model (a wafer streams its weights from outside)."""
-        return "SRAM" not in self.memory_type
+        """Whether the printed memory bounds the model: a wafer streams its weights from outside, except the
+        first one, on which the network stands (weight streaming came with the CS-2: Hot Chips 33, 2021)."""
+        return "SRAM" not in self.memory_type or self.generation == "cerebras_wse"
 
     @property
     def device_memory_bytes(self) -> float | None:

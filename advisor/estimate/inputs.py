@@ -85,6 +85,8 @@ def of_accelerator(entry: Accelerator) -> Inputs:
         )
     bounds = entry.own_memory_bounds
     streams = "its weights stream from outside, so its own memory does not bound the model"
+    if entry.vendor == "graphcore":
+        streams = "states and inputs wait in its server's memory, so its own does not bound the model"
     unknown = f"memory of the {entry.title} is not known" if bounds else f"{entry.title}: {streams}"
     found.put(
         "hw_memory_vendor",

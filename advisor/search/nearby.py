@@ -108,6 +108,7 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
     if own:
         published = published.of_own()
     told = published.tell(words, sizes_of(known))
+    told = replace(told, deviation=np.hypot(told.deviation, _rate_doubt(book, words["generation"])))
     low, high = (np.exp(told.correction + sign * _Z80 * told.deviation) for sign in (-1, 1))
     inputs = {name: values for name, values in table.columns.items() if name not in table.computed}
     sources = [_source(published, told, row) for row in range(table.rows)]
@@ -165,6 +166,13 @@ def _own_time_rules(book: RuleBook) -> Iterator[str]:
             continue
         if rule.gives == _TIME or _TIME in book.resting_on((rule.gives,)):
             yield f"rule {rule.id} ({Path(rule.file).name})"
+
+
+def _rate_doubt(book: RuleBook, generations: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Standard deviations of the rate where one fitted constant stands for all that a device does: with a few
+    runs behind both, what these say of the rest is no surer than the constant (rules/constants/time.toml)."""
+    rates = [book.constants.get(f"published_rate__{generation}") for generation in generations]
+    return np.array([0.0 if rate is None else rate.spread or 0.0 for rate in rates])
 
 
 def _word(program: str) -> str:

@@ -109,9 +109,7 @@ def estimate_one(  # noqa: PLR0913 - what is known, one by one
     stated = asked if own is None or asked.stack else replace(asked, stack=own.stack)
     check_stated(workload, place.target.devices, stated)
     check_support(workload, place.inputs, stated, place.target.label)
-    check_on_chip(
-        book, workload, place.inputs, stated, devices=place.target.devices, label=place.target.label
-    )
+    check_on_chip(book, workload, place, stated)
     # who names a pilot goes on with its program, and need not be one who tunes
     taste = TASTE if own and asked.stack is None else None
     chosen, beside = choose(book, workload, place, stated, published, taste)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from advisor.estimate import Table, evaluate
@@ -32,31 +32,16 @@ def helps_of(  # noqa: PLR0913, PLR0917 - the question and its answer
             row.put("lora_rank", 16.0, Kind.assumed, "tried")
         tries.append((text, known_only(book, row)))
 
-    if chosen.micro_batch > 1:
-        attempt("one sample at a time (--micro-batch 1)", replace(chosen, micro_batch=1.0))
-    layouts = not kind_of(place.inputs)  # others than copies and pipelines
-    if layouts:
-        if chosen.recompute != "full":
-            attempt("recomputation (--recompute full)", replace(chosen, recompute="full"))
-        if count > 1 and chosen.sharding != "fsdp":
-            attempt("cutting weights and states over the devices (--sharding fsdp)",
-                    replace(chosen, sharding="fsdp"))  # fmt: skip
-        if chosen.offload == "none":
-            attempt("optimizer states in the host's memory (--offload optimizer)",
-                    replace(chosen, offload="optimizer"))  # fmt: skip
-        if chosen.offload != "params" and Site(place.target.accelerator_id, place.inputs).offloads:
-            attempt("weights and states in the host's memory, recomputed (--offload params --recompute full)",
-                    replace(chosen, offload="params", recompute="full",
-                            sharding="fsdp" if count > 1 else "none"))  # fmt: skip
+    for text, layout in _layouts(chosen, place):
+        attempt(text, layout)
     if workload.recipe.optimizer == "adamw":
         attempt("8-bit optimizer states (--optimizer adamw_8bit)", optimizer="adamw_8bit")
     if workload.recipe.method in ("pretrain", "full", "lora") and workload.model.family in TEXT_FAMILIES:
         for method in ("lora", "qlora") if workload.recipe.method != "lora" else ("qlora",):
             attempt(f"adapters instead of all weights (--method {method})", method=method)
     least = replace(chosen, micro_batch=1.0, recompute="full", sharding="fsdp")
-    more = (
-        [] if place.target.here or not layouts else [2**n for n in range(11) if count < 2**n <= _MOST_TRIED]
-    )
+    fixed = place.target.here or kind_of(place.inputs)
+    more = [] if fixed else [2**n for n in range(11) if count < 2**n <= _MOST_TRIED]
     for devices in more:
         attempt(f"{devices} devices instead of {count}, cut over all of them and recomputed",
                 replace(least, devices=devices))  # fmt: skip
@@ -69,6 +54,32 @@ def helps_of(  # noqa: PLR0913, PLR0917 - the question and its answer
     for text in found:
         (several if text[0].isdigit() else single).append(text)
     return (*single, *several[:1])
+
+
+def _layouts(chosen: SetUp, place: Place) -> Iterator[tuple[str, SetUp]]:
+    """Other layouts of the same devices, each with its words."""
+    if chosen.micro_batch > 1:
+        yield "one sample at a time (--micro-batch 1)", replace(chosen, micro_batch=1.0)
+    if kind_of(place.inputs):  # there are no others
+        return
+    if chosen.recompute != "full":
+        yield "recomputation (--recompute full)", replace(chosen, recompute="full")
+    if chosen.devices > 1 and chosen.sharding != "fsdp":
+        yield (
+            "cutting weights and states over the devices (--sharding fsdp)",
+            replace(chosen, sharding="fsdp"),
+        )
+    if chosen.offload == "none":
+        yield (
+            "optimizer states in the host's memory (--offload optimizer)",
+            replace(chosen, offload="optimizer"),
+        )
+    if chosen.offload != "params" and Site(place.target.accelerator_id, place.inputs).offloads:
+        cut = "fsdp" if chosen.devices > 1 else "none"
+        yield (
+            "weights and states in the host's memory, recomputed (--offload params --recompute full)",
+            replace(chosen, offload="params", recompute="full", sharding=cut),
+        )
 
 
 def _fits(book: RuleBook, rows: Sequence[Inputs]) -> list[bool]:

@@ -97,6 +97,8 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
     if flags["python"] is not None:
         check_python(flags["python"])
     model, code, document = _network(flags, known.catalogue)
+    if code is not None and not isinstance(model, str):
+        recipe = replace(recipe, seq_len=_length(flags, model))
     setup = set_up(known.catalogue, model, recipe, code)
     options = Options(flags["steps"], flags["device"], flags["python"], flags["layers"], flags["deadline"])
     check(options, setup)
@@ -121,6 +123,19 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
     if flags["save"] is not None:
         append(flags["save"], records)
         talk.print(f"{len(records)} record(s) appended to {flags['save']}.", soft_wrap=True)
+
+
+def _length(flags: dict[str, Any], model: Model) -> int | None:
+    """Tokens of a sequence as they were traced. Raises UserError where others are asked for."""
+    from advisor.errors import UserError
+
+    traced, asked = model.numbers.get("native_seq_len"), flags["seq_len"]
+    if asked and traced and asked != traced:
+        raise UserError(
+            f"--seq-len {asked}: the batch of {flags['model']} has {traced:g} tokens",
+            "Leave --seq-len away, or give other shapes with --input.",
+        )
+    return int(traced) if traced else asked
 
 
 def _recorded(done: Trial, *, saved: bool) -> tuple[Trial, list[dict[str, Any]]]:

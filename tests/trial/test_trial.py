@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from advisor.app import load_knowledge
-from advisor.cli.trial import _document, _tell
+from advisor.cli.trial import _document, _length, _tell
 from advisor.errors import NothingFits, UserError
 from advisor.evidence.validate import judge
 from advisor.probe import detect
@@ -231,3 +231,13 @@ def test_the_cpu_is_never_taken_silently_where_there_is_an_accelerator(knows: Kn
     assert place.vendor == "other"
     assert not place.is_cpu
     json.dumps(place.inputs.values)
+
+
+def test_sequences_of_code_are_as_long_as_they_were_traced() -> None:
+    code = Model(id="net.py:build", title="net", family="traced", numbers={"native_seq_len": 64.0})
+    assert _length({"model": code.id, "seq_len": None}, code) == 64
+    assert _length({"model": code.id, "seq_len": 64}, code) == 64
+    with pytest.raises(UserError, match="has 64 tokens"):
+        _length({"model": code.id, "seq_len": 2048}, code)
+    pictures = code.model_copy(update={"numbers": {}})
+    assert _length({"model": code.id, "seq_len": None}, pictures) is None

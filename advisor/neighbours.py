@@ -35,7 +35,7 @@ SLICES = ("family", "method", "effort", "vendor")
 SIZES = ("work", "weights", "length", "batch", "devices", "tensor", "pipeline", "experts", "era", "repeats")
 """What is more or less alike: base-2 logarithms (era: years)."""
 
-_SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
+SCALES = np.array([4.0, 3.0, 3.0, 4.0, 5.0, 2.0, 3.0, 3.0, 2.0, 6.0])
 """Differences of `SIZES` that count as one, before the kernel's own scales."""
 
 NEAREST = 40
@@ -107,7 +107,7 @@ def encode(
         name: np.array([known[name].get(word, -1) if word else -1 for word in words[name]], dtype=np.int64)
         for name in WORDS
     }
-    return Features(codes, np.where(np.isfinite(sizes), sizes, 0.0) / _SCALES)
+    return Features(codes, np.where(np.isfinite(sizes), sizes, 0.0) / SCALES)
 
 
 def vocabulary(words: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:

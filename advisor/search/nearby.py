@@ -24,6 +24,10 @@ _NO_SUCH_NETWORK = (
     "No published run here trains a network of this kind on devices of this generation: "
     "the range is wider for it."
 )
+_LONGER = (
+    "No run with sequences of more than {:,.0f} tokens is among those that are compared: "
+    "the range is wider for it."
+)
 _UNLIKE = {
     "generation": "No training run on devices of this generation is published here: "
     "the range is that of a guess by its data sheet.",
@@ -42,11 +46,15 @@ class Nearby:
     told: Told | None = None
     published: Published | None = None
     unlike: Sequence[str] = ()
+    beyond: Sequence[float] = ()  # doublings by which sequences are longer than in any run
 
     def notes(self, row: int) -> tuple[str, ...]:
         """What must be known of a row beside its neighbours: that none is like it."""
         told = _UNLIKE.get(self.unlike[row]) if self.unlike else None
-        return (told,) if told else ()
+        found = [told] if told else []
+        if self.published is not None and self.beyond and self.beyond[row] > 0:
+            found.append(_LONGER.format(self.published.longest))
+        return tuple(found)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Nearby:
         """Some rows."""
@@ -54,7 +62,8 @@ class Nearby:
         if told is not None:
             told = Told(told.correction[rows], told.deviation[rows], told.nearest[rows], told.weights[rows])
         unlike = [self.unlike[row] for row in rows] if self.unlike else ()
-        return Nearby(self.table.take(rows), told, self.published, unlike)
+        beyond = [self.beyond[row] for row in rows] if self.beyond else ()
+        return Nearby(self.table.take(rows), told, self.published, unlike, beyond)
 
     def runs(self, row: int) -> tuple[NearRun, ...]:
         """The published runs that say most about a row, nearest first."""
@@ -116,7 +125,8 @@ def with_neighbours(  # noqa: PLR0913, PLR0917 - what is asked, row by row
         table, columns={**inputs, FACTOR: np.exp(told.correction)}, computed=frozenset(), scenario="",
         digest="", ranges={**table.ranges, FACTOR: (low, high)}, sources={**table.sources, FACTOR: sources},
     )  # fmt: skip
-    return Nearby(corrected, told, published, published.unlike(words))
+    beyond = published.beyond(words, sizes_of(known)).tolist()
+    return Nearby(corrected, told, published, published.unlike(words), beyond)
 
 
 def _uncorrected(

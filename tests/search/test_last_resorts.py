@@ -88,3 +88,18 @@ def test_usual_lengths_have_no_more_layouts_for_it(knowledge: Knowledge) -> None
     for length, most in ((4096, 1), (65_536, 16), (131_072, 32)):
         job = workload_from_flags(knowledge.catalogue, "llama-3-8b", tokens=1e9, seq_len=length, batch=256)
         assert set_ups(job, [64], wide=USUAL)["cp"].max() == most
+
+
+def test_a_sequence_beyond_every_run_widens_the_range_and_is_told(knowledge: Knowledge) -> None:
+    def asked(length: int) -> tuple[float, str]:
+        job = workload_from_flags(knowledge.catalogue, "llama-3-8b", tokens=1e9, seq_len=length, batch=2)
+        found = one(knowledge, job, f"64 x {H100}", Stated(tp=8, cp=8, recompute="full")).estimate
+        time = found.quantities["optimizer_step_s"]
+        assert time.high is not None
+        assert time.low is not None
+        return time.high / time.low, " ".join(found.notes)
+
+    (usual, silent), (wide, told), (wider, _) = (asked(length) for length in (131_072, 262_144, MILLION))
+    assert usual * 1.05 < wide < wider
+    assert "sequences of more than 131,072 tokens" in told
+    assert "sequences of more than" not in silent

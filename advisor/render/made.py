@@ -11,6 +11,7 @@ from markupsafe import Markup
 from advisor.render import choice, describe, summary
 from advisor.render.clean import slug
 from advisor.render.marks import Made, Marks, foreign
+from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, Kind, NearRun, PlanOption, Quantity
 
 
@@ -19,13 +20,12 @@ def estimate(advice: Advice, of: Estimate, marks: Marks) -> str:
     t = marks.t
     made = slug("e", "|".join((of.workload, of.target.label, *of.choices.values())))
     if made not in marks.made:
+        memory = marks.said(of.why, 300) + marks.mark(Kind.rule, "origin-rule") if of.why else Markup()
         lines = [
-            _line(t("made.layout", "set-up"), describe.choices(of, t)),
-            _line(t("made.memory", "memory"), marks.said(of.why, 300) + marks.mark(Kind.rule, "origin-rule"))
-            if of.why
-            else Markup(),
-            *(_line(t("made.near", "published run near it"), _near(run, marks)) for run in of.near),
-            *(_line(t("made.note", "note"), marks.said(note, 300)) for note in of.notes),
+            _line(t, t("made.layout", "set-up"), describe.choices(of, t)),
+            _line(t, t("made.memory", "memory"), memory),
+            *(_line(t, t("made.near", "published run near it"), _near(run, marks)) for run in of.near),
+            *(_line(t, t("made.note", "note"), marks.said(note, 300)) for note in of.notes),
             _price(advice, of.target.accelerator_id, of.quantities.get("rent_usd"), marks),
         ]
         marks.made[made] = Made(made, summary.target_label(advice, of, t), tuple(filter(None, lines)))
@@ -39,8 +39,8 @@ def option(advice: Advice, of: PlanOption, marks: Marks) -> str:
     if made not in marks.made:
         runs = t("list.semicolon", "; ").join(foreign(title, 120) for title in of.near)
         lines = [
-            _line(t("made.layout", "set-up"), choice.layout(of, t)),
-            _line(t("made.near", "published run near it"), runs) if of.near else Markup(),
+            _line(t, t("made.layout", "set-up"), choice.layout(of, t)),
+            _line(t, t("made.near", "published run near it"), runs) if of.near else Markup(),
             _price(advice, of.accelerator_id, of.quantities.get("rent_usd"), marks),
             _bought(of.quantities.get("purchase_usd"), marks),
         ]
@@ -48,8 +48,8 @@ def option(advice: Advice, of: PlanOption, marks: Marks) -> str:
     return marks.steps_at(made)
 
 
-def _line(name: Markup, what: Markup) -> Markup:
-    return Markup("<dd>{}: {}</dd>").format(name, what) if what else Markup()
+def _line(t: Texts, name: Markup, what: Markup) -> Markup:
+    return Markup("<dd>{}{}{}</dd>").format(name, t("list.colon", ": "), what) if what else Markup()
 
 
 def _near(run: NearRun, marks: Marks) -> Markup:
@@ -73,8 +73,8 @@ def _price(advice: Advice, accelerator: str, rent: Quantity | None, marks: Marks
     listed = next((a.figures.get("rent_usd_per_h") for a in advice.accelerators if a.id == accelerator), None)
     name = t("made.price", "listed price")
     if listed is not None and listed.value is not None and listed.source == rent.source:
-        return _line(name, marks.quantity(listed, ranged=False))
-    return _line(name, foreign(rent.source, 200) + marks.sourced(Kind.published, rent.source))
+        return _line(t, name, marks.quantity(listed, ranged=False))
+    return _line(t, name, foreign(rent.source, 200) + marks.sourced(Kind.published, rent.source))
 
 
 def _bought(price: Quantity | None, marks: Marks) -> Markup:
@@ -84,4 +84,4 @@ def _bought(price: Quantity | None, marks: Marks) -> Markup:
     shown = Markup('<span class="fig">{}</span>{}').format(
         marks.value(price.value, price.unit), marks.sourced(Kind.published, price.source)
     )
-    return _line(marks.t("made.bought", "purchase price"), shown)
+    return _line(marks.t, marks.t("made.bought", "purchase price"), shown)

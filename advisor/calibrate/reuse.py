@@ -23,7 +23,12 @@ from advisor.schema import Advice, BenchFailure, Calibration, Machine, Measureme
 EXPIRES = timedelta(days=30)
 MODES = ("quick", "default", "thorough")  # each has the figures of those before it
 NEWEST = 20  # reports looked into
-CODE_FILES = ("plan.py", "grade.py")  # beside the benches: what is measured, and how it is judged
+CODE_FILES = (
+    "kinds.py",
+    "sets.py",
+    "plan.py",
+    "grade.py",
+)  # beside the benches: what is measured, and how it is judged
 
 
 @dataclass(frozen=True)

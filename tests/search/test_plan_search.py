@@ -247,3 +247,20 @@ def test_only_decoders_are_cut(book: RuleBook, catalogue: Catalogue) -> None:
     for model, cut in (("llama-3-8b", True), ("bert-base", False), ("resnet-50", False)):
         found = Space(book, job_of(catalogue, model), [catalogue.accelerators[FEW[0]]], 64).set_ups
         assert (found["tp"] * found["pp"] > 1).any() == cut, model
+
+
+@pytest.mark.parametrize(("model", "method"), [("llama-3-8b", "full"), ("mixtral-8x7b", "lora")])
+def test_what_the_devices_hold_together_is_a_bound_of_every_layout(
+    book: RuleBook, catalogue: Catalogue, model: str, method: str
+) -> None:
+    """What is left out by it never fits, so that the search finds what it finds without."""
+    space = space_of(book, catalogue, job_of(catalogue, model, method), 16)
+    memory = space.product.evaluate(("memory_bytes",), space.device, space.set_up)["memory_bytes"]
+    together = memory * space.set_ups["devices"][space.set_up]
+    weights, states = space.floors()
+    offloads = space.set_ups["offload"][space.set_up] > 0
+    floor = np.where(offloads, weights[space.device], states[space.device])
+    assert (together >= floor).all()
+    usable = space.product.on_device("memory_usable")[space.device]
+    out = floor > usable * space.set_ups["devices"][space.set_up]
+    assert out.any() and not out.all(), "it leaves out some"

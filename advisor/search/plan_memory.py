@@ -25,7 +25,7 @@ WORKS = 0.6
 experts then layouts further from what a stock trainer has are asked too, which must be faster by
 `Taste.experts` to be taken."""
 
-_OFFLOAD, _SPILL = 3, 4  # asked last, after the ways of `SetUps.way`: states on the host, then weights too
+_OFFLOAD = 3  # what is asked last, after the ways of `SetUps.way`
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ def competing(space: Candidates, taste: Taste, *, needs: bool = True) -> Competi
     groups = space.groups()
     ways = ways_of(space, space.set_up, taste)
     offloads = space.set_ups["offload"][space.set_up] > 0
-    turn = np.where(offloads, _OFFLOAD, ways.astype(np.int64))
-    turn[space.set_ups["offload"][space.set_up] > 1] = _SPILL
-    found = _in_turn(space, groups, turn, needs=needs)
+    found = _in_turn(space, groups, _turns(space, ways), needs=needs)
     fits = np.flatnonzero(found.share <= 1)
     share, sure, some, offloads = found.share[fits], found.sure[fits], groups[fits], offloads[fits]
     # running out of memory costs more than time, and of the host's nobody knows how much there is
@@ -84,6 +82,14 @@ def competing(space: Candidates, taste: Taste, *, needs: bool = True) -> Competi
         device, space.set_up[rows], groups[rows], ways[rows], found.sure[rows], found.time[rows], need,
         least_at, timed, tried=int(found.asked.sum()), fitting=len(fits),
     )  # fmt: skip
+
+
+def _turns(space: Candidates, ways: Array) -> Index:
+    """When each candidate is asked: by its way, then a stock trainer's with states on the host, with weights
+    there too, and at last networks that are cut as well."""
+    offload = space.set_ups["offload"][space.set_up]
+    last = _OFFLOAD + (offload > 1) + 2 * (ways > 0)
+    return np.asarray(np.where(offload > 0, last, ways), dtype=np.int64)
 
 
 def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool) -> _Asked:
@@ -125,7 +131,7 @@ def _hopeless(space: Candidates, turn: Index, *, needs: bool) -> Mask:
     are told, not of devices of which all are."""
     weights, states = space.floors()
     least = np.where(turn >= _OFFLOAD, weights[space.device], states[space.device])
-    least[turn == _SPILL] = 0.0
+    least[space.set_ups["offload"][space.set_up] > 1] = 0.0
     usable = space.product.on_device("memory_usable")[space.device]
     hopeless = np.asarray(least > usable * space.set_ups["devices"][space.set_up])
     if needs:

@@ -103,3 +103,10 @@ def test_a_sequence_beyond_every_run_widens_the_range_and_is_told(knowledge: Kno
     assert usual * 1.05 < wide < wider
     assert "sequences of more than 131,072 tokens" in told
     assert "sequences of more than" not in silent
+
+
+def test_a_stock_trainer_with_its_host_comes_before_matrices_cut_over_cards(knowledge: Knowledge) -> None:
+    job = workload_from_flags(knowledge.catalogue, "llama-3-70b", method="full", tokens=1e7)
+    choices = one(knowledge, job, f"8 x {RTX_4090}").estimate.choices
+    assert (choices["offload"], choices["stack"]) == ("params", "torch")
+    assert "tp" not in choices

@@ -27,6 +27,7 @@ from advisor.schema import (
 )
 
 JOB = ("--model", "llama-3-8b", "--method", "full", "--tokens", "100M", "--batch", "64")
+TOO_LARGE = ("--model", "llama-3-70b", *JOB[2:])
 HARDWARE = ("--hardware", "8 x nvidia-h100-sxm5-80gb")
 
 
@@ -105,13 +106,19 @@ def test_a_broken_file_of_flags(typed, tmp_path: Path, body: str, words: str) ->
 
 
 def test_what_does_not_fit_exits_with_1_and_says_what_would(typed) -> None:  # type: ignore[no-untyped-def]
-    code, out, _ = typed("estimate", *JOB, "--hardware", "1 x nvidia-rtx-4090-24gb")
+    code, out, _ = typed("estimate", *TOO_LARGE, "--hardware", "1 x nvidia-rtx-4090-24gb")
     assert code == 1
     assert "Does not fit" in out
     assert "What would help" in out
-    code, out, _ = typed("estimate", *JOB, "--hardware", "1 x nvidia-rtx-4090-24gb", "--json")
+    code, out, _ = typed("estimate", *TOO_LARGE, "--hardware", "1 x nvidia-rtx-4090-24gb", "--json")
     assert code == 1
     assert json.loads(out)["estimates"][0]["fits"] is False
+
+
+def test_what_fits_only_by_the_hosts_memory_says_how_much_of_it(typed) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = typed("estimate", *JOB, "--hardware", "1 x nvidia-rtx-4090-24gb")
+    assert code == 0
+    assert re.search(r"Fits, if each server of 1 has 1\d\d GiB for what is offloaded", out)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,9 +125,31 @@ def network_of(flags: WorkloadFlags, catalogue: Catalogue) -> Model | str:
     if flags.params is not None:
         return model_of_size(flags.params)
     config = find_config(name, flags.hub)
-    return name if config is None else read_hf_config(config)
+    if config is None:
+        return name
+    from advisor.model.config import load
+    from advisor.model.diffusers_config import preset_of
+
+    preset = preset_of(load(config), config)
+    if preset not in catalogue.models:
+        return read_hf_config(config)
+    told = f"{config.name}, of the shape of {preset}"
+    return catalogue.models[preset].model_copy(update={"source": told})
 
 
 def now() -> str:
     """The time in UTC, to the second, as stored in files."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def params_of(knowledge: Knowledge) -> dict[str, float | None]:
+    """Of each preset its number of parameters by the rules; None where they do not know it."""
+    from advisor.estimate import Table, evaluate
+
+    book, models = knowledge.book, knowledge.catalogue.models
+    if "params" not in book.quantities or not models:
+        return dict.fromkeys(models)
+    rows = [{"family": model.family, **model.numbers} for model in models.values()]
+    known = [{name: value for name, value in row.items() if name in book.columns} for row in rows]
+    found = evaluate(book, Table.from_rows(book, known), ("params",), keep_all=False).columns["params"]
+    return dict(zip(models, (None if math.isnan(one) else float(one) for one in found), strict=True))

@@ -25,21 +25,27 @@ def models(name: str | None, rules: tuple[Path, ...], as_json: bool, **flags: An
     A config.json is traced with --trace.
     """
     from advisor.app import load_knowledge
+    from advisor.app_knowledge import params_of
 
     if name is not None:
         tell_trace(name, flags, as_json)
         return
-    known = load_knowledge(rules).catalogue.models
+    knowledge = load_knowledge(rules)
+    known, sizes = knowledge.catalogue.models, params_of(knowledge)
     if as_json:
-        click.echo(json.dumps([model.model_dump(mode="json") for model in known.values()], indent=1))
+        dumped = [{**one.model_dump(mode="json"), "params": sizes[id_]} for id_, one in known.items()]
+        click.echo(json.dumps(dumped, indent=1))
         return
     from rich.table import Table
 
+    from advisor.cli.language import show
     from advisor.cli.screen import console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Id", "Model", "Family"):
-        table.add_column(heading, no_wrap=heading == "Id")
+    for heading in ("Id", "Parameters", "Model", "Family"):
+        plain = heading in ("Id", "Parameters")
+        table.add_column(heading, no_wrap=plain, justify="right" if heading == "Parameters" else "left")
     for id_ in sorted(known):
-        table.add_row(id_, known[id_].title, known[id_].family)
+        size = sizes[id_]
+        table.add_row(id_, "?" if size is None else show(size, "1"), known[id_].title, known[id_].family)
     console().print(table)

@@ -94,7 +94,7 @@ def _figures(estimate: Estimate) -> None:
 
 def _row(title: str, figure: str, spread: str, origin: str) -> str:
     """A line of the table, in columns of cells."""
-    return f"{left(title, 24)}{right(figure, 16)}   {left(spread, 22)}{origin}"
+    return f"{left(title, 24)}{right(figure, 16)}   {left(spread, 21)} {origin}"
 
 
 def _line(name: str, title: str, quantity: Quantity, estimate: Estimate) -> None:

@@ -72,5 +72,14 @@ def find_stack(text: str, stacks: Iterable[str]) -> tuple[str, str]:
         if plain == _NOISE.sub("", one.name):
             return one.stack, one.name
     names = [*known, *(one.name for one in programs())]
-    hint = did_you_mean(word, names) or f"It is one of {', '.join(names)}."
+    hint = did_you_mean(word, names) or _nearest_and_all(word, names)
     raise UserError(f"unknown stack {text[:60]!r}", hint)
+
+
+def _nearest_and_all(word: str, names: Iterable[str]) -> str:
+    """What is least unlike a word that is like none, and all names."""
+    import difflib
+
+    known = tuple(names)
+    near = difflib.get_close_matches(word[:60], known, n=1, cutoff=0.0)
+    return f"Nearest in spelling is {near[0]}. It is one of {', '.join(known)}."

@@ -234,8 +234,22 @@ def record_of(line: bytes | str, where: str) -> Record | Refusal:
             return Refusal(id_, found.text, asked, unread)
         if found is not None:
             values[name] = found
-    contradiction = _contradiction(values)
+    contradiction = _unknown_word(raw) or _contradiction(values)
     return Refusal(id_, contradiction, asked, unread) if contradiction else Record(id_, values, unread)
+
+
+_MEMORY_WORDS = ("allocated", "reserved", "nvml", "process", "unknown", "")
+_QUANT_BITS = (4, 8, 16)
+
+
+def _unknown_word(raw: Mapping[str, Any]) -> str:
+    """Why a value is none of those that a field may have, or ''."""
+    kind, bits = raw.get("memory_kind"), raw.get("quant_bits")
+    if kind is not None and kind not in _MEMORY_WORDS:
+        return f"memory_kind = {_shown(kind)} is none of {', '.join(filter(None, _MEMORY_WORDS))}"
+    if bits is not None and bits not in _QUANT_BITS:
+        return f"quant_bits = {_shown(bits)} is no width that a frozen base is kept in (4 or 8)"
+    return ""
 
 
 def _unread(raw: Mapping[str, Any]) -> tuple[str, ...]:

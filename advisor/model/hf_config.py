@@ -44,7 +44,15 @@ def read_hf_config(path: Path) -> Model:
 def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
     """The same for what such a file holds; `path` names it in errors."""
     config = Config(path, raw)
-    architecture = _by_model_type(raw) or config.architecture()
+    named = _by_model_type(raw)
+    if not raw.get("architectures") and not named and isinstance(kind := raw.get("model_type"), str):
+        types = {key for name in ARCHITECTURES if (key := name.partition("For")[0].lower())}
+        raise UserError(
+            f"{path}: model_type: {kind[:80]!r} is not covered by the rules",
+            f"{did_you_mean(kind[:80], types)} `architectures` names the class, as LlamaForCausalLM.".strip(),
+        )
+    architecture = config.architecture() if raw.get("architectures") or not named else named
+    _check_type(config, architecture, named)
     found = ARCHITECTURES.get(architecture)
     if found is None:
         near = did_you_mean(architecture[:80], ARCHITECTURES)
@@ -66,16 +74,29 @@ def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
     )
 
 
-_HEADS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM")
+def _check_type(config: Config, architecture: str, named: str) -> None:
+    """Raise DataError where `model_type` names a network of another family than `architectures` does."""
+    one, other = ARCHITECTURES.get(architecture), ARCHITECTURES.get(named)
+    if one is not None and other is not None and one[0] != other[0]:
+        config.fail(
+            "model_type",
+            f"names {named} (family {other[0]}), and architectures names {architecture} (family {one[0]})",
+        )
+
+
+_HEADS = (
+    "ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "ForMaskedLM", "ForImageClassification",
+    "Model", "WithProjection",
+)  # fmt: skip
 
 
 def _by_model_type(raw: Mapping[str, Any]) -> str:
-    """The covered architecture of a file that gives its `model_type` alone, as hand-written ones do; or ''.
+    """The covered architecture that `model_type` means, which hand-written files give alone; or ''.
 
     The language model of that type is meant: what is trained has a head.
     """
     kind = raw.get("model_type")
-    if raw.get("architectures") is not None or not isinstance(kind, str):
+    if not isinstance(kind, str):
         return ""
     short = kind.replace("_", "").replace("-", "").lower()
     named = {name.lower(): name for name in ARCHITECTURES}

@@ -194,6 +194,14 @@ def check_stated(workload: Workload, devices: int, stated: Stated) -> None:
             f"{stages} pipeline stages are more than the {layers:g} blocks of {workload.model.title}",
             "Lower --pp or --vpp.",
         )
+    if layers and (stated.vpp or 1) > 1 and layers % stages and stated.stack in (None, "megatron"):
+        pp = given.get("pp", 1)
+        fit = [n for n in range(1, int(layers) // pp + 1) if layers % (n * pp) == 0]
+        raise UserError(
+            f"--pp {pp} --vpp {stated.vpp}: the {layers:g} blocks of {workload.model.title} do not part into "
+            f"{stages} equal stages, and interleaved stages of Megatron are equal",
+            f"Try --vpp {' or '.join(map(str, fit))}." if fit else "Give another --pp.",
+        )
     _check_experts(workload, devices, stated, given.get("ep", 1))
 
 

@@ -12,6 +12,8 @@ from advisor.errors import UserError, did_you_mean
 MOST_DEVICES = 1_000_000
 _COUNTED = re.compile(r"(?:(\d{1,9})\s*[x×*]\s*)?(?:(\d{1,9})\s*[x×*]\s*)?(\D\S.*|\S+)", re.IGNORECASE)
 
+_ABSURD = re.compile(r"(?:\d{1,9}\s*[x×*]\s*)?(\d{10,})\s*[x×*]", re.IGNORECASE)
+
 
 class Hardware(NamedTuple):
     """Packages of an entry in each of `nodes` servers; `told` says what an odd name was taken for."""
@@ -47,6 +49,9 @@ def names_entry(catalogue: Catalogue, text: str) -> bool:
 def counted(text: str) -> tuple[int, int, str]:
     """Servers, packages in each, and the name. Raises UserError for counts that are none."""
     match = _COUNTED.fullmatch(text.strip())
+    if match is None and (many := _ABSURD.match(text.strip())):
+        told = many[1] if len(many[1]) <= 24 else f"a number of {len(many[1])} digits"
+        raise UserError(f"--hardware counts {told}", f"At most {MOST_DEVICES:,} devices can be estimated.")
     if match is None:
         raise UserError("--hardware names nothing", "Write for example '8 x nvidia-h100-sxm5-80gb'.")
     first, second, name = match.groups()

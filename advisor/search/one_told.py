@@ -17,6 +17,8 @@ from advisor.search.words import (
     host_words,
     memory_sentence,
     positions_note,
+    small_image_note,
+    uneven_note,
     unrated_note,
 )
 
@@ -123,6 +125,8 @@ def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tup
             f"{replicas:g} replicas; the estimate takes the mean."
         )
     notes += positions_note(workload)
+    notes += uneven_note(workload, chosen)
+    notes += small_image_note(workload)
     if unread := unread_note(workload.model):
         notes.append(unread)
     if table.value("measured_rate", 0) is None:

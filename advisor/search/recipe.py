@@ -59,6 +59,8 @@ def with_details(workload: Workload, details: Mapping[str, Any] | None) -> Workl
             continue
         _check_about(workload, name, value, told)
         numbers[COLUMNS[name]] = _number(name, value)
+    if "image_size" in numbers:
+        _check_edge(workload, numbers["image_size"])
     if "latent_size" in told:
         numbers["image_size"] = _edge_of_latent(workload, told)
     if "train_only" in told:
@@ -174,6 +176,24 @@ def _check_about(workload: Workload, name: str, value: Any, told: Mapping[str, A
                 f"--no-{name.replace('_', '-')}: the {what} of {workload.model.title} are not in the rules",
                 "Leave it away: then what they make counts as made once, before.",
             )
+
+
+def _check_edge(workload: Workload, edge: float) -> None:
+    """Raise UserError for an image that does not part into whole patches, or into whole pixels of latents."""
+    numbers, family = workload.model.numbers, workload.model.family
+    if family == "diffusion":
+        parts, what = numbers.get("latent_scale", _LATENT_SCALE), "pixels that its autoencoder makes one of"
+    elif family == "vit" and numbers.get("patch"):
+        parts, what = numbers["patch"], "pixels of a patch"
+    else:
+        return
+    if edge >= parts and edge % parts == 0:
+        return
+    near = sorted({max(1, edge // parts) * parts, max(1, edge // parts + (edge % parts > 0)) * parts})
+    raise UserError(
+        f"--image-size {edge:g} is no multiple of the {parts:g} {what} in {workload.model.title}",
+        f"Try {' or '.join(f'{one:g}' for one in near)}.",
+    )
 
 
 def _edge_of_latent(workload: Workload, told: Mapping[str, Any]) -> float:

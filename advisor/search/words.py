@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from advisor.schema import Quantity, Workload
+from advisor.search.grid import SetUp
 from advisor.units import DAY_S, show
 
 if TYPE_CHECKING:
@@ -75,6 +77,33 @@ def host_words(each: float, server: float) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio - 1:.0%} too much" if ratio < 2 else f"{ratio:.1f} times as much"
+
+
+_STRIDE = 32.0  # pixels that the strides of classifiers make one of, from AlexNet and VGG to ConvNeXt
+
+
+def small_image_note(workload: Workload) -> list[str]:
+    """That an image is less than what a convolutional network makes one value of."""
+    edge = workload.recipe.numbers.get("image_size", _STRIDE)
+    if workload.model.family != "cnn" or edge >= _STRIDE:
+        return []
+    return [
+        f"Images of {edge:g} pixels are smaller than the {_STRIDE:g} that such networks make one value of: "
+        "their last layers see nothing but borders, and no published run is like it."
+    ]
+
+
+def uneven_note(workload: Workload, chosen: SetUp) -> list[str]:
+    """That the stages of a pipeline are uneven: all wait for the largest."""
+    layers, stages = workload.model.numbers.get("layers"), chosen.pp * chosen.vpp
+    if not layers or stages == 1 or layers % stages == 0:
+        return []
+    most, mean = math.ceil(layers / stages), layers / stages
+    return [
+        f"{layers:g} blocks in {stages} pipeline stages are uneven: the largest has {most}, and all wait for "
+        f"it. Times are told for the mean of {mean:.3g}: up to {most / mean - 1:.0%} more, and Megatron "
+        "takes such stages only if told which blocks each has."
+    ]
 
 
 def late_sentence(time: Quantity, workload: Workload) -> str:

@@ -76,6 +76,8 @@ def _number(found: re.Match[str]) -> float:
 
 
 def _finite(text: str, value: float, dimension: Dimension) -> Amount:
+    if math.isnan(value):
+        raise UserError(f"{text!r} is no number", "Give a finite number.")
     if not math.isfinite(value):
         raise UserError(f"{text!r} is too large a number")
     return Amount(value, dimension)

@@ -57,11 +57,10 @@ def search(  # noqa: PLR0913, PLR0917 - what is asked
 ) -> Found:
     """The best layout of each accelerator and count, corrected by published runs near it, with ranges."""
     found = best_of(Space(book, job, devices, most, stated=stated), published, taste)
-    if found.fitting or np.isnan(found.least_need).any():
+    if found.fitting or np.isnan(found.least_need).all():
         return found
     # nothing fits on anything that was asked: the weights in the host's memory, where its memory is another
-    spilt = best_of(Space(book, job, devices, most, stated=stated, spill=True), published, taste)
-    return spilt if spilt.fitting else found
+    return best_of(Space(book, job, devices, most, stated=stated, spill=True), published, taste)
 
 
 def best_of(space: Space, published: Published | None = None, taste: Taste | None = None) -> Found:

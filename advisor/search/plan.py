@@ -270,9 +270,18 @@ def _nearest_row(options: Options) -> int | None:
     return options.nearest if len(options) else None
 
 
+_FEW = 3
+
+
 def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:
-    """All counts of a row's accelerator, fewest first: what more devices cost and save."""
+    """All counts of a row's accelerator, fewest first: what more devices cost and save.
+
+    Of the row's own kind of layout where that leaves a few: beside one that takes more than a stock trainer,
+    a day saved would be told to cost nothing, or a fortune.
+    """
     rows = np.flatnonzero(options.device == options.device[row])
+    alike = rows[options.beyond[rows] == options.beyond[row]]
+    rows = alike if len(alike) >= _FEW else rows
     rows = rows[np.argsort(options.counts[rows])]
     steps = [PlanStep(option=options.option(int(rows[0])))]
     for before, after in itertools.pairwise(rows):

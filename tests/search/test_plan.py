@@ -163,6 +163,16 @@ def test_the_scaling_table_says_what_a_day_costs(everything: Plan) -> None:
         assert after.usd_per_day_saved == each
 
 
+def test_the_scaling_table_compares_layouts_of_one_kind(
+    book: RuleBook, catalogue: Catalogue, published: Published, large: Workload
+) -> None:
+    """Beside 256 devices a stock trainer has, 192 that need pipelines are no step of the same stair."""
+    limits = PlanLimits(only=("nvidia-b200-sxm-180gb",), deadline_days=60, max_devices=512, as_of=TODAY)
+    found = plan(book, catalogue, large, limits, published)
+    assert {step.option.beyond for step in found.scaling} == {found.options[0].beyond}
+    assert len(found.scaling) >= 3
+
+
 def test_the_knee_lies_farthest_below_the_line_between_the_ends() -> None:
     time, cost = np.array([1.0, 2.0, 4.0, 16.0]), np.array([80.0, 12.0, 10.0, 9.0])
     assert knee_of(time, cost) == 1

@@ -155,13 +155,13 @@ def in_format(workload: Workload, precision: str) -> Workload:
 
 def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     """Why another format than the one asked for is computed in."""
-    unknown = taken in _PLAIN and unrated_16bit(device)
+    unknown = taken in _PLAIN and _unrated_16bit(device)
     if lacks(device, asked):
-        lacking = f"{title} has no {_OF[asked]}"
         if unknown:
-            return f"{lacking}, and no dense fp16 peak of it is known here"
-        slow = taken == "fp32" and not lacks(device, "fp16_mixed")
-        return f"{lacking}, and computes no faster in fp16" if slow else lacking
+            return f"{title} has no {_OF[asked]}, and no dense fp16 peak of it is known here"
+        if taken == "fp32" and not lacks(device, "fp16_mixed"):
+            return f"{title} has no {_OF[asked]}, and computes no faster in fp16"
+        return f"{title} has no {_OF[asked]}"
     if taken == "fp16_mixed":
         return f"no dense bf16 peak of {title} is known here: its fp16 rate is taken"
     if unknown:
@@ -169,8 +169,15 @@ def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     return f"{title} computes no faster in 16 bit: {taken} is taken"
 
 
-def unrated_16bit(device: Inputs) -> bool:
+def _unrated_16bit(device: Inputs) -> bool:
     """Whether the device computes in 16 bit at a rate that nobody here knows."""
     here = [word for word in ("bf16_mixed", "fp16_mixed") if not lacks(device, word)]
     cpu = device.values.get("vendor") == "cpu"
     return bool(here) and not cpu and not any(_known(device, word) for word in here)
+
+
+def unrated_note(taken: str, device: Inputs, title: str) -> tuple[str, ...]:
+    """That 16 bit might be faster than what is taken, where its rate is not known."""
+    if taken not in _PLAIN or not _unrated_16bit(device):
+        return ()
+    return (f"No dense 16-bit peak of {title} is known here: its {taken} rate is taken.",)

@@ -11,7 +11,7 @@ from advisor.estimate.inputs import Inputs, known_only, of_accelerator
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, Target, TraceStep, Workload
-from advisor.search.formats import lacks, unrated_16bit, why_other, with_format
+from advisor.search.formats import lacks, unrated_note, why_other, with_format
 from advisor.search.grid import TEXT_FAMILIES, Stated, check_stated, joined
 from advisor.search.here import Place
 from advisor.search.inputs import of_workload
@@ -153,8 +153,9 @@ def _of_format(
     why = why_other(asked, taken, place.inputs, target.accelerator_id or target.label)
     noted = estimate.model_copy(update={"notes": (*estimate.notes, f"{why[:1].upper()}{why[1:]}.")})
     if "precision" not in workload.recipe.stated:
-        unrated = taken in ("fp32", "tf32") and unrated_16bit(place.inputs)
-        return noted if unrated else estimate, Assumption("precision", taken, why)
+        told = unrated_note(taken, place.inputs, target.accelerator_id or target.label)
+        noted = estimate.model_copy(update={"notes": (*estimate.notes, *told)})
+        return noted, Assumption("precision", taken, why)
     keeps = taken == "fp16_mixed" and not lacks(place.inputs, asked)  # only the rate is another format's
     choices = {**estimate.choices, "precision": asked if keeps else taken}
     return noted.model_copy(update={"choices": choices}), None

@@ -19,7 +19,7 @@ _NAMES = {
     ),
     "fp16_mixed": (
         "nvidia-t4-16gb nvidia-v100-sxm2-32gb nvidia-rtx-2080-ti-11gb amd-mi100-32gb amd-rx-7900-xtx-24gb"
-        " huawei-ascend-910a-32gb graphcore-gc200 apple-m2-max-96gb"
+        " huawei-ascend-910a-32gb apple-m2-max-96gb"
     ),
     "fp32": (
         "nvidia-gtx-1080-ti-11gb nvidia-gtx-1080-8gb nvidia-k80-24gb nvidia-titan-x-maxwell-12gb"
@@ -90,7 +90,7 @@ def options_of(knowledge: Knowledge, only: tuple[str, ...], precision: str | Non
     return {option.accelerator_id: option for option in found.options}
 
 
-PLANNED = tuple(name for name in LANDS if not name.startswith(("cpu", "graphcore")))
+PLANNED = tuple(name for name in LANDS if not name.startswith(("cpu",)))
 
 
 def test_a_plan_takes_of_each_device_what_stating_it_takes(knowledge: Knowledge) -> None:

@@ -45,7 +45,7 @@ def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
         count=len(plan.options),
         label=choice.option_label(advice, first, t),
         objective=choice.objective(plan.limits.objective, t),
-        time=_told(first.quantities.get("calendar_s"), t),
+        time=_told(first.quantities.get("calendar_s"), t, ranged=True),
         cost=_told(money, t),
     )
 
@@ -63,17 +63,17 @@ def _estimated(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
         "answer.estimate",
         "On {label} it takes about {time}, and {need} of the {room} that each device has.",
         label=label,
-        time=_told(estimate.quantities.get("calendar_s"), t),
+        time=_told(estimate.quantities.get("calendar_s"), t, ranged=True),
         need=_told(estimate.quantities.get("memory_bytes"), t),
         room=_told(estimate.quantities.get("memory_usable"), t),
     )
 
 
-def _told(quantity: Quantity | None, t: Texts) -> Markup:
+def _told(quantity: Quantity | None, t: Texts, *, ranged: bool = False) -> Markup:
     value = select.point(quantity)
     if quantity is None or value is None:
         return t("unknown", "unknown")
-    return summary.whole(t.number(value, quantity.unit))
+    return summary.with_range(quantity, t) if ranged else summary.whole(t.number(value, quantity.unit))
 
 
 def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:

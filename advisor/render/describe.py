@@ -188,10 +188,14 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
             if estimate.why
             else code(t, estimate.limit or "unknown")
         )
-    time, allowed = select.point(estimate.quantities.get("time_s")), select.deadline_s(workload)
+    time, allowed = select.point(select.run_time(estimate)), select.deadline_s(workload)
     if time is None:
         return said(t, estimate.why, 240) if estimate.why else code(t, "unknown")
-    if allowed and time > allowed:
+    state = select.state(estimate, workload)
+    if state == "perhaps":
+        open_yet = t("limit.perhaps", "Perhaps not in time: what is allowed lies within the time’s range.")
+        return sentences(open_yet, tight, t)
+    if allowed and state == "slow":
         late = t(
             "limit.time", "Time: {times} what is allowed; memory suffices.", times=_times(t, time / allowed)
         )

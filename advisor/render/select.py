@@ -191,18 +191,36 @@ def deadline_s(workload: Workload) -> float | None:
 
 
 def state(estimate: Estimate | None, workload: Workload) -> str:
-    """in_time, slow, fits (time or limit unknown), no, or unknown."""
+    """in_time, perhaps, slow, fits (time or limit unknown), no, or unknown.
+
+    A deadline is met where the upper end of the time's 80 % range (nine runs in ten end before it) is within
+    it, missed where the lower end is beyond it, and between these it is open: "perhaps".
+    """
     if estimate is None or estimate.fits is None:
         return "unknown"
     if not estimate.fits:
         return "no"
-    time, limit = point(estimate.quantities.get("time_s")), deadline_s(workload)
-    if time is None or limit is None:
+    time, limit = run_time(estimate), deadline_s(workload)
+    if point(time) is None or limit is None:
         return "fits"
-    return "in_time" if time <= limit else "slow"
+    early, late = ends(time)
+    return "in_time" if late <= limit else "slow" if early > limit else "perhaps"
 
 
-_STATES = ("in_time", "fits", "slow", "unknown", "no")
+def run_time(estimate: Estimate) -> Quantity | None:
+    """How long a run takes: from its start to its last step where that is known, else its steps alone."""
+    calendar = estimate.quantities.get("calendar_s")
+    return calendar if point(calendar) is not None else estimate.quantities.get("time_s")
+
+
+def ends(figure: Quantity | None) -> tuple[float, float]:
+    """Lower and upper end of a figure; a figure without a range is both. Infinite where there is none."""
+    middle = _or_inf(point(figure))
+    low, high = (None, None) if figure is None else (figure.low, figure.high)
+    return (middle if low is None else min(low, middle)), (middle if high is None else max(high, middle))
+
+
+_STATES = ("in_time", "fits", "perhaps", "slow", "unknown", "no")
 
 
 def here(advice: Advice, workload: Workload) -> tuple[Estimate, ...]:
@@ -240,7 +258,7 @@ def refused_by(estimate: Estimate) -> str:
 
 
 def _time(estimate: Estimate) -> float:
-    return _or_inf(point(estimate.quantities.get("time_s")))
+    return _or_inf(point(run_time(estimate)))
 
 
 def _rent(estimate: Estimate | None) -> float:

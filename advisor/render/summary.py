@@ -10,7 +10,7 @@ from markupsafe import Markup
 from advisor.render import describe, select
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Estimate, Workload
+from advisor.schema import Advice, Estimate, Quantity, Workload
 
 NOTHING = Markup()
 
@@ -53,18 +53,31 @@ def answer(advice: Advice, t: Texts) -> Markup:
         return _no_estimates(advice, t)
     total = len(states)
     in_time = [w for w, s in states if s in ("in_time", "fits")]
+    perhaps = [w for w, s in states if s == "perhaps"]
     slow = [w for w, s in states if s == "slow"]
     too_big = sum(s == "no" for _, s in states)
     if in_time:
         longest = max(in_time, key=lambda w: _time(advice, w) or 0.0)
         first = t(
             "answer.some",
-            "This machine can train {count} of {total} workloads within the time allowed for each; "
-            "the longest of them, {title}, takes about {time}.",
+            "This machine can train {count} of {total} workloads within the time allowed for each, nine times "
+            "in ten at least; the longest of them, {title}, takes about {time}.",
             count=len(in_time),
             total=total,
             title=describe.said(t, longest.title),
             time=_time_text(advice, longest, t),
+        )
+    elif perhaps:
+        nearest = min(perhaps, key=lambda w: _excess(advice, w))
+        first = t(
+            "answer.perhaps",
+            "Of {total} workloads this machine finishes none for certain within the time allowed, and {count} "
+            "perhaps; the nearest, {title}, takes about {time} where {limit} are allowed.",
+            total=total,
+            count=len(perhaps),
+            title=describe.said(t, nearest.title),
+            time=_time_text(advice, nearest, t),
+            limit=whole(t.number(select.deadline_s(nearest) or 0.0, "s")),
         )
     elif slow:
         nearest = min(slow, key=lambda w: _excess(advice, w))
@@ -79,15 +92,22 @@ def answer(advice: Advice, t: Texts) -> Markup:
         )
     else:
         return _refused(advice, t, total)
+    if in_time and perhaps:
+        more = t(
+            "answer.more_perhaps",
+            "{count} more may be in time: their limit lies within the range of their time.",
+            count=len(perhaps),
+        )
+        first = describe.sentences(first, more, t)
     rest = Markup()
-    if in_time and slow and too_big:
+    if (in_time or perhaps) and slow and too_big:
         rest = t(
             "answer.rest",
             "Of the others, {slow} would take too long and {no} cannot run here.",
             slow=len(slow),
             no=too_big,
         )
-    elif in_time and slow:
+    elif (in_time or perhaps) and slow:
         rest = t("answer.rest_slow", "The other {count} would fit but take too long.", count=len(slow))
     elif too_big and too_big < total:
         rest = t("answer.rest_no", "Of the others, {count} cannot run here.", count=too_big)
@@ -203,7 +223,8 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
     states = states_here(advice)
     if states:
         done = sum(s in ("in_time", "fits") for _, s in states)
-        fits = done + sum(s == "slow" for _, s in states)
+        perhaps = sum(s == "perhaps" for _, s in states)
+        fits = done + perhaps + sum(s == "slow" for _, s in states)
         figures.append(
             KeyFigure(
                 t("key.workloads", "Workloads in time"),
@@ -211,10 +232,16 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
                     t("key.workloads.figure", "{done} of {total}", done=done, total=len(states)),
                     marks.mark("rule", "origin-rule"),
                 ),
-                _fit_note(advice, t, fits),
+                _with_perhaps(_fit_note(advice, t, fits), perhaps, t),
             )
         )
     return figures
+
+
+def _with_perhaps(note: Markup, count: int, t: Texts) -> Markup:
+    if not count:
+        return note
+    return t("key.workloads.perhaps", "{count} more perhaps; {note}", count=count, note=note)
 
 
 def _fit_note(advice: Advice, t: Texts, fits: int) -> Markup:
@@ -295,12 +322,25 @@ def states_here(advice: Advice) -> list[tuple[Workload, str]]:
 
 def _time(advice: Advice, workload: Workload) -> float | None:
     best = select.best_here(advice, workload)
-    return select.point(best.quantities.get("time_s")) if best else None
+    return select.point(select.run_time(best)) if best else None
 
 
 def _time_text(advice: Advice, workload: Workload, t: Texts) -> Markup:
-    figure = _time(advice, workload)
-    return t("unknown", "unknown") if figure is None else whole(t.number(figure, "s"))
+    best = select.best_here(advice, workload)
+    return with_range(select.run_time(best) if best else None, t)
+
+
+def with_range(figure: Quantity | None, t: Texts) -> Markup:
+    """A figure in running text with its range: "16 h (9 h to 3.5 days)"."""
+    value = select.point(figure)
+    if figure is None or value is None:
+        return t("unknown", "unknown")
+    told = whole(t.number(value, figure.unit))
+    low, high = select.ends(figure)
+    if low == high:
+        return told
+    low_told, high_told = (whole(t.number(end, figure.unit)) for end in (low, high))
+    return t("figure.ranged", "{figure} ({low} to {high})", figure=told, low=low_told, high=high_told)
 
 
 def whole(text: str) -> Markup:

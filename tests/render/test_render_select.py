@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
 import sample
 
-from advisor.render import select, steps, summary, why
+from advisor.render import describe, select, steps, summary, why
 from advisor.render.texts import Texts
 from advisor.schema import Accelerator, Advice, Calibration, Estimate, Grade, Quantity, Target, TraceStep
 
@@ -33,6 +34,44 @@ def estimate(time_s: float | None, fits: bool | None = True) -> Estimate:
 )
 def test_state_of_an_estimate(found, state):
     assert select.state(found, RESNET) == state  # a week is allowed
+
+
+DAY = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("days", "state"),
+    [
+        ((2, 1, 6.9), "in_time"),
+        ((2, 1, 10), "perhaps"),  # the middle is within the week, one run in ten is not
+        ((8, 6, 12), "perhaps"),
+        ((9, 7.5, 12), "slow"),
+    ],
+)
+def test_in_time_is_nine_times_in_ten(days, state):
+    value, low, high = (day * DAY for day in days)
+    ranged = Quantity(value=value, low=low, high=high, unit="s")
+    found = estimate(None).model_copy(update={"quantities": {"time_s": ranged}})
+    assert select.state(found, RESNET) == state
+    # the whole run counts where it is known, not its steps alone
+    both = {"time_s": Quantity(value=60.0, unit="s"), "calendar_s": ranged}
+    assert select.state(found.model_copy(update={"quantities": both}), RESNET) == state
+
+
+def test_a_range_across_the_limit_is_told_in_every_place():
+    ranged = Quantity(value=2 * DAY, low=DAY, high=10 * DAY, unit="s")
+    one = GPU.estimates[0].model_copy(update={"fits": True, "quantities": {"time_s": ranged}})
+    assert one.target.here and one.workload == RESNET.id
+    t = Texts()
+    held = GPU.model_copy(update={"workloads": (RESNET,), "estimates": (one,)})
+    said = re.sub("<[^>]*>", "", summary.answer(held, t))
+    assert "none for certain" in said and "2 days (24 h to 10 days)" in said
+    assert "Perhaps not in time" in describe.limit(one, RESNET, t)
+    sure = one.model_copy(update={"quantities": {"time_s": ranged.model_copy(update={"high": 3 * DAY})}})
+    held = GPU.model_copy(update={"workloads": (RESNET,), "estimates": (sure,)})
+    said = re.sub("<[^>]*>", "", summary.answer(held, t))
+    assert "1 of 1 workloads" in said and "2 days (24 h to 3 days)" in said
+    assert describe.limit(sure, RESNET, t) == "Nothing: it fits and is done in time."
 
 
 def test_cheapest_meets_the_deadline_before_it_merely_fits():

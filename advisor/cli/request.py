@@ -69,8 +69,8 @@ _SCHEDULERS = ("slurm", "k8s", "skypilot")
 def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str, ...], **flags: Any) -> None:
     """A job to ask a cluster for: what ADVICE (an advice.json, its folder, a PDF) estimates or plans.
 
-    Beside the script a page (request.pdf) says why it asks for so much, with all data attached for
-    `hwadvisor verify`.
+    Beside the script a page (request.pdf, request-k8s.pdf, request-skypilot.pdf) says why it asks for so
+    much, with all data attached for `hwadvisor verify`.
     """
     from advisor.data.files import write_atomic
     from advisor.render.request_page import attached, render_request
@@ -182,6 +182,7 @@ def _complete(advice: Advice, choice: Choice, rules: tuple[Path, ...]) -> tuple[
 
 def document(job: Job, scheduler: str, files: dict[str, str]) -> dict[str, object]:
     """The request as JSON."""
+    most = job.needs.get("rent_at_most")
     needs = {
         name: {"value": n.value, "unit": n.unit, "kind": n.kind.value, "why": n.why, "source": n.source}
         for name, n in job.needs.items()
@@ -197,14 +198,22 @@ def document(job: Job, scheduler: str, files: dict[str, str]) -> dict[str, objec
         "memory_per_node_gib": job.memory_gib,
         "disk_gib": job.disk_gib,
         "wall_s": job.wall_s,
+        "total_s": job.total_s,
         "jobs": job.segments,
         "job_wall_s": job.segment_s,
         "gpu_hours": (job.needs["gpu_seconds"].value or 0.0) / 3600,
+        "gpu_hours_expected": _hours(job.needs["gpu_seconds_expected"].value),
+        "rent_usd_at_most": most.value if most else None,
+        "checkpoints": job.folder,
         "layout": job.choice.layout,
         "needs": needs,
         "notes": list(job.notes),
         "files": files,
     }
+
+
+def _hours(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / 3600
 
 
 def _seconds(text: str | None) -> float | None:

@@ -43,7 +43,7 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
     formats: Iterable[str] = ("pdf",),
     lang: str = "en",
 ) -> RenderResult:
-    """Write request.html and request.pdf into `folder`.
+    """Write request.html and request.pdf into `folder` (request-k8s, request-skypilot: three may lie there).
 
     `data` is what the PDF carries: see `attached`.
     """
@@ -51,7 +51,7 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
     from advisor.render.pdf import Data
 
     return write_pages(
-        NAME,
+        page_name(job),
         folder,
         formats,
         lang,
@@ -62,6 +62,11 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
 
 
 _ABOUT = {"advice.json": "The figures this request rests on", "request.json": "What was asked for, and how"}
+
+
+def page_name(job: Job) -> str:
+    """The page's file, without its ending: each scheduler's its own."""
+    return f"{NAME}-{job.scheduler}" if job.scheduler in ("k8s", "skypilot") else NAME
 
 
 def attached(advice: Advice, files: Mapping[str, str], record: Mapping[str, object]) -> dict[str, str]:
@@ -119,18 +124,24 @@ def _page(advice: Advice, job: Job, marks: Marks) -> Page:
         work=marks.said(choice.workload.title, 120),
         count=t.number(float(choice.devices), "1"),
         device=foreign(choice.title, 60),
-        time=t.number(job.wall_s, "s"),
+        time=t.number(job.total_s, "s"),
         jobs=_in_jobs(job, marks),
     )
-    return Page(
-        title, subtitle, sentence, _keys(job, marks), _rows(job, marks), _basis(job, marks), _check(marks)
-    )
+    check = _check(marks, page_name(job))
+    return Page(title, subtitle, sentence, _keys(job, marks), _rows(job, marks), _basis(job, marks), check)
 
 
 def _in_jobs(job: Job, marks: Marks) -> Markup:
     t = marks.t
     if job.segments == 1:
         return t("request.one_job", "in one job")
+    if job.scheduler == "k8s":
+        return t(
+            "request.starts",
+            "in one Job, whose pods start {count} times for {time} each at most",
+            count=t.number(float(job.segments), "1"),
+            time=t.number(job.segment_s, "s"),
+        )
     return t(
         "request.jobs",
         "in {count} jobs one after the other, of {time} each at most",
@@ -141,7 +152,6 @@ def _in_jobs(job: Job, marks: Marks) -> Markup:
 
 def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
     t, choice = marks.t, job.choice
-    hours = job.needs["gpu_seconds"]
     shape = t(
         "request.shape",
         "on each of {nodes} nodes: {each}",
@@ -153,16 +163,33 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         (t("request.time", "Expected time"), figure(marks, choice.time), Markup()),
         (
             t("request.hours", "Accelerator hours, at most"),
-            Markup('<span class="fig">{}</span>{}').format(
-                t.number(round((hours.value or 0.0) / 3600), "1"), marks.mark(hours.kind)
+            _hours(job.needs["gpu_seconds"], marks),
+            t(
+                "request.expected",
+                "expected: {figure}",
+                figure=_hours(job.needs["gpu_seconds_expected"], marks),
             ),
-            Markup(),
         ),
     ]
-    rent = choice.quantities.get("calendar_rent_usd") or choice.quantities.get("rent_usd")
-    if rent is not None and rent.value is not None:
-        found.append((t("request.rent", "The same, rented"), figure(marks, rent), _dated(marks, rent)))
+    rent, most = choice.rent, job.needs.get("rent_at_most")
+    if rent is not None and most is not None:
+        expected = t("request.expected", "expected: {figure}", figure=figure(marks, rent))
+        dated = _dated(marks, rent)
+        found.append(
+            (
+                t("request.rent", "These hours rented, at most"),
+                figure(marks, most.quantity()),
+                Markup("{}; {}").format(expected, dated) if dated else expected,
+            )
+        )
     return found
+
+
+def _hours(need: Need, marks: Marks) -> Markup:
+    if need.value is None:
+        return marks.unknown(need.why)
+    told = marks.t.number(round(need.value / 3600), "1")
+    return Markup('<span class="fig">{}</span>{}').format(told, marks.mark(need.kind))
 
 
 def _dated(marks: Marks, rent: Quantity) -> Markup:
@@ -184,8 +211,10 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
     cores = Markup('<span class="fig">{}</span>{}').format(
         t.number(float(job.cpus_per_gpu), "1"), marks.mark(needs["cpus"].kind)
     )
+    whole = needs.get("asked")
     return [
         row(t("request.row.wall", "Time, with headroom"), needs["wall"]),
+        *([row(t("request.row.asked", "Time of all jobs"), whole)] if whole else []),
         row(t("request.row.cores", "Processor cores for each accelerator"), needs["cpus"], cores),
         row(t("request.row.memory", "Main memory of a node"), needs["memory"]),
         row(t("request.row.checkpoint", "One checkpoint"), needs["checkpoint"]),
@@ -233,11 +262,11 @@ def _basis(job: Job, marks: Marks) -> list[Markup]:
     return found + [marks.said(note, 300) for note in job.notes[:5]]
 
 
-def _check(marks: Marks) -> Markup:
+def _check(marks: Marks, name: str) -> Markup:
     return marks.t(
         "request.check.text",
         "All data is attached to the PDF. {command} makes every figure of this page again from it, computes "
         "the estimate with the reader’s own rules and prices, and shows what differs. The digests prove "
         "that page and data belong together, not who measured; who did is proved by a signature.",
-        command=Markup("<code>hwadvisor verify request.pdf</code>"),
+        command=Markup("<code>hwadvisor verify {}.pdf</code>").format(name),
     )

@@ -60,8 +60,8 @@ def answer(advice: Advice, t: Texts) -> Markup:
         longest = max(in_time, key=lambda w: _time(advice, w) or 0.0)
         first = t(
             "answer.some",
-            "This machine can train {count} of {total} workloads within the time allowed for each, nine times "
-            "in ten at least; the longest of them, {title}, takes about {time}.",
+            "This machine can train {count} of {total} workloads within the time allowed for each, nine "
+            "times in ten at least; the longest of them, {title}, takes about {time}.",
             count=len(in_time),
             total=total,
             title=describe.said(t, longest.title),
@@ -71,8 +71,8 @@ def answer(advice: Advice, t: Texts) -> Markup:
         nearest = min(perhaps, key=lambda w: _excess(advice, w))
         first = t(
             "answer.perhaps",
-            "Of {total} workloads this machine finishes none for certain within the time allowed, and {count} "
-            "perhaps; the nearest, {title}, takes about {time} where {limit} are allowed.",
+            "Of {total} workloads this machine finishes none for certain within the time allowed, and "
+            "{count} perhaps; the nearest, {title}, takes about {time} where {limit} are allowed.",
             total=total,
             count=len(perhaps),
             title=describe.said(t, nearest.title),

@@ -42,4 +42,6 @@ def write(
     else:
         files = skypilot.write(job)
     left = [remark for name, text in files.items() for remark in check_file(name, text)]
+    if template is not None:
+        left.append("What a template starts again by itself is not in the hours asked for.")
     return files, left

@@ -75,6 +75,12 @@ def _directives() -> dict[str, re.Pattern[str]]:
 def check_directives(name: str, text: str) -> None:
     """Every #SBATCH line is a known directive, with a value of its shape, where sbatch still reads it."""
     known, reading = _directives(), True
+    if not text.startswith("#!"):
+        raise DataError(
+            f"{name}: does not begin with #!, and sbatch takes no other file", "Begin with #!/bin/bash."
+        )
+    if not re.search(r"^#SBATCH\s", text, re.MULTILINE):
+        raise DataError(f"{name}: holds no #SBATCH directive, so it asks for nothing", "Add #SBATCH lines.")
     for number, line in enumerate(text.splitlines(), 1):
         found = _DIRECTIVE.fullmatch(line.rstrip())
         if found is None:

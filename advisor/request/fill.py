@@ -55,7 +55,7 @@ def places(job: Job) -> dict[str, str | int | float]:
         "disk_gib": job.disk_gib or 0,
         "wall": clock(job.segment_s),
         "wall_seconds": round(job.segment_s),
-        "total_seconds": round(job.wall_s),
+        "total_seconds": round(job.total_s),
         "segments": job.segments,
         "signal_seconds": max(60, round(job.lead_s)),
         "gpu_hours": round((job.needs["gpu_seconds"].value or 0.0) / 3600, 1),

@@ -5,6 +5,8 @@ The only arithmetic is rounding up, sums and shares; what the figures rest on st
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +15,7 @@ from advisor.errors import NothingFits, UserError
 from advisor.request.defaults import Defaults, DeviceNames, load_defaults
 from advisor.request.pick import Choice
 from advisor.request.quote import job_name
-from advisor.request.site import Node, Partition, Site
+from advisor.request.site import IMAGE, IMAGE_LIKE, Node, Partition, Site
 from advisor.schema import Calibration, Kind, Quantity
 from advisor.units import GIB, show
 
@@ -70,6 +72,24 @@ class Job:
     segments: int
     lead_s: float  # from the signal to the end of a job
     notes: tuple[str, ...] = ()
+    scheduler: str = "slurm"
+
+    @property
+    def total_s(self) -> float:
+        """All jobs together, each with its whole time: no more can be billed, restarts included."""
+        return _total(self.segments, self.segment_s, self.wall_s)
+
+    @property
+    def run(self) -> str:
+        """Name, and a digest of what is trained on what: no other run finds this one's checkpoints.
+
+        Headroom, limits and the site are not in it: who asks again with more time goes on.
+        """
+        choice = self.choice
+        work = choice.workload.model_dump(mode="python", exclude_defaults=True)
+        told = [work, choice.label, sorted(choice.layout.items()), self.options.command]
+        digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+        return f"{self.name}-{digest[:8]}"
 
     @property
     def memory_gib(self) -> int:
@@ -86,7 +106,7 @@ class Job:
     def folder(self) -> str:
         """Where checkpoints go."""
         base = self.options.folder or self.site.folder
-        return f"{base.rstrip('/')}/{self.name}" if base else f"checkpoints/{self.name}"
+        return f"{base.rstrip('/')}/{self.run}" if base else f"checkpoints/{self.run}"
 
 
 def build(  # noqa: PLR0913 - the last two have defaults
@@ -112,8 +132,9 @@ def build(  # noqa: PLR0913 - the last two have defaults
     cpus, more = _within(cores, node, per_node, kept)
     notes += more
     if cpus != cores:
-        why = "the share of a node's cores that goes with an accelerator; needed are " + needs["cpus"].why
-        why = f"{kept} cores of a node kept for its own programs; {why}" if kept else why
+        besides = f" ({kept} kept for the node's own programs)" if kept else ""
+        share = f"the share of a node's cores that goes with an accelerator{besides}"
+        why = f"{share}; needed are {needs['cpus'].why}"
         needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
@@ -128,15 +149,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
     segments, segment = _segments(wall_s, limit, known["startup_s"], lead)
     kind = Kind.assumed if options.headroom is None else Kind.stated
     needs["wall"] = Need(wall_s, "s", kind, f"{choice.upper_why}, and {headroom:.0%} more")
-    total = segments * segment if segments > 1 else wall_s
-    needs["gpu_seconds"] = Need(
-        choice.devices * total, "s", Kind.rule, "devices x time asked for: an upper bound of what is billed"
-    )
-    if segments > 1:
-        notes.append(
-            f"The run is longer than the limit of {_hours(limit)} for one job: {segments} jobs, each going "
-            "on from the last checkpoint."
-        )
+    needs |= _bounds(choice, segments, segment, wall_s, "starts" if scheduler == "k8s" else "jobs")
+    notes = [*_open(site, scheduler, choice, wall_s), *notes, *_chained(segments, limit, scheduler)]
     if size is None:
         notes.append("The size of a checkpoint is not known, so the disk asked for is not either.")
     degree = max(_degree(choice, "tp"), 1)
@@ -164,7 +178,69 @@ def build(  # noqa: PLR0913 - the last two have defaults
         segments=segments,
         lead_s=lead,
         notes=tuple(notes),
+        scheduler=scheduler,
     )
+
+
+def _total(segments: int, segment_s: float, wall_s: float) -> float:
+    return segments * segment_s if segments > 1 else wall_s
+
+
+def _bounds(choice: Choice, segments: int, segment_s: float, wall_s: float, each: str) -> dict[str, Need]:
+    """The most that is taken: time, accelerator time, money; and what is expected of it."""
+    total = _total(segments, segment_s, wall_s)
+    expected = choice.time.value
+    found = {
+        "gpu_seconds": Need(
+            choice.devices * total, "s", Kind.rule,
+            "devices x the time of all jobs, restarts included: the most that can be billed",
+        ),
+        "gpu_seconds_expected": Need(
+            None if expected is None else choice.devices * expected, "s", Kind.rule,
+            "devices x expected time",
+        ),
+    }  # fmt: skip
+    if segments > 1:
+        why = (
+            f"{segments} {each} of {_hours(segment_s)}: each but the first starts again, each but the last "
+            "stops early to save"
+        )
+        found["asked"] = Need(total, "s", Kind.rule, why)
+    rent = choice.rent
+    if rent is not None and rent.value is not None:
+        most = rent.value / expected * total if expected and choice.rent_grows else None
+        why = (
+            "the expected rent x the time asked for over the expected one"
+            if most
+            else "how rent grows is not known"
+        )
+        found["rent_at_most"] = Need(most, "USD", Kind.rule, why, rent.source)
+    return found
+
+
+def _open(site: Site, scheduler: str, choice: Choice, wall_s: float) -> list[str]:
+    """What keeps the bound from holding."""
+    if scheduler != "skypilot" or site.skypilot.get("bucket"):
+        return []
+    hours = f"{choice.devices * wall_s / 3600:,.0f}"
+    return [
+        "Without a bucket in [skypilot] of --site a lost machine takes the checkpoints and the count of "
+        f"hours with it: each loss adds up to {hours} accelerator hours."
+    ]
+
+
+def _chained(segments: int, limit: float | None, scheduler: str) -> list[str]:
+    if segments == 1:
+        return []
+    if scheduler == "k8s":
+        return [
+            f"The run is longer than the limit of {_hours(limit)} for one start: one Job, whose pods are "
+            f"started {segments} times, each time going on from the last checkpoint."
+        ]
+    return [
+        f"The run is longer than the limit of {_hours(limit)} for one job: {segments} jobs, each going "
+        "on from the last checkpoint."
+    ]
 
 
 def _limit(partition: Partition | None, site: Site, told_s: float | None, scheduler: str) -> float | None:
@@ -320,6 +396,8 @@ def checked(options: Options) -> Options:
     for name, text in (("--folder", options.folder), ("--image", options.image), ("--name", options.name)):
         if any(not c.isprintable() for c in text):
             raise UserError(f"{name} holds characters that do not print", "Write plain text.")
+    if options.image and not IMAGE.fullmatch(options.image):
+        raise UserError(f"--image {options.image[:60]!r} is no container image", IMAGE_LIKE)
     return options
 
 

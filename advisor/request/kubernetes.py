@@ -8,13 +8,12 @@ from typing import Any
 from advisor.errors import UserError
 from advisor.request.job import Job
 from advisor.request.quote import remark, shell
-from advisor.request.slurm import WAIT, launcher, told
+from advisor.request.slurm import OVER, WAIT, launcher, told
 from advisor.request.yaml import documents
 
 KINDS = ("job", "pytorchjob")
 _PORT = 29500
 _RETRIES = 3  # for each node, besides those of a chain
-_OVER = 75  # EX_TEMPFAIL: stopped in time, go on from the checkpoint
 
 _SCRIPT = """set -u
 export STOP="$CHECKPOINTS/stop"
@@ -22,6 +21,7 @@ mkdir -p -- "$CHECKPOINTS" || exit 1
 if [[ -e "$CHECKPOINTS/done" ]]; then exit 0; fi
 {clear}{limit}trap 'touch -- "$STOP"; signalled=1' TERM USR1
 {launcher} {command} &
+process=$!
 {wait}
 if [[ "$code" -eq 0 && -e "$STOP" ]]; then exit {over}; fi
 if [[ "$code" -eq 0 ]]; then touch -- "$CHECKPOINTS/done"; fi
@@ -65,7 +65,7 @@ def objects(job: Job, kind: str = "job") -> list[dict[str, Any]]:
 
 
 def _meta(job: Job, name: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name or job.name, "labels": {"app": job.name}}
+    found: dict[str, Any] = {"name": name or job.run, "labels": {"app": job.run}}
     if job.site.kubernetes.get("queue"):
         found["labels"]["kueue.x-k8s.io/queue-name"] = job.site.kubernetes["queue"]
     if job.site.kubernetes.get("namespace"):
@@ -90,20 +90,20 @@ def _claim(job: Job) -> dict[str, Any]:
 
 
 def _claim_name(job: Job) -> str:
-    return str(job.site.kubernetes.get("claim") or f"{job.name}-checkpoints")
+    return str(job.site.kubernetes.get("claim") or f"{job.run}-ckpt")
 
 
 def _job(job: Job) -> dict[str, Any]:
     several = job.nodes > 1
-    start = _SEVERAL.format(nodes=job.nodes, name=job.name) if several else _ONE
+    start = _SEVERAL.format(nodes=job.nodes, name=job.run) if several else _ONE
     spec: dict[str, Any] = {
         "backoffLimit": job.nodes * (job.segments - 1 + _RETRIES),
         "activeDeadlineSeconds": _deadline(job),
-        "template": {"metadata": {"labels": {"app": job.name}}, "spec": _pod(job, start)},
+        "template": {"metadata": {"labels": {"app": job.run}}, "spec": _pod(job, start)},
     }
     if several:
         spec |= {"completionMode": "Indexed", "completions": job.nodes, "parallelism": job.nodes}
-        spec["template"]["spec"]["subdomain"] = job.name
+        spec["template"]["spec"]["subdomain"] = job.run
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": _meta(job), "spec": spec}
 
 
@@ -112,7 +112,7 @@ def _service(job: Job) -> dict[str, Any]:
     spec = {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,
-        "selector": {"app": job.name},
+        "selector": {"app": job.run},
         "ports": [{"name": "torch", "port": _PORT}],
     }
     return {"apiVersion": "v1", "kind": "Service", "metadata": _meta(job), "spec": spec}
@@ -124,7 +124,7 @@ def _pytorch_job(job: Job) -> dict[str, Any]:
         pod["containers"][0]["name"] = "pytorch"  # the operator looks for this name
         pod["restartPolicy"] = "OnFailure"
         restart = pod.pop("restartPolicy")
-        template = {"metadata": {"labels": {"app": job.name}}, "spec": pod}
+        template = {"metadata": {"labels": {"app": job.run}}, "spec": pod}
         return {"replicas": count, "restartPolicy": restart, "template": template}
 
     specs = {"Master": replicas(1)} | ({"Worker": replicas(job.nodes - 1)} if job.nodes > 1 else {})
@@ -141,7 +141,8 @@ def _pytorch_job(job: Job) -> dict[str, Any]:
 
 
 def _deadline(job: Job) -> int:
-    return math.ceil(job.segments * job.segment_s)
+    """Seconds from the start of the Job to its end, however often pods start; then they have time to save."""
+    return max(60, math.floor(job.total_s - job.lead_s))
 
 
 def _pod(job: Job, start: str) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
         "image": image,
         "command": ["bash", "-c", _script(job, start)],
         "env": [
-            {"name": "CHECKPOINTS", "value": f"/checkpoints/{job.name}"},
+            {"name": "CHECKPOINTS", "value": f"/checkpoints/{job.run}"},
             {"name": "OMP_NUM_THREADS", "value": str(max(1, job.cpus_per_gpu))},
         ],
         "resources": {"limits": amounts, "requests": dict(amounts)},
@@ -181,6 +182,8 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
     }
     if site.get("node_selector"):
         pod["nodeSelector"] = dict(site["node_selector"])
+    if site.get("tolerations"):
+        pod["tolerations"] = [dict(entry) for entry in site["tolerations"]]
     if site.get("priority_class"):
         pod["priorityClassName"] = site["priority_class"]
     return pod
@@ -195,5 +198,5 @@ def _script(job: Job, start: str) -> str:
         command=command,
         limit=limit,
         clear=_FIRST.format(),
-        over=_OVER,
+        over=OVER,
     )

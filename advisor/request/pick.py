@@ -30,6 +30,17 @@ class Choice:
     estimate: Estimate | None = None  # None: an option of a plan
 
     @property
+    def rent(self) -> Quantity | None:
+        """What it is expected to cost, rented."""
+        return self.quantities.get("calendar_rent_usd") or self.quantities.get("rent_usd")
+
+    @property
+    def rent_grows(self) -> bool:
+        """Whether that rent is of the same time as `time` is: then it grows with it."""
+        of = "calendar_s" if self.estimate is None or "calendar_rent_usd" in self.quantities else "time_s"
+        return self.quantities.get(of) is self.time
+
+    @property
     def title(self) -> str:
         """The accelerator's name for people."""
         return self.accelerator.title if self.accelerator else self.accelerator_id or self.label

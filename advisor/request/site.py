@@ -14,6 +14,21 @@ from advisor.units import parse_as
 
 _SEE = "The format of a site's file is in docs/request.md."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+@/-]{0,62}")
+IMAGE = re.compile(
+    r"((docker|skypilot):)?[A-Za-z0-9][\w.-]*(:\d{1,5})?(/[A-Za-z0-9][\w.-]*)*(:[\w.-]{1,128})?"
+    r"(@sha256:[0-9a-f]{64})?"
+)
+IMAGE_LIKE = "Write for example nvcr.io/nvidia/pytorch:25.10-py3."
+_BUCKET = re.compile(
+    r"(s3|gs|r2|cos|oci|nebius|cw)://[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*/?"
+    r"|https://[a-z0-9]+\.blob\.core\.windows\.net(/[A-Za-z0-9][\w.-]*)+/?"
+)
+_TOLERATION = {
+    "key": re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9][\w.-]*"),
+    "operator": re.compile("Exists|Equal"),
+    "value": re.compile(r"([A-Za-z0-9][\w.-]*)?"),
+    "effect": re.compile("NoSchedule|PreferNoSchedule|NoExecute"),
+}
 _GRES = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(:[\w.-]{1,62})?")
 
 
@@ -105,6 +120,7 @@ _KUBERNETES = {
     "kind": str,
     "priority_class": str,
     "queue": str,
+    "tolerations": list,
 }
 _SKYPILOT = {"accelerator": str, "infra": str, "use_spot": bool, "bucket": str, "image": str}
 
@@ -246,6 +262,26 @@ def _typed(path: Path, key: str, raw: dict[str, Any], kinds: Mapping[str, type])
             _text(path, f"{key}.{name}", value)
         if isinstance(value, dict) and not all(isinstance(v, str) for v in value.values()):
             raise DataError.at(path, f"{key}.{name}", value, "holds more than texts", _SEE)
+    image, bucket = table.get("image"), table.get("bucket")
+    if image and not IMAGE.fullmatch(image):
+        raise DataError.at(path, f"{key}.image", image, "is no container image", IMAGE_LIKE)
+    if bucket and not _BUCKET.fullmatch(bucket):
+        raise DataError.at(path, f"{key}.bucket", bucket, "is no bucket", 'Write for example "s3://name".')
+    for entry in table.get("tolerations", ()):
+        _toleration(path, entry)
     if key == "kubernetes" and "max_wall" in table:
         table = {**table, "max_wall_s": _amount(path, "kubernetes.max_wall", table["max_wall"], "s")}
     return table
+
+
+def _toleration(path: Path, entry: object) -> None:
+    """One taint that the pods put up with, as Kubernetes writes it."""
+    where = "kubernetes.tolerations"
+    if not isinstance(entry, dict):
+        raise DataError.at(path, where, entry, "must be written as [[kubernetes.tolerations]]", _SEE)
+    _known(path, f"{where}.", entry, set(_TOLERATION))
+    for name, value in entry.items():
+        if not isinstance(value, str) or not _TOLERATION[name].fullmatch(value):
+            raise DataError.at(path, f"{where}.{name}", value, "is not of the right shape", _SEE)
+    if "key" not in entry and entry.get("operator") != "Exists":
+        raise DataError.at(path, where, None, "has no key", 'Without one, operator = "Exists" is needed.')

@@ -9,18 +9,28 @@ from advisor.errors import UserError
 from advisor.request.defaults import load_defaults
 from advisor.request.job import Job
 from advisor.request.quote import remark, shell
-from advisor.request.slurm import launcher, told
+from advisor.request.slurm import COUNT, OVER, WAIT, WATCH, launcher, prepared, told
 from advisor.request.yaml import documents
 
-_RESTARTS = 3  # after errors of the program; lost machines are replaced as often as they are lost
 _SYSTEM_GIB = 100  # for the image and packages, beside checkpoints on a disk
 _RUN = """set -u
 export STOP="$CHECKPOINTS/stop"
-mkdir -p -- "$CHECKPOINTS"
+mkdir -p -- "$CHECKPOINTS" || exit 1
 if [[ -e "$CHECKPOINTS/done" ]]; then exit 0; fi
-{setup}timeout --signal=TERM {seconds} \\
-  {launcher} {command}
-code=$?
+rm -f -- "$STOP"
+
+{count}
+{setup}trap 'touch -- "$STOP"; signalled=1' TERM USR1
+{launcher} {command} &
+process=$!
+{watch}
+{wait}
+kill "$watch" 2> /dev/null
+if [[ "$SKYPILOT_NODE_RANK" == 0 ]]; then keep_count; fi
+if [[ -e "$STOP" && "$code" -eq 0 ]]; then
+  echo "It took longer than asked for. The checkpoint is written: ask for more time, and it goes on." >&2
+  exit {over}
+fi
 if [[ "$code" -eq 0 && "$SKYPILOT_NODE_RANK" == 0 ]]; then touch -- "$CHECKPOINTS/done"; fi
 exit "$code"
 """
@@ -52,7 +62,8 @@ def task(job: Job) -> dict[str, Any]:
         "cpus": f"{job.cpus_per_gpu * count}+",
         "memory": f"{job.memory_gib}+",
         "disk_size": _SYSTEM_GIB + (0 if site.get("bucket") else job.disk_gib or 0),
-        "job_recovery": {"strategy": "FAILOVER", "max_restarts_on_errors": _RESTARTS},
+        # a lost machine is replaced as often as it is lost; an error of the program ends the task
+        "job_recovery": {"strategy": "FAILOVER", "max_restarts_on_errors": 0},
     }
     for key in ("infra", "use_spot"):
         if key in site:
@@ -60,17 +71,21 @@ def task(job: Job) -> dict[str, Any]:
     image = job.options.image or site.get("image", "")
     if image:
         resources["image_id"] = image if image.startswith(("docker:", "ami-")) else f"docker:{image}"
+    lead = max(60, round(job.lead_s))
     command = " ".join(shell(word) for word in job.options.command)
     found: dict[str, Any] = {
         "name": job.name,
         "num_nodes": job.nodes,
         "resources": resources,
-        "envs": {"CHECKPOINTS": f"/checkpoints/{job.name}"},
+        "envs": {"CHECKPOINTS": f"/checkpoints/{job.run}"},
         "run": _RUN.format(
-            seconds=math.ceil(job.wall_s),
+            count=COUNT.format(total=math.floor(job.total_s), lead=lead, over=OVER),
+            watch=WATCH.format(lead=lead, keep='[[ "$SKYPILOT_NODE_RANK" != 0 ]] || '),
+            wait=WAIT,
+            over=OVER,
             launcher=launcher(job, _TORCHRUN.replace("{", "{{").replace("}", "}}")),
             command=command,
-            setup="".join(f"{line}\n" for line in job.site.setup),
+            setup=prepared(job),
         ),
     }
     if site.get("bucket"):

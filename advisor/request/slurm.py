@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import math
+
 from advisor.errors import UserError
 from advisor.request.job import Job
 from advisor.request.quote import clock, remark, shell
 from advisor.units import show
 
-WAIT = """process=$!
-signalled=1
+OVER = 75  # EX_TEMPFAIL: stopped in time, go on from the checkpoint
+
+COUNT = """# However often this starts again, in all it takes {total} s at most: see the file "spent".
+count_file="$CHECKPOINTS/spent"
+spent=$(cat -- "$count_file" 2> /dev/null)
+[[ "$spent" =~ ^[0-9]+$ ]] || spent=0
+left=$(({total} - 10#$spent))
+if [[ "$left" -le {lead} ]]; then
+  echo "All the time asked for is spent, and the run has not ended. Ask for more: it goes on from there." >&2
+  exit {over}
+fi
+keep_count() {{
+  echo "$((10#$spent + SECONDS))" > "$count_file.new" && mv -f -- "$count_file.new" "$count_file"
+}}
+"""
+"""What bounds a job that its scheduler may start any number of times."""
+
+WATCH = """(
+  while sleep 30; do
+    {keep}keep_count
+    if [[ "$SECONDS" -ge $((left - {lead})) ]]; then touch -- "$STOP"; fi
+    if [[ "$SECONDS" -ge "$left" ]]; then kill -TERM "$process"; fi
+  done
+) > /dev/null 2>&1 &
+watch=$!"""
+"""Counts beside the run, tells it in time to save, and ends it when nothing is left."""
+
+WAIT = """signalled=1
 while [[ "$signalled" -eq 1 ]]; do  # a signal ends `wait`, not the run
   signalled=0
   wait "$process"
   code=$?
 done"""
-"""Waits for what runs in the background, whose exit code is then in $code; a trap sets `signalled`."""
+"""Waits for $process in the background, whose exit code is then in $code; a trap sets `signalled`."""
 
 _LAUNCH = """
+port=$((20000 + SLURM_JOB_ID % 10000))  # jobs that share a node must not meet
 head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export SRUN_CPUS_PER_TASK="${{SLURM_CPUS_PER_TASK:-1}}"  # sbatch hands it on no more (22.05)
 export OMP_NUM_THREADS={threads}
@@ -24,7 +53,7 @@ srun --kill-on-bad-exit=1 {launcher} {command} &
 """
 _TORCHRUN = (
     'torchrun --nnodes="$SLURM_NNODES" --nproc-per-node={per_node} \\\n'
-    '  --rdzv-id="$SLURM_JOB_ID" --rdzv-backend=c10d --rdzv-endpoint="$head_node:29500" \\\n '
+    '  --rdzv-id="$SLURM_JOB_ID" --rdzv-backend=c10d --rdzv-endpoint="$head_node:$port" \\\n '
 )
 
 _BODY = """
@@ -42,10 +71,15 @@ if [[ -e "$done_file" ]]; then
 fi
 rm -f -- "$STOP"
 
+{count}
 # Slurm sends USR1 to this shell {lead} s before the end of the job.
 trap 'touch -- "$STOP"; signalled=1' USR1
 {setup}{launch}
+process=$!
+{watch}
 {wait}
+kill "$watch" 2> /dev/null
+keep_count
 
 if [[ "$code" -eq 0 && ! -e "$STOP" ]]; then
   touch -- "$done_file"
@@ -54,8 +88,9 @@ fi
 {again}
 exit "$code"
 """
-_REQUEUE = """if [[ -e "$STOP" && "$code" -eq 0 ]]; then
-  scontrol requeue "$SLURM_JOB_ID"  # it took longer than asked for: once more, from the checkpoint
+_ENDS = f"""if [[ -e "$STOP" && "$code" -eq 0 ]]; then
+  echo "It took longer than asked for. The checkpoint is written: ask for more time, and it goes on." >&2
+  exit {OVER}
 fi"""
 _NEXT = "# The next job of the chain goes on from the checkpoint."
 
@@ -130,15 +165,27 @@ def told(job: Job) -> list[str]:
     lines = [
         remark(f"{choice.workload.title}, on {choice.devices} x {choice.title}"),
         remark("layout: " + ", ".join(f"{name} {value}" for name, value in choice.layout.items())),
-        f"time: {show(choice.time.value, 's')} expected, {show(choice.upper_s, 's')} at most "
+        f"time: {show(choice.time.value, 's')} expected, {show(choice.upper_s, 's')} planned for "
         f"({remark(choice.upper_why)})",
-        f"asked for: {show(job.wall_s, 's')}, in all {hours:,.0f} GPU-hours at most",
+        f"asked for: {_asked(job)}; with all restarts {hours:,.0f} GPU-hours at most",
+        "checkpoints: in a folder with a digest of workload, layout, hardware and command in its name, so "
+        "that no other run goes on from them",
         remark(f"cores for each device: {job.needs['cpus'].why}"),
         remark(f"main memory of a node: {job.needs['memory'].why}"),
     ]
     if job.disk_gib is not None:
         lines.append(remark(f"disk for checkpoints: {job.disk_gib:,} GiB ({job.needs['disk'].why})"))
     return [*lines, *(remark(note) for note in job.notes)]
+
+
+def _asked(job: Job) -> str:
+    """The whole time, and how it is parted."""
+    each, whole = show(job.segment_s, "s"), show(job.total_s, "s")
+    if job.segments == 1:
+        return whole
+    if job.scheduler == "k8s":
+        return f"{whole} in one Job, whose pods start {job.segments} times for {each} at most"
+    return f"{whole} in {job.segments} jobs of {each}"
 
 
 def launcher(job: Job, torchrun: str) -> str:
@@ -148,19 +195,27 @@ def launcher(job: Job, torchrun: str) -> str:
     )
 
 
+def prepared(job: Job) -> str:
+    """The site's own lines; what they source (conda, modules) reads variables that nobody has set."""
+    lines = "".join(f"{line}\n" for line in job.site.setup)
+    return f"set +u  # what is sourced here may read what nobody has set\n{lines}set -u\n" if lines else ""
+
+
 def body(job: Job) -> str:
     """The shell after the directives."""
     command = " ".join(shell(word) for word in job.options.command)
-    setup = "".join(f"{line}\n" for line in job.site.setup)
+    lead = max(60, round(job.lead_s))
     launch = _LAUNCH.format(
         threads=max(1, job.cpus_per_gpu), launcher=launcher(job, _TORCHRUN), command=command
     )
     return _BODY.format(
         wait=WAIT,
         folder=shell(job.folder),
-        lead=max(60, round(job.lead_s)),
+        lead=lead,
         every=30,
-        setup=setup and f"\n{setup}",
+        setup=prepared(job) and f"\n{prepared(job)}",
         launch=launch.strip("\n"),
-        again=_NEXT if job.segments > 1 else _REQUEUE,
+        count=COUNT.format(total=math.floor(job.total_s), lead=lead, over=OVER),
+        watch=WATCH.format(lead=lead, keep=""),
+        again=_NEXT if job.segments > 1 else _ENDS,
     )

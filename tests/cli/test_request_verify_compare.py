@@ -44,12 +44,19 @@ def advice(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("flag", "name"), [("--slurm", "job.sbatch"), ("--k8s", "job.yaml"), ("--skypilot", "sky.yaml")]
+    ("flag", "name", "page_name"),
+    [
+        ("--slurm", "job.sbatch", "request.html"),
+        ("--k8s", "job.yaml", "request-k8s.html"),
+        ("--skypilot", "sky.yaml", "request-skypilot.html"),
+    ],
 )
-def test_a_request_is_written_beside_the_advice_without_names(advice: Path, flag: str, name: str) -> None:
+def test_a_request_is_written_beside_the_advice_without_names(
+    advice: Path, flag: str, name: str, page_name: str
+) -> None:
     done = typed("request", advice, flag, "--format", "html", "--lang", "en")
     assert done.exit_code == 0, done.output
-    page = advice.with_name("request.html").read_text()
+    page = advice.with_name(page_name).read_text()
     assert advice.with_name(name).exists() and "Request: 16" in page
     assert "node-of-jane" not in page
 

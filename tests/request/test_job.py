@@ -60,7 +60,7 @@ def test_the_site_gives_nodes_partition_account_and_cores():
     asked = job(site=SITE)
     assert (asked.nodes, asked.gpus_per_node, asked.partition.name) == (4, 4, "gpu")
     assert asked.cpus_per_gpu == 24 and "needed are" in asked.needs["cpus"].why
-    assert asked.folder == "/scratch/proj/tiny-1b-pretrain"
+    assert asked.folder == f"/scratch/proj/{asked.run}" and asked.run.startswith("tiny-1b-pretrain-")
 
 
 def test_a_pod_never_asks_for_every_core_of_a_node():
@@ -76,6 +76,29 @@ def test_a_run_longer_than_the_limit_is_chained_and_no_shorter_than_asked():
     short = job(wall_limit_s=6 * 3600)
     useful = short.segments * (6 * 3600 - short.lead_s - known["startup_s"])
     assert useful >= short.wall_s - known["startup_s"] > useful - 6 * 3600
+
+
+def test_no_other_run_has_the_same_folder_and_more_time_goes_on():
+    runs = {
+        job().run,
+        job(options=Options(command=("train.py", "--lr", "1"))).run,
+        job(made.advice(estimate=made.estimate(8))).run,
+        job(made.advice(made.workload(seq_len=8192))).run,
+    }
+    assert len(runs) == 4 and all(run.startswith("tiny-1b-pretrain-") for run in runs)
+    assert job(options=Options(headroom=1.0), wall_limit_s=made.DAY).run == job(site=SITE).run == job().run
+
+
+def test_the_bound_is_of_all_jobs_and_money_of_the_same_hours():
+    one = made.estimate()
+    rented = {**one.quantities, "calendar_rent_usd": made.quantity(2000.0, unit="USD")}
+    held = made.advice(estimate=one.model_copy(update={"quantities": rented}))
+    asked = job(held, wall_limit_s=made.DAY)
+    assert asked.total_s == asked.segments * made.DAY > asked.wall_s
+    assert asked.needs["gpu_seconds"].value == 16 * asked.total_s
+    assert asked.needs["gpu_seconds_expected"].value == 16 * 2 * made.DAY
+    assert asked.needs["rent_at_most"].value == pytest.approx(2000.0 / 2 * asked.segments)
+    assert job().needs["rent_at_most"].value is None  # the rent there is of another time
 
 
 def test_partitions_are_slurm_s_and_the_least_limit_counts():
@@ -160,5 +183,9 @@ def test_words_that_are_near_none():
         pick(made.plan(), target="cerebras")
     with pytest.raises(UserError, match="headroom"):
         checked(Options(headroom=-1))
+    for image in ("file:///etc/passwd", "/etc/passwd", "a b"):
+        with pytest.raises(UserError, match="--image"):
+            checked(Options(image=image))
+    assert checked(Options(image="nvcr.io:443/nvidia/pytorch:25.10-py3@sha256:" + "0" * 64))
     with pytest.raises(UserError, match="holds no estimate"):
         pick(made.advice(estimates=()))

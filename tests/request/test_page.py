@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,15 +13,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import made
 
-from advisor.render.request_page import attached, request_html
-from advisor.request import Options, Site, build, pick, site_of, write
+from advisor.render.request_page import attached, page_name, request_html
+from advisor.request import SCHEDULERS, Options, Site, build, pick, site_of, write
 
 HOSTILE = "<script>alert(1)</script>\u202eevil\0 " + "x" * 10_000
 
 
 def page(held, lang="en", **changes):
     job = build(pick(held), Site(), Options(), held.calibration, **changes)
-    files, _ = write(job, "slurm")
+    files, _ = write(job, job.scheduler)
     return request_html(held, job, attached(held, files, {"target": "x"}), lang), job
 
 
@@ -42,6 +44,26 @@ def test_every_need_and_its_reason_is_on_the_page():
     assert shown == page(made.advice(), wall_limit_s=made.DAY)[0]
 
 
+def test_hours_and_money_are_told_as_expected_and_at_most():
+    one = made.estimate()
+    rented = {**one.quantities, "calendar_rent_usd": made.quantity(2000.0, 1400.0, 3000.0, "USD")}
+    held = made.advice(estimate=one.model_copy(update={"quantities": rented}))
+    shown = re.sub(r"<[^>]*>", "", page(held, wall_limit_s=made.DAY)[0])
+    assert "for up to 4 days, in 4 jobs" in shown and "4 jobs of 24 h: each but the first" in shown
+    assert re.search(r"at most\s*1,536r?\s*expected: 768", shown)
+    assert re.search(r"rented, at most\s*USD 4,000.{0,3}\s*expected: USD 2,000", shown)
+
+
+def test_each_scheduler_has_its_own_page():
+    names = []
+    for scheduler in ("slurm", "k8s", "skypilot"):
+        shown, job = page(made.advice(), scheduler=scheduler)
+        names.append(page_name(job))
+        assert f"hwadvisor verify {names[-1]}.pdf" in shown
+    assert names == ["request", "request-k8s", "request-skypilot"]
+    assert page_name(replace(job, scheduler="../x")) == "request"
+
+
 def test_what_is_not_known_says_so():
     shown, _ = page(made.advice(made.workload(method="lora")))
     assert "the number of trained parameters is not in the file" in shown
@@ -57,9 +79,11 @@ def test_chinese_leaves_no_sentence_in_english():
     held = held.model_copy(update={"workloads": (held.workloads[0].model_copy(update={"title": "GPT-2"}),)})
     texts = load_texts("zh")
     _, marks = page_context(held, texts, paged=True)
-    few = site_of(Path("site.toml"), {"node": [{"name": "n", "gpus": 4, "cpus": 4}]})
-    for site in (Site(), few):
-        job = build(pick(held), site, Options(), made.decoding(100.0), wall_limit_s=made.DAY)
+    few = site_of(Path("site.toml"), {"node": [{"name": "n", "gpus": 4, "cpus": 12}]})
+    for site, scheduler in product((Site(), few), SCHEDULERS):
+        job = build(
+            pick(held), site, Options(), made.decoding(100.0), wall_limit_s=made.DAY, scheduler=scheduler
+        )
         _page(held, job, marks)
         for note in job.notes:
             assert texts.said(note) != note, note

@@ -29,6 +29,14 @@ from advisor.request import load_site, site_of
         ('partition = "p"', "partition"),
         ("[kubernetes]\nnode_selector = 3", "kubernetes.node_selector"),
         ('[skypilot]\nregion = "x"', "skypilot.region"),
+        ('[kubernetes]\nimage = "file:///etc/passwd"', "kubernetes.image"),
+        ('[skypilot]\nimage = "/etc/passwd"', "skypilot.image"),
+        ('[skypilot]\nbucket = "file:///etc"', "skypilot.bucket"),
+        ('[skypilot]\nbucket = "s3://../x"', "skypilot.bucket"),
+        ('[kubernetes]\ntolerations = ["gpu"]', "kubernetes.tolerations"),
+        ('[[kubernetes.tolerations]]\neffect = "Never"', "kubernetes.tolerations.effect"),
+        ('[[kubernetes.tolerations]]\nkey = "a"\nwhy = "b"', "kubernetes.tolerations.why"),
+        ('[[kubernetes.tolerations]]\neffect = "NoSchedule"', "has no key"),
         ("name = 'x", "not valid TOML"),
     ],
 )
@@ -38,6 +46,15 @@ def test_what_is_wrong_is_named(tmp_path: Path, body: str, words: str):
     with pytest.raises(DataError, match=words) as error:
         load_site(path)
     assert "site.toml" in error.value.message
+
+
+def test_images_and_buckets_of_all_kinds_are_taken():
+    for bucket in ("s3://mine", "gs://mine/run_1/", "https://me.blob.core.windows.net/mine"):
+        site_of(
+            Path("site.toml"),
+            {"skypilot": {"bucket": bucket, "image": "docker:nvcr.io/nvidia/pytorch:25.10"}},
+        )
+    site_of(Path("site.toml"), {"kubernetes": {"image": "localhost:5000/a_b/c@sha256:" + "a" * 64}})
 
 
 VALUES = st.recursive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,35 +69,50 @@ def bash_words(line: str) -> list[str]:
     return done.stdout.decode("utf-8").split("\0")[:-1]
 
 
-def run_script(tmp_path: Path, training: str, *, stop_s: float = 0) -> tuple[int, Path, str]:
-    """The script with stand-ins for srun and scontrol; `training` is what srun runs."""
+FOLDER = job().folder
+OF_SLURM = {"SLURM_JOB_ID": "7", "SLURM_NNODES": "2", "SLURM_JOB_NODELIST": "n[1-2]"}
+OF_SKYPILOT = {"SKYPILOT_NODE_RANK": "0", "SKYPILOT_NUM_NODES": "1", "SKYPILOT_NUM_GPUS_PER_NODE": "8",
+               "SKYPILOT_NODE_IPS": "10.0.0.1", "CHECKPOINTS": FOLDER}  # fmt: skip
+
+
+def script_of(scheduler: str, site: dict | None = None) -> str:
+    text = next(iter(write(job(site=site, scheduler=scheduler), scheduler)[0].values()))
+    return yaml.safe_load(text)["run"] if scheduler == "skypilot" else text
+
+
+def run_script(
+    tmp_path: Path,
+    training: str,
+    *,
+    stop_s: float = 0,
+    scheduler: str = "slurm",
+    site: dict | None = None,
+    edit: tuple[str, str] = ("", ""),
+) -> tuple[int, Path, str]:
+    """The script with stand-ins for srun and scontrol; `training` is what srun runs. Minutes pass at once."""
     tools = tmp_path / "bin"
     tools.mkdir(exist_ok=True)
-    (tools / "srun").write_text(f"#!/bin/bash\n{training}\n")
+    for name in ("srun", "torchrun"):
+        (tools / name).write_text(f"#!/bin/bash\n{training}\n")
+    (tools / "sleep").write_text(f"#!/bin/bash\nexec {shutil.which('sleep')} 0.05\n")
     (tools / "scontrol").write_text('#!/bin/bash\necho "$@" >> scontrol.log\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
-    text = write(job(), "slurm")[0]["job.sbatch"]
-    (tmp_path / "job.sbatch").write_text(text)
+    (tmp_path / "job.sbatch").write_text(script_of(scheduler, site).replace(*edit, 1))
     process = subprocess.Popen(
-        ["bash", "job.sbatch"], cwd=tmp_path, env={"PATH": f"{tools}:/usr/bin:/bin", "SLURM_JOB_ID": "7",
-                                                   "SLURM_NNODES": "2", "SLURM_JOB_NODELIST": "n[1-2]"},
+        ["bash", "job.sbatch"], cwd=tmp_path,
+        env={"PATH": f"{tools}:/usr/bin:/bin", **(OF_SLURM if scheduler == "slurm" else OF_SKYPILOT)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     if stop_s:
-        ready = tmp_path / "checkpoints/tiny-1b-pretrain/running"
+        ready = tmp_path / FOLDER / "running"
         for _ in range(200):
             if ready.exists():
                 break
             subprocess.run(["sleep", "0.05"], check=True)
         process.send_signal(10)  # SIGUSR1, as Slurm sends it
     out = process.communicate(timeout=20)[0]
-    log = tmp_path / "scontrol.log"
-    return (
-        process.returncode,
-        tmp_path / "checkpoints/tiny-1b-pretrain",
-        log.read_text() if log.exists() else out,
-    )
+    return process.returncode, tmp_path / FOLDER, out
 
 
 def test_a_run_that_ends_is_not_started_again(tmp_path):
@@ -114,9 +130,78 @@ def test_a_run_that_fails_says_so_and_is_not_done(tmp_path):
 def test_a_signal_lets_the_run_save_and_go_on_later(tmp_path):
     waits = 'touch "$CHECKPOINTS/running"; while [[ ! -e "$STOP" ]]; do sleep 0.05; done; '
     training = waits + 'touch "$CHECKPOINTS/saved"'
-    code, folder, log = run_script(tmp_path, training, stop_s=1)
-    assert code == 0 and (folder / "saved").exists() and not (folder / "done").exists()
-    assert "requeue 7" in log
+    code, folder, said = run_script(tmp_path, training, stop_s=1)
+    assert code == 75 and (folder / "saved").exists() and not (folder / "done").exists()
+    assert "ask for more time" in said
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "skypilot"])
+def test_restarts_take_no_more_than_was_asked_for(tmp_path, scheduler):
+    asked = job(scheduler=scheduler)
+    folder = tmp_path / FOLDER
+    folder.mkdir(parents=True)
+    total, lead = int(asked.total_s), round(asked.lead_s)
+    # a second before the run must save: it is told to, and ends as one that did not get through
+    (folder / "spent").write_text(f"{total - lead - 1}\n")
+    waits = 'while [[ ! -e "$STOP" ]]; do sleep 1; done; touch "$CHECKPOINTS/saved"'
+    code, _, said = run_script(tmp_path, waits, scheduler=scheduler)
+    assert code == 75 and (folder / "saved").exists() and "ask for more time" in said
+    assert total - lead <= int((folder / "spent").read_text()) < total
+    # whoever starts it again gets nothing
+    code, _, said = run_script(tmp_path, 'touch "$CHECKPOINTS/again"', scheduler=scheduler)
+    assert code == 75 and not (folder / "again").exists() and "is spent" in said
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "skypilot"])
+def test_a_program_that_does_not_listen_is_ended(tmp_path, scheduler):
+    later = f"set -u\nSECONDS={int(job().total_s)}\n"  # all of the time has passed
+    code, folder, _ = run_script(
+        tmp_path, "while :; do sleep 1; done", scheduler=scheduler, edit=("set -u\n", later)
+    )
+    assert code == 128 + 15 and not (folder / "done").exists()
+
+
+def test_nothing_starts_itself_again():
+    assert "scontrol requeue" not in script_of("slurm")
+    task = yaml.safe_load(write(job(scheduler="skypilot"), "skypilot")[0]["sky.yaml"])
+    assert task["resources"]["job_recovery"]["max_restarts_on_errors"] == 0
+    assert "Without a bucket" in " ".join(job(scheduler="skypilot").notes)
+    bucket = {"skypilot": {"bucket": "s3://mine"}}
+    assert "Without a bucket" not in " ".join(job(scheduler="skypilot", site=bucket).notes)
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "skypilot"])
+def test_a_site_s_lines_may_read_what_nobody_set(tmp_path, scheduler):
+    site = {"setup": ['echo "was: $CONDA_NEVER_SET"']}
+    code, folder, said = run_script(tmp_path, "echo trained", scheduler=scheduler, site=site)
+    assert code == 0 and "was: \n" in said and (folder / "done").exists()
+
+
+def test_jobs_on_one_node_do_not_meet():
+    text = script_of("slurm")
+    assert (
+        "29500" not in text
+        and "port=$((20000 + SLURM_JOB_ID % 10000))" in text
+        and '$head_node:$port"' in text
+    )
+
+
+def test_what_is_asked_for_is_told_as_it_is_billed():
+    text = write(job(wall_limit_s=made.DAY), "slurm")[0]["job.sbatch"]
+    assert "# asked for: 4 days in 4 jobs of 24 h; with all restarts 1,536 GPU-hours at most" in text
+
+
+def test_kubernetes_tells_of_one_job_and_puts_up_with_taints():
+    taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    site = {"kubernetes": {"max_wall": "1 day", "tolerations": [taint]}}
+    asked = job(site=site, scheduler="k8s")
+    text = write(asked, "k8s")[0]["job.yaml"]
+    assert "4 jobs" not in text and "one Job, whose pods are started 4 times" in text
+    found = {d["kind"]: d for d in yaml.safe_load_all(text)}
+    assert found["Job"]["spec"]["template"]["spec"]["tolerations"] == [taint]
+    deadline = found["Job"]["spec"]["activeDeadlineSeconds"]
+    assert deadline + asked.lead_s <= asked.total_s < deadline + asked.lead_s + 2
+    assert found["Job"]["metadata"]["name"] == asked.run
 
 
 def test_kubernetes_over_several_nodes_is_indexed_with_a_service():
@@ -270,7 +355,13 @@ def test_a_template_of_one_s_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("body", "words_"), [("{{node}}", "nothing is called 'node'"), ("if {{nodes}}", "bash cannot")]
+    ("body", "words_"),
+    [
+        ("{{node}}", "nothing is called 'node'"),
+        ("if {{nodes}}", "bash cannot"),
+        ("root:x:0:0:root:/root:/bin/bash\n", "does not begin with #!"),
+        ("#!/bin/bash\ntrain\n", "no #SBATCH directive"),
+    ],
 )
 def test_a_template_that_is_wrong(tmp_path, body, words_):
     path = tmp_path / "own.sbatch"

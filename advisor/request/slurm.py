@@ -92,7 +92,9 @@ _ENDS = f"""if [[ -e "$STOP" && "$code" -eq 0 ]]; then
   echo "It took longer than asked for. The checkpoint is written: ask for more time, and it goes on." >&2
   exit {OVER}
 fi"""
-_NEXT = "# The next job of the chain goes on from the checkpoint."
+_NEXT = """if [[ -e "$STOP" && "$code" -eq 0 ]]; then
+  echo "The checkpoint is written: the next job of the chain goes on from it; after the last, ask for more time." >&2
+fi"""
 
 _SUBMIT = """#!/bin/bash
 # Hands in {count} jobs, each starting when the one before has ended, however it ended.

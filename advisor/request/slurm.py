@@ -93,7 +93,7 @@ _ENDS = f"""if [[ -e "$STOP" && "$code" -eq 0 ]]; then
   exit {OVER}
 fi"""
 _NEXT = """if [[ -e "$STOP" && "$code" -eq 0 ]]; then
-  echo "The checkpoint is written: the next job of the chain goes on from it; after the last, ask for more time." >&2
+  echo "The checkpoint is written: the next job of the chain goes on from it (none left: ask for more)." >&2
 fi"""
 
 _SUBMIT = """#!/bin/bash

@@ -162,7 +162,9 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         (t("request.devices", "Accelerators"), figure(marks, job.needs["gpus"].quantity()), shape),
         (t("request.time", "Expected time"), figure(marks, choice.time), Markup()),
         (
-            t("request.hours", "Accelerator hours, at most"),
+            t("request.hours", "Accelerator hours, at most")
+            if job.bounded
+            else t("request.hours_open", "Accelerator hours, at most, if no machine is lost"),
             _hours(job.needs["gpu_seconds"], marks),
             t(
                 "request.expected",

@@ -7,7 +7,8 @@ from pathlib import Path
 from advisor.errors import UserError
 from advisor.request.check import check as check_file
 from advisor.request.fill import fill as fill_template
-from advisor.request.job import Job, Need, Options, build, checked
+from advisor.request.job import Job, Options, build, checked
+from advisor.request.need import Need
 from advisor.request.pick import Choice, of_estimate, pick
 from advisor.request.quote import words
 from advisor.request.site import Site, load_site, site_of

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from advisor.errors import NothingFits, UserError
+from advisor.request.bound import bounds, chained, hours, total_of, what_is_open
 from advisor.request.defaults import Defaults, DeviceNames, load_defaults
+from advisor.request.need import Need
 from advisor.request.pick import Choice
 from advisor.request.quote import job_name
 from advisor.request.site import IMAGE, IMAGE_LIKE, Node, Partition, Site
-from advisor.schema import Calibration, Kind, Quantity
+from advisor.schema import Calibration, Kind
 from advisor.units import GIB, show
 
 IMAGES = ("cnn", "vit", "diffusion")
@@ -33,23 +35,6 @@ class Options:
     headroom: float | None = None
     image: str = ""
     gpus_per_node: int | None = None
-
-
-@dataclass(frozen=True)
-class Need:
-    """A figure of the request with where it comes from."""
-
-    value: float | None
-    unit: str
-    kind: Kind
-    why: str
-    source: str = ""
-
-    def quantity(self) -> Quantity:
-        """The same as the report shows figures."""
-        reason = self.why if self.value is None else ""
-        source = f"{self.why}; {self.source}" if self.source else self.why
-        return Quantity(value=self.value, unit=self.unit, kind=self.kind, source=source, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -75,9 +60,14 @@ class Job:
     scheduler: str = "slurm"
 
     @property
+    def bounded(self) -> bool:
+        """Whether the hours asked for hold whatever happens to machines."""
+        return not what_is_open(self.site, self.scheduler, self.choice, self.wall_s)
+
+    @property
     def total_s(self) -> float:
         """All jobs together, each with its whole time: no more can be billed, restarts included."""
-        return _total(self.segments, self.segment_s, self.wall_s)
+        return total_of(self.segments, self.segment_s, self.wall_s)
 
     @property
     def run(self) -> str:
@@ -149,8 +139,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
     segments, segment = _segments(wall_s, limit, known["startup_s"], lead)
     kind = Kind.assumed if options.headroom is None else Kind.stated
     needs["wall"] = Need(wall_s, "s", kind, f"{choice.upper_why}, and {headroom:.0%} more")
-    needs |= _bounds(choice, segments, segment, wall_s, "starts" if scheduler == "k8s" else "jobs")
-    notes = [*_open(site, scheduler, choice, wall_s), *notes, *_chained(segments, limit, scheduler)]
+    needs |= bounds(choice, segments, segment, wall_s, "starts" if scheduler == "k8s" else "jobs")
+    notes = [*what_is_open(site, scheduler, choice, wall_s), *notes, *chained(segments, limit, scheduler)]
     if size is None:
         notes.append("The size of a checkpoint is not known, so the disk asked for is not either.")
     degree = max(_degree(choice, "tp"), 1)
@@ -180,67 +170,6 @@ def build(  # noqa: PLR0913 - the last two have defaults
         notes=tuple(notes),
         scheduler=scheduler,
     )
-
-
-def _total(segments: int, segment_s: float, wall_s: float) -> float:
-    return segments * segment_s if segments > 1 else wall_s
-
-
-def _bounds(choice: Choice, segments: int, segment_s: float, wall_s: float, each: str) -> dict[str, Need]:
-    """The most that is taken: time, accelerator time, money; and what is expected of it."""
-    total = _total(segments, segment_s, wall_s)
-    expected = choice.time.value
-    found = {
-        "gpu_seconds": Need(
-            choice.devices * total, "s", Kind.rule,
-            "devices x the time of all jobs, restarts included: the most that can be billed",
-        ),
-        "gpu_seconds_expected": Need(
-            None if expected is None else choice.devices * expected, "s", Kind.rule,
-            "devices x expected time",
-        ),
-    }  # fmt: skip
-    if segments > 1:
-        why = (
-            f"{segments} {each} of {_hours(segment_s)}: each but the first starts again, each but the last "
-            "stops early to save"
-        )
-        found["asked"] = Need(total, "s", Kind.rule, why)
-    rent = choice.rent
-    if rent is not None and rent.value is not None:
-        most = rent.value / expected * total if expected and choice.rent_grows else None
-        why = (
-            "the expected rent x the time asked for over the expected one"
-            if most
-            else "how rent grows is not known"
-        )
-        found["rent_at_most"] = Need(most, "USD", Kind.rule, why, rent.source)
-    return found
-
-
-def _open(site: Site, scheduler: str, choice: Choice, wall_s: float) -> list[str]:
-    """What keeps the bound from holding."""
-    if scheduler != "skypilot" or site.skypilot.get("bucket"):
-        return []
-    hours = f"{choice.devices * wall_s / 3600:,.0f}"
-    return [
-        "Without a bucket in [skypilot] of --site a lost machine takes the checkpoints and the count of "
-        f"hours with it: each loss adds up to {hours} accelerator hours."
-    ]
-
-
-def _chained(segments: int, limit: float | None, scheduler: str) -> list[str]:
-    if segments == 1:
-        return []
-    if scheduler == "k8s":
-        return [
-            f"The run is longer than the limit of {_hours(limit)} for one start: one Job, whose pods are "
-            f"started {segments} times, each time going on from the last checkpoint."
-        ]
-    return [
-        f"The run is longer than the limit of {_hours(limit)} for one job: {segments} jobs, each going "
-        "on from the last checkpoint."
-    ]
 
 
 def _limit(partition: Partition | None, site: Site, told_s: float | None, scheduler: str) -> float | None:
@@ -365,23 +294,19 @@ def _segments(wall_s: float, limit: float | None, startup_s: float, lead_s: floa
     useful = limit - startup_s - lead_s
     if useful <= 0:
         raise NothingFits(
-            f"a job of {_hours(limit)} is over before it has started and written a checkpoint "
-            f"({_hours(startup_s + lead_s)})",
+            f"a job of {hours(limit)} is over before it has started and written a checkpoint "
+            f"({hours(startup_s + lead_s)})",
             "Ask for a queue with a longer limit.",
         )
     count = math.ceil((wall_s - startup_s) / useful)
     if count > _MOST_SEGMENTS:
-        raise NothingFits(f"{count} jobs of {_hours(limit)} would be needed", "Take more devices.")
+        raise NothingFits(f"{count} jobs of {hours(limit)} would be needed", "Take more devices.")
     return max(2, count), limit
 
 
 def _degree(choice: Choice, name: str) -> int:
     text = choice.layout.get(name, "1")
     return int(text) if text.isdigit() else 1
-
-
-def _hours(seconds: float | None) -> str:
-    return show(seconds or 0.0, "s")
 
 
 def _number(value: float) -> str:

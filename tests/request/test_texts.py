@@ -166,8 +166,13 @@ def test_nothing_starts_itself_again():
     task = yaml.safe_load(write(job(scheduler="skypilot"), "skypilot")[0]["sky.yaml"])
     assert task["resources"]["job_recovery"]["max_restarts_on_errors"] == 0
     assert "Without a bucket" in " ".join(job(scheduler="skypilot").notes)
+    assert (
+        "if no machine is lost 1,267 GPU-hours" in write(job(scheduler="skypilot"), "skypilot")[0]["sky.yaml"]
+    )
     bucket = {"skypilot": {"bucket": "s3://mine"}}
-    assert "Without a bucket" not in " ".join(job(scheduler="skypilot", site=bucket).notes)
+    held = job(scheduler="skypilot", site=bucket)
+    assert "Without a bucket" not in " ".join(held.notes)
+    assert "with all restarts 1,267 GPU-hours" in write(held, "skypilot")[0]["sky.yaml"]
 
 
 @pytest.mark.parametrize("scheduler", ["slurm", "skypilot"])

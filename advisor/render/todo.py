@@ -137,6 +137,9 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
         "next.get.why",
         "This machine does not finish that job in time; of all listed choices this one costs least.",
     )
+    if select.state(choice, workload) == "perhaps":
+        may = t("next.get.perhaps", "It is in time only perhaps: the limit lies within the range of its time.")
+        why = describe.sentences(why, may, t)
     if age is not None:
         why = describe.sentences(why, t("next.get.old", "The price is {days} days old.", days=age), t)
     do = t(

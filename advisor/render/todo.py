@@ -138,7 +138,7 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
         "This machine does not finish that job in time; of all listed choices this one costs least.",
     )
     if select.state(choice, workload) == "perhaps":
-        may = t("next.get.perhaps", "It is in time only perhaps: the limit lies within the range of its time.")
+        may = t("next.get.perhaps", "It is only perhaps in time: the limit lies within its range.")
         why = describe.sentences(why, may, t)
     if age is not None:
         why = describe.sentences(why, t("next.get.old", "The price is {days} days old.", days=age), t)

@@ -18,6 +18,7 @@ EXIT_DONE = 0
 EXIT_NOTHING_FITS = 1
 EXIT_USER = 2
 EXIT_INTERNAL = 3
+EXIT_UNCHECKED = 4  # of `verify`: nothing was found wrong, and not everything could be checked
 EXIT_INTERRUPTED = 130  # the shell's convention for Ctrl-C
 
 

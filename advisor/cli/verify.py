@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from advisor.cli.language import form, told
+from advisor.cli.language import form, told, told_error
 from advisor.cli.options import json_flag, print_json, rules_option
 from advisor.cli.text import paragraph, say
-from advisor.errors import EXIT_DONE, EXIT_USER
+from advisor.errors import EXIT_DONE, EXIT_UNCHECKED, EXIT_USER
 from advisor.units import show
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def verify(
 ) -> None:
     """Check FILEs: reports as PDF or HTML, requests, comparisons, advice.json; one line each.
 
-    The data must be whole and consistent, every printed figure must come out of it again; the estimates
-    are computed again with the rules and prices here. Exit code 2: a file is not sound.
+    The data must be whole and consistent, the pages must come out of it again byte for byte, and the
+    estimates are computed again with the rules and prices here. Exit code 2: a file is not sound. 4: nothing
+    was found wrong, and not all of it could be checked here (another version, other rules).
     """
     from advisor.app_knowledge import load_knowledge
     from advisor.verify import NOT_WHO
@@ -67,7 +68,7 @@ def verify(
         verdict = check(path, knowledge, signer)
         verdicts.append(verdict)
         if not as_json:
-            say(line(verdict))
+            say(_spoken(verdict))
             if details if details is not None else len(files) == 1:
                 _tell(verdict)
         if key is not None and verdict.sound and path.is_file():
@@ -83,14 +84,40 @@ def verify(
         )
     else:
         paragraph(told(NOT_WHO))
-    context.exit(EXIT_DONE if all(verdict.sound for verdict in verdicts) else EXIT_USER)
+    context.exit(_exit_code(verdicts))
+
+
+def _exit_code(verdicts: list[Verdict]) -> int:
+    if any(verdict.false for verdict in verdicts):
+        return EXIT_USER
+    return EXIT_DONE if all(verdict.sound for verdict in verdicts) else EXIT_UNCHECKED
 
 
 def line(verdict: Verdict) -> str:
-    """All that matters of a file in one line."""
+    """All that matters of a file in one line, in English."""
+    return f"{verdict.path}: {_word(verdict)}: {'; '.join(_parts(verdict))}"
+
+
+def _spoken(verdict: Verdict) -> str:
+    """The same in the language in use, each part by its own sentence."""
+    tell = told_error if verdict.error else told
+    return form(
+        "{path}: {judged}: {what}",
+        path=verdict.path,
+        judged=told(_word(verdict)),
+        what=form("; ").join(tell(part) for part in _parts(verdict)),
+    )
+
+
+def _word(verdict: Verdict) -> str:
+    return "NOT SOUND" if verdict.false and not verdict.error else verdict.judged
+
+
+def _parts(verdict: Verdict) -> list[str]:
     if verdict.error:
-        return f"{verdict.path}: not sound: {verdict.error}" + (f" ({verdict.hint})" if verdict.hint else "")
+        return [verdict.error, *([verdict.hint] if verdict.hint else [])]
     parts = [
+        *(verdict.unchecked[:1] if not verdict.false else ()),
         f"{verdict.kind} by hwadvisor {verdict.tool or '?'} of {verdict.created_at[:10] or 'no date'}",
         f"data contradicts itself: {verdict.contradictions[0]}"
         if verdict.contradictions
@@ -100,7 +127,7 @@ def line(verdict: Verdict) -> str:
     ]
     if verdict.signed is not None:
         parts.append(verdict.signed.text)
-    return f"{verdict.path}: {'sound' if verdict.sound else 'NOT SOUND'}: {'; '.join(parts)}"
+    return parts
 
 
 def _printed(verdict: Verdict) -> list[str]:
@@ -108,7 +135,7 @@ def _printed(verdict: Verdict) -> list[str]:
     if printed is None:
         return []
     if printed.unable:
-        return [f"its {printed.figures} printed figures could not be made again ({printed.unable})"]
+        return [f"its {printed.figures} printed figures are not compared"]
     if printed.exact:
         return [f"all {printed.figures} printed figures made again, byte for byte"]
     of = "" if printed.same_tool else " (this is another version, whose pages are others)"
@@ -122,13 +149,17 @@ def _printed(verdict: Verdict) -> list[str]:
         found.append(f"its printed figures stand in other places than its data gives{of}")
     elif printed.reworded:
         found.append(f"all {printed.figures} printed figures made again, among other words{of}")
-    return found or [f"all {printed.figures} printed figures made again"]
+    elif not found and not printed.parts:
+        found.append(f"all {printed.figures} printed figures made again{of}")
+    if printed.parts:
+        found.append(f"its pages are not those that its data gives: {', '.join(printed.parts)}")
+    return found
 
 
 def _again(again: Again | None) -> list[str]:
     if again is None:
         return []
-    if not again.figures:
+    if not again.figures and not again.words:
         return ["nothing estimated"] if not again.failed else [f"not computed again: {again.failed[0]}"]
     same = again.figures - len(again.differences)
     told = f"{again.figures} estimated figures computed again: "
@@ -136,22 +167,14 @@ def _again(again: Again | None) -> list[str]:
     if again.differences:
         worst = next((d for d in again.differences if 0 < d.factor < float("inf")), again.differences[0])
         told += f", {len(again.differences)} others (largest: {_difference(worst)})"
+    found = [told, *again.words[:1]]
     if again.unexplained:
-        told += ", though rules, prices and version are the same"
-    elif not (again.same_rules and again.same_prices and again.same_tool):
-        other = [
-            name
-            for name, same in (
-                ("rules", again.same_rules),
-                ("prices", again.same_prices),
-                ("version", again.same_tool),
-            )
-            if not same
-        ]
-        told += f" (other {', '.join(other)} here)"
+        found.append("though rules, prices and version are the same")
+    elif again.others:
+        found.append(f"other {', '.join(again.others)} here")
     if again.failed:
-        told += f"; {len(again.failed)} could not be"
-    return [told]
+        found.append(f"{len(again.failed)} could not be computed again")
+    return found
 
 
 def _difference(difference: Any) -> str:
@@ -172,12 +195,15 @@ def _tell(verdict: Verdict) -> None:
         )
     )
     _list("wrong", verdict.contradictions)
+    _list("not checked", verdict.unchecked)
     _list("to know", verdict.gaps)
     if verdict.printed is not None:
         _list("printed and not in the data", verdict.printed.missing)
         _list("in the data and not printed", verdict.printed.lacking)
+        _list("made otherwise by this version", verdict.printed.parts)
     if verdict.again is not None:
         _list("comes out otherwise here", [_difference(d) for d in verdict.again.differences])
+        _list("said otherwise than here", verdict.again.words)
         _list("not computed again", verdict.again.failed)
     for kind, texts in verdict.inputs.items():
         if texts:
@@ -202,6 +228,8 @@ def document(verdict: Verdict) -> dict[str, Any]:
     return {
         "file": str(verdict.path),
         "sound": verdict.sound,
+        "verdict": verdict.judged,
+        "unchecked": list(verdict.unchecked),
         "line": line(verdict),
         "kind": verdict.kind,
         "tool": verdict.tool,
@@ -222,6 +250,8 @@ def document(verdict: Verdict) -> dict[str, Any]:
             "moved": printed.moved,
             "reworded": printed.reworded,
             "files": list(printed.files),
+            "parts": list(printed.parts),
+            "same_pages": printed.same_tool,
             "unable": printed.unable,
         },
         "again": None
@@ -233,6 +263,7 @@ def document(verdict: Verdict) -> dict[str, Any]:
             "same_prices": again.same_prices,
             "same_tool": again.same_tool,
             "failed": list(again.failed),
+            "words": list(again.words),
             "differences": [
                 {"what": d.what, "quantity": d.quantity, "then": d.then, "now": d.now, "unit": d.unit}
                 for d in again.differences

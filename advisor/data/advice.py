@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -107,7 +108,7 @@ def read_advice(path: Path, text: str) -> Advice:
     try:
         raw = json.loads(text)
     except ValueError as error:
-        raise DataError.at(path, "", None, f"is not whole JSON ({error})", _HINT_AGAIN) from error
+        raise DataError.at(path, "", None, f"is not whole JSON ({error})", _hint_of(text)) from error
     except RecursionError as error:
         raise DataError.at(path, "", None, "is nested too deeply", _HINT_AGAIN) from error
     if not isinstance(raw, dict) or "schema_version" not in raw:
@@ -122,6 +123,18 @@ def read_advice(path: Path, text: str) -> Advice:
 
 
 _HINT_AGAIN = "Write it again with `hwadvisor scan`."
+_BEGINNING = 2000  # characters in which a file says what wrote it
+_COMMAND = re.compile(r'"command":\s*"(scan|probe|calibrate|estimate|plan)"')
+
+
+class NewerFormat(DataError):
+    """A file of a later hwadvisor, which this one cannot judge."""
+
+
+def _hint_of(text: str) -> str:
+    """What to do about a file that is not whole: its beginning may say which command wrote it."""
+    found = _COMMAND.search(text[:_BEGINNING])
+    return f"Write it again with `hwadvisor {found[1]}`." if found else _HINT_AGAIN
 
 
 def _check_version(path: Path, raw: dict[str, Any]) -> None:
@@ -131,7 +144,7 @@ def _check_version(path: Path, raw: dict[str, Any]) -> None:
     if version > SCHEMA_VERSION:
         tool = (raw.get("versions") or {}).get("tool", "") if isinstance(raw.get("versions"), dict) else ""
         by = f" by hwadvisor {tool}" if tool else ""
-        raise DataError.at(
+        raise NewerFormat.at(
             path,
             "schema_version",
             version,

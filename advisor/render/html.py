@@ -26,7 +26,10 @@ from advisor.render.pages import generator
 from advisor.render.texts import Texts
 from advisor.schema import Advice
 
-CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
+CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "base-uri 'none'; form-action 'none'"  # which default-src does not cover
+)
 
 CATALOGUE_ROWS_PAGED = 5  # the best choices; the rest is in the attached files
 CATALOGUE_ROWS_SCREEN = 25
@@ -72,11 +75,12 @@ def render_page(name: str, context: dict[str, Any], t: Texts, script: str = "") 
 
     The policy allows `script`, by its hash, and no other.
     """
+    made_by = generator(paged=context["paged"] is True)
     policy = f"{CSP}; script-src 'sha256-{_sha256(script)}'" if script else CSP
     page = (
         _environment()
         .get_template(name)
-        .render(context, style=_style(t), csp=policy, lang=t.tag or t.code, generator=generator())
+        .render(context, style=_style(t), csp=policy, lang=t.tag or t.code, generator=made_by)
     )
     return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
 

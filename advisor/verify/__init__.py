@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from advisor.errors import AdvisorError, DataError
+from advisor.data.advice import NewerFormat
+from advisor.errors import AdvisorError, DataError, MissingLibrary
 from advisor.schema import Advice
 from advisor.verify.inputs import KINDS, inputs_by_kind
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from advisor.verify.printed import Printed
     from advisor.verify.signature import Signed
 
-__all__ = ["NOT_WHO", "Verdict", "verify"]
+__all__ = ["NOT_SOUND", "NOT_WHO", "SOUND", "UNCHECKED", "Verdict", "verify"]
 
 ADVICE = "advice.json"
+SOUND, NOT_SOUND, UNCHECKED = "sound", "not sound", "could not be checked"
 NOT_WHO = (
     "Digests and figures that agree prove that a file is consistent, not who measured it or that anybody "
     "did: whoever can run hwadvisor can make a consistent file. Who vouches for it is proved by a signature "
@@ -40,23 +42,62 @@ class Verdict:
     digest: str = ""  # SHA-256 of the data; of a comparison of both sides
     error: str = ""
     hint: str = ""
+    foreign: bool = False  # of an error: this hwadvisor cannot judge the file, which may be sound
     contradictions: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
+    untraced: tuple[str, ...] = ()  # estimates without the steps that led to them
     printed: Printed | None = None
     again: Again | None = None
     inputs: dict[str, list[str]] = field(default_factory=dict)
     signed: Signed | None = None
 
     @property
-    def sound(self) -> bool:
-        """Whole, consistent, printed as its data says, no figure that its own rules would not give."""
-        return not (
-            self.error
+    def false(self) -> bool:
+        """Whether something is wrong: no whole data, a contradiction, a page or a figure that is another."""
+        return bool(
+            (self.error and not self.foreign)
             or self.contradictions
             or (self.printed is not None and self.printed.differs)
             or (self.again is not None and self.again.unexplained)
             or (self.signed is not None and self.signed.good is False)
         )
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Why not all of it could be checked, in sentences; empty where all was.
+
+        What nobody could make or compute again may be edited at will: one changed word in a file, a version
+        or a digest, must not turn a fraud into something sound.
+        """
+        found = [self.error] if self.error and self.foreign else []
+        if self.printed is not None and self.printed.unchecked:
+            found.append(self.printed.unchecked)
+        found += self.untraced
+        if self.again is not None:
+            found += [f"not computed again: {text}" for text in self.again.failed[:1]]
+            if not self.again.alike and self.again.others:
+                found.append(f"other {', '.join(self.again.others)} here give other figures")
+        return tuple(found)
+
+    @property
+    def judged(self) -> str:
+        """One of SOUND, NOT_SOUND and UNCHECKED."""
+        if self.false:
+            return NOT_SOUND
+        return UNCHECKED if self.unchecked else SOUND
+
+    @property
+    def sound(self) -> bool:
+        """Whole, consistent, all of it made and computed again, and nothing came out otherwise."""
+        return self.judged == SOUND
+
+
+class _NoData(DataError):
+    """An HTML report alone: its figures can be read and not be checked."""
+
+
+_NO_DATA = "carries no data: an HTML report is checked against the advice.json beside it, and there is none"
+_GIVE_DATA = "Put the advice.json it was made of into its folder, or verify the PDF, which has it attached."
 
 
 def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Verdict:
@@ -66,9 +107,10 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
     try:
         sides, texts, printed, kind = _read(path)
     except AdvisorError as error:
-        return Verdict(path, error=error.message, hint=error.hint)
+        foreign = isinstance(error, (NewerFormat, MissingLibrary, _NoData))
+        return Verdict(path, error=error.message, hint=error.hint, foreign=foreign)
     from advisor.verify.again import compute_again, joined
-    from advisor.verify.consistent import contradictions, gaps
+    from advisor.verify.consistent import contradictions, gaps, untraced
 
     wrong = _of_sides({name: contradictions(side) for name, side in sides.items()})
     again = None
@@ -85,6 +127,7 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
         digest=", ".join(hashlib.sha256(text).hexdigest() for text in texts),
         contradictions=tuple(wrong),
         gaps=tuple(_of_sides({name: gaps(side) for name, side in sides.items()})),
+        untraced=tuple(_of_sides({name: untraced(side) for name, side in sides.items()})),
         printed=printed,
         again=again,
         inputs={kind: _of_sides({name: of[kind] for name, of in inputs.items()}) for kind in KINDS},
@@ -116,9 +159,7 @@ def _read(path: Path) -> tuple[dict[str, Advice], list[bytes], Printed | None, s
     if path.suffix.lower() in (".html", ".htm"):
         beside = path.parent / ADVICE
         if not beside.is_file():
-            raise DataError.at(
-                path, "", None, "carries no data", "Put its advice.json beside it, or verify the PDF."
-            )
+            raise _NoData.at(path, "", None, _NO_DATA, _GIVE_DATA)
         advice = load_advice(beside)
         return {ADVICE: advice}, [beside.read_bytes()], check_html(path, advice), "report"
     return {ADVICE: load_advice(path)}, [read_text(path).encode()], None, "data"

@@ -10,12 +10,10 @@ from advisor import __version__
 from advisor.again import estimate_again
 from advisor.app_answers import with_estimates
 from advisor.app_knowledge import Knowledge
-from advisor.errors import AdvisorError
-from advisor.schema import Advice, Estimate, Quantity
-from advisor.search.plan import Question, plan_traced
-
-NAMES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
-_SAME = 2e-6  # files keep seven digits
+from advisor.errors import AdvisorError, UserError
+from advisor.schema import Advice, Estimate
+from advisor.verify.pair import Pair, Steps, alike, said_otherwise
+from advisor.verify.plans import planned
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,25 @@ class Again:
     same_rules: bool
     same_prices: bool
     same_tool: bool
+    words: tuple[str, ...] = ()  # what is said otherwise, or by other steps, than the rules here say
     edited: bool = False  # one of several sides has differences that nothing explains
+
+    @property
+    def alike(self) -> bool:
+        """Whether everything that could be computed again came out as it stands in the file."""
+        return not (self.differences or self.words)
 
     @property
     def unexplained(self) -> bool:
         """Other figures out of the same rules, prices and version: the file was edited."""
         same = self.same_rules and self.same_prices and self.same_tool
-        return self.edited or (bool(self.differences) and same)
+        return self.edited or (not self.alike and same)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What is another here than where the file was written: rules, prices, version."""
+        same = (("rules", self.same_rules), ("prices", self.same_prices), ("version", self.same_tool))
+        return tuple(name for name, is_same in same if not is_same)
 
 
 def joined(sides: Mapping[str, Again]) -> Again:
@@ -71,6 +81,7 @@ def joined(sides: Mapping[str, Again]) -> Again:
         same_rules=all(one.same_rules for one in every),
         same_prices=all(one.same_prices for one in every),
         same_tool=all(one.same_tool for one in every),
+        words=tuple(f"{name}: {text}" for name, one in sides.items() for text in one.words),
         edited=any(one.unexplained for one in every),
     )
 
@@ -79,38 +90,25 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
     """Every estimate and plan of the advice, computed from what the file says was put in."""
     found: list[Difference] = []
     failed: list[str] = []
+    words: list[str] = []
     count = estimates = 0
-    for what, then, now in _pairs(knowledge, advice, failed):
+    for pair in _pairs(knowledge, advice, failed):
         estimates += 1
-        for name in NAMES:
-            old, new = then.get(name), now.get(name)
-            if old is None:
-                continue
+        for name, old in pair.then.items():
+            new = pair.now.get(name)
             count += 1
-            if not _alike(old, new):
+            if not alike(old, new):
                 value = None if new is None else new.value
-                found.append(Difference(what, name, old.value, value, old.unit))
+                found.append(Difference(pair.what, name, old.value, value, old.unit))
+        words += said_otherwise(pair)
     found.sort(key=lambda d: -abs(math.log(d.factor)) if 0 < d.factor < math.inf else -math.inf)
     versions = advice.versions
     return Again(
         figures=count, estimates=estimates, differences=tuple(found), failed=tuple(failed),
         same_rules=versions.rules_digest == knowledge.book.digest,
         same_prices=versions.prices_as_of == knowledge.catalogue.prices_as_of,
-        same_tool=versions.tool == __version__,
+        same_tool=versions.tool == __version__, words=tuple(words),
     )  # fmt: skip
-
-
-def _alike(old: Quantity, new: Quantity | None) -> bool:
-    if new is None:
-        return old.value is None
-    pairs = ((old.value, new.value), (old.low, new.low), (old.high, new.high))
-    return all(
-        a is b is None or (a is not None and b is not None and math.isclose(a, b, rel_tol=_SAME))
-        for a, b in pairs
-    )
-
-
-Pair = tuple[str, dict[str, Quantity], dict[str, Quantity]]
 
 
 def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[Pair]:
@@ -118,16 +116,32 @@ def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[
     whole = [e for e in advice.estimates if "calendar_s" in e.quantities]
     for estimate in whole:
         try:
-            one = estimate_again(knowledge.book, knowledge.catalogue, knowledge.published, advice, estimate)
+            _check_runs(knowledge, estimate)
+            one = estimate_again(
+                knowledge.book, knowledge.catalogue, knowledge.published, advice, estimate, traced=True
+            )
         except AdvisorError as error:
             failed.append(f"{_name(estimate)}: {error.message}")
         else:
-            yield _name(estimate), estimate.quantities, one.estimate.quantities
+            yield _pair(advice, estimate, one.estimate, one.trace)
     rest = [e for e in advice.estimates if "calendar_s" not in e.quantities]
     if rest:
         yield from _scanned(knowledge, advice, rest, failed)
     if advice.plan is not None:
-        yield from _planned(knowledge, advice, failed)
+        yield from planned(knowledge, advice, advice.plan, failed)
+
+
+def _pair(advice: Advice, then: Estimate, now: Estimate, steps: Steps) -> Pair:
+    fits = (then.fits, now.fits)
+    return Pair(_name(then), then.quantities, now.quantities, fits, advice.trace, steps)
+
+
+def _check_runs(knowledge: Knowledge, estimate: Estimate) -> None:
+    """Raises UserError for an estimate that leans on runs which are not among the published ones here."""
+    known = set(knowledge.published.ids)
+    own = [run.id for run in estimate.near if run.id not in known]
+    if own:
+        raise UserError(f"it leans on runs that are not known here ({', '.join(own[:3])[:120]})")
 
 
 def _scanned(knowledge: Knowledge, advice: Advice, rest: list[Estimate], failed: list[str]) -> Iterable[Pair]:
@@ -152,30 +166,7 @@ def _scanned(knowledge: Knowledge, advice: Advice, rest: list[Estimate], failed:
         if other is None:
             failed.append(f"{_name(estimate)}: not known here")
         else:
-            yield _name(estimate), estimate.quantities, other.quantities
-
-
-def _planned(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[Pair]:
-    plan = advice.plan
-    assert plan is not None  # noqa: S101 - the caller looked
-    job = next((w for w in advice.workloads if w.id == plan.workload), None)
-    if job is None:
-        failed.append("plan: its workload is not in the file")
-        return
-    try:
-        now, _ = plan_traced(
-            Question(knowledge.book, knowledge.catalogue, job, plan.limits, knowledge.published)
-        )
-    except AdvisorError as error:
-        failed.append(f"plan: {error.message}")
-        return
-    options = {option.accelerator_id: option for option in now.options}
-    for option in plan.options:
-        other = options.get(option.accelerator_id)
-        if other is None:
-            yield option.label, option.quantities, {}
-        else:
-            yield option.label, option.quantities, other.quantities
+            yield _pair(advice, estimate, other, now.trace)
 
 
 def _name(estimate: Estimate) -> str:

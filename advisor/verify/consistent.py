@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from advisor.schema import Advice, Estimate, Grade, Measurement, Plan, Quantity, TraceStep
+from advisor.schema import Advice, Estimate, Grade, Kind, Measurement, Plan, Quantity, TraceStep
 
 _CLOSE = 2e-6  # relative: files keep seven digits
 _LABEL = re.compile(r"(?P<packages>\d+) x (?P<name>\S+)(?: \((?P<devices>\d+) devices\))?")
@@ -34,6 +34,24 @@ def gaps(advice: Advice) -> list[str]:
     return found
 
 
+def untraced(advice: Advice) -> list[str]:
+    """Estimates behind whose figures no steps are stored, though they are where such are written."""
+    found = []
+    for estimate in advice.estimates:
+        if not (estimate.target.here or "calendar_s" in estimate.quantities):
+            continue  # of a catalogue's many answers the best alone have steps
+        bare = [name for name, one in estimate.quantities.items() if one.value is not None]
+        if bare and not any(one.trace in advice.trace for one in estimate.quantities.values()):
+            where = f"{estimate.workload} on {estimate.target.label}"
+            found.append(f"{where}: no steps are stored behind its figures")
+    plan = advice.plan
+    if plan is not None and plan.options:
+        best = plan.options[0].quantities.values()
+        if not any(one.trace in advice.trace for one in best):
+            found.append(f"{plan.options[0].label}: no steps are stored behind its figures")
+    return found
+
+
 def _estimates(advice: Advice) -> Iterator[str]:
     workloads = {workload.id for workload in advice.workloads}
     accelerators = {accelerator.id for accelerator in advice.accelerators}
@@ -48,6 +66,7 @@ def _estimates(advice: Advice) -> Iterator[str]:
             yield from _quantity(f"{where}: {key}", quantity)
             if quantity.trace and quantity.trace not in advice.trace:
                 yield f"{where}: the steps behind {key} are missing"
+            yield from _kind(where, key, quantity)
         target = estimate.target
         yield from _counted(where, target.label, target.accelerator_id, target.packages, target.devices)
         yield from _follows(where, estimate)
@@ -60,6 +79,12 @@ def _quantity(where: str, quantity: Quantity) -> Iterator[str]:
         yield f"{where} is not finite"
     elif any(b < a and not math.isclose(a, b, rel_tol=_CLOSE) for a, b in itertools.pairwise(ends)):
         yield f"{where} lies outside its own range"
+
+
+def _kind(where: str, key: str, quantity: Quantity) -> Iterator[str]:
+    """What rules compute is of the kind rule, however much of it rests on what was measured or published."""
+    if quantity.kind is not Kind.rule:
+        yield f"{where}: {key} is said to be {quantity.kind.value}, though rules compute it"
 
 
 def _counted(where: str, label: str, name: str, packages: float, devices: int) -> Iterator[str]:
@@ -99,6 +124,9 @@ def _values(advice: Advice, estimate: Estimate, where: str) -> Iterator[str]:
 def _traces(advice: Advice) -> Iterator[str]:
     for key, steps in advice.trace.items():
         known = {step.quantity for step in steps}
+        false = next((s.quantity for s in steps if s.rule and s.kind != Kind.rule), "")
+        if false:
+            yield f"{key}: the step {false} has a rule and is not of the kind rule"
         missing = _missing(steps, known)
         if missing:
             yield f"{key}: the step {missing} is missing from the trace"
@@ -137,6 +165,7 @@ def _plan(advice: Advice, plan: Plan) -> Iterator[str]:
         )
         for key, quantity in option.quantities.items():
             yield from _quantity(f"{option.label}: {key}", quantity)
+            yield from _kind(option.label, key, quantity)
         late = option.quantities.get("calendar_at_s")
         if (
             limit is not None

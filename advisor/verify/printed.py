@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor import __version__
 from advisor.data.embedded import Embedded, advice_in, read_pdf, text_of
-from advisor.errors import AdvisorError, DataError
+from advisor.data.pdf_parts import parts_of_pdf
+from advisor.errors import AdvisorError, DataError, MissingLibrary
 from advisor.redact import redact
-from advisor.render import pages
 from advisor.schema import Advice
+from advisor.verify.parts import of_html
 
 if TYPE_CHECKING:
     from advisor.request import Job
@@ -38,15 +38,35 @@ class Printed:
     moved: bool = False  # the same figures in another order
     reworded: bool = False  # the same figures among other words
     files: tuple[str, ...] = ()  # attached files that are not what the data gives
+    parts: tuple[str, ...] = ()  # what differs of pages that this version makes of the same data
     exact: bool = False  # byte for byte
     same_tool: bool = True
     unable: str = ""  # why nothing could be made again
+    foreign: str = ""  # attached files that came of a template which nobody has here
+
+    @property
+    def reads_otherwise(self) -> bool:
+        """Whether figures or words of the page are not those that its data gives."""
+        return bool(self.missing or self.lacking or self.moved or self.reworded or self.files)
 
     @property
     def differs(self) -> bool:
-        """Whether the page says something that its data does not."""
-        wrong = bool(self.missing or self.lacking or self.moved or self.reworded or self.files)
-        return wrong and self.same_tool
+        """Pages of this very version that are not, to the byte, what it makes of their data.
+
+        Text alone does not tell: a box over a figure, a style sheet or a script leave it as it was.
+        """
+        return self.same_tool and not self.unable and (self.reads_otherwise or not self.exact)
+
+    @property
+    def unchecked(self) -> str:
+        """Why the pages could not be made again; "" where they could."""
+        if self.unable:
+            return f"its pages could not be made again ({self.unable})"
+        if not self.same_tool:
+            return "its pages say that another version made them, which cannot be made again here"
+        if self.foreign:
+            return f"a template of the user's own gave {self.foreign}: read it yourself"
+        return ""
 
 
 def kind_of(found: Embedded) -> str:
@@ -66,17 +86,19 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
                 n for n, data in again.files.items() if n not in _GIVEN and data != found.files.get(n)
             )
             files += _other_files(path, found) if kind == "request" else ()
+            foreign = _templated(path, found) if kind == "request" else ""
     except DataError:
         raise
     except (AdvisorError, OSError) as error:
         why = error.message if isinstance(error, AdvisorError) else str(error)
         return Printed(kind, len(figures("".join(found.pages))), unable=why)
-    same_tool = _tool(path, found) == __version__ and pages.same(found.made_by)
+    same_tool = found.made_by in ("", again.made_by)  # one that says nothing is held to these pages
     if again.data == found.data:
         count = len(figures("\n".join(found.pages)))
-        return Printed(kind, count, files=files, exact=not files, same_tool=same_tool)
+        return Printed(kind, count, files=files, exact=not files, foreign=foreign)
     compared = compare_texts(kind, "\n".join(found.pages), "\n".join(again.pages), same_tool)
-    return replace(compared, files=files)
+    parts = parts_of_pdf(found.data, again.data) if same_tool else ()
+    return replace(compared, files=files, parts=parts, foreign=foreign)
 
 
 def check_html(path: Path, advice: Advice) -> Printed:
@@ -88,14 +110,25 @@ def check_html(path: Path, advice: Advice) -> Printed:
     lang = "zh" if re.search(r'<html lang="zh', text[:400]) else "en"
     if REDACTED in text:
         advice = redact(advice)  # the page may have been made so from data that was not
-    with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
-        render_report(advice, Path(name), formats=("html",), lang=lang)
-        again = read_text(Path(name) / "report.html")
-    made_by = re.search(r'<meta name="generator" content="([^"]*)"', text[:_HEAD])
-    same_tool = advice.versions.tool == __version__ and pages.same(made_by[1] if made_by else None)
-    if again == text:
-        return Printed("report", len(figures(_shown(text))), exact=True, same_tool=same_tool)
-    return compare_texts("report", _shown(text), _shown(again), same_tool)
+    try:
+        with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
+            render_report(advice, Path(name), formats=("html",), lang=lang)
+            made = Path(name) / "report.html"
+            again, exact = read_text(made), made.read_bytes() == path.read_bytes()
+    except (MissingLibrary, OSError) as error:
+        why = error.message if isinstance(error, AdvisorError) else str(error)
+        return Printed("report", len(figures(_shown(text))), unable=why)
+    if exact:
+        return Printed("report", len(figures(_shown(text))), exact=True)
+    same_tool = _made_by(text) in ("", _made_by(again))
+    compared = compare_texts("report", _shown(text), _shown(again), same_tool)
+    return replace(compared, parts=of_html(text, again) if same_tool else ())
+
+
+def _made_by(page: str) -> str:
+    """What an HTML page says that made it; "" for one that says nothing."""
+    found = re.search(r'<meta name="generator" content="([^"]*)"', page[:_HEAD])
+    return found[1] if found else ""
 
 
 def compare_texts(kind: str, page: str, again: str, same_tool: bool = True) -> Printed:
@@ -123,11 +156,6 @@ def _bare(text: str) -> str:
 def figures(text: str) -> list[str]:
     """Every number and range printed in a text, as it stands."""
     return [" ".join(found.group().rstrip(".,").split()) for found in _FIGURE.finditer(text)]
-
-
-def _tool(path: Path, found: Embedded) -> str:
-    name = "a.json" if kind_of(found) == "comparison" else "advice.json"
-    return advice_in(path, found, name).versions.tool
 
 
 def _make(path: Path, found: Embedded, kind: str, folder: Path) -> Path:
@@ -189,7 +217,15 @@ def _other_files(path: Path, found: Embedded) -> tuple[str, ...]:
     if record.get("template"):
         return ()
     made, _ = write(job, str(record.get("scheduler")), kind=str(record.get("kind", "job")))
-    return tuple(name for name, text in made.items() if found.files.get(name) != text.encode())
+    more = tuple(name for name in found.files if name not in made and name not in _GIVEN)
+    return more + tuple(name for name, text in made.items() if found.files.get(name) != text.encode())
+
+
+def _templated(path: Path, found: Embedded) -> str:
+    """The job's own files where they came of a template, which nobody has here; "" where they did not."""
+    if not _record(path, found, "request.json").get("template"):
+        return ""
+    return ", ".join(name for name in found.files if name not in _GIVEN)[:120] or "its script"
 
 
 def _record(path: Path, found: Embedded, name: str) -> dict[str, Any]:
@@ -204,8 +240,6 @@ def _record(path: Path, found: Embedded, name: str) -> dict[str, Any]:
 
 def _written(written: tuple[Path, ...], skipped: tuple[tuple[str, str, str], ...]) -> Path:
     if not written:
-        from advisor.errors import MissingLibrary
-
         raise MissingLibrary(skipped[0][1], skipped[0][2])
     return written[0]
 

@@ -161,6 +161,7 @@ def policies_of(text):
 
 
 def test_content_security_policy_allows_the_own_script_alone_and_no_network(cpu):
+    assert "base-uri 'none'" in CSP and "form-action 'none'" in CSP
     assert "default-src 'none'" in CSP and "script" not in CSP and "http" not in CSP
     scripts = re.findall(r"<script>(.*?)</script>", cpu, flags=re.DOTALL)
     assert len(scripts) == 1

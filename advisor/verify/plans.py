@@ -1,0 +1,107 @@
+"""The plan of a file made again from its workload and limits."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from advisor.app_knowledge import Knowledge
+from advisor.errors import AdvisorError
+from advisor.schema import Advice, Plan, PlanOption
+from advisor.search.grid import NOTHING_STATED, Stated
+from advisor.search.plan import Question, plan_traced
+from advisor.verify.pair import Pair, Steps, alike
+
+if TYPE_CHECKING:
+    from advisor.data.catalogue import Catalogue
+    from advisor.data.systems import System
+
+
+def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str]) -> Iterable[Pair]:
+    """Every option, of the front and the scaling table too; where no plan can be made `failed` says why."""
+    job = next((w for w in advice.workloads if w.id == plan.workload), None)
+    if job is None:
+        failed.append("plan: its workload is not in the file")
+        return
+    try:
+        question = Question(
+            knowledge.book, _catalogue(knowledge, plan), job, plan.limits, knowledge.published,
+            systems=_systems(knowledge, plan),
+        )  # fmt: skip
+        now, steps = _as_stated(question, plan)
+    except (AdvisorError, ValueError) as error:
+        failed.append(f"plan: {error.message if isinstance(error, AdvisorError) else error}")
+        return
+    if _near(now) != _near(plan) and not _same(plan, now):
+        failed.append(
+            "plan: other published runs stand behind its times, as where --stack named a program, which "
+            "the file does not hold"
+        )
+        return
+    for label, then, other in _both(plan, now):
+        figures = {} if other is None else other.quantities
+        yield Pair(label, then.quantities, figures, (None, None), advice.trace, steps)
+
+
+def _as_stated(question: Question, plan: Plan) -> tuple[Plan, Steps]:
+    """The plan, and where it is another one that with the family of programs which all its options have."""
+    now, steps = plan_traced(question)
+    stacks = {option.choices.get("stack") for option in plan.options}
+    if _same(plan, now) or len(stacks) != 1 or None in stacks:
+        return now, steps
+    stated: Stated = replace(NOTHING_STATED, stack=next(iter(stacks)))
+    other, others_steps = plan_traced(replace(question, stated=stated))
+    return (other, others_steps) if _same(plan, other) else (now, steps)
+
+
+def _both(plan: Plan, now: Plan) -> Iterator[tuple[str, PlanOption, PlanOption | None]]:
+    """Each option of the file with what it is here, None where it is not there."""
+    by_name = {option.accelerator_id: option for option in now.options}
+    for option in plan.options:
+        yield option.label, option, by_name.get(option.accelerator_id)
+    tables: tuple[tuple[str, Iterable[PlanOption], Iterable[PlanOption]], ...] = (
+        ("front", plan.front, now.front),
+        ("scaling", (s.option for s in plan.scaling), (s.option for s in now.scaling)),
+    )
+    for table, then, there in tables:
+        known: Mapping[str, PlanOption] = {option.label: option for option in there}
+        for option in then:
+            yield f"{table}, {option.label}", option, known.get(option.label)
+
+
+def _same(plan: Plan, now: Plan) -> bool:
+    return all(
+        other is not None
+        and all(alike(one, other.quantities.get(name)) for name, one in then.quantities.items())
+        for _, then, other in _both(plan, now)
+    )
+
+
+def _near(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return {option.accelerator_id: option.near for option in plan.options}
+
+
+def _catalogue(knowledge: Knowledge, plan: Plan) -> Catalogue:
+    """The catalogue, with the prices of a region alone where the plan kept to one."""
+    if not plan.limits.region:
+        return knowledge.catalogue
+    from advisor.data.accelerator import OLD_DAYS
+    from advisor.data.offers import check_region, with_prices
+
+    catalogue, region = knowledge.catalogue, plan.limits.region
+    check_region(catalogue.accelerators.values(), region)
+    newest = datetime.date.fromisoformat(catalogue.prices_as_of)
+    oldest = newest - datetime.timedelta(days=OLD_DAYS)
+    priced = {key: with_prices(one, oldest, region) for key, one in catalogue.accelerators.items()}
+    return replace(catalogue, accelerators=priced)
+
+
+def _systems(knowledge: Knowledge, plan: Plan) -> Mapping[str, System]:
+    limits = plan.limits
+    if limits.max_rack_units is None and all(n in knowledge.catalogue.accelerators for n in limits.only):
+        return {}
+    from advisor.data.systems import load_systems
+
+    return load_systems(knowledge.folders, knowledge.catalogue)

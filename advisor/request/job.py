@@ -122,9 +122,9 @@ def build(  # noqa: PLR0913 - the last two have defaults
     cpus, more = _within(cores, node, per_node, kept)
     notes += more
     if cpus != cores:
-        besides = f" ({kept} kept for the node's own programs)" if kept else ""
-        share = f"the share of a node's cores that goes with an accelerator{besides}"
-        why = f"{share}; needed are {needs['cpus'].why}"
+        share, needed = "the share of a node's cores that goes with an accelerator", needs["cpus"].why
+        why = f"{share} ({kept} kept for the node's own programs); needed are {needed}"
+        why = why if kept else f"{share}; needed are {needed}"
         needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value

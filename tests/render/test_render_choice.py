@@ -115,7 +115,7 @@ def text(page: str) -> str:
 
 def test_a_plan_answers_first_and_speaks_of_no_machine():
     page = text(render_html(planned(), Texts(), {}))
-    assert "8 × AMD Instinct MI300X is the best by cost: about 25 h for USD 300" in page
+    assert "8 × AMD Instinct MI300X is the best by cost: about 25 h (17 h to 38 h) for USD 300" in page
     assert "within 7 days, with 90% probability" in page
     assert "Why not the others" in page and "9.4 times the deadline" in page
     for absent in ("this file holds no machine", "not measured", "Nothing is known", "Why a GPU"):
@@ -131,7 +131,10 @@ def test_a_plans_deadline_is_stated_unless_it_was_assumed():
 
 def test_an_estimate_is_told_with_what_fills_its_memory():
     page = text(render_html(estimated(), Texts(), {}))
-    assert "On 8 × NVIDIA H100 SXM5 80GB it takes about 25 h, and 46.6 GiB of the 74.5 GiB" in page
+    assert (
+        "On 8 × NVIDIA H100 SXM5 80GB it takes about 25 h (17 h to 38 h), and 46.6 GiB of the 74.5 GiB"
+        in page
+    )
     assert "41%" in page and "this file holds no machine" not in page
     assert list(choice.memory_parts(estimated(), estimated().estimates[0])) == [
         "weights_bytes", "gradients_bytes", "activation_bytes",

@@ -122,9 +122,12 @@ def build(  # noqa: PLR0913 - the last two have defaults
     cpus, more = _within(cores, node, per_node, kept)
     notes += more
     if cpus != cores:
-        share, needed = "the share of a node's cores that goes with an accelerator", needs["cpus"].why
-        why = f"{share} ({kept} kept for the node's own programs); needed are {needed}"
-        why = why if kept else f"{share}; needed are {needed}"
+        why = f"the share of a node's cores that goes with an accelerator; needed are {needs['cpus'].why}"
+        if kept:
+            why = (
+                f"the share of a node's cores that goes with an accelerator ({kept} kept for the node's own "
+                f"programs); needed are {needs['cpus'].why}"
+            )
         needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value

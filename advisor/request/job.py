@@ -144,6 +144,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
     needs["wall"] = Need(wall_s, "s", kind, f"{choice.upper_why}, and {headroom:.0%} more")
     needs |= bounds(choice, segments, segment, wall_s, "starts" if scheduler == "k8s" else "jobs")
     notes = [*what_is_open(site, scheduler, choice, wall_s), *notes, *chained(segments, limit, scheduler)]
+    if scheduler == "skypilot" and wall_limit_s is not None and wall_s > wall_limit_s:
+        notes.append("SkyPilot starts no chain of jobs: --wall-limit is not kept to.")
     if size is None:
         notes.append("The size of a checkpoint is not known, so the disk asked for is not either.")
     degree = max(_degree(choice, "tp"), 1)
@@ -177,6 +179,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
 
 def _limit(partition: Partition | None, site: Site, told_s: float | None, scheduler: str) -> float | None:
     """The longest that one job may run: the least of what the site and the user say; None: nobody does."""
+    if scheduler == "skypilot":
+        return None  # one task is all that it takes
     cluster = site.kubernetes.get("max_wall_s") if scheduler == "k8s" else None
     known = [limit for limit in (told_s, partition.max_wall_s if partition else None, cluster) if limit]
     return min(known, default=None)

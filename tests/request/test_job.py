@@ -105,7 +105,8 @@ def test_partitions_are_slurm_s_and_the_least_limit_counts():
     both = {**SITE, "kubernetes": {"max_wall": "1 day"}}
     assert job(site=both, scheduler="k8s").partition is None
     assert job(site=both, scheduler="k8s").segment_s == made.DAY
-    assert job(site=both, scheduler="skypilot").segments == 1
+    cloud = job(site=both, scheduler="skypilot", wall_limit_s=made.DAY)
+    assert cloud.segments == 1 and any("--wall-limit is not kept" in note for note in cloud.notes)
     assert job(site=SITE, wall_limit_s=12 * 3600.0).segment_s == 12 * 3600
 
 

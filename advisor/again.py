@@ -17,6 +17,7 @@ from advisor.search.one import One, estimate_one, place_of
 from advisor.search.systems import MARK
 
 _FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
+_DEGREES = ("tp", "pp", "cp", "ep")
 
 
 def estimate_again(  # noqa: PLR0913 - what is known, one by one
@@ -69,6 +70,8 @@ def stated_of(estimate: Estimate, steps: Iterable[TraceStep] = ()) -> Stated:
             found[_FLAGS[step.quantity]] = step.value > 0
         elif step.expr.startswith("effort is ") and step.value == 1:
             found["effort"] = step.expr.removeprefix("effort is ").split(" ")[0]
+    if "stack" in found:  # a layout told whole leaves out the degrees that are one
+        found = {**dict.fromkeys(_DEGREES, 1), **found}
     if estimate.target.devices == 1:
         found.pop("sharding", None)
     return Stated(**found)

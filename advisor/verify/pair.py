@@ -56,16 +56,27 @@ def _other_step(then: tuple[TraceStep, ...], now: tuple[TraceStep, ...]) -> str:
 
     Leaves that were open come back as stated ones, so of theirs only what claims to be of a machine counts.
     """
-    known = {step.quantity: step for step in now}
-    for step in then:
-        new = known.get(step.quantity)
-        if new is None:
-            continue
-        if step.value is not None and new.value is not None and not _close(step.value, new.value):
-            return step.quantity
-        if step.kind != new.kind and (new.kind == Kind.rule or step.kind in _OF_A_MACHINE):
-            return step.quantity
+    ours, theirs = _by_name(then), _by_name(now)
+    for name, steps in ours.items():
+        others = theirs.get(name, [])
+        if not others:
+            continue  # a leaf that is open in one and stated in the other has another name
+        if len(steps) != len(others):
+            return name
+        for step, new in zip(steps, others, strict=True):
+            if step.value is not None and new.value is not None and not _close(step.value, new.value):
+                return name
+            if step.kind != new.kind and (new.kind == Kind.rule or step.kind in _OF_A_MACHINE):
+                return name
     return ""
+
+
+def _by_name(steps: tuple[TraceStep, ...]) -> dict[str, list[TraceStep]]:
+    """The steps by what they give; a curve is read more than once, at several places."""
+    found: dict[str, list[TraceStep]] = {}
+    for step in steps:
+        found.setdefault(step.quantity, []).append(step)
+    return found
 
 
 def _close(a: float, b: float) -> bool:

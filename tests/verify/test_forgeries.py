@@ -23,8 +23,12 @@ from advisor.redact import redact
 from advisor.render import pages
 from advisor.render.request_page import attached, render_request
 from advisor.request import Options, Site, pick, write
-from advisor.schema import Kind
+from advisor.schema import Advice, Kind
 from advisor.schema.estimate import NearRun
+from advisor.search.grid import Stated
+from advisor.search.hardware import find_hardware
+from advisor.search.one import estimate_one, place_of
+from advisor.search.own import workload_from_flags
 from advisor.verify import NOT_SOUND, UNCHECKED, verify
 
 pypdf = pytest.importorskip("pypdf")
@@ -261,3 +265,19 @@ def test_a_file_cut_short_names_the_command_that_wrote_it(tmp_path, knowledge, c
     whole.write_text(text[: len(text) // 2])
     verdict = verify(whole, knowledge)
     assert verdict.judged == NOT_SOUND and f"`hwadvisor {command}`" in verdict.hint
+
+
+def test_a_layout_with_degrees_of_one_comes_back_as_it_was(knowledge, tmp_path):
+    """Experts not cut over devices are left out of the words, and must not be cut when made again."""
+    job = workload_from_flags(knowledge.catalogue, "mixtral-8x7b", tokens=1e9)
+    found = find_hardware(knowledge.catalogue, "32 x nvidia-h100-sxm5-80gb")
+    place = place_of(found.entry, found.packages, found.nodes)
+    stated = Stated(tp=4, recompute="full", micro_batch=1.0)
+    one = estimate_one(knowledge.book, job, place, stated, knowledge.published, traced=True)
+    true = Advice(
+        stage="complete", created_at=sample.WHEN, command="estimate", versions=knowledge.versions(),
+        workloads=(job,), estimates=(one.estimate,), trace=one.trace,
+    )  # fmt: skip
+    assert "ep" not in one.estimate.choices
+    verdict = verify(at(tmp_path, true), knowledge)
+    assert verdict.sound, verdict.again.differences[:2]

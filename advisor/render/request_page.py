@@ -166,25 +166,23 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
             if job.bounded
             else t("request.hours_open", "Accelerator hours, at most, if no machine is lost"),
             _hours(job.needs["gpu_seconds"], marks),
-            t(
-                "request.expected",
-                "expected: {figure}",
-                figure=_hours(job.needs["gpu_seconds_expected"], marks),
-            ),
+            _expected(_hours(job.needs["gpu_seconds_expected"], marks), marks),
         ),
     ]
     rent, most = choice.rent, job.needs.get("rent_at_most")
     if rent is not None and most is not None:
-        expected = t("request.expected", "expected: {figure}", figure=figure(marks, rent))
-        dated = _dated(marks, rent)
-        found.append(
-            (
-                t("request.rent", "These hours rented, at most"),
-                figure(marks, most.quantity()),
-                Markup("{}; {}").format(expected, dated) if dated else expected,
-            )
-        )
+        note = _expected(figure(marks, rent), marks)
+        if dated := _dated(marks, rent):
+            note += Markup('<span class="below">{}</span>').format(dated)
+        label = t("request.rent", "These hours rented, at most")
+        found.append((label, figure(marks, most.quantity()), note))
     return found
+
+
+def _expected(shown: Markup, marks: Marks) -> Markup:
+    """What is likely, in the small print below what is the most."""
+    plain = Markup(shown.replace('class="fig"', 'class="nw"'))  # noqa: S704 - of our own making
+    return marks.t("request.expected", "expected: {figure}", figure=plain)
 
 
 def _hours(need: Need, marks: Marks) -> Markup:

@@ -140,11 +140,14 @@ def _printed(verdict: Verdict) -> list[str]:
         return [f"all {printed.figures} printed figures made again, byte for byte"]
     of = "" if printed.same_tool else " (this is another version, whose pages are others)"
     found = [f"attached {name} is not what its data gives" for name in printed.files]
-    wrong = len(printed.missing) + len(printed.lacking)
-    if wrong:
+    if printed.missing:
+        wrong = len(printed.missing)
         found.append(
             f"{wrong} printed figures are not those of its data{of}: {', '.join(printed.missing[:4])}"
         )
+    elif printed.lacking:
+        wrong = len(printed.lacking)
+        found.append(f"{wrong} figures of its data are not printed{of}: {', '.join(printed.lacking[:4])}")
     elif printed.moved:
         found.append(f"its printed figures stand in other places than its data gives{of}")
     elif printed.reworded:

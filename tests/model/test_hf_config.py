@@ -269,5 +269,5 @@ def test_a_file_without_architectures_is_read_by_its_model_type(kind: str, like:
     raw = {name: value for name, value in LLAMA.items() if name != "architectures"}
     found = parse_hf_config({**raw, "model_type": kind}, PATH)
     assert found == parse_hf_config({**raw, "architectures": [like]}, PATH)
-    with pytest.raises(DataError, match="architectures: is missing"):
+    with pytest.raises(UserError, match="model_type: 'unheard-of' is not covered"):
         parse_hf_config({**raw, "model_type": "unheard-of"}, PATH)

@@ -46,7 +46,9 @@ def estimated(knowledge: Knowledge, model: str, method: str, **details: str) -> 
     workload = workload_from_flags(knowledge.catalogue, model, tokens=1e6, method=method, details=details)
     found = find_hardware(knowledge.catalogue, f"1 x {A100}")
     place = place_of(found.entry, found.packages, found.nodes)
-    return estimate_one(knowledge.book, workload, place, Stated(), knowledge.published, traced=False).estimate
+    return estimate_one(
+        knowledge.book, workload, place, Stated(offload="none"), knowledge.published, traced=False
+    ).estimate
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ BROKEN = [
     (rule("r", "a__b", "1"), "two underscores", ""),
     (CONSTANTS.replace("rate", "r").replace("value = 2", "value = 9"), "outside its range", ""),
     (CONSTANTS.replace("rate", "r").replace("value = 2", "value = inf"), "too large", ""),
-    (CONSTANTS.replace("rate", "r").replace("value = 2", "value = nan"), "too large", ""),
+    (CONSTANTS.replace("rate", "r").replace("value = 2", "value = nan"), "is no number", ""),
     (CONSTANTS.replace("rate", "r").replace("value = 2", 'value = "2 s"'), "is in s, not in B/s", ""),
     (CONSTANTS.replace("rate", "r").replace("value = 2", "value = true"), "not an amount", ""),
     (CONSTANTS.replace("rate", "r").replace("low = 1", ""), "stands alone", ""),

@@ -211,7 +211,9 @@ def test_a_budget_is_kept_with_the_probability_too(
     assert few(book, catalogue, large, only=only, deadline_days=365, budget_usd=late * 1.01).options
     tight = few(book, catalogue, large, only=only, deadline_days=365, budget_usd=cost)
     assert free.label not in [option.label for option in tight.options]
-    assert "budget" in next(s.option for s in tight.scaling if s.option.label == free.label).breaks
+    assert all((option.quantities["rent_at_usd"].value or 0.0) <= cost for option in tight.options)
+    steps = few(book, catalogue, large, only=only, deadline_days=365, budget_usd=cost / 100).scaling
+    assert steps and all("budget" in step.option.breaks for step in steps)
 
 
 def test_what_a_stock_trainer_has_leads_and_what_it_has_not_is_told(
@@ -219,7 +221,7 @@ def test_what_a_stock_trainer_has_leads_and_what_it_has_not_is_told(
 ) -> None:
     """Threes of a server take pipelines, since the batch does not part over them; they are cheaper."""
     found = few(book, catalogue, large, only=("nvidia-h100-sxm5-80gb",), deadline_days=365)
-    best, steps = found.options[0], [step.option for step in found.scaling]
+    best, steps = found.options[0], found.front
     assert not best.beyond and best.choices["stack"] == "torch"
     assert "Megatron" in best.beside and "quicker" in best.beside
     rents = {one.beyond: one.quantities["rent_usd"].value or math.inf for one in steps if not one.breaks}

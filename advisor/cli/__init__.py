@@ -87,7 +87,7 @@ def cli() -> None:
     hwadvisor probe --json    what this machine is, as JSON
 
     Exit codes: 0 done, 1 nothing fits the limits, 2 a flag, file or library is wrong, 3 a bug in
-    hwadvisor (with a file to send).
+    hwadvisor (with a file to send), 4 could not be checked (verify).
     """
 
 

@@ -27,7 +27,6 @@ WORDS = (
 )  # fmt: skip
 """What is the same or not of two runs."""
 
-_COMPARED = tuple(word for word in WORDS if word != "vendor")  # its generations tell more
 
 SLICES = ("family", "method", "effort", "vendor")
 """Kinds of runs whose ranges are made true each by itself."""

@@ -310,8 +310,3 @@ def _era(date: str) -> float | None:
 def shipped_evidence() -> list[Path]:
     """The shipped files of published runs."""
     return sorted((shipped("rules") / "evidence").glob("*.jsonl"))
-
-
-def columns_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """The columns of the runs' table, one mapping a run."""
-    return [run.inputs.values for run in runs]

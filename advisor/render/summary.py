@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -68,27 +69,21 @@ def answer(advice: Advice, t: Texts) -> Markup:
             time=_time_text(advice, longest, t),
         )
     elif perhaps:
-        nearest = min(perhaps, key=lambda w: _excess(advice, w))
         first = t(
             "answer.perhaps",
             "Of {total} workloads this machine finishes none for certain within the time allowed, and "
             "{count} perhaps; the nearest, {title}, takes about {time} where {limit} are allowed.",
             total=total,
             count=len(perhaps),
-            title=describe.said(t, nearest.title),
-            time=_time_text(advice, nearest, t),
-            limit=whole(t.number(select.deadline_s(nearest) or 0.0, "s")),
+            **_nearest(advice, perhaps, t),
         )
     elif slow:
-        nearest = min(slow, key=lambda w: _excess(advice, w))
         first = t(
             "answer.slow",
             "This machine finishes none of {total} workloads within the time allowed; the nearest, {title}, "
             "would take about {time} where {limit} are allowed.",
             total=total,
-            title=describe.said(t, nearest.title),
-            time=_time_text(advice, nearest, t),
-            limit=whole(t.number(select.deadline_s(nearest) or 0.0, "s")),
+            **_nearest(advice, slow, t),
         )
     else:
         return _refused(advice, t, total)
@@ -346,6 +341,16 @@ def with_range(figure: Quantity | None, t: Texts) -> Markup:
 def whole(text: str) -> Markup:
     """A figure in running text, not to be broken between number and unit."""
     return Markup('<span class="nw">{}</span>').format(text)
+
+
+def _nearest(advice: Advice, workloads: Sequence[Workload], t: Texts) -> dict[str, Markup]:
+    """The workload that is least beyond its limit, with its time and that limit, as sentences name it."""
+    nearest = min(workloads, key=lambda w: _excess(advice, w))
+    return {
+        "title": describe.said(t, nearest.title),
+        "time": _time_text(advice, nearest, t),
+        "limit": whole(t.number(select.deadline_s(nearest) or 0.0, "s")),
+    }
 
 
 def _excess(advice: Advice, workload: Workload) -> float:

@@ -13,7 +13,7 @@ from advisor.search.plan_search import Found, beside, best_of
 from advisor.search.plan_set_ups import ANY, CUT_STACK, UNEVEN, USUAL
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Space
-from advisor.search.plan_taste import Taste
+from advisor.search.plan_taste import PLAINER, Taste
 
 NEAR_ENOUGH = 0.05
 """Differences between layouts up to this are not worth a sentence."""
@@ -58,8 +58,7 @@ def _plainest(space: Space) -> SetUp:
     over = memory > space.product.on_device("memory_usable")[0]
     rows = space.set_up[~over]
     found = space.set_ups
-    names = ("micro_batch", "offload", "sharding", "recompute", "vpp")
-    order = np.lexsort([*(found[name][rows] for name in names), found.parts[rows]])
+    order = np.lexsort([*(found[name][rows] for name in PLAINER), found.parts[rows]])
     return found.row(int(rows[order[0]]))
 
 

@@ -23,6 +23,9 @@ differ by up to a tenth; with both bounds what is found is within 1 % of the exh
 TOLD_APART = ("stack", "recompute", "tp", "pp", "cp", "ep", "micro_batch")
 """What of a set-up its neighbours look at (advisor/estimate/features.py)."""
 
+PLAINER = ("micro_batch", "offload", "sharding", "recompute", "vpp")
+"""Of set-ups with as much parallelism: less of these is plainer, the last told first."""
+
 
 class Taste(NamedTuple):
     """What is taken although another layout may be faster."""
@@ -61,7 +64,7 @@ def plainest(  # noqa: PLR0913, PLR0917 - columns of the rows
 def _first_plainest(space: Candidates, set_up: Index, groups: Index, time: Array) -> Index:
     """The plainest row of each group, in rising order of groups."""
     found = space.set_ups
-    plain = [found[name][set_up] for name in ("micro_batch", "offload", "sharding", "recompute", "vpp")]
+    plain = [found[name][set_up] for name in PLAINER]
     plain.insert(1, _accumulates(space, set_up))
     order = np.lexsort((time, *plain, found.parts[set_up]))
     return np.asarray(first_of(groups, order))

@@ -1,10 +1,15 @@
-"""Advices as files, and with something edited in them."""
+"""Advices as files and requests, and with something edited in them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.cli.request import _complete
+from advisor.cli.request import made as made_job
 from advisor.data.advice import save_advice
+from advisor.redact import redact
+from advisor.render.request_page import attached, render_request
+from advisor.request import Options, Site, pick, write
 from advisor.schema import Advice, Quantity
 
 
@@ -27,3 +32,20 @@ def at(folder: Path, advice: Advice) -> Path:
     folder.mkdir(exist_ok=True)
     save_advice(advice, folder / "advice.json")
     return folder / "advice.json"
+
+
+def other_nodes(folder: Path, advice: Advice, **said: object) -> Path:
+    """The page of a request whose attached script asks for other nodes than it was made with.
+
+    `said` is added to the record of how it was asked for.
+    """
+    held, choice = _complete(redact(advice), pick(advice), ())
+    job = made_job(held, Site(), Options(), choice.label, None)
+    files, _ = write(job, "slurm")
+    record = {
+        "scheduler": "slurm", "kind": "job", "site": {}, "target": choice.label, "wall_limit_s": None,
+        "options": {"command": ["train.py"]}, **said,
+    }  # fmt: skip
+    more = {"job.sbatch": files["job.sbatch"].replace("--nodes=1", "--nodes=8")}
+    render_request(held, job, attached(held, more, record), folder)
+    return folder / "request.pdf"

@@ -14,15 +14,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "request"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sample
-from held import at, edited
+from held import at, edited, other_nodes
 from printing import needs_pango
 
-from advisor.cli.request import _complete
-from advisor.cli.request import made as made_job
-from advisor.redact import redact
 from advisor.render import pages
-from advisor.render.request_page import attached, render_request
-from advisor.request import Options, Site, pick, write
 from advisor.schema import Advice, Kind
 from advisor.schema.estimate import NearRun
 from advisor.search.grid import Stated
@@ -238,18 +233,8 @@ def test_an_estimate_that_leans_on_unknown_runs_could_not_be_checked(real, knowl
 
 @needs_pango
 def test_a_script_that_is_said_to_come_of_a_template_could_not_be_checked(real, knowledge, tmp_path):
-    held, choice = _complete(redact(real), pick(real), ())
-    job = made_job(held, Site(), Options(), choice.label, None)
-    files, _ = write(job, "slurm")
-    record = {
-        "scheduler": "slurm", "kind": "job", "site": {}, "target": choice.label, "wall_limit_s": None,
-        "options": {"command": ["train.py"]}, "template": True,
-    }  # fmt: skip
-    name = next(iter(files))
-    more = {name: files[name].replace("--nodes=1", "--nodes=8")}
-    render_request(held, job, attached(held, more, record), tmp_path)
-    verdict = verify(next(tmp_path.glob("request*.pdf")), knowledge)
-    assert verdict.judged == UNCHECKED and name in verdict.unchecked[0]
+    verdict = verify(other_nodes(tmp_path, real, template=True), knowledge)
+    assert verdict.judged == UNCHECKED and "job.sbatch" in verdict.unchecked[0]
 
 
 def test_html_alone_says_what_to_put_beside_it(tmp_path, knowledge):

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "request"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sample
-from held import at, counted, edited
+from held import at, counted, edited, other_nodes
 from printing import needs_pango
 
 from advisor.cli.request import _complete
@@ -137,17 +137,7 @@ def test_a_page_that_says_other_than_its_data_is_found(report, real, knowledge, 
 
 @needs_pango
 def test_an_edited_script_in_a_request_is_found(real, knowledge, tmp_path):
-    held, choice = _complete(redact(real), pick(real), ())
-    job = made_job(held, Site(), Options(), choice.label, None)
-    files, _ = write(job, "slurm")
-    record = {
-        "scheduler": "slurm", "kind": "job", "site": {}, "target": choice.label, "wall_limit_s": None,
-        "options": {
-            "command": ["train.py"]},
-    }  # fmt: skip
-    more = {"job.sbatch": files["job.sbatch"].replace("--nodes=1", "--nodes=8")}
-    render_request(held, job, attached(held, more, record), tmp_path)
-    verdict = verify(tmp_path / "request.pdf", knowledge)
+    verdict = verify(other_nodes(tmp_path, real), knowledge)
     assert not verdict.sound and verdict.printed.files == ("job.sbatch",)
 
 

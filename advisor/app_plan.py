@@ -16,8 +16,7 @@ from advisor.data.unread import unread_note
 from advisor.errors import UserError
 from advisor.schema import Advice, Notice, PlanLimits, PlanScenario, Workload
 from advisor.search import estimates_here
-from advisor.search.grid import NOTHING_STATED, Stated
-from advisor.search.own import with_program, workload_from_flags
+from advisor.search.own import workload_from_flags
 from advisor.search.plan import Question, assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
 
@@ -38,7 +37,6 @@ class PlanOptions:
     owned: Path | None = None
     why_not: tuple[str, ...] = ()
     assume: Mapping[str, str] = field(default_factory=dict)  # constants of the cost rules, as written
-    stated: Stated = NOTHING_STATED  # of the layout; what is open is searched
     rules: tuple[Path, ...] = ()
     sensitivity: bool = False  # also what happens when prices, efficiency or work are otherwise
     notices: tuple[Notice, ...] = ()  # what was said before: of a recipe file, of counted data
@@ -68,13 +66,12 @@ def run_plan(options: PlanOptions) -> PlanResult:
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
     both = limits.acquire == BOTH
     limits = limits.model_copy(update={"acquire": "rent"}) if both else limits
-    stated = with_program(options.stated, catalogue)
     systems = systems_for(limits, knowledge)
     if limits.region:
         catalogue = of_region(catalogue, limits.region)
     unread = unread_note(job.model)
     of_network = (Notice(code="unread_fields", message=unread),) if unread else ()
-    question = Question(knowledge.book, catalogue, job, limits, knowledge.published, stated, systems)
+    question = Question(knowledge.book, catalogue, job, limits, knowledge.published, systems=systems)
     found, trace = plan_traced(question)
     if options.sensitivity or both:
         from advisor.search.sensitivity import bought, sensitivity
@@ -89,7 +86,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
         created_at=now(),
         command="plan",
         versions=knowledge.versions(),
-        workloads=(job,),
+        workloads=(horizon,),
         plan=found,
         trace=trace,
         accelerators=tuple(figures_of(catalogue.accelerators[name]) for name in names_of(found)),

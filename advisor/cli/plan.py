@@ -17,7 +17,7 @@ from advisor.cli.recipe import details_of, recipe_options
 from advisor.cli.several import several_options
 from advisor.errors import EXIT_NOTHING_FITS
 
-_RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
+_RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch", "stack")
 
 _LIMITS = (
     "max_devices", "only", "objective", "acquire", "confidence", "max_rack_units", "region", "destination",
@@ -177,7 +177,7 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
     )
     workload = WorkloadFlags(
         hub=hub_cache(),
-        details=details_of(flags, "optimizer", "compiled"),
+        details=details_of(flags, "optimizer", "compiled", "counted_rows"),
         **{name: flags[name] for name in _RECIPE},
     )
     stated = Stated(stack=flags["stack"])
@@ -200,7 +200,6 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
             owned=flags["owned"],
             why_not=flags["why_not"],
             assume=flags["assume"],
-            stated=stated,
             rules=flags["rules"],
             sensitivity=flags["sensitivity"],
             notices=(*notices(context), *told),

@@ -19,7 +19,8 @@ _TIMES_FEWER, _TIMES_MORE = 8, 16
 """Of the scaling table, which answers 'why so many?': rows that far from the best; --json has all."""
 _CODES = {
     "memory": "short of memory", "deadline": "too late", "budget": "too expensive", "power": "too much power",
-    "unknown": "memory or time not known", "space": "too many rack units", "export": "export rules",
+    "unknown": "memory or time not known", "unsupported": "without the method, format or program",
+    "space": "too many rack units", "export": "export rules",
     "unchecked": "a limit that cannot be checked", "host memory": "short of host memory",
 }  # fmt: skip
 _LAYOUT = {

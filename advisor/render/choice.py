@@ -90,6 +90,9 @@ def left_counts(plan: Plan, t: Texts) -> Markup:
         "budget": t("left.budget", "too expensive"),
         "power": t("left.power", "too much power"),
         "space": t("left.space", "too much space"),
+        "host memory": t("left.host", "short of host memory"),
+        "unsupported": t("left.unsupported", "without the method, format or program"),
+        "unchecked": t("left.unchecked", "a limit that cannot be checked"),
         "unknown": t("left.unknown", "memory or time not known"),
         "export": t("left.export", "kept out by export rules"),
         "not_asked": t("left.not_asked", "not asked for"),
@@ -162,8 +165,8 @@ def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
         found = [
             Point(one.label, time, money)
             for one in (*plan.options, *plan.front)
-            if (time := select.point(one.quantities.get("calendar_s")))
-            and (money := select.point(cost(one, plan)))
+            if (time := figures.point(one.quantities.get("calendar_s")))
+            and (money := figures.point(cost(one, plan)))
         ]
         return workload(advice, plan.workload), list(dict.fromkeys(found))
     for job in select.tabled(advice, paged=True):
@@ -172,8 +175,8 @@ def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
             for row in select.catalogue(advice, job)
             for e in (row.fit, row.deadline)
             if e is not None and e.fits
-            and (time := select.point(e.quantities.get("time_s")))
-            and (money := select.point(e.quantities.get("rent_usd")))
+            and (time := figures.point(e.quantities.get("time_s")))
+            and (money := figures.point(e.quantities.get("rent_usd")))
         ]  # fmt: skip
         if len(found) > 1:
             return job, list(dict.fromkeys(found))
@@ -193,7 +196,7 @@ def memory_parts(advice: Advice, estimate: Estimate) -> Mapping[str, float]:
     """Part -> bytes on one device, from the estimate or from the steps behind its memory."""
     memory = estimate.quantities.get("memory_bytes")
     steps = {s.quantity: s.value for s in advice.trace.get(memory.trace, ())} if memory else {}
-    found = {name: select.point(estimate.quantities.get(name)) or steps.get(name) for name in PARTS}
+    found = {name: figures.point(estimate.quantities.get(name)) or steps.get(name) for name in PARTS}
     return {name: value for name, value in found.items() if value}
 
 

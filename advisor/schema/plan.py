@@ -75,8 +75,8 @@ class PlanScenario(Frozen):
 class LeftOut(Frozen):
     """An accelerator that is no option, and why.
 
-    `code`: not_asked, memory, unknown, deadline, budget, power, space, export. `change` says what would
-    make it one.
+    `code`: not_asked, memory, unknown, unsupported, deadline, budget, power, space, "host memory", export,
+    unchecked. `change` says what would make it one.
     """
 
     accelerator_id: str

@@ -73,19 +73,29 @@ def lacks(device: Inputs, precision: str) -> bool:
     return _OF.get(precision, "") in LACKING.get(str(device.values.get("generation")), ())
 
 
+def format_lacking(workload: Workload, device: Inputs) -> str:
+    """The format that a stated precision computes in and the device has not; "" where it has it."""
+    precision = workload.recipe.precision
+    stated = "precision" in workload.recipe.stated
+    return _OF[precision] if stated and lacks(device, precision) else ""
+
+
+def instead_of(precision: str, device: Inputs) -> str:
+    """The nearest precision that the device has, to one that it has not."""
+    return next(word for _, word in _INSTEAD[_OF[precision]] if not lacks(device, word))
+
+
 def check_format(workload: Workload, device: Inputs, title: str) -> None:
     """Raise UserError for a stated precision that the device cannot compute in, with one that it can."""
-    precision = workload.recipe.precision
-    if "precision" not in workload.recipe.stated or not lacks(device, precision):
-        return
-    missing = _OF[precision]
-    instead = next(word for _, word in _INSTEAD[missing] if not lacks(device, word))
-    raise UserError(f"{title} has no {missing}", f"Try --precision {instead}.")
+    if missing := format_lacking(workload, device):
+        instead = instead_of(workload.recipe.precision, device)
+        raise UserError(f"{title} has no {missing}", f"Try --precision {instead}.")
 
 
 _PEAK = {"mxfp8": "fp4", "nvfp4": "fp4"}
 _OPEN = ("bf16_mixed", "fp16_mixed", "tf32", "fp32")
-_PLAIN = ("fp32", "tf32")
+PLAIN = ("fp32", "tf32")
+"""Precisions whose weights and arithmetic are of 32 bits."""
 
 
 def is_open(workload: Workload) -> bool:
@@ -106,7 +116,7 @@ def computed(workload: Workload, device: Inputs, *, slow: bool) -> str:
         return asked
     # weights that stay in 16 bit, whatever is computed in
     keeps = asked == "bf16" or workload.recipe.method in ("lora", "qlora")
-    if slow and not keeps and asked not in _PLAIN:
+    if slow and not keeps and asked not in PLAIN:
         return "fp32"
     if device.values.get("vendor") == "cpu":  # the rules know its formats by its instructions
         return asked
@@ -155,7 +165,7 @@ def in_format(workload: Workload, precision: str) -> Workload:
 
 def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     """Why another format than the one asked for is computed in."""
-    unknown = taken in _PLAIN and _unrated_16bit(device)
+    unknown = taken in PLAIN and _unrated_16bit(device)
     if lacks(device, asked):
         if unknown:
             return f"{title} has no {_OF[asked]}, and no dense fp16 peak of it is known here"
@@ -178,6 +188,6 @@ def _unrated_16bit(device: Inputs) -> bool:
 
 def unrated_note(taken: str, device: Inputs, title: str) -> tuple[str, ...]:
     """That 16 bit might be faster than what is taken, where its rate is not known."""
-    if taken not in _PLAIN or not _unrated_16bit(device):
+    if taken not in PLAIN or not _unrated_16bit(device):
         return ()
     return (f"No dense 16-bit peak of {title} is known here: its {taken} rate is taken.",)

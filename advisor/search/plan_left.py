@@ -12,6 +12,8 @@ from advisor.data.catalogue import Catalogue, find_accelerator
 from advisor.estimate import said_plainly, why_unknown
 from advisor.estimate.inputs import table_of
 from advisor.schema import LeftOut, Plan
+from advisor.search.formats import instead_of
+from advisor.search.lack import PRECISION
 from advisor.search.plan_options import HOST, Options
 from advisor.search.plan_space import Space
 from advisor.units import DAY_S, HOUR_S, show
@@ -48,18 +50,18 @@ def left_out(options: Options, chosen: Iterable[int]) -> tuple[LeftOut, ...]:
 
 
 def _unsupported(space: Space) -> list[LeftOut]:
-    """Accelerators that have not the method or the program asked for, or hold no network so large."""
+    """Accelerators that have not the method, format or program asked for, or hold no network so large."""
     changes = {"stack": "Another --stack.", "size": "A smaller network."}
-    return [
-        LeftOut(
-            accelerator_id=site.entry.id,
-            code="unknown",
-            why=f"{lack.name} does not run on it: that needs {lack.needs}.",
-            change=changes.get(lack.what, "Another --method."),
-        )
-        for site, lack in space.unsupported
-        if site.entry is not None
-    ]
+    found = []
+    for site, lack in space.unsupported:
+        if site.entry is None:
+            continue
+        change = changes.get(lack.what, "Another --method.")
+        if lack.what == PRECISION:
+            change = f"Try --precision {instead_of(lack.name, site.inputs)}."
+        why = f"{lack.name} does not run on it: that needs {lack.needs}."
+        found.append(LeftOut(accelerator_id=site.entry.id, code="unsupported", why=why, change=change))
+    return found
 
 
 def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftOut:
@@ -229,6 +231,9 @@ def contradiction(options: Options) -> str:
 
 def _no_memory(options: Options) -> tuple[str, str]:
     found = options.found
+    if not found.space.sites and found.space.unsupported:
+        first = left_out(options, ())[0]
+        return f"Nothing that was asked for runs it. {first.accelerator_id}: {first.why}", first.change
     if np.isnan(found.least_need).all():
         first = left_out(options, ())[0]
         return f"Of none is memory and time known. {first.accelerator_id}: {first.why}", first.change

@@ -15,7 +15,7 @@ from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
 from advisor.search.elsewhere import _label
-from advisor.search.formats import computed
+from advisor.search.formats import PLAIN, computed, is_open
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
@@ -267,7 +267,11 @@ class Options:
         device, asked = space.device_inputs[at], space.job.recipe.precision
         slow = "computes_16bit" in self.told and self.told["computes_16bit"][row] == 0
         taken = str(device.values.get("precision") or computed(space.job, device, slow=slow))
-        found = {"precision": taken} if taken != asked else {}
+        found = {"precision": taken} if taken != asked and is_open(space.job) else {}
+        if slow and taken not in PLAIN:  # memory is that of 16 bit, the rate is not
+            found["arithmetic"] = "fp32"
+        elif taken != asked and not found:
+            found["arithmetic"] = taken.removesuffix("_mixed")
         found |= self._cores_told(row) | self._slots_told(row)
         each = float(self.told["host_bytes"][row]) if "host_bytes" in self.told else 0.0
         if each > 0:

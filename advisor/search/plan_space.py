@@ -18,12 +18,12 @@ from advisor.schema import Kind, Workload
 from advisor.search.formats import landings
 from advisor.search.grid import NOTHING_STATED, Stated, joined
 from advisor.search.inputs import PLAIN_STACK, of_workload
+from advisor.search.lack import lack_of
 from advisor.search.layouts import Index, Mask, flags, numbers
-from advisor.search.on_chip import kind_of, stages_of, too_large, usual_on_chip
+from advisor.search.on_chip import kind_of, stages_of, usual_on_chip
 from advisor.search.plan_product import Array, Product
 from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, OWN_TOKENS, USUAL, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
-from advisor.search.support import unsupported
 
 MAX_DEVICES = 16_384
 _CHOSEN = frozenset((*NUMBERS, *CODES, "stack"))
@@ -182,10 +182,7 @@ class Space(Candidates):
         self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
         self.spill = spill
         every = sites if isinstance(sites, Sites) else Sites.of(book, sites)
-        lacks = [
-            unsupported(job, site.inputs, self.stated) or too_large(book, job, site.inputs)
-            for site in every.sites
-        ]
+        lacks = [lack_of(book, job, site.inputs, self.stated) for site in every.sites]
         self.unsupported = [
             (site, one) for site, one in zip(every.sites, lacks, strict=True) if one is not None
         ]

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError
 from advisor.schema import Advice, Plan, PlanOption
-from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.plan import Question, plan_traced
-from advisor.verify.pair import Pair, Steps, alike
+from advisor.verify.pair import Pair, alike
 
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
@@ -30,30 +29,16 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
             knowledge.book, _catalogue(knowledge, plan), job, plan.limits, knowledge.published,
             systems=_systems(knowledge, plan),
         )  # fmt: skip
-        now, steps = _as_stated(question, plan)
+        now, steps = plan_traced(question)
     except (AdvisorError, ValueError) as error:
         failed.append(f"plan: {error.message if isinstance(error, AdvisorError) else error}")
         return
     if _near(now) != _near(plan) and not _same(plan, now):
-        failed.append(
-            "plan: other published runs stand behind its times, as where --stack named a program, which "
-            "the file does not hold"
-        )
+        failed.append("plan: other published runs stand behind its times")
         return
     for label, then, other in _both(plan, now):
         figures = {} if other is None else other.quantities
         yield Pair(label, then.quantities, figures, (None, None), advice.trace, steps)
-
-
-def _as_stated(question: Question, plan: Plan) -> tuple[Plan, Steps]:
-    """The plan, and where it is another one that with the family of programs which all its options have."""
-    now, steps = plan_traced(question)
-    stacks = {option.choices.get("stack") for option in plan.options}
-    if _same(plan, now) or len(stacks) != 1 or None in stacks:
-        return now, steps
-    stated: Stated = replace(NOTHING_STATED, stack=next(iter(stacks)))
-    other, others_steps = plan_traced(replace(question, stated=stated))
-    return (other, others_steps) if _same(plan, other) else (now, steps)
 
 
 def _both(plan: Plan, now: Plan) -> Iterator[tuple[str, PlanOption, PlanOption | None]]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from advisor.data.files import read_text, write_atomic
+from advisor.data.files import check_regular, read_text, write_atomic
 from advisor.data.packing import Packer
+from advisor.data.page_files import GZIP, MOST_BYTES, unpacked
 from advisor.data.whole import whole
 from advisor.errors import DataError, UserError
 from advisor.schema import SCHEMA_VERSION, Advice
@@ -93,14 +94,40 @@ def _rescue(advice: Advice) -> Path | None:
 
 
 def load_advice(path: Path) -> Advice:
-    """Read advice.json (or the folder that holds it).
+    """Read advice.json (or the folder that holds it, or advice.json.gz as a page saves it).
 
     Raises DataError for a file that is missing, truncated, edited into nonsense or written by a
     newer version, in one line with a hint.
     """
     if path.is_dir():
         path = path / "advice.json"
-    return read_advice(path, read_text(path))
+    check_size(path)
+    return read_advice(path, _text_of(path))
+
+
+def check_size(path: Path) -> None:
+    """Raise DataError for a file that is too large to be one of ours: reading it could take all memory."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return  # told by whoever opens it
+    if size > MOST_BYTES:
+        told = f"is larger than {MOST_BYTES // 1_000_000} MB"
+        raise DataError.at(path, "", None, told, "It is no report.")
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file that may be packed."""
+    check_regular(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(len(GZIP)) != GZIP:
+                return read_text(path)
+        return unpacked(path.read_bytes()).decode("utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
+    except ValueError as error:
+        raise DataError.at(path, "", None, f"is no whole gzip file ({error})", _HINT_AGAIN) from error
 
 
 def read_advice(path: Path, text: str) -> Advice:

@@ -42,8 +42,10 @@ def render_report(
     A PDF that cannot be made (no Pango, no font) is skipped with a reason and the command that mends it.
     Raises UserError for an unknown format or language and for a folder that cannot be written.
     """
+    from advisor.data.advice import stored_text
     from advisor.data.files import write_atomic
-    from advisor.render import select
+    from advisor.render import dated
+    from advisor.render.carried import carried
     from advisor.render.choice import whole
     from advisor.render.html import charts, render_html
     from advisor.render.texts import full_texts, load_texts
@@ -55,9 +57,10 @@ def render_report(
     skipped: list[tuple[str, str, str]] = []
     data: tuple[Data, ...] = ()
     drawing = charts(advice, texts, screen="html" in asked)
+    stored = stored_text(advice) if asked else ""
     if "pdf" in asked:
         try:
-            data = _attached(advice)
+            data = _attached(advice, stored)
         except MissingLibrary as error:
             skipped.append(("pdf", error.message, error.hint))
     drawn = drawing()
@@ -69,13 +72,14 @@ def render_report(
     ]
     written: list[Path] = []
     if "html" in asked:
-        write_atomic(folder / "report.html", render_html(advice, texts, drawn))
+        carries = carried({"advice.json": stored}, "report.html", texts)
+        write_atomic(folder / "report.html", render_html(advice, texts, drawn, carries=carries))
         written.append(folder / "report.html")
         clock.lap("html")
     if data:
         try:
             page = render_html(advice, texts, drawn, paged=True)
-            pdf, remarks = printed(page, lang, data, select.created(advice))
+            pdf, remarks = printed(page, lang, data, dated.created(advice))
         except MissingLibrary as error:
             skipped.append(("pdf", error.message, error.hint))
         else:
@@ -113,15 +117,14 @@ def _untranslated(texts: Texts) -> list[Notice]:
     return [Notice(code="untranslated", message=message + (" | …" if len(left) > 3 else ""))]
 
 
-def _attached(advice: Advice) -> tuple[Data, ...]:
+def _attached(advice: Advice, stored: str) -> tuple[Data, ...]:
     """What a report's PDF carries. Raises MissingLibrary where no PDF can be made."""
-    from advisor.data.advice import stored_text
     from advisor.render import pdf
     from advisor.render.attach import candidates_csv
 
-    pdf.load_weasyprint()  # before the work of writing the data out
+    pdf.load_weasyprint()
     return (
-        pdf.Data("advice.json", "The figures of this report", stored_text(advice)),
+        pdf.Data("advice.json", "The figures of this report", stored),
         pdf.Data("candidates.csv", "Every estimate of this report, one a line", candidates_csv(advice)),
     )
 

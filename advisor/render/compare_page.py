@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from advisor.compare import GROUPS, Comparison, Row, counted
-from advisor.render import RenderResult, describe, select
+from advisor.render import RenderResult, dated, describe
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
 from advisor.render.request_page import figure
@@ -41,38 +41,52 @@ def render_comparison(
     lang: str = "en",
 ) -> RenderResult:
     """Write compare.html and compare.pdf into `folder`."""
-    from advisor.data.advice import stored_text
     from advisor.render import write_pages
     from advisor.render.pdf import Data
 
-    def data() -> Iterator[Data]:
-        record = json.dumps({"names": compared.names}, ensure_ascii=False) + "\n"
-        yield Data("a.json", "The first side", stored_text(sides[0]))
-        yield Data("b.json", "The second side", stored_text(sides[1]))
-        yield Data("comparison.json", "What the sides are called", record)
-
+    data = attached(sides, compared)
     return write_pages(
         NAME,
         folder,
         formats,
         lang,
-        lambda paged: comparison_html(sides, compared, lang, paged=paged),
-        data,
-        select.created(sides[1]),
+        lambda paged: comparison_html(sides, compared, data, lang, paged=paged),
+        lambda: [Data(name, _ABOUT[name], text) for name, text in data.items()],
+        dated.created(sides[1]),
     )
 
 
+_ABOUT = {
+    "a.json": "The first side", "b.json": "The second side", "comparison.json": "What the sides are called",
+}  # fmt: skip
+
+
+def attached(sides: tuple[Advice, Advice], compared: Comparison) -> dict[str, str]:
+    """Name -> text of everything that the pages carry."""
+    from advisor.data.advice import stored_text
+
+    record = json.dumps({"names": compared.names}, ensure_ascii=False) + "\n"
+    return {"a.json": stored_text(sides[0]), "b.json": stored_text(sides[1]), "comparison.json": record}
+
+
 def comparison_html(
-    sides: tuple[Advice, Advice], compared: Comparison, lang: str = "en", *, paged: bool = False
+    sides: tuple[Advice, Advice],
+    compared: Comparison,
+    data: Mapping[str, str],
+    lang: str = "en",
+    *,
+    paged: bool = False,
 ) -> str:
     """The comparison as one self-contained HTML text."""
+    from advisor.render.carried import carried
     from advisor.render.texts import full_texts
 
     t = full_texts(lang)
     context, marks = page_context(sides[1], t, paged=paged)
     known = {m.id: m for side in sides if side.calibration for m in side.calibration.measurements}
     page = _page(compared, marks, known, paged=paged)
-    return render_page("pages/compare.html", {**context, "page": page}, t)
+    carries = Markup() if paged else carried(data, f"{NAME}.html", t)
+    return render_page("pages/compare.html", {**context, "page": page}, t, carries=carries)
 
 
 def _page(compared: Comparison, marks: Marks, known: Mapping[str, Measurement], *, paged: bool) -> Page:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from advisor.render import RenderResult, select
+from advisor.render import RenderResult, dated, figures
 from advisor.render.describe import choices_of
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
@@ -45,7 +45,7 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
 ) -> RenderResult:
     """Write request.html and request.pdf into `folder` (request-k8s, request-skypilot: three may lie there).
 
-    `data` is what the PDF carries: see `attached`.
+    `data` is what the pages carry: see `attached`.
     """
     from advisor.render import write_pages
     from advisor.render.pdf import Data
@@ -57,7 +57,7 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
         lang,
         lambda paged: request_html(advice, job, data, lang, paged=paged),
         lambda: [Data(name, _ABOUT.get(name, "A file of this request"), text) for name, text in data.items()],
-        select.created(advice),
+        dated.created(advice),
     )
 
 
@@ -70,7 +70,7 @@ def page_name(job: Job) -> str:
 
 
 def attached(advice: Advice, files: Mapping[str, str], record: Mapping[str, object]) -> dict[str, str]:
-    """Name -> text of everything that rides in the PDF: the advice, the job's own files, and `record`
+    """Name -> text of everything that rides in the pages: the advice, the job's own files, and `record`
     (request.json), which is what was said besides the advice, so that the page can be made again."""
     from advisor.data.advice import stored_text
 
@@ -82,13 +82,16 @@ def request_html(
     advice: Advice, job: Job, data: Mapping[str, str], lang: str = "en", *, paged: bool = False
 ) -> str:
     """The page as one self-contained HTML text; the same text for the same request and version."""
+    from advisor.render.carried import carried
     from advisor.render.texts import full_texts
 
     t = full_texts(lang)
     context, marks = page_context(advice, t, paged=paged)
-    page = _page(advice, job, marks)
+    name = f"{page_name(job)}.{'pdf' if paged else 'html'}"
+    page = _page(advice, job, marks, name)
     page.digests = [(name, hashlib.sha256(text.encode()).hexdigest()) for name, text in data.items()]
-    return render_page("pages/request.html", {**context, "page": page}, t)
+    carries = Markup() if paged else carried(data, name, t)
+    return render_page("pages/request.html", {**context, "page": page}, t, carries=carries)
 
 
 def figure(marks: Marks, quantity: Quantity, *, ranged: bool = True) -> Markup:
@@ -102,7 +105,7 @@ def figure(marks: Marks, quantity: Quantity, *, ranged: bool = True) -> Markup:
     return out
 
 
-def _page(advice: Advice, job: Job, marks: Marks) -> Page:
+def _page(advice: Advice, job: Job, marks: Marks, name: str) -> Page:
     t, choice = marks.t, job.choice
     title = t(
         "request.title",
@@ -127,7 +130,7 @@ def _page(advice: Advice, job: Job, marks: Marks) -> Page:
         time=t.number(job.total_s, "s"),
         jobs=_in_jobs(job, marks),
     )
-    check = _check(marks, page_name(job))
+    check = _check(marks, name)
     return Page(title, subtitle, sentence, _keys(job, marks), _rows(job, marks), _basis(job, marks), check)
 
 
@@ -172,8 +175,8 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
     rent, most = choice.rent, job.needs.get("rent_at_most")
     if rent is not None and most is not None:
         note = _expected(figure(marks, rent), marks)
-        if dated := _dated(marks, rent):
-            note += Markup('<span class="below">{}</span>').format(dated)
+        if asked := _dated(marks, rent):
+            note += Markup('<span class="below">{}</span>').format(asked)
         label = t("request.rent", "These hours rented, at most")
         found.append((label, figure(marks, most.quantity()), note))
     return found
@@ -194,7 +197,7 @@ def _hours(need: Need, marks: Marks) -> Markup:
 
 def _dated(marks: Marks, rent: Quantity) -> Markup:
     """When the price behind a rent was asked."""
-    day = select.date_in(rent.source)
+    day = dated.date_in(rent.source)
     return marks.t("request.price", "price of {date}", date=day.isoformat()) if day else Markup()
 
 
@@ -265,8 +268,8 @@ def _basis(job: Job, marks: Marks) -> list[Markup]:
 def _check(marks: Marks, name: str) -> Markup:
     return marks.t(
         "request.check.text",
-        "All data is attached to the PDF. {command} makes every figure of this page again from it, computes "
+        "All data is attached. {command} makes every figure of this page again from it, computes "
         "the estimate with the reader’s own rules and prices, and shows what differs. The digests prove "
         "that page and data belong together, not who measured; who did is proved by a signature.",
-        command=Markup("<code>hwadvisor verify {}.pdf</code>").format(name),
+        command=Markup("<code>hwadvisor verify {}</code>").format(name),
     )

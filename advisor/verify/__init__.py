@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.data.advice import NewerFormat
-from advisor.errors import AdvisorError, DataError, MissingLibrary
+from advisor.data.embedded import JSON, PDF, NoData, advice_in, form_of, read_html, read_pdf
+from advisor.errors import AdvisorError, MissingLibrary
 from advisor.schema import Advice
 from advisor.verify.inputs import KINDS, inputs_by_kind
 
@@ -92,14 +93,6 @@ class Verdict:
         return self.judged == SOUND
 
 
-class _NoData(DataError):
-    """An HTML report alone: its figures can be read and not be checked."""
-
-
-_NO_DATA = "carries no data: an HTML report is checked against the advice.json beside it, and there is none"
-_GIVE_DATA = "Put the advice.json it was made of into its folder, or verify the PDF, which has it attached."
-
-
 def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Verdict:
     """Check one file. What is wrong with it is in the verdict; raises only for wrong `signers`."""
     from advisor.verify.signature import check
@@ -107,7 +100,7 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
     try:
         sides, texts, printed, kind = _read(path)
     except AdvisorError as error:
-        foreign = isinstance(error, (NewerFormat, MissingLibrary, _NoData))
+        foreign = isinstance(error, (NewerFormat, MissingLibrary, NoData))
         return Verdict(path, error=error.message, hint=error.hint, foreign=foreign)
     from advisor.verify.again import compute_again, joined
     from advisor.verify.consistent import contradictions, gaps, untraced
@@ -144,22 +137,16 @@ def _of_sides(texts: Mapping[str, Iterable[str]]) -> list[str]:
 def _read(path: Path) -> tuple[dict[str, Advice], list[bytes], Printed | None, str]:
     """The advice by name (of a comparison both), its bytes, how the pages compare, the sort of file."""
     from advisor.data.advice import load_advice
-    from advisor.data.embedded import advice_in, is_pdf, read_pdf
-    from advisor.data.files import read_text
-    from advisor.verify.printed import check_html, check_pdf, kind_of
+    from advisor.verify.printed import check_pages, kind_of
 
     if path.is_dir():
         path = path / ADVICE
-    if is_pdf(path):
-        found = read_pdf(path)
-        kind = kind_of(found)
-        names = ("a.json", "b.json") if kind == "comparison" else (ADVICE,)
-        sides = {name: advice_in(path, found, name) for name in names}
-        return sides, [found.files[name] for name in names], check_pdf(path, found), kind
-    if path.suffix.lower() in (".html", ".htm"):
-        beside = path.parent / ADVICE
-        if not beside.is_file():
-            raise _NoData.at(path, "", None, _NO_DATA, _GIVE_DATA)
-        advice = load_advice(beside)
-        return {ADVICE: advice}, [beside.read_bytes()], check_html(path, advice), "report"
-    return {ADVICE: load_advice(path)}, [read_text(path).encode()], None, "data"
+    form = form_of(path)
+    if form == JSON:
+        advice = load_advice(path)
+        return {ADVICE: advice}, [path.read_bytes()], None, "data"
+    found = read_pdf(path) if form == PDF else read_html(path)
+    kind = kind_of(found)
+    names = ("a.json", "b.json") if kind == "comparison" else (ADVICE,)
+    sides = {name: advice_in(path, found, name) for name in names}
+    return sides, [found.files[name] for name in names], check_pages(path, found), kind

@@ -10,6 +10,7 @@ _SCRIPT = "its script"
 _DRAWING = "its drawings (SVG)"
 _ATTRIBUTES = "attributes of its elements"
 _COMMENTS = "its comments"
+_DATA = "the data it carries, as it is written"
 _TEXT = "its text"
 _BYTES = "its bytes"
 
@@ -25,7 +26,7 @@ class _Parts(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        names = (_TEXT, _STYLE, _SCRIPT, _POLICY, _DRAWING, _ATTRIBUTES, _COMMENTS)
+        names = (_TEXT, _STYLE, _SCRIPT, _POLICY, _DRAWING, _ATTRIBUTES, _COMMENTS, _DATA)
         self.found: dict[str, list[object]] = {name: [] for name in names}
         self._inside = ""
         self._drawings = 0
@@ -37,6 +38,8 @@ class _Parts(HTMLParser):
             self._inside = tag
         is_policy = tag == "meta" and any(name == "http-equiv" for name, _ in attrs)
         where = _POLICY if is_policy else _DRAWING if self._drawings else _ATTRIBUTES
+        if tag == "a" and any(name == "download" for name, _ in attrs):
+            where = _DATA
         self.found[where].append((tag, attrs))
 
     def handle_endtag(self, tag: str) -> None:

@@ -7,14 +7,12 @@ import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from advisor.data.embedded import Embedded, advice_in, read_pdf, text_of
+from advisor.data.embedded import HTML, Embedded, advice_in, read_html, read_pdf, text_of
 from advisor.data.pdf_parts import parts_of_pdf
 from advisor.errors import AdvisorError, DataError, MissingLibrary
-from advisor.redact import redact
 from advisor.schema import Advice
 from advisor.verify.parts import of_html
 
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from advisor.request import Job
 
 _GIVEN = ("advice.json", "a.json", "b.json", "request.json", "comparison.json")  # the data itself
-_HEAD = 2000  # characters of a page's beginning, where it says what made it
-REDACTED = "[host]"  # stands in every page without names
 _FIGURE = re.compile(r"\d[\d,.]*(?:\s?[–～]\s?\d[\d,.]*)?")
 
 
@@ -70,18 +66,20 @@ class Printed:
 
 
 def kind_of(found: Embedded) -> str:
-    """What sort of document a PDF is, by what it carries."""
+    """What sort of document it is, by what it carries."""
     if "request.json" in found.files:
         return "request"
     return "comparison" if {"a.json", "b.json"} <= set(found.files) else "report"
 
 
-def check_pdf(path: Path, found: Embedded) -> Printed:
-    """The PDF's pages against pages made from its attachments."""
+def check_pages(path: Path, found: Embedded) -> Printed:
+    """A document's pages against pages made from the data it carries."""
     kind = kind_of(found)
+    count = len(figures("\n".join(found.pages)))
     try:
         with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
-            again = read_pdf(_make(path, found, kind, Path(name)))
+            made = _make(path, found, kind, Path(name))
+            again = read_html(made) if found.form == HTML else read_pdf(made)
             files = tuple(
                 n for n, data in again.files.items() if n not in _GIVEN and data != found.files.get(n)
             )
@@ -91,44 +89,20 @@ def check_pdf(path: Path, found: Embedded) -> Printed:
         raise
     except (AdvisorError, OSError) as error:
         why = error.message if isinstance(error, AdvisorError) else str(error)
-        return Printed(kind, len(figures("".join(found.pages))), unable=why)
+        return Printed(kind, count, unable=why)
     same_tool = found.made_by in ("", again.made_by)  # one that says nothing is held to these pages
     if again.data == found.data:
-        count = len(figures("\n".join(found.pages)))
         return Printed(kind, count, files=files, exact=not files, foreign=foreign)
     compared = compare_texts(kind, "\n".join(found.pages), "\n".join(again.pages), same_tool)
-    parts = parts_of_pdf(found.data, again.data) if same_tool else ()
+    parts = _parts(found, again) if same_tool else ()
     return replace(compared, files=files, parts=parts, foreign=foreign)
 
 
-def check_html(path: Path, advice: Advice) -> Printed:
-    """An HTML report against one made from the advice beside it."""
-    from advisor.data.files import read_text
-    from advisor.render import render_report
-
-    text = read_text(path)
-    lang = "zh" if re.search(r'<html lang="zh', text[:400]) else "en"
-    if REDACTED in text:
-        advice = redact(advice)  # the page may have been made so from data that was not
-    try:
-        with tempfile.TemporaryDirectory(prefix="hwadvisor-verify-") as name:
-            render_report(advice, Path(name), formats=("html",), lang=lang)
-            made = Path(name) / "report.html"
-            again, exact = read_text(made), made.read_bytes() == path.read_bytes()
-    except (MissingLibrary, OSError) as error:
-        why = error.message if isinstance(error, AdvisorError) else str(error)
-        return Printed("report", len(figures(_shown(text))), unable=why)
-    if exact:
-        return Printed("report", len(figures(_shown(text))), exact=True)
-    same_tool = _made_by(text) in ("", _made_by(again))
-    compared = compare_texts("report", _shown(text), _shown(again), same_tool)
-    return replace(compared, parts=of_html(text, again) if same_tool else ())
-
-
-def _made_by(page: str) -> str:
-    """What an HTML page says that made it; "" for one that says nothing."""
-    found = re.search(r'<meta name="generator" content="([^"]*)"', page[:_HEAD])
-    return found[1] if found else ""
+def _parts(found: Embedded, again: Embedded) -> tuple[str, ...]:
+    """Where two documents differ that should be the same bytes."""
+    if found.form == HTML:
+        return of_html(found.data.decode("utf-8"), again.data.decode("utf-8"))
+    return parts_of_pdf(found.data, again.data)
 
 
 def compare_texts(kind: str, page: str, again: str, same_tool: bool = True) -> Printed:
@@ -160,6 +134,7 @@ def figures(text: str) -> list[str]:
 
 def _make(path: Path, found: Embedded, kind: str, folder: Path) -> Path:
     """The document made again, into `folder`."""
+    form = found.form.lower()
     if kind == "request":
         return _request(path, found, folder)
     if kind == "comparison":
@@ -169,11 +144,11 @@ def _make(path: Path, found: Embedded, kind: str, folder: Path) -> Path:
         sides = (advice_in(path, found, "a.json"), advice_in(path, found, "b.json"))
         names = _record(path, found, "comparison.json").get("names", ["a", "b"])
         compared = compare(sides[0], sides[1], (str(names[0]), str(names[1])))
-        result = render_comparison(sides, compared, folder, formats=("pdf",), lang=found.lang)
+        result = render_comparison(sides, compared, folder, formats=(form,), lang=found.lang)
     else:
         from advisor.render import render_report
 
-        result = render_report(advice_in(path, found), folder, formats=("pdf",), lang=found.lang)
+        result = render_report(advice_in(path, found), folder, formats=(form,), lang=found.lang)
     return _written(result.written, result.skipped)
 
 
@@ -205,7 +180,7 @@ def _request(path: Path, found: Embedded, folder: Path) -> Path:
 
     advice, job, _ = _job(path, found)
     data = {name: text_of(path, found, name) for name in found.files}
-    result = render_request(advice, job, data, folder, formats=("pdf",), lang=found.lang)
+    result = render_request(advice, job, data, folder, formats=(found.form.lower(),), lang=found.lang)
     return _written(result.written, result.skipped)
 
 
@@ -242,29 +217,3 @@ def _written(written: tuple[Path, ...], skipped: tuple[tuple[str, str, str], ...
     if not written:
         raise MissingLibrary(skipped[0][1], skipped[0][2])
     return written[0]
-
-
-class _Shown(HTMLParser):
-    """The text of a page as a reader sees it: attributes and drawings' coordinates are none."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 - the base class's signature
-        self._hidden += tag in ("style", "script")
-        self.parts.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in ("style", "script")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def _shown(html: str) -> str:
-    parser = _Shown()
-    parser.feed(html)
-    return "".join(parser.parts)

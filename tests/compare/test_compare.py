@@ -77,10 +77,11 @@ def test_unknown_is_no_zero():
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_page_shows_both_and_nothing_hostile(lang):
     named = ("<script>alert(1)</script>", "b\u202e")
-    page = comparison_html((CPU, GPU), compare(CPU, GPU, named), lang)
+    compared = compare(CPU, GPU, named)
+    page = comparison_html((CPU, GPU), compared, {}, lang)
     assert "<script>" not in page and "\u202e" not in page and "&lt;script&gt;" in page
     assert page.count("<tr>") > 20
-    assert page == comparison_html((CPU, GPU), compare(CPU, GPU, named), lang)
+    assert page == comparison_html((CPU, GPU), compare(CPU, GPU, named), {}, lang)
 
 
 def test_chinese_has_every_word_of_it():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.language import form, show, told
+from advisor.cli.language import form, show_ranged, told
 from advisor.cli.options import rules_option
 from advisor.cli.text import say
 from advisor.errors import UserError, did_you_mean
@@ -130,7 +130,9 @@ def show_tree(
     if steps:
         tree_of(steps, estimate, quantity, depth).tell(quantity)
     else:
-        say(f"{quantity} = {show(found.value, found.unit)} {told(found.reason)}".rstrip())
+        figure, spread = show_ranged(found.value, found.low, found.high, found.unit)
+        shown = form("{figure} ({range})", figure=figure, range=spread) if spread else figure
+        say(f"{quantity} = {shown} {told(found.reason)}".rstrip())
 
 
 def _again(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from advisor.render.sentences import Sentences
+    from advisor.schema import Quantity
     from advisor.units import Words
 
 ENGLISH = "en"
@@ -118,13 +119,26 @@ def show(value: float | None, unit: str, digits: int = 3) -> str:
     return _tidy(units.show(value, unit, digits, _words()))
 
 
-def show_range(
-    low: float | None, high: float | None, unit: str, digits: int = 2, *, like: float | None = None
-) -> str:
+def show_range(low: float | None, high: float | None, unit: str, *, like: float | None = None) -> str:
     """A range for people, in the words of the language in use."""
     from advisor import units
 
-    return _tidy(units.show_range(low, high, unit, digits, _words(), like=like))
+    return _tidy(units.show_range(low, high, unit, _words(), like=like))
+
+
+def show_ranged(value: float | None, low: float | None, high: float | None, unit: str) -> tuple[str, str]:
+    """A figure and its range ("" where there is none to tell) in one unit, with the digits it warrants."""
+    from advisor import units
+
+    told = units.show_ranged(value, low, high, unit, words=_words())
+    return _tidy(told.figure), _tidy(told.spread)
+
+
+def show_end(end: float | None, of: Quantity, unit: str) -> str:
+    """Another figure of a quantity's range, in the unit and digits of its ends."""
+    from advisor import units
+
+    return _tidy(units.show_end(end, of.value, of.low, of.high, unit, words=_words()))
 
 
 def show_percent(value: float | None, digits: int = 2) -> str:

@@ -131,7 +131,7 @@ def _line(heading: str, text: str) -> None:
 
 def _rows(result: QuoteResult) -> list[tuple[str, list[str]]]:
     """Lines of the table."""
-    from advisor.cli.language import form, show, told
+    from advisor.cli.language import form, show, show_ranged, told
 
     def known(value: float | None, unit: str) -> str:
         return told("not known") if value is None else show(value, unit)
@@ -146,8 +146,8 @@ def _rows(result: QuoteResult) -> list[tuple[str, list[str]]]:
         span = one.cost_per_unit_range_usd
         if not span:
             return known(one.cost_per_unit_usd, "USD")
-        value, low, high = (show(figure, "USD") for figure in (one.cost_per_unit_usd, *span))
-        return form("{value} ({low} to {high})", value=value, low=low, high=high)
+        value, spread = show_ranged(one.cost_per_unit_usd, *span, "USD")
+        return form("{figure} ({range})", figure=value, range=spread) if spread else value
 
     tokens = result.judged[0].unit == "tokens"
     lines: tuple[tuple[str, Callable[[Judged], str]], ...] = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from advisor.cli.language import form, show, show_range, told
+from advisor.cli.language import form, show_range, show_ranged, told
 from advisor.cli.tell_machine import hint_of
 from advisor.errors import MissingLibrary
 from advisor.schema import Advice, Calibration, Estimate, Grade, Measurement, Quantity
@@ -27,8 +27,9 @@ def tell_calibration(calibration: Calibration, out: Console) -> None:
     ):
         table.add_column(heading, justify=align, no_wrap=heading != "Measured")  # type: ignore[arg-type]
     for m in calibration.measurements:
-        figure = show(m.value, m.unit) if m.value is not None else told("no point value")
-        table.add_row(describe(m), figure, show_range(m.low, m.high, m.unit), _grade(m))
+        figure = show_ranged(m.value, m.low, m.high, m.unit)[0]
+        figure = told("no point value") if m.value is None else figure
+        table.add_row(describe(m), figure, show_range(m.low, m.high, m.unit, like=m.value), _grade(m))
     if calibration.measurements:
         out.print(table)
     if any(m.grade is Grade.C for m in calibration.measurements):
@@ -150,7 +151,8 @@ def _time(estimate: Estimate) -> str:
     quantity = estimate.quantities.get("time_s", Quantity(reason="not estimated"))
     if quantity.value is None:
         return told("unknown")
-    return f"{show(quantity.value, 's')} ({show_range(quantity.low, quantity.high, 's')})"
+    figure, spread = show_ranged(quantity.value, quantity.low, quantity.high, "s")
+    return form("{figure} ({range})", figure=figure, range=spread) if spread else figure
 
 
 def tell_rendered(

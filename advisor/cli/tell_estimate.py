@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.cli.language import form, show, show_percent, show_range, told
+from advisor.cli.language import form, show, show_end, show_ranged, told
 from advisor.cli.text import label, left, paragraph, right, say
 from advisor.schema import Estimate, Quantity
 from advisor.search.words import IF_THE_HOST
@@ -104,17 +104,18 @@ def _line(name: str, title: str, quantity: Quantity, estimate: Estimate) -> None
     origin = _origin(name, quantity, estimate)
     say(_row(told(title), figure, spread, told(origin)))
     if name == "calendar_s":
-        say(_row(told("whole run, P90"), show(quantity.high, quantity.unit), "", told(origin)))
+        late = show_end(quantity.high, quantity, quantity.unit)
+        say(_row(told("whole run, P90"), late, "", told(origin)))
 
 
 def _shown(name: str, quantity: Quantity) -> tuple[str, str]:
     if name == "mfu":
-        low, high = (show_percent(end) for end in (quantity.low, quantity.high))
-        return show_percent(quantity.value), form("{low}–{high}", low=low, high=high)
+        share, low, high = (
+            None if end is None else end * 100 for end in (quantity.value, quantity.low, quantity.high)
+        )
+        return show_ranged(share, low, high, "%")
     unit = "1" if name.startswith(("tokens", "samples")) else quantity.unit  # the label says of what
-    exact = quantity.low == quantity.high
-    spread = "" if exact else show_range(quantity.low, quantity.high, unit, like=quantity.value)
-    return show(quantity.value, unit), spread
+    return show_ranged(quantity.value, quantity.low, quantity.high, unit)
 
 
 def _origin(name: str, quantity: Quantity, estimate: Estimate) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.cli.language import form, show, told
+from advisor.cli.language import form, show, show_end, show_ranged, told
 from advisor.cli.text import cells, label, left, paragraph, plain, right, say, shortened, text_width
 from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, PlanStep, Quantity
 from advisor.units import DAY_S
@@ -97,7 +97,7 @@ def _tell_best(plan: Plan) -> None:
     best = plan.options[0]
     q = best.quantities
     say(form("Best: {label}", label=best.label))
-    late = show(q["calendar_at_s"].value, "s")
+    late = _late(best)
     days = form(
         "{half} as likely as not, {late} with {share} probability",
         half=_told(q["calendar_s"]), late=late, share=f"{plan.limits.confidence:.0%}",
@@ -139,7 +139,7 @@ def _costs(option: PlanOption, limits: PlanLimits) -> list[tuple[str, str]]:
         lines.append(("rent", told("no public price" if limits.acquire == "buy" else planned)))
     else:
         spot = form("; spot {price}", price=_told(q["spot_usd"])) if q["spot_usd"].value is not None else ""
-        rent, late = _told(q["rent_usd"]), _told(q["rent_at_usd"])
+        rent, late = _told(q["rent_usd"]), show_end(q["rent_at_usd"].value, q["rent_usd"], "USD")
         text = form("{rent}, {late} if it takes that long", rent=rent, late=late) + spot
         lines.append(("rent", text + (note if limits.acquire == "rent" else "")))
     if q["own_usd"].value is None:
@@ -180,7 +180,15 @@ def _chance(option: PlanOption) -> str:
 
 
 def _told(quantity: Quantity) -> str:
-    return show(quantity.value, quantity.unit) if quantity.value is not None else told("not known")
+    if quantity.value is None:
+        return told("not known")
+    return show_ranged(quantity.value, quantity.low, quantity.high, quantity.unit)[0]
+
+
+def _late(option: PlanOption) -> str:
+    """The time kept to with the plan's probability, in the unit and digits of the expected one."""
+    half, late = option.quantities["calendar_s"], option.quantities["calendar_at_s"]
+    return told("not known") if late.value is None else show_end(late.value, half, "s")
 
 
 def _tell_options(plan: Plan) -> None:
@@ -190,7 +198,7 @@ def _tell_options(plan: Plan) -> None:
     rows += [
         (
             _named(option, plan.limits), _told(option.quantities["calendar_s"]),
-            _told(option.quantities["calendar_at_s"]),
+            _late(option),
             _chance(option), _price(option, plan.limits), _told(option.quantities["energy_j"]),
             _told(option.quantities["power_w"]),
         )
@@ -247,7 +255,7 @@ def _tell_scaling(plan: Plan) -> None:
         rows.append(
             (
                 f"{option.packages:g}", _told(option.quantities["calendar_s"]),
-                _told(option.quantities["calendar_at_s"]), _chance(option), _price(option, plan.limits),
+                _late(option), _chance(option), _price(option, plan.limits),
                 saved,
                 _breaks(option),
             )

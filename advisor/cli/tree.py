@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from advisor.cli.language import form, quoted, show, show_range, told, told_once
+from advisor.cli.language import form, quoted, show, show_ranged, told, told_once
 from advisor.cli.text import label, paragraph, right, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
@@ -44,9 +44,11 @@ class Tree:
         step = self.steps.get(name)
         if step is None:
             return
-        head = f"{_shown_name(name)} = {show(step.value, step.unit)}"
+        shown, spread = show(step.value, step.unit), ""
         if level == 0 and self.spread is not None and self.spread.value is not None:
-            spread = show_range(self.spread.low, self.spread.high, step.unit)
+            shown, spread = show_ranged(step.value, self.spread.low, self.spread.high, step.unit)
+        head = f"{_shown_name(name)} = {shown}"
+        if spread:
             head += form("  (80 % range {spread})", spread=spread)
         if step.reason:
             head += f": {told(step.reason)}"

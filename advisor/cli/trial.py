@@ -298,14 +298,14 @@ def _tell(done: Trial, out: Console) -> None:
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    from advisor.cli.language import show, show_range
+    from advisor.cli.language import show_ranged
 
     told = figure.estimate
-    value = "no figure" if figure.value is None else show(figure.value, figure.unit)
-    spread = show_range(figure.low, figure.high, figure.unit) if figure.low != figure.high else ""
+    value, spread = show_ranged(figure.value, figure.low, figure.high, figure.unit)
+    value = "no figure" if figure.value is None else value
     if told is None or told.value is None:
         return value, spread, "" if told is None else "unknown", "", ""
     error = "" if figure.error is None else f"{figure.error:+.0%}"
     return (
-        value, spread, show(told.value, figure.unit), show_range(told.low, told.high, figure.unit), error,
+        value, spread, *show_ranged(told.value, told.low, told.high, figure.unit), error,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from advisor.render import choice, describe, select, summary, todo
+from advisor.render import choice, describe, summary, todo
 from advisor.render.marks import Marks, foreign
 from advisor.render.summary import KeyFigure
 from advisor.render.texts import Texts
@@ -70,10 +70,7 @@ def _estimated(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
 
 
 def _told(quantity: Quantity | None, t: Texts, *, ranged: bool = False) -> Markup:
-    value = select.point(quantity)
-    if quantity is None or value is None:
-        return t("unknown", "unknown")
-    return summary.with_range(quantity, t) if ranged else summary.whole(t.number(value, quantity.unit))
+    return summary.with_range(quantity, t) if ranged else summary.alone(quantity, t)
 
 
 def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
@@ -91,7 +88,7 @@ def _of_option(plan: Plan, option: PlanOption, marks: Marks) -> list[KeyFigure]:
     late = known.get("calendar_at_s")
     kept = Markup()
     if late is not None and late.value is not None:
-        share, time = f"{plan.limits.confidence:.0%}", t.number(late.value, "s")
+        share, time = f"{plan.limits.confidence:.0%}", t.end(late, known.get("calendar_s"))
         kept = t("key.time.kept", "with {share} probability at most {time}", share=share, time=time)
     money = t("key.rent", "Rent")
     if plan.limits.acquire == "buy":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from advisor.render import describe, select, summary
+from advisor.render import describe, figures, select, summary
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
@@ -262,6 +262,15 @@ def asked_for(advice: Advice, marks: Marks) -> list[tuple[Markup, Markup]]:
         (t("ask.time", "Expected time"), marks.quantity(time)),
         (t("ask.memory", "Memory of each device"), marks.quantity(known.get("memory_bytes"))),
     ]
+
+
+def late(option: PlanOption, marks: Marks) -> Markup:
+    """The time that is kept to with the plan's probability, in the unit and digits of the expected one."""
+    at = option.quantities.get("calendar_at_s")
+    if at is None or at.value is None:
+        return marks.quantity(at)
+    told, mark = marks.t.end(at, option.quantities.get("calendar_s")), marks.quantity_mark(at)
+    return Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(at.value, told, mark)
 
 
 def layout(option: PlanOption, t: Texts) -> Markup:

@@ -8,7 +8,7 @@ from functools import reduce
 
 from markupsafe import Markup
 
-from advisor.render import select
+from advisor.render import dated, figures, select
 from advisor.render.marks import foreign
 from advisor.render.texts import Texts
 from advisor.schema import (
@@ -169,8 +169,8 @@ def refusal(estimate: Estimate, t: Texts) -> Markup:
 def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
     """What limits a run here, shortly: needed and allowed stand in the other columns already."""
     need, has = estimate.quantities.get("memory_bytes"), estimate.quantities.get("memory_usable")
-    needed, there = select.point(need), select.point(has)
-    size = t.number(there, "B") if there is not None else ""
+    needed, there = figures.point(need), figures.point(has)
+    size = t.told(has).figure if has is not None and has.value is not None else ""
     tight = Markup()
     if need and there is not None and needed is not None and needed <= there < (need.high or 0.0):
         tight = t("limit.tight", "Memory is tight: the upper end of the estimate does not fit.")
@@ -188,7 +188,7 @@ def limit(estimate: Estimate, workload: Workload, t: Texts) -> Markup:
             if estimate.why
             else code(t, estimate.limit or "unknown")
         )
-    time, allowed = select.point(select.run_time(estimate)), select.deadline_s(workload)
+    time, allowed = figures.point(select.run_time(estimate)), select.deadline_s(workload)
     if time is None:
         return said(t, estimate.why, 240) if estimate.why else code(t, "unknown")
     state = select.state(estimate, workload)
@@ -228,16 +228,22 @@ def near_of(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
 
 def room(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
     """ "21 / 24" GiB: what one device must hold and what it has, and whether that is tight."""
-    need, there = select.point(estimate.quantities.get("memory_bytes")), select.room(advice, estimate)
-    ends = ["?" if size is None else t.number(size / GIB, "1") for size in (need, there)]
-    text = Markup("{} / {}").format(*ends)
+    need, there = estimate.quantities.get("memory_bytes"), select.room(advice, estimate)
+    needed = "?"
+    if need is not None and need.value is not None:
+        needed = t.ranged(need.value / GIB, _gib(need.low), _gib(need.high), "1").figure
+    text = Markup("{} / {}").format(needed, "?" if there is None else t.number(there / GIB, "1"))
     if select.tight(advice, estimate):
         text += Markup(' <span class="warn">{}</span>').format(t("catalogue.tight", "tight"))
     return text
 
 
+def _gib(size: float | None) -> float | None:
+    return None if size is None else size / GIB
+
+
 def _times(t: Texts, ratio: float) -> Markup:
-    return t("limit.times", "{ratio} ×", ratio=f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}")
+    return t("limit.times", "{ratio} ×", ratio=f"{ratio:.2g}" if ratio < 10 else t.number(round(ratio), "1"))
 
 
 def sentences(first: Markup, second: Markup, t: Texts) -> Markup:
@@ -272,9 +278,9 @@ def choices_of(choices: Mapping[str, str], t: Texts) -> Markup:
     return foreign(t.plain("list.comma", ", ").join(words), 200)
 
 
-def joined(*figures: Markup) -> Markup:
+def joined(*shown: Markup) -> Markup:
     """Figures beside each other."""
-    return Markup(" · ").join(figures)
+    return Markup(" · ").join(shown)
 
 
 def warnings(m: Measurement, t: Texts, *, short: bool = False) -> Markup:
@@ -309,7 +315,7 @@ def recipe(workload: Workload, t: Texts) -> Markup:
 
 def old(advice: Advice, t: Texts, estimate: Estimate) -> Markup:
     """A remark on a price older than half a year; nothing otherwise."""
-    age = select.old_rent(advice, estimate)
+    age = dated.old_rent(advice, estimate)
     if age is None:
         return Markup()
     return Markup('<span class="below warn">{}</span>').format(

@@ -17,7 +17,20 @@ from typing import Any
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import answers, choice, describe, made, parts, select, steps, summary, todo, why
+from advisor.render import (
+    answers,
+    choice,
+    dated,
+    describe,
+    figures,
+    made,
+    parts,
+    select,
+    steps,
+    summary,
+    todo,
+    why,
+)
 from advisor.render.charts import Chart, begin
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
@@ -56,8 +69,18 @@ def charts(advice: Advice, t: Texts, *, screen: bool = True) -> Callable[[], dic
     return drawn
 
 
-def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: bool = False) -> str:
-    """The whole document as text; the same text for the same advice and version."""
+def render_html(
+    advice: Advice,
+    t: Texts,
+    drawn: dict[str, Chart],
+    *,
+    paged: bool = False,
+    carries: Markup = Markup(),  # noqa: B008 - cannot change
+) -> str:
+    """The whole document as text; the same text for the same advice and version.
+
+    `carries` is the line with its data (see `carried`); on paper the data is attached.
+    """
     marks = Marks(advice, t, traces_shown=steps.traces(advice, paged=paged))
     sections: list[Section] = []
     environment = _environment()
@@ -67,11 +90,19 @@ def render_html(advice: Advice, t: Texts, drawn: dict[str, Chart], *, paged: boo
         if sections:
             sections[-1].html += html
     script = "" if paged else _script()
-    return render_page("report.html", {**context, "sections": sections, "script": Markup(script)}, t, script)  # noqa: S704 - our own file
+    context |= {"sections": sections, "script": Markup(script)}  # noqa: S704 - our own file
+    return render_page("report.html", context, t, script, carries=carries)
 
 
-def render_page(name: str, context: dict[str, Any], t: Texts, script: str = "") -> str:
-    """A whole document of one template, with the style sheet and the glyphs it needs.
+def render_page(
+    name: str,
+    context: dict[str, Any],
+    t: Texts,
+    script: str = "",
+    *,
+    carries: Markup = Markup(),  # noqa: B008 - cannot change
+) -> str:
+    """A whole document of one template, with the style sheet, the glyphs it needs and its data.
 
     The policy allows `script`, by its hash, and no other.
     """
@@ -80,7 +111,9 @@ def render_page(name: str, context: dict[str, Any], t: Texts, script: str = "") 
     page = (
         _environment()
         .get_template(name)
-        .render(context, style=_style(t), csp=policy, lang=t.tag or t.code, generator=made_by)
+        .render(
+            context, style=_style(t), csp=policy, lang=t.tag or t.code, generator=made_by, carries=carries
+        )
     )
     return _with_glyphs(re.sub(r"\n\s*\n+", "\n", page), t)
 
@@ -155,6 +188,8 @@ def _context(
         "section": section,
         "answers": answers,
         "choice": choice,
+        "dated": dated,
+        "figures": figures,
         "select": select,
         "steps": steps,
         "describe": describe,

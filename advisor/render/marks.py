@@ -13,11 +13,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from advisor.errors import UserError
 from advisor.render.clean import clean, slug
-from advisor.render.texts import Texts, number, tidy
+from advisor.render.texts import Texts, number
 from advisor.schema import Advice, Fact, Kind, Measurement, Quantity, Status
-from advisor.units import show_range
 
 LETTERS: Mapping[Kind, str] = {
     Kind.measured: "M",
@@ -157,17 +155,10 @@ class Marks:
             return self.unknown(missing or self.t("quantity.absent", "not estimated"))
         if quantity.value is None and quantity.low is None and quantity.high is None:
             return self.unknown(quantity.reason or missing or self.t("quantity.no_reason", "no reason given"))
-        mark = self._quantity_mark(quantity)
+        mark = self.quantity_mark(quantity)
         if quantity.value is None:
             return Markup('<span class="fig">{}</span>{}').format(self.span(quantity), mark)
-        value = self.value(quantity.value, quantity.unit)
-        out = Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(quantity.value, value, mark)
-        known_well = quantity.low == quantity.high == quantity.value
-        if ranged and not known_well and (quantity.low is not None or quantity.high is not None):
-            spread = self.span(quantity)
-            if spread != value:
-                out += Markup(' <span class="rng">{}</span>').format(spread)
-        return out
+        return self._with_spread(quantity, mark, ranged=ranged)
 
     def measured(self, measurement: Measurement | None, *, ranged: bool = True, missing: str = "") -> Markup:
         """A measured figure with its range and a mark that leads to its line in the calibration table."""
@@ -178,15 +169,18 @@ class Marks:
         mark = self.mark(Kind.measured, slug("m", measurement.id), measurement.id)
         if measurement.value is None:
             return Markup('<span class="fig">{}</span>{}').format(self.span(measurement), mark)
-        shown = self.value(measurement.value, measurement.unit)
-        out = Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(measurement.value, shown, mark)
-        if ranged and measurement.low is not None and measurement.high is not None:
-            spread = self.span(measurement)
-            if spread != shown:
-                out += Markup(' <span class="rng">{}</span>').format(spread)
+        return self._with_spread(measurement, mark, ranged=ranged)
+
+    def _with_spread(self, of: Quantity | Measurement, mark: Markup, *, ranged: bool) -> Markup:
+        """A figure, its mark and its range, with as many digits as the range warrants."""
+        told = self.t.told(of)
+        out = Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(of.value, told.figure, mark)
+        if ranged and told.spread:
+            out += Markup(' <span class="rng">{}</span>').format(told.spread)
         return out
 
-    def _quantity_mark(self, quantity: Quantity) -> Markup:
+    def quantity_mark(self, quantity: Quantity) -> Markup:
+        """The mark of an estimated or listed figure, which leads to its steps or its source."""
         key = quantity.trace
         if key in self.advice.trace and (self.traces_shown is None or key in self.traces_shown):
             self.traces[key] = None
@@ -214,14 +208,13 @@ class Marks:
         return Markup('<span class="unknown">{}</span> <span class="why">{}</span>').format(word, why)
 
     def span(self, of: Quantity | Measurement) -> str:
-        """The range of a figure as text."""
-        try:
-            # Measured ranges are narrow: two figures would often print both ends alike.
-            digits = 3 if isinstance(of, Measurement) or of.kind == Kind.measured else 2
-            return tidy(show_range(of.low, of.high, of.unit or "1", digits, self.t.words, like=of.value))
-        except UserError:
-            ends = [f"{end:.3g}" if end is not None else "?" for end in (of.low, of.high)]
-            return f"{'–'.join(ends)} {clean(of.unit, 24)}"
+        """The range of a figure as text; where both ends print alike, either."""
+        told = self.t.told(of)
+        return told.spread or told.lower
+
+    def figure(self, of: Quantity | Measurement) -> str:
+        """The figure itself, with as many digits as its range warrants."""
+        return self.t.told(of).figure
 
     def value(self, value: object, unit: str = "") -> str | Markup:
         """A value as text: numbers in their unit, yes and no, the rest as foreign text."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import select, why
+from advisor.render import figures, select, why
 from advisor.render.clean import clean
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Measurement
@@ -46,7 +46,7 @@ def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
             )
         for label, estimate in ((here, best), (there, select.cheapest(advice, workload))):
             figure = estimate.quantities.get("time_s") if estimate and estimate.fits is not False else None
-            if figure is not None and (value := select.point(figure)):
+            if figure is not None and (value := figures.point(figure)):
                 low, high = figure.low or value, figure.high or value
                 rows.append({"workload": title, "series": label, "value": value, "low": low, "high": high})
         if limit := select.deadline_s(workload):
@@ -147,8 +147,8 @@ def decades(low: float, high: float) -> list[float]:
 def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     """Serial against parallel work, as multiples of one core."""
     rows: list[dict[str, Any]] = []
-    for row in select.tasks(advice.calibration):
-        for place in select.PLACES[1:]:  # one core is the unit
+    for row in figures.tasks(advice.calibration):
+        for place in figures.PLACES[1:]:  # one core is the unit
             if (ratio := row.ratio(place)) is not None:
                 rows.append(
                     {
@@ -204,11 +204,11 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     """This machine beside catalogue devices: arithmetic, bandwidth, memory."""
     device = select.main_device(advice)
     here = t.plain("chart.here", "this machine")
-    measured = {
-        "matmul_bf16_flops": select.point(select.best_matmul(advice.calibration, device)),
-        "memory_bandwidth_bytes_per_s": select.point(select.best_bandwidth(advice.calibration, device)),
-        "memory_bytes": _own_memory(advice),
+    own = {
+        "matmul_bf16_flops": figures.best_matmul(advice.calibration, device),
+        "memory_bandwidth_bytes_per_s": figures.best_bandwidth(advice.calibration, device),
     }
+    measured = {name: figures.point(m) for name, m in own.items()} | {"memory_bytes": _own_memory(advice)}
     titles = {
         "matmul_bf16_flops": t.plain("chart.distance.flops", "matrix arithmetic"),
         "memory_bandwidth_bytes_per_s": t.plain("chart.distance.bandwidth", "memory bandwidth"),
@@ -221,12 +221,14 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     panels = []
     for key, title in titles.items():
         unit = {"matmul_bf16_flops": "FLOP/s", "memory_bandwidth_bytes_per_s": "B/s"}.get(key, "B")
-        values = [measured[key], *(select.point(a.figures.get(key)) for a in others)]
+        values = [measured[key], *(figures.point(a.figures.get(key)) for a in others)]
         rows = [
             {"name": name, "value": value, "text": t.number(value, unit), "here": name == here}
             for name, value in zip(names, values, strict=True)
             if value
         ]
+        if (mine := own.get(key)) is not None:
+            rows[0]["text"] = _own_text(mine, t)
         panels.append(_panel(rows, names, title))
     import altair as alt
 
@@ -236,6 +238,12 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "vendors' peaks, which real programs do not reach. Logarithmic scales: "
         "equal distances are equal factors.",
     )
+
+
+def _own_text(of: Measurement, t: Texts) -> str:
+    """A measured figure; of one with a range alone (grade C) the range."""
+    told = t.told(of)
+    return told.figure if of.value is not None else told.spread
 
 
 def _own_memory(advice: Advice) -> float | None:
@@ -277,9 +285,9 @@ def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     """Measured matrix products under the roofs of bandwidth and peak arithmetic."""
     calibration = advice.calibration
     lines, dots = [], []
-    for device in select.compute_devices(calibration):
-        peak, width = select.best_matmul(calibration, device), select.best_bandwidth(calibration, device)
-        top, slope = select.point(peak), select.point(width)
+    for device in figures.compute_devices(calibration):
+        peak, width = figures.best_matmul(calibration, device), figures.best_bandwidth(calibration, device)
+        top, slope = figures.point(peak), figures.point(width)
         if peak is None or not top or not slope:
             continue
         dtype = str(peak.params.get("dtype", ""))
@@ -290,12 +298,12 @@ def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
             dtype=short(dtype, 8),
         )
         lines += _roof(name, "measured", slope, top)
-        dots += _dots(name, select.find(calibration, "matmul", device, dtype=dtype), dtype)
+        dots += _dots(name, figures.find(calibration, "matmul", device, dtype=dtype), dtype)
     if not lines:
         return None
     for accelerator in select.references(advice, 2):
-        top = select.point(accelerator.figures.get("matmul_bf16_flops"))
-        slope = select.point(accelerator.figures.get("memory_bandwidth_bytes_per_s"))
+        top = figures.point(accelerator.figures.get("matmul_bf16_flops"))
+        slope = figures.point(accelerator.figures.get("memory_bandwidth_bytes_per_s"))
         if top and slope:
             lines += _roof(
                 t.plain("chart.roofline.vendor", "{name}, vendor's peak", name=short(accelerator.title, 28)),
@@ -322,7 +330,7 @@ def _dots(name: str, measurements: Iterable[Measurement], dtype: str) -> list[di
     """n x n x n: 2 n^3 operations over 3 n^2 elements."""
     found = []
     for m in measurements:
-        size, rate = m.params.get("n"), select.point(m)
+        size, rate = m.params.get("n"), figures.point(m)
         if isinstance(size, int | float) and rate and dtype in ELEMENT_BYTES:
             found.append(
                 {

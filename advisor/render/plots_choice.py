@@ -91,11 +91,11 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         job = choice.workload(advice, estimate.workload)
         parts = choice.memory_parts(advice, estimate)
         total = sum(parts.values())
-        need = select.point(estimate.quantities.get("memory_bytes"))
-        if job is None or not total or not need:
+        need = estimate.quantities.get("memory_bytes")
+        if job is None or not total or need is None or not need.value:
             continue
         title = t.plain(
-            "chart.memory.row", "{title}: {size}", title=short(t.said(job.title)), size=t.number(need, "B")
+            "chart.memory.row", "{title}: {size}", title=short(t.said(job.title)), size=t.told(need).figure
         )
         rows += [
             {"row": title, "part": choice.part_name(name, t), "at": at, "bytes": size / total}

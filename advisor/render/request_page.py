@@ -10,7 +10,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from advisor.render import RenderResult, dated, figures
+from advisor.render import RenderResult, dated
 from advisor.render.describe import choices_of
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
@@ -98,10 +98,10 @@ def figure(marks: Marks, quantity: Quantity, *, ranged: bool = True) -> Markup:
     """A figure with its mark, which leads nowhere here: the reason stands beside it."""
     if quantity.value is None:
         return marks.unknown(quantity.reason)
-    value = marks.value(quantity.value, quantity.unit)
-    out = Markup('<span class="fig">{}</span>{}').format(value, marks.mark(quantity.kind))
-    if ranged and quantity.low is not None and quantity.high is not None and quantity.low != quantity.high:
-        out += Markup(' <span class="rng">{}</span>').format(marks.span(quantity))
+    told = marks.t.told(quantity)
+    out = Markup('<span class="fig">{}</span>{}').format(told.figure, marks.mark(quantity.kind))
+    if ranged and told.spread:
+        out += Markup(' <span class="rng">{}</span>').format(told.spread)
     return out
 
 
@@ -169,7 +169,7 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
             if job.bounded
             else t("request.hours_open", "Accelerator hours, at most, if no machine is lost"),
             _hours(job.needs["gpu_seconds"], marks),
-            _expected(_hours(job.needs["gpu_seconds_expected"], marks), marks),
+            _expected(_expected_hours(job, marks), marks),
         ),
     ]
     rent, most = choice.rent, job.needs.get("rent_at_most")
@@ -192,6 +192,18 @@ def _hours(need: Need, marks: Marks) -> Markup:
     if need.value is None:
         return marks.unknown(need.why)
     told = marks.t.number(round(need.value / 3600), "1")
+    return Markup('<span class="fig">{}</span>{}').format(told, marks.mark(need.kind))
+
+
+def _expected_hours(job: Job, marks: Marks) -> Markup:
+    """Accelerator hours of the expected time, with as many digits as its range warrants."""
+    time, need = job.choice.time, job.needs["gpu_seconds_expected"]
+    if need.value is None:
+        return marks.unknown(need.why)
+    value, low, high = (
+        None if end is None else end * job.choice.devices / 3600 for end in (time.value, time.low, time.high)
+    )
+    told = marks.t.ranged(value, low, high, "1").figure
     return Markup('<span class="fig">{}</span>{}').format(told, marks.mark(need.kind))
 
 

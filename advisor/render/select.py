@@ -1,24 +1,19 @@
 """What of an Advice stands where: picks and orders, computes nothing.
 
 The only arithmetic here compares figures that are there (is the time within the deadline, which is the
-largest) and forms the ratio of two measured figures of the same bench.
+largest).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 
+from advisor.render.figures import compute_devices, ends, or_inf, point
 from advisor.schema import (
     Accelerator,
     Advice,
-    Calibration,
     Device,
     Estimate,
-    Grade,
-    Measurement,
     NearRun,
     Quantity,
     Status,
@@ -26,44 +21,7 @@ from advisor.schema import (
 )
 
 DAY_S = 86400.0
-PRICE_OLD_DAYS = 180
 TABLES_PAGED = 2
-DTYPES = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8")
-TRAINING_DTYPES = ("bf16", "fp16", "tf32", "fp32")
-PLACES = ("one_core", "all_cores", "device")
-
-
-def point(figure: Measurement | Quantity | None) -> float | None:
-    """The figure, or the cautious end of its range when there is only a range."""
-    if figure is None:
-        return None
-    return figure.value if figure.value is not None else figure.low
-
-
-def best(measurements: Iterable[Measurement]) -> Measurement | None:
-    """The one with the largest figure; for rates, where more is better."""
-    known = [m for m in measurements if point(m) is not None]
-    return max(known, key=lambda m: point(m) or 0.0, default=None)
-
-
-# --- calibration ------------------------------------------------------------------------------
-
-
-def find(
-    calibration: Calibration | None, bench: str, device: str | None = None, **params: object
-) -> tuple[Measurement, ...]:
-    """Like Calibration.find, and empty when nothing was calibrated."""
-    return () if calibration is None else calibration.find(bench, device, **params)
-
-
-def compute_devices(calibration: Calibration | None) -> tuple[str, ...]:
-    """Devices that did arithmetic, accelerators first."""
-    if calibration is None:
-        return ()
-    seen = dict.fromkeys(
-        m.device for m in calibration.measurements if m.bench in ("matmul", "memory_bandwidth")
-    )
-    return tuple(sorted(seen, key=lambda name: (name == "cpu", name)))
 
 
 def main_device(advice: Advice) -> str:
@@ -74,75 +32,6 @@ def main_device(advice: Advice) -> str:
         if device.framework_name.value:
             return device.framework_name.value
     return "cpu"
-
-
-def best_matmul(
-    calibration: Calibration | None, device: str, dtypes: Iterable[str] = TRAINING_DTYPES
-) -> Measurement | None:
-    """The fastest matrix product of a device in a number format that training uses."""
-    return best(m for m in find(calibration, "matmul", device) if m.params.get("dtype") in tuple(dtypes))
-
-
-def best_bandwidth(calibration: Calibration | None, device: str) -> Measurement | None:
-    """The highest memory bandwidth seen on a device."""
-    return best(find(calibration, "memory_bandwidth", device))
-
-
-def grouped(calibration: Calibration) -> dict[str, list[Measurement]]:
-    """device -> its measurements, accelerators first, in the order in which they were made."""
-    order = sorted(
-        dict.fromkeys(m.device for m in calibration.measurements),
-        key=lambda name: (name in ("host", "disk"), name == "cpu", name),
-    )
-    return {name: [m for m in calibration.measurements if m.device == name] for name in order}
-
-
-def grade_counts(calibration: Calibration) -> dict[str, int]:
-    """Grade -> how many measurements have it."""
-    return {grade.value: sum(m.grade == grade for m in calibration.measurements) for grade in Grade}
-
-
-@dataclass(frozen=True)
-class TaskRow:
-    """One of the tasks that explain it all, at the places where it ran."""
-
-    task: str  # serial_task, image_filter, matrix_product
-    places: Mapping[str, Measurement]  # one_core, all_cores, device
-
-    def ratio(self, place: str) -> float | None:
-        """How many times faster than one core; None when either is a range or not there."""
-        one, other = self.places.get("one_core"), self.places.get(place)
-        if one is None or other is None or not one.value or other.value is None:
-            return None
-        return other.value / one.value
-
-
-def tasks(calibration: Calibration | None) -> tuple[TaskRow, ...]:
-    """The serial task and the two parallel ones, as far as they were measured."""
-    rows = []
-    for task, bench, params in (
-        ("serial_task", "serial_task", {}),
-        ("image_filter", "parallel_task", {"op": "image_filter"}),
-        ("matrix_product", "parallel_task", {"op": "matrix_product"}),
-    ):
-        places = {}
-        for place in PLACES:
-            found = best(find(calibration, bench, None, where=place, **params))
-            if found is not None:
-                places[place] = found
-        if places:
-            rows.append(TaskRow(task, places))
-    return tuple(rows)
-
-
-def places(rows: Iterable[TaskRow], *, accelerator: bool) -> tuple[str, ...]:
-    """The places worth a column: where something ran, and where it should have."""
-    ran = {place for row in rows for place in row.places}
-    return tuple(
-        place
-        for place in PLACES
-        if place in ran or place == "one_core" or (place == "device" and accelerator)
-    )
 
 
 # --- devices and catalogue --------------------------------------------------------------------
@@ -193,8 +82,8 @@ def deadline_s(workload: Workload) -> float | None:
 def state(estimate: Estimate | None, workload: Workload) -> str:
     """in_time, perhaps, slow, fits (time or limit unknown), no, or unknown.
 
-    A deadline is met where the upper end of the time's 80 % range (nine runs in ten end before it) is within
-    it, missed where the lower end is beyond it, and between these it is open: "perhaps".
+    A deadline is met where nine runs in ten end before it (what is kept to on the calendar, else the upper end
+    of the time's 80 % range), missed where the lower end is beyond it, and between these open: "perhaps".
     """
     if estimate is None or estimate.fits is None:
         return "unknown"
@@ -204,6 +93,8 @@ def state(estimate: Estimate | None, workload: Workload) -> str:
     if point(time) is None or limit is None:
         return "fits"
     early, late = ends(time)
+    kept = point(estimate.quantities.get("calendar_at_s"))
+    late = late if kept is None else kept
     return "in_time" if late <= limit else "slow" if early > limit else "perhaps"
 
 
@@ -211,13 +102,6 @@ def run_time(estimate: Estimate) -> Quantity | None:
     """How long a run takes: from its start to its last step where that is known, else its steps alone."""
     calendar = estimate.quantities.get("calendar_s")
     return calendar if point(calendar) is not None else estimate.quantities.get("time_s")
-
-
-def ends(figure: Quantity | None) -> tuple[float, float]:
-    """Lower and upper end of a figure; a figure without a range is both. Infinite where there is none."""
-    middle = _or_inf(point(figure))
-    low, high = (None, None) if figure is None else (figure.low, figure.high)
-    return (middle if low is None else min(low, middle)), (middle if high is None else max(high, middle))
 
 
 _STATES = ("in_time", "fits", "perhaps", "slow", "unknown", "no")
@@ -258,15 +142,11 @@ def refused_by(estimate: Estimate) -> str:
 
 
 def _time(estimate: Estimate) -> float:
-    return _or_inf(point(run_time(estimate)))
+    return or_inf(point(run_time(estimate)))
 
 
 def _rent(estimate: Estimate | None) -> float:
-    return _or_inf(point(estimate.quantities.get("rent_usd")) if estimate else None)
-
-
-def _or_inf(value: float | None) -> float:
-    return float("inf") if value is None else value
+    return or_inf(point(estimate.quantities.get("rent_usd")) if estimate else None)
 
 
 @dataclass(frozen=True)
@@ -341,69 +221,6 @@ def nearest(advice: Advice, count: int) -> list[tuple[Estimate, NearRun]]:
                 if run.id not in {other.id for _, other in found} and estimate is not None:
                     found.append((estimate, run))
     return found[:count]
-
-
-# --- dates of prices --------------------------------------------------------------------------
-
-_DATE = re.compile(r"\b(20\d\d)-(\d\d)(?:-(\d\d))?\b")
-
-
-def date_in(text: str) -> date | None:
-    """The first date written in a text as 2026-09-17 or 2026-09 (then its first day)."""
-    for year, month, day in _DATE.findall(text):
-        try:
-            return date(int(year), int(month), int(day or 1))
-        except ValueError:  # 2026-13: no date after all, a later one in the text may be
-            continue
-    return None
-
-
-def created(advice: Advice) -> datetime | None:
-    """When the advice was made; None when it does not say."""
-    for text in (advice.created_at, advice.machine.probed_at if advice.machine else ""):
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:  # the next source may know
-            continue
-    return None
-
-
-def old_price(advice: Advice, quantity: Quantity | None) -> int | None:
-    """Age in days of a price older than PRICE_OLD_DAYS when the advice was made; else None."""
-    if quantity is None or not quantity.unit.startswith("USD"):
-        return None
-    dated, now = date_in(quantity.source), created(advice)
-    if dated is None or now is None:
-        return None
-    age = (now.date() - dated).days
-    return age if age > PRICE_OLD_DAYS else None
-
-
-def old_rent(advice: Advice, estimate: Estimate | None) -> int | None:
-    """Age in days of the listed price behind an estimate's rent, if it is old."""
-    if estimate is None:
-        return None
-    for accelerator in advice.accelerators:
-        if accelerator.id == estimate.target.accelerator_id:
-            return old_price(advice, accelerator.figures.get("rent_usd_per_h"))
-    return None
-
-
-def prices(advice: Advice, rows: int, *, paged: bool) -> tuple[tuple[str, Quantity, int | None], ...]:
-    """(accelerator title, rent per hour, age in days if old) for the devices that a report prices.
-
-    On paper those of the cheapest choices alone; on screen all in the printed rows.
-    """
-    shown = {e.target.accelerator_id for w in advice.workloads if (e := cheapest(advice, w)) is not None}
-    for workload in () if paged else advice.workloads:
-        shown |= {row.accelerator_id for row in catalogue(advice, workload)[:rows]}
-    return tuple(
-        (accelerator.title, rent, old_price(advice, rent))
-        for accelerator in advice.accelerators
-        if accelerator.id in shown
-        and (rent := accelerator.figures.get("rent_usd_per_h")) is not None
-        and rent.value is not None
-    )
 
 
 def tabled(advice: Advice, *, paged: bool) -> tuple[Workload, ...]:

@@ -8,7 +8,7 @@ from datetime import UTC
 
 from markupsafe import Markup
 
-from advisor.render import describe, select
+from advisor.render import dated, describe, figures, select
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, Quantity, Workload
@@ -41,7 +41,7 @@ def subtitle(advice: Advice, t: Texts) -> Markup:
         parts += [describe.device_title(t, device) for device in select.usable_devices(advice)[:2]]
         if machine.cpu.model.value:
             parts.append(foreign(machine.cpu.model.value, 80))
-    when = select.created(advice)
+    when = dated.created(advice)
     if when is not None:
         parts.append(t("subtitle.date", "{date} UTC", date=f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"))
     return Markup(" · ").join(parts)
@@ -188,11 +188,11 @@ def state_line(advice: Advice, t: Texts) -> Markup:
 def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
     """The four figures that decide: memory, arithmetic, bandwidth, workloads."""
     t, device = marks.t, select.main_device(advice)
-    matmul = select.best_matmul(advice.calibration, device)
-    width = select.best_bandwidth(advice.calibration, device)
-    figures = [_memory(advice, marks)]
+    matmul = figures.best_matmul(advice.calibration, device)
+    width = figures.best_bandwidth(advice.calibration, device)
+    found = [_memory(advice, marks)]
     dtype = foreign(str(matmul.params.get("dtype", "")), 12) if matmul else Markup()
-    figures.append(
+    found.append(
         KeyFigure(
             t("key.arithmetic", "Fastest arithmetic"),
             marks.measured(matmul, missing=t("key.not_measured", "not measured")),
@@ -206,7 +206,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
             else NOTHING,
         )
     )
-    figures.append(
+    found.append(
         KeyFigure(
             t("key.bandwidth", "Memory bandwidth"),
             marks.measured(width, missing=t("key.not_measured", "not measured")),
@@ -220,7 +220,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
         done = sum(s in ("in_time", "fits") for _, s in states)
         perhaps = sum(s == "perhaps" for _, s in states)
         fits = done + perhaps + sum(s == "slow" for _, s in states)
-        figures.append(
+        found.append(
             KeyFigure(
                 t("key.workloads", "Workloads in time"),
                 Markup('<span class="fig">{}</span>{}').format(
@@ -230,7 +230,7 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
                 _with_perhaps(_fit_note(advice, t, fits), perhaps, t),
             )
         )
-    return figures
+    return found
 
 
 def _with_perhaps(note: Markup, count: int, t: Texts) -> Markup:
@@ -317,7 +317,7 @@ def states_here(advice: Advice) -> list[tuple[Workload, str]]:
 
 def _time(advice: Advice, workload: Workload) -> float | None:
     best = select.best_here(advice, workload)
-    return select.point(select.run_time(best)) if best else None
+    return figures.point(select.run_time(best)) if best else None
 
 
 def _time_text(advice: Advice, workload: Workload, t: Texts) -> Markup:
@@ -326,16 +326,20 @@ def _time_text(advice: Advice, workload: Workload, t: Texts) -> Markup:
 
 
 def with_range(figure: Quantity | None, t: Texts) -> Markup:
-    """A figure in running text with its range: "16 h (9 h to 3.5 days)"."""
-    value = select.point(figure)
-    if figure is None or value is None:
+    """A figure in running text with its range: "16 h (9–84 h)"."""
+    if figure is None or figures.point(figure) is None:
         return t("unknown", "unknown")
-    told = whole(t.number(value, figure.unit))
-    low, high = select.ends(figure)
-    if low == high:
-        return told
-    low_told, high_told = (whole(t.number(end, figure.unit)) for end in (low, high))
-    return t("figure.ranged", "{figure} ({low} to {high})", figure=told, low=low_told, high=high_told)
+    told = t.told(figure)
+    if figure.value is None or not told.spread:
+        return whole(told.spread if figure.value is None else told.figure)
+    return t("figure.ranged", "{figure} ({range})", figure=whole(told.figure), range=whole(told.spread))
+
+
+def alone(figure: Quantity | None, t: Texts) -> Markup:
+    """The same without its range, in the digits that the range warrants."""
+    if figure is None or figures.point(figure) is None:
+        return t("unknown", "unknown")
+    return whole(t.told(figure).figure) if figure.value is not None else with_range(figure, t)
 
 
 def whole(text: str) -> Markup:

@@ -28,14 +28,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from string import Formatter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from markupsafe import Markup, escape
 
 from advisor.data.files import read_toml, shipped
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.render.sentences import Sentences
-from advisor.units import Words, show
+from advisor.units import Ranged, Words, show, show_end, show_ranged
+
+if TYPE_CHECKING:
+    from advisor.schema import Measurement, Quantity
 
 T = TypeVar("T", str, Markup)
 
@@ -85,6 +88,28 @@ class Texts:
     def number(self, value: float, unit: str) -> str:
         """A figure for people; a unit that `units` does not know is printed as it stands."""
         return number(value, unit, self.words)
+
+    def ranged(self, value: float | None, low: float | None, high: float | None, unit: str) -> Ranged:
+        """A figure and its range for people, both in one unit."""
+        try:
+            told = show_ranged(value, low, high, unit or "1", words=self.words)
+        except UserError:
+            none, words = self.words.unknown, self.words
+            figure, first, last = (
+                none if one is None else number(one, unit, words) for one in (value, low, high)
+            )
+            told = Ranged(figure, "" if low is None and high is None else f"{first}–{last}", first, last)
+        return Ranged(*(tidy(text) for text in told))
+
+    def end(self, end: Quantity, of: Quantity | None) -> str:
+        """Another figure of the same range, in the unit and digits of that range's ends."""
+        if of is None or end.value is None:
+            return self.told(end).figure
+        return tidy(show_end(end.value, of.value, of.low, of.high, end.unit, words=self.words))
+
+    def told(self, figure: Quantity | Measurement) -> Ranged:
+        """The same of a figure of the advice."""
+        return self.ranged(figure.value, figure.low, figure.high, figure.unit)
 
 
 def number(value: float, unit: str, words: Words = Words()) -> str:  # noqa: B008 - frozen, has no state

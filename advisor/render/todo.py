@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from advisor.render import describe, select
+from advisor.render import dated, describe, select
 from advisor.render.marks import Marks
 from advisor.render.summary import NOTHING, refusals, states_here, target_label
 from advisor.render.texts import Texts
@@ -132,7 +132,7 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
     if not choices:
         return []
     workload, choice = choices[0]  # the user's own workload stands first
-    age = select.old_rent(advice, choice)
+    age = dated.old_rent(advice, choice)
     why = t(
         "next.get.why",
         "This machine does not finish that job in time; of all listed choices this one costs least.",

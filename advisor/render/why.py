@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from advisor.render import select
+from advisor.render import figures
 from advisor.render.describe import command
 from advisor.render.marks import Marks, foreign
 from advisor.render.parts import seen
@@ -139,7 +139,7 @@ def why_missing(calibration: Calibration | None, name: str) -> str:
 
 def reading(advice: Advice, t: Texts) -> list[Markup]:
     """How to read the table of tasks: a sentence for each thing that its figures really show."""
-    rows = {row.task: row for row in select.tasks(advice.calibration)}
+    rows = {row.task: row for row in figures.tasks(advice.calibration)}
     serial = rows.pop("serial_task", None)
     parallel = list(rows.values())
     said = []

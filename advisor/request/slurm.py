@@ -7,7 +7,7 @@ import math
 from advisor.errors import UserError
 from advisor.request.job import Job
 from advisor.request.quote import clock, remark, shell
-from advisor.units import show
+from advisor.units import show, show_end, show_ranged
 
 OVER = 75  # EX_TEMPFAIL: stopped in time, go on from the checkpoint
 
@@ -164,12 +164,13 @@ def told(job: Job) -> list[str]:
     """What the job is and what its figures rest on, as comments."""
     choice = job.choice
     hours = (job.needs["gpu_seconds"].value or 0.0) / 3600
+    span = (choice.time.value, choice.time.low, choice.time.high)
     restarts = "with all restarts" if job.bounded else "if no machine is lost"
     lines = [
         remark(f"{choice.workload.title}, on {choice.devices} x {choice.title}"),
         remark("layout: " + ", ".join(f"{name} {value}" for name, value in choice.layout.items())),
-        f"time: {show(choice.time.value, 's')} expected, {show(choice.upper_s, 's')} planned for "
-        f"({remark(choice.upper_why)})",
+        f"time: {show_ranged(*span, 's').figure} expected, {show_end(choice.upper_s, *span, 's')} "
+        f"planned for ({remark(choice.upper_why)})",
         f"asked for: {_asked(job)}; {restarts} {hours:,.0f} GPU-hours at most",
         "checkpoints: in a folder with a digest of workload, layout, hardware and command in its name, so "
         "that no other run goes on from them",

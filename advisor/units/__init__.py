@@ -16,7 +16,8 @@ kilogram and products of them. Two choices to know about:
 from __future__ import annotations
 
 from advisor.units.parse import MAX_TEXT, parse, parse_as, parse_count, parse_unit
-from advisor.units.show import ENGLISH, Words, show, show_percent, show_range
+from advisor.units.ranged import Ranged, show_end, show_range, show_ranged
+from advisor.units.show import ENGLISH, Words, show, show_percent
 from advisor.units.table import (
     BASES,
     DAY_S,
@@ -62,6 +63,7 @@ __all__ = [
     "YEAR_S",
     "Amount",
     "Dimension",
+    "Ranged",
     "Unit",
     "Words",
     "parse",
@@ -69,6 +71,8 @@ __all__ = [
     "parse_count",
     "parse_unit",
     "show",
+    "show_end",
     "show_percent",
     "show_range",
+    "show_ranged",
 ]

@@ -54,7 +54,9 @@ ENGLISH = Words()
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
+class Scale:
+    """A unit as it is printed."""
+
     factor: float  # SI units per shown unit
     suffix: str  # with its leading blank
     one: str = ""  # the suffix where the number reads "1"
@@ -68,7 +70,7 @@ def show(value: float | None, unit: str, digits: int = 3, words: Words = ENGLISH
     None and NaN give "unknown". Times are rounded to what is of use (5 % at worst), the rest to
     `digits` figures. Raises UserError for a unit that is none.
     """
-    si, kind, label = _in_si(value, unit)
+    si, kind, label = in_si(value, unit)
     if si is None:
         return words.unknown
     if math.isinf(si):
@@ -76,49 +78,7 @@ def show(value: float | None, unit: str, digits: int = 3, words: Words = ENGLISH
     if kind == "time":
         return _sign(si) + _duration(abs(si), digits, words)
     scale = _scale(kind, label, abs(si), digits, words)
-    return _money_or_plain(
-        kind, label, _sign(si) + _figure(kind, abs(si), scale, digits, words), scale, words
-    )
-
-
-def show_range(  # noqa: PLR0913 - all but the figure have defaults
-    low: float | None,
-    high: float | None,
-    unit: str,
-    digits: int = 2,
-    words: Words = ENGLISH,
-    *,
-    like: float | None = None,
-) -> str:
-    """A range for people: "3.1–4.2 days", "USD 12k–15k", "at least 3 h", "unknown".
-
-    `like` is the figure that the range stands beside: both are then in the unit that suits it.
-    """
-    first, kind, label = _in_si(low, unit)
-    last, _, _ = _in_si(high, unit)
-    if first is None or last is None:
-        known = high if first is None else low
-        form = words.at_most if first is None else words.at_least
-        text = show(known, unit, digits, words)
-        return text if text == words.unknown else form.format(text)
-    if first > last:
-        low, high, first, last = high, low, last, first
-    ends = show(low, unit, digits, words), show(high, unit, digits, words)
-    if ends[0] == ends[1]:
-        return ends[0]
-    wide = first <= 0 or not math.isfinite(last) or last / first > 100  # one unit would hide the low end
-    if wide:
-        return f"{ends[0]}{words.to}{ends[1]}"
-    beside, _, _ = _in_si(like, unit)
-    middle = beside if beside and first <= beside <= last else math.sqrt(first * last)
-    scale = _time_scale(middle, words) if kind == "time" else _scale(kind, label, middle, digits, words)
-    texts = [_figure(kind, value, scale, digits, words) for value in (first, last)]
-    joined = words.dash.join(texts if kind == "money" or texts[0] != texts[1] else texts[:1])
-    if kind == "money":
-        tail = _money_tail(scale)
-        joined = texts[0] + (tail if texts[0] != texts[1] else "") + words.dash + texts[1]
-        joined = texts[1] if texts[0] == texts[1] else joined
-    return _money_or_plain(kind, label, joined, scale, words)
+    return money_or_plain(kind, label, _sign(si) + _figure(kind, abs(si), scale, digits, words), scale, words)
 
 
 def show_percent(value: float | None, digits: int = 2, words: Words = ENGLISH) -> str:
@@ -126,7 +86,7 @@ def show_percent(value: float | None, digits: int = 2, words: Words = ENGLISH) -
     return show(None if value is None else value * 100, "%", digits, words)
 
 
-def _in_si(value: float | None, unit: str) -> tuple[float | None, str, str]:
+def in_si(value: float | None, unit: str) -> tuple[float | None, str, str]:
     """SI value (None when unknown), kind of figure, and the label to print after the number."""
     parsed = parse_unit(unit)
     dimension = parsed.dimension
@@ -173,13 +133,13 @@ def _prefixed(unit: str) -> tuple[str, str]:
     return "other", " " + unit
 
 
-def _scale(kind: str, label: str, size: float, digits: int, words: Words) -> _Scale:
+def _scale(kind: str, label: str, size: float, digits: int, words: Words) -> Scale:
     """The scale in which `size` (SI) reads best."""
     if kind == "memory":
         # GiB up to 10 TiB, so that it can be held against a device's memory at a glance.
         steps = [(1.0, " B"), (KIB, " KiB"), (MIB, " MiB"), (GIB, " GiB"), (10 * TIB, " TiB")]
         chosen = _largest(steps, size, digits)
-        return _Scale(TIB if chosen[1] == " TiB" else chosen[0], chosen[1])
+        return Scale(TIB if chosen[1] == " TiB" else chosen[0], chosen[1])
     if kind in ("large", "watt_hours", "joule", "gram"):
         base = {"watt_hours": HOUR_S, "gram": 1e-3}.get(kind, 1.0)
         if label.startswith("bit"):
@@ -187,7 +147,7 @@ def _scale(kind: str, label: str, size: float, digits: int, words: Words) -> _Sc
         if kind == "joule" and size >= 0.1 * KWH_J:
             kind, label, base = "watt_hours", "Wh", HOUR_S
         steps = [(factor * base, f" {prefix}{label}") for prefix, factor in LARGE.items()]
-        return _Scale(*_largest(steps, size, digits))
+        return Scale(*_largest(steps, size, digits))
     if kind in ("count", "money"):
         steps = [(1.0, "")]
         if kind == "money":
@@ -196,8 +156,20 @@ def _scale(kind: str, label: str, size: float, digits: int, words: Words) -> _Sc
         chosen = _largest(steps, size, digits)
         if chosen[1] == "k" and size < 9_999.5:  # USD 1,234 reads better than USD 1.23k
             chosen = steps[0]
-        return _Scale(*chosen) if size < 1e16 else _Scale(1.0, "")
-    return _Scale(1.0, "")
+        return Scale(*chosen) if size < 1e16 else Scale(1.0, "")
+    return Scale(1.0, "")
+
+
+def scale_of(kind: str, label: str, size: float, words: Words) -> Scale:
+    """The scale in which a figure that has a range reads best: times in one unit alone."""
+    if kind != "time":
+        return _scale(kind, label, size, 3, words)
+    scale = _time_scale(size, words)
+    if scale.factor == YEAR_S:
+        for many, name in words.scales:
+            if size / YEAR_S >= many:
+                return Scale(many * YEAR_S, f"{name} {words.years}")
+    return scale
 
 
 def _largest(steps: list[tuple[float, str]], size: float, digits: int) -> tuple[float, str]:
@@ -210,40 +182,43 @@ def _largest(steps: list[tuple[float, str]], size: float, digits: int) -> tuple[
     return chosen
 
 
-def _figure(kind: str, size: float, scale: _Scale, digits: int, words: Words) -> str:
+def _figure(kind: str, size: float, scale: Scale, digits: int, words: Words) -> str:
     number = size / scale.factor
     if kind == "money" and scale.factor == 1.0 and 0.00995 <= number < 99.995:  # prices
-        return _grouped(f"{number:,.2f}", words)
-    return _digits(number, digits, words)
+        return grouped(f"{number:,.2f}", words)
+    return plain_digits(number, digits, words)
 
 
-def _digits(number: float, digits: int, words: Words) -> str:
+def plain_digits(number: float, digits: int, words: Words) -> str:
     """`digits` figures, never rounding whole digits away below 100,000, without trailing zeros."""
     if number == 0:
         return "0"
     digits = max(1, min(digits, 15))
     whole = math.floor(math.log10(abs(number))) + 1
     if not -4 < whole <= 15:
-        return _grouped(f"{number:.{digits - 1}e}", words)
+        return grouped(f"{number:.{digits - 1}e}", words)
     places = digits - whole
     rounded = round(number, max(places, 0) if whole <= 5 else places)
     text = f"{rounded:,.{max(places, 0)}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return _grouped(text, words)
+    return grouped(text, words)
 
 
-def _grouped(text: str, words: Words) -> str:
+def grouped(text: str, words: Words) -> str:
+    """A number with the language's own signs."""
     if (words.group, words.decimal) == (",", "."):
         return text
     return text.replace(",", "\0").replace(".", words.decimal).replace("\0", words.group)
 
 
-def _money_tail(scale: _Scale) -> str:
+def money_tail(scale: Scale) -> str:
+    """What stands behind each number of a range of money: "12k–15k"."""
     return scale.suffix if scale.suffix == "k" else ""
 
 
-def _money_or_plain(kind: str, label: str, figure: str, scale: _Scale, words: Words) -> str:
+def money_or_plain(kind: str, label: str, figure: str, scale: Scale, words: Words) -> str:
+    """A number with its unit."""
     if kind == "money":
         sign = "-" if figure.startswith("-") else ""
         return sign + words.money.format(figure.removeprefix("-") + scale.suffix) + label
@@ -260,16 +235,16 @@ def _sign(value: float) -> str:
     return "-" if value < 0 else ""
 
 
-def _time_scale(seconds: float, words: Words) -> _Scale:
+def _time_scale(seconds: float, words: Words) -> Scale:
     steps = [
-        (1e-9, _Scale(1e-9, "ns")),
-        (0.9995e-6, _Scale(1e-6, "µs")),
-        (0.9995e-3, _Scale(1e-3, "ms")),
-        (0.9995, _Scale(1.0, words.seconds)),
-        (59.95, _Scale(MINUTE_S, words.minutes)),
-        (59.5 * MINUTE_S, _Scale(HOUR_S, words.hours)),
-        (47.5 * HOUR_S, _Scale(DAY_S, words.days, words.day)),
-        (364.5 * DAY_S, _Scale(YEAR_S, words.years, words.year)),
+        (1e-9, Scale(1e-9, "ns")),
+        (0.9995e-6, Scale(1e-6, "µs")),
+        (0.9995e-3, Scale(1e-3, "ms")),
+        (0.9995, Scale(1.0, words.seconds)),
+        (59.95, Scale(MINUTE_S, words.minutes)),
+        (59.5 * MINUTE_S, Scale(HOUR_S, words.hours)),
+        (47.5 * HOUR_S, Scale(DAY_S, words.days, words.day)),
+        (364.5 * DAY_S, Scale(YEAR_S, words.years, words.year)),
     ]
     chosen = steps[0][1]
     for least, scale in steps:
@@ -291,10 +266,10 @@ def _duration(seconds: float, digits: int, words: Words) -> str:
         return f"{round(seconds / big)} {scale.suffix}"
     if scale.factor >= DAY_S:
         number = seconds / scale.factor
-        figure = _digits(number, 2 if number < 99.5 else 3, words)
+        figure = plain_digits(number, 2 if number < 99.5 else 3, words)
         for size, name in words.scales:
             if number >= size:
-                figure = _digits(number / size, 2, words) + name
+                figure = plain_digits(number / size, 2, words) + name
                 break
         return f"{figure} {scale.one if figure == '1' else scale.suffix}"
-    return f"{_digits(seconds / scale.factor, digits, words)} {scale.suffix}"
+    return f"{plain_digits(seconds / scale.factor, digits, words)} {scale.suffix}"

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 import sample
 
-from advisor.render import describe, select, steps, summary, why
+from advisor.render import dated, describe, figures, select, steps, summary, why
 from advisor.render.texts import Texts
 from advisor.schema import Accelerator, Advice, Calibration, Estimate, Grade, Quantity, Target, TraceStep
 
@@ -100,21 +100,21 @@ def test_comparisons_start_with_what_is_recommended():
 def test_a_disturbed_figure_counts_by_its_cautious_end():
     noisy = sample._m("a", "matmul", "cpu", "FLOP/s", 5e12, grade=Grade.C, params={"dtype": "bf16"})
     calm = sample._m("b", "matmul", "cpu", "FLOP/s", 3e12, params={"dtype": "bf16"})
-    assert select.best_matmul(Calibration(measurements=(noisy, calm)), "cpu") == calm
+    assert figures.best_matmul(Calibration(measurements=(noisy, calm)), "cpu") == calm
 
 
 def test_date_of_a_price_is_the_first_one():
-    assert select.date_in("gcp v4 pod, 2024-12-01: file (last changed 2024-12-23)") == date(2024, 12, 1)
-    assert select.date_in("aws 2025-03") == date(2025, 3, 1)
-    assert select.date_in("model 2099-99-99 of 2026-01-02") == date(2026, 1, 2)
-    assert select.date_in("no date") is None
+    assert dated.date_in("gcp v4 pod, 2024-12-01: file (last changed 2024-12-23)") == date(2024, 12, 1)
+    assert dated.date_in("aws 2025-03") == date(2025, 3, 1)
+    assert dated.date_in("model 2099-99-99 of 2026-01-02") == date(2026, 1, 2)
+    assert dated.date_in("no date") is None
 
 
 def test_age_is_counted_from_the_advice_not_from_today():
     rent = Quantity(value=1.0, unit="USD/h", source="x, 2026-05-20")
-    assert select.old_price(GPU, rent) == 184
-    assert select.old_price(GPU, rent.model_copy(update={"source": "x, 2026-05-25"})) is None
-    assert select.old_price(GPU.model_copy(update={"created_at": "", "machine": None}), rent) is None
+    assert dated.old_price(GPU, rent) == 184
+    assert dated.old_price(GPU, rent.model_copy(update={"source": "x, 2026-05-25"})) is None
+    assert dated.old_price(GPU.model_copy(update={"created_at": "", "machine": None}), rent) is None
 
 
 def tasks(**ratios: float) -> Advice:
@@ -145,7 +145,7 @@ def test_sentences_say_only_what_was_measured():
 def test_a_range_gives_no_ratio():
     measured = tasks(parallel_all_cores=7.0).calibration.measurements
     ranges = tuple(m.model_copy(update={"value": None}) for m in measured)
-    rows = {row.task: row for row in select.tasks(Calibration(measurements=ranges))}
+    rows = {row.task: row for row in figures.tasks(Calibration(measurements=ranges))}
     assert rows["matrix_product"].ratio("all_cores") is None
 
 
@@ -175,9 +175,9 @@ def test_a_trace_that_runs_in_a_circle_ends():
 
 
 def test_a_place_where_nothing_ran_has_no_column():
-    quick, full = select.tasks(tasks().calibration), select.tasks(tasks(parallel_all_cores=7.0).calibration)
-    assert select.places(quick, accelerator=True) == ("one_core", "device")
-    assert select.places(full, accelerator=False) == ("one_core", "all_cores")
+    quick, full = figures.tasks(tasks().calibration), figures.tasks(tasks(parallel_all_cores=7.0).calibration)
+    assert figures.places(quick, accelerator=True) == ("one_core", "device")
+    assert figures.places(full, accelerator=False) == ("one_core", "all_cores")
 
 
 def test_packages_of_several_devices_are_counted_as_both():

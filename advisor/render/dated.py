@@ -1,0 +1,71 @@
+"""How old what a report tells is: dates of prices, and when it was made."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+
+from advisor.render.select import catalogue, cheapest
+from advisor.schema import Advice, Estimate, Quantity
+
+PRICE_OLD_DAYS = 180
+
+_DATE = re.compile(r"\b(20\d\d)-(\d\d)(?:-(\d\d))?\b")
+
+
+def date_in(text: str) -> date | None:
+    """The first date written in a text as 2026-09-17 or 2026-09 (then its first day)."""
+    for year, month, day in _DATE.findall(text):
+        try:
+            return date(int(year), int(month), int(day or 1))
+        except ValueError:  # 2026-13: no date after all, a later one in the text may be
+            continue
+    return None
+
+
+def created(advice: Advice) -> datetime | None:
+    """When the advice was made; None when it does not say."""
+    for text in (advice.created_at, advice.machine.probed_at if advice.machine else ""):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:  # the next source may know
+            continue
+    return None
+
+
+def old_price(advice: Advice, quantity: Quantity | None) -> int | None:
+    """Age in days of a price older than PRICE_OLD_DAYS when the advice was made; else None."""
+    if quantity is None or not quantity.unit.startswith("USD"):
+        return None
+    dated, now = date_in(quantity.source), created(advice)
+    if dated is None or now is None:
+        return None
+    age = (now.date() - dated).days
+    return age if age > PRICE_OLD_DAYS else None
+
+
+def old_rent(advice: Advice, estimate: Estimate | None) -> int | None:
+    """Age in days of the listed price behind an estimate's rent, if it is old."""
+    if estimate is None:
+        return None
+    for accelerator in advice.accelerators:
+        if accelerator.id == estimate.target.accelerator_id:
+            return old_price(advice, accelerator.figures.get("rent_usd_per_h"))
+    return None
+
+
+def prices(advice: Advice, rows: int, *, paged: bool) -> tuple[tuple[str, Quantity, int | None], ...]:
+    """(accelerator title, rent per hour, age in days if old) for the devices that a report prices.
+
+    On paper those of the cheapest choices alone; on screen all in the printed rows.
+    """
+    shown = {e.target.accelerator_id for w in advice.workloads if (e := cheapest(advice, w)) is not None}
+    for workload in () if paged else advice.workloads:
+        shown |= {row.accelerator_id for row in catalogue(advice, workload)[:rows]}
+    return tuple(
+        (accelerator.title, rent, old_price(advice, rent))
+        for accelerator in advice.accelerators
+        if accelerator.id in shown
+        and (rent := accelerator.figures.get("rent_usd_per_h")) is not None
+        and rent.value is not None
+    )

@@ -21,8 +21,9 @@ from advisor.search.plan import assumed
 from advisor.search.plan_space import MAX_DEVICES
 from advisor.search.plan_systems import asked_with, exported
 from advisor.search.pretraining import size_of
-from advisor.search.several import Adder, Several, batches
-from advisor.search.several_processes import add_all, processes_for
+from advisor.search.several import Adder, batches
+from advisor.search.several_fleet import Several
+from advisor.search.several_processes import ENOUGH, add_all, processes_for
 from advisor.search.several_taken import Counted
 from advisor.units import DAY_S, parse_as, parse_count
 
@@ -79,13 +80,26 @@ def run_several(options: SeveralOptions) -> Several:
     )
     try:
         every = batches(_workloads(options, jobs, knowledge))
-        for done in add_all(adder, every, processes_for(len(jobs))):
+        processes = processes_for(len(jobs), _free_bytes() if len(jobs) >= ENOUGH else None)
+        for done in add_all(adder, every, processes):
             if options.tick is not None:
                 options.tick(done, len(jobs))
     except KeyboardInterrupt:
         if not adder.jobs:
             raise
     return adder.result(len(jobs))
+
+
+def _free_bytes() -> float | None:
+    """What other processes of ours may still take of this machine's memory; None: not known."""
+    from advisor.probe import memory
+
+    raw: dict[str, Any] = {}
+    memory.read(Path("/"), raw.__setitem__)
+    told = {name: fact["value"] for name, fact in memory.parse(raw)["memory"].items()}
+    limit, used = told.get("cgroup_limit_bytes"), told.get("cgroup_used_bytes")
+    free = [told.get("available_bytes"), None if limit is None or used is None else limit - used]
+    return min((float(one) for one in free if one is not None), default=None)
 
 
 def read_jobs(path: Path) -> list[dict[str, Any]]:

@@ -466,7 +466,7 @@ class TestOwnWorkload:
         sources = of_workload(own).sources
         kinds = {name: kind for name, (kind, _) in sources.items() if kind in ("stated", "assumed")}
         assert {name for name, kind in kinds.items() if kind == "stated"} == {"samples", "precision"}
-        for name in ("seq_len", "global_batch", "method", "optimizer", "deadline_s"):
+        for name in ("seq_len", "global_batch", "method", "optimizer"):
             kind, source = sources[name]
             assert kind == "assumed" and "as in '" in source, name
 

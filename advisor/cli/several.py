@@ -14,7 +14,8 @@ from advisor.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FITS
 if TYPE_CHECKING:
     from advisor.schema import Advice, PlanLimits, PlanScenario
     from advisor.search.grid import Stated
-    from advisor.search.several import Fleet, Several
+    from advisor.search.several import Several
+    from advisor.search.several_fleet import Fleet
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _MOST_SHOWN = 12
@@ -137,6 +138,14 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
     console().print(table)
     if len(result.fleets) > _MOST_SHOWN:
         say(form("  and {count} more (--json has all)", count=len(result.fleets) - _MOST_SHOWN).strip())
+    first = result.fleets[0]
+    if first.offloads:
+        paragraph(
+            form(
+                "On the first {count} of {jobs} jobs keep states or weights in the host's memory.",
+                count=first.offloads, jobs=result.jobs,
+            )
+        )  # fmt: skip
     if any(fleet.price_old for fleet in result.fleets[:_MOST_SHOWN]):
         say("* list price older than 180 days" if limits.acquire == "buy" else "* price older than 180 days")
 

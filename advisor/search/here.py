@@ -18,6 +18,7 @@ from advisor.search.formats import with_format
 from advisor.search.inputs import of_cpu, of_device, of_workload, on_device
 from advisor.search.layouts import Layout, layouts_of
 from advisor.search.nearby import with_neighbours
+from advisor.search.plan_time import KEPT, kept_to, kept_told
 from advisor.search.words import framework_problem, late_sentence, memory_sentence
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ WANTED = ("time_s", "memory_bytes", "memory_usable", "energy_j", "achieved_rate"
 TRACED = ("time_s", "memory_bytes")
 _DECIDING = (
     "fits",
-    "meets_deadline",
     "computes_16bit",
     "measured_rate",
     "compute_s",
@@ -81,10 +81,11 @@ def estimates_here(  # noqa: PLR0913, PLR0917 - what is known, one by one
     )
     kept = evaluate(book, near.table)
     ranges = evaluate_ranges(book, kept, wanted)
+    late = kept_to(book, near.table, ranges["time_s"])
     found: list[Estimate] = []
     traces: Trace = {}
     for at, index in enumerate(chosen):
-        estimate = _estimate(book, kept, ranges, at, rows[index])
+        estimate = _estimate(book, kept, ranges, at, rows[index], late[at])
         if not estimate.calibrated and kept.value("rate_here", at) is None and _timed(estimate):
             estimate = estimate.model_copy(update={"near": near.runs(at)})
         found.append(estimate)
@@ -224,9 +225,12 @@ def _choose(table: Table, rows: Sequence[_Row]) -> list[int]:
     return list(best.values())
 
 
-def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, row: _Row) -> Estimate:
+def _estimate(  # noqa: PLR0913, PLR0917 - a row and what belongs to it
+    book: RuleBook, table: Table, ranges: dict[str, Range], at: int, row: _Row, late_s: float
+) -> Estimate:
     place, workload = row.place, row.workload
     quantities = _traced(quantities_of(book, table, ranges, at), f"{workload.id}/here/{place.target.device}")
+    quantities |= kept_told(late_s)
     need, usable = quantities["memory_bytes"], quantities["memory_usable"]
     fits_value = table.value("fits", at)
     fits = None if fits_value is None else fits_value == 1.0
@@ -241,7 +245,8 @@ def _estimate(book: RuleBook, table: Table, ranges: dict[str, Range], at: int, r
     if fits and time.value is None:
         limit = "unknown"
         why.append(f"Time is not known: {time.reason}.")
-    late = late_sentence(time, workload) if fits else ""
+    kept = quantities[KEPT].value if KEPT in quantities else None
+    late = late_sentence(time, kept, workload) if fits else ""
     if late:
         limit = "time"
         why.append(late)

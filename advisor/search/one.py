@@ -199,7 +199,7 @@ def _traced(
 
 def _assumed(row: Inputs, workload: Workload) -> tuple[Assumption, ...]:
     """Every column of recipe and set-up that nobody stated, with its source."""
-    skip = set(workload.model.numbers) | {"deadline_s"}
+    skip = workload.model.numbers
     return tuple(
         Assumption(name, value if isinstance(value, str) else f"{value:g}", source)
         for name, (kind, source) in row.sources.items()

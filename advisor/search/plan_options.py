@@ -14,13 +14,12 @@ from advisor.data.systems import System
 from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
-from advisor.search.elsewhere import _label
 from advisor.search.formats import PLAIN, computed, is_open
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
 from advisor.search.plan_time import calendar_of, priced
-from advisor.search.words import devices_of_server, host_words
+from advisor.search.words import devices_of_server, host_words, label_of
 from advisor.units import DAY_S
 
 _FOLLOWING = {
@@ -244,7 +243,7 @@ class Options:
         space, box = self.found.space, self.box(row)
         return PlanOption(
             accelerator_id=entry.id,
-            label=_label(entry, count, packages),
+            label=label_of(entry, count, packages),
             system=f"{self._pieces(row, box)} x {box.id}" if box else "",
             rack_units=None if math.isnan(self.rack_units[row]) else float(self.rack_units[row]),
             devices=count,

@@ -10,9 +10,17 @@ import numpy as np
 
 from advisor.estimate import Range, Table, evaluate, evaluate_ranges
 from advisor.rulebook import RuleBook
+from advisor.schema import Quantity
 from advisor.search.plan_product import Array
 
 _Z80 = 1.2815515655446008  # standard deviations to either end of an 80 % range: NormalDist().inv_cdf(0.9)
+
+
+KEPT = "calendar_at_s"
+"""The figure by which a run is in time: what it keeps to, from start to last step, with `CONFIDENCE`."""
+
+CONFIDENCE = 0.9
+"""Of limits that say no other (`PlanLimits.confidence`)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,21 @@ def calendar_of(book: RuleBook, table: Table, time: Range | None = None) -> Cale
             up += np.log(np.maximum.reduce(ratios)) ** 2
             down += np.log(np.minimum.reduce(ratios)) ** 2
         return Calendar(median, median * np.exp(-np.sqrt(down)), median * np.exp(np.sqrt(up)))
+
+
+def kept_to(book: RuleBook, table: Table, time: Range | None = None) -> Array:
+    """Seconds on the calendar that each candidate keeps to with the usual probability, of the steps alone
+    where no more is known; NaN: not known."""
+    time = time or evaluate_ranges(book, table, ("time_s",))["time_s"]
+    if "calendar_s" not in book.quantities:
+        return time.high
+    late = calendar_of(book, table, time).at(CONFIDENCE)
+    return np.where(np.isnan(late), time.high, late)
+
+
+def kept_told(late_s: float) -> dict[str, Quantity]:
+    """The same as a figure of an estimate; none where it is not known."""
+    return {KEPT: Quantity(value=late_s, unit="s")} if math.isfinite(late_s) else {}
 
 
 def priced(book: RuleBook, table: Table, calendar: Calendar, want: tuple[str, ...]) -> dict[str, Range]:

@@ -16,8 +16,8 @@ from advisor.search.several_taken import Counted
 ENOUGH = 64
 """Different jobs from which on processes are worth their start."""
 
-MOST = 4
-"""Processes, each of which takes some 300 MB."""
+MOST, EACH_BYTES = 4, 300e6
+"""Processes, and what each of them takes for itself: half of the memory that is free is left to others."""
 
 Batch = Sequence[Sequence[Counted]]
 
@@ -31,12 +31,13 @@ class Part(NamedTuple):
     unfit: str
 
 
-def processes_for(jobs: int) -> int:
-    """How many processes so many different jobs get; 1: this one does them."""
+def processes_for(jobs: int, free_bytes: float | None = None) -> int:
+    """How many processes so many different jobs get where so much memory is free; 1: this one does them."""
     if jobs < ENOUGH or "fork" not in multiprocessing.get_all_start_methods():
         return 1
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST, own))
+    room = MOST if free_bytes is None else int(free_bytes / 2 / EACH_BYTES)
+    return max(1, min(MOST, own, room))
 
 
 def add_all(adder: Adder, batches: Iterator[Batch], processes: int) -> Iterator[int]:

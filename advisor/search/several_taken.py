@@ -45,6 +45,13 @@ class Asked(NamedTuple):
         table = replace(layouts.table, sources={}, reasons={}, categories={})
         return cls(table, known[layouts.site], layouts.devices, jobs)
 
+    def where(self, keep: Mask) -> Asked:
+        """Some of the layouts."""
+        rows = np.flatnonzero(keep)
+        if len(rows) == len(keep):
+            return self
+        return self._replace(table=self.table.take(rows), site=self.site[rows], devices=self.devices[rows])
+
 
 @dataclass(frozen=True)
 class OfKind:
@@ -56,6 +63,7 @@ class OfKind:
     rent_usd: Array
     energy_j: Array
     in_time: Mask
+    offloads: Mask  # of each number whether states or weights are in the host's memory
 
     def after(self, fewer: OfKind | None) -> OfKind:
         """These rows behind those on fewer devices."""
@@ -65,14 +73,16 @@ class OfKind:
         return OfKind(*(np.concatenate(pair) for pair in parts))
 
     def _columns(self) -> tuple[Any, ...]:
-        return self.count, self.busy_s, self.late_s, self.rent_usd, self.energy_j, self.in_time
+        return (
+            self.count, self.busy_s, self.late_s, self.rent_usd, self.energy_j, self.in_time, self.offloads
+        )  # fmt: skip
 
     def summed(self, sizes: Index, times: Array, objective: str) -> Array:
-        """Jobs, busy time, rent, energy and jobs that are late (rows) of machines of each size, each job in
-        the part of one that suits it best, as often as `times` says."""
+        """Jobs, busy time, rent, energy, jobs that are late and that offload (rows) of machines of each size,
+        each job in the part of one that suits it best, as often as `times` says."""
         fits = self.count <= sizes[:, None]  # sizes x counts
         some = np.flatnonzero(fits.any(axis=1))
-        out = np.zeros((5, len(sizes)))
+        out = np.zeros((6, len(sizes)))
         if not len(some):
             return out
         fits, parts = fits[some][:, :, None], sizes[some][:, None] // self.count
@@ -89,6 +99,7 @@ class OfKind:
         out[2, some] = (times * self.rent_usd[best, job]).sum(axis=1)
         out[3, some] = (times * self.energy_j[best, job]).sum(axis=1)
         out[4, some] = (~self.in_time[best, job]).sum(axis=1)
+        out[5, some] = self.offloads[best].sum(axis=1)
         return out
 
 
@@ -103,6 +114,7 @@ class Taken:
     rent_usd: Array
     energy_j: Array
     in_time: Mask
+    offloads: Mask  # of each row
 
     def by_kind(self) -> Iterator[tuple[int, OfKind]]:
         """The rows of each kind, fewest devices first."""
@@ -112,7 +124,7 @@ class Taken:
             busy, late, rent, energy = (
                 one[rows] for one in (self.busy_s, self.late_s, self.rent_usd, self.energy_j)
             )
-            own = OfKind(self.count[rows], busy, late, rent, energy, self.in_time[rows])
+            own = OfKind(self.count[rows], busy, late, rent, energy, self.in_time[rows], self.offloads[rows])
             yield int(self.site[rows[0]]), own
 
 
@@ -203,4 +215,5 @@ def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
         count=one.devices,
         **{name: by_job(name) for name in ("busy_s", "late_s", "rent_usd", "energy_j")},
         in_time=by_job("late_s") <= deadline,
+        offloads=one.table.columns["offload_none"] == 0,
     )

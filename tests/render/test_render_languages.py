@@ -203,8 +203,11 @@ def test_sentences_of_memory(sentence, told):
 def test_sentences_of_time():
     workload: Workload = sample.gpu_machine().workloads[0].model_copy(update={"deadline_days": 7.0})
     texts = load_texts("zh")
-    late = late_sentence(Quantity(value=3.2 * 365.25 * 86400, unit="s"), workload)
-    assert texts.said(late) == "需要 3.2 年，而限定时间是 7 天。"
+    year = 365.25 * 86400
+    late = late_sentence(Quantity(value=3.2 * year, unit="s"), 4.1 * year, workload)
+    assert texts.said(late) == "需要 3.2 年（十次中有九次不超过 4.1 年），而限定时间是 7 天。"
+    assert not late_sentence(Quantity(value=86400.0, unit="s"), 6.9 * 86400, workload)
+    assert late_sentence(Quantity(value=86400.0, unit="s"), 7.1 * 86400, workload), "one run of ten is late"
     assert not texts.left
 
 

@@ -10,7 +10,7 @@ from typing import Any, Callable
 from .context import Context, Figure
 from .devices import Unable
 from .matrix import float_dtype, require_dtype
-from .timing import Samples, add_block
+from .timing import KEEP_STEPS, Samples, add_block
 
 # (width, sequence, batch, vocabulary) and (picture side, batch), smallest first. The largest whose deeper
 # step stays within the target time is taken, so that a GPU gets enough to do and a small CPU not too much.
@@ -209,7 +209,9 @@ def train_step(ctx: Context, params: dict[str, Any]) -> Iterator[Figure]:
     size, nets = _build(ctx, family, dtype, depths, float(params["target_s"]))
     device = ctx.place()
     clock, watch = device.clock(), ctx.watch
-    samples = [Samples(filtered=device.is_cpu, delay_method=watch.delay.method) for _ in nets]
+    samples = [
+        Samples(filtered=device.is_cpu, delay_method=watch.delay.method, keep_below=KEEP_STEPS) for _ in nets
+    ]
     threads = ctx.threads if device.is_cpu else 1
     for net in nets[:-1]:  # autotuning and compiling happen in the first ones: of the deepest in its trial
         clock.block(net.step, 3)

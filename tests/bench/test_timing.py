@@ -104,3 +104,9 @@ def test_the_event_clock_reads_milliseconds_of_the_device():
     clock = timing.EventClock(Event, lambda: log.append("wait"))
     assert clock.block(lambda: log.append("call"), 2) == 0.25
     assert log == ["record", "call", "call", "record", "wait"]
+
+
+def test_a_training_step_may_wait_three_percent_and_a_short_block_one():
+    blocks = [Block(0.5, 0.02), Block(0.5, 0.031)]
+    assert len(Samples(blocks=blocks, keep_below=timing.KEEP_STEPS).kept()) == 1
+    assert Samples(blocks=blocks).kept() == []

@@ -10,7 +10,7 @@ from ...bench import matrix
 from ...bench.context import Context
 from ...bench.devices import Device, Unable
 from ...bench.session import Session
-from ...bench.timing import Limits, Samples, add_block, warm_up
+from ...bench.timing import KEEP_STEPS, Limits, Samples, add_block, warm_up
 from . import memory
 
 OUT_OF_MEMORY = 72  # exit status: the host was about to have no memory left
@@ -100,7 +100,7 @@ class TrialSession(Session):
         quiet = self._wait_for_quiet("trial")
         crowded = device.is_cpu and not quiet and self.gate.crowded(self.threads)
         self.watch.start()
-        samples = Samples(filtered=device.is_cpu, delay_method=self.watch.delay.method)
+        samples = Samples(filtered=device.is_cpu, delay_method=self.watch.delay.method, keep_below=KEEP_STEPS)
         told = time.perf_counter()
         steps = int(spec["steps"])
         begun = time.perf_counter()

@@ -42,7 +42,7 @@ def tell_plan(advice: Advice) -> None:
     paragraph(told(job.note))
     counts = form(
         " {tried} layouts tried, {fitting} fit into memory.",
-        tried=f"{plan.tried:,}", fitting=f"{plan.fitting:,}",
+        tried=show(plan.tried, "1"), fitting=show(plan.fitting, "1"),
     )  # fmt: skip
     paragraph(_limits(plan.limits) + counts)
     for notice in advice.notices:
@@ -97,6 +97,8 @@ def _tell_best(plan: Plan) -> None:
     best = plan.options[0]
     q = best.quantities
     say(form("Best: {label}", label=best.label))
+    for text in _cheaper(plan):
+        _line("cheaper", text)
     late = _late(best)
     days = form(
         "{half} as likely as not, {late} with {share} probability",
@@ -123,6 +125,32 @@ def _tell_best(plan: Plan) -> None:
             title = knee if name == "knee" else by
             paragraph(f"{title} {other.label}, {_brief(other, plan.limits)}", "  ", " " * 10)
     say()
+
+
+def _cheaper(plan: Plan) -> list[str]:
+    """What costs less than the best by cost, and why it is not the best."""
+    lines, best = [], plan.options[0]
+    for why, option in plan.cheaper().items():
+        cost = "own_usd" if plan.limits.acquire == "buy" else "rent_usd"
+        first, other = (one.quantities[cost].value or 0.0 for one in (best, option))
+        words = {"label": option.label, "cost": show(other, "USD")}
+        if why == "old":
+            note = told(option.price_note)
+            lines.append(form("by an old price: {label}, {cost} ({note})", **words, note=note))
+        elif why == "untried":
+            lines.append(
+                form("without a published run of such a network on that generation: {label}, {cost}", **words)
+            )
+        elif why == "beyond":
+            lines.append(form("in a layout that a stock trainer has not: {label}, {cost}", **words))
+        else:
+            lines.append(
+                form(
+                    "{label} by {share}: as good within what estimates can tell, and the best takes fewer",
+                    label=option.label, share=f"{1 - other / first:.1%}",
+                )
+            )  # fmt: skip
+    return lines
 
 
 def _line(name: str, text: str) -> None:

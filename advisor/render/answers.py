@@ -38,7 +38,7 @@ def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
         return t("answer.plan.none", "Nothing keeps the limits. {miss}", miss=describe.said(t, miss, 400))
     first = plan.options[0]
     money = choice.cost(first, plan)
-    return t(
+    best = t(
         "answer.plan",
         "Of the accelerators that keep the limits ({count}), {label} is the best by {objective}: "
         "about {time} for {cost}.",
@@ -48,6 +48,29 @@ def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
         time=_told(first.quantities.get("calendar_s"), t, ranged=True),
         cost=_told(money, t),
     )
+    return describe.sentences(best, _cheaper(advice, plan, t), t)
+
+
+def _cheaper(advice: Advice, plan: Plan, t: Texts) -> Markup:
+    """What costs less than the best and is not: by an old price, or by less than estimates can tell."""
+    found, more = plan.cheaper(), Markup()
+    if (old := found.get("old")) is not None:
+        more = t(
+            "answer.plan.old",
+            "Cheaper by an old price: {label}, {cost} ({note}).",
+            label=choice.option_label(advice, old, t),
+            cost=_told(choice.cost(old, plan), t),
+            note=foreign(old.price_note, 80),
+        )
+    if (alike := found.get("alike")) is None:
+        return more
+    told = t(
+        "answer.plan.alike",
+        "{label} would cost {cost}, as good within what estimates can tell, and takes more of them.",
+        label=choice.option_label(advice, alike, t),
+        cost=_told(choice.cost(alike, plan), t),
+    )
+    return describe.sentences(told, more, t)
 
 
 def _estimated(advice: Advice, estimate: Estimate, t: Texts) -> Markup:

@@ -102,3 +102,26 @@ class Plan(Frozen):
     relax: str = ""  # and what to relax
     tried: int = 0  # layouts whose memory was computed
     fitting: int = 0  # of those, layouts whose memory suffices
+
+    def cheaper(self) -> dict[str, PlanOption]:
+        """Where cost ranks, options that cost less than the first, of each reason to stand behind it the
+        cheapest: "old" (an old price), "untried", "beyond", "alike" (as good, on more accelerators)."""
+        name = "own_usd" if self.limits.acquire == "buy" else "rent_usd"
+        costs = [
+            option.quantities[name].value if name in option.quantities else None for option in self.options
+        ]
+        if self.limits.objective != "cost" or not costs or costs[0] is None:
+            return {}
+        first, found = self.options[0], dict[str, tuple[float, PlanOption]]()
+        for option, cost in zip(self.options, costs, strict=True):
+            if cost is None or cost >= costs[0]:
+                continue
+            flags = {
+                "old": option.price_old and not first.price_old,
+                "untried": option.untried and not first.untried,
+                "beyond": option.beyond and not first.beyond,
+            }
+            why = next((word for word, holds in flags.items() if holds), "alike")
+            if why not in found or cost < found[why][0]:
+                found[why] = cost, option
+        return {why: option for why, (_, option) in found.items()}

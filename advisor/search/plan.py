@@ -239,23 +239,26 @@ def knee_of(time: Array, cost: Array) -> int | None:
 
 
 def _lead(options: Options, rows: Index) -> float | None:
-    """How much dearer the first may get and stay the cheapest; None where cost does not rank or is old."""
+    """How much dearer the first may get and stay the cheapest; None where cost does not rank or is old, and
+    where another option costs less, which is behind it for another reason."""
     if options.limits.objective != "cost" or len(rows) < 2 or options.old[rows[:2]].any():
         return None
     first, second = options.cost[rows[:2]]
-    return None if math.isnan(second) or second < first else float(second / first - 1)
+    if math.isnan(second) or np.nanmin(options.cost[rows]) < first:
+        return None
+    return float(second / first - 1)
 
 
 def _best(options: Options) -> dict[str, PlanOption]:
     if not options.kept.any():
         return {}
     found = {}
-    for name in OBJECTIVES:  # a limit that cannot be checked is no recommendation
+    cheap = int(ranked(options, "cost")[0])
+    # a limit that cannot be checked is no recommendation, nor is an old price alone
+    if not (options.unchecked[cheap] or options.old[cheap] or np.isnan(options.cost[cheap])):
+        found["cost"] = options.option(cheap)
+    for name in ("time", "energy"):
         value = np.where(options.kept & ~options.unchecked, options.objective(name), np.inf)
-        if name == "cost":  # not on an old price alone, and not without one
-            value = np.where(options.old | np.isnan(options.cost), np.inf, value)
-            proven = np.where(options.untried, np.inf, value)
-            value = proven if np.isfinite(proven).any() else value
         if np.isfinite(value).any():
             found[name] = options.option(int(np.argmin(value)))
     front = front_of(options)

@@ -1,0 +1,80 @@
+"""What costs less than the option that leads by cost, and why it stands behind it."""
+
+from __future__ import annotations
+
+import pytest
+
+from advisor.cli.tell_plan import _cheaper
+from advisor.render.answers import answer
+from advisor.render.texts import load_texts
+from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Quantity, Workload
+from advisor.schema.estimate import Model, Recipe
+
+JOB = Workload(
+    id="own", title="A job", model=Model(id="m", title="M", family="decoder"),
+    recipe=Recipe(method="full", precision="bf16_mixed"),
+)  # fmt: skip
+
+
+def option(name: str, rent: float | None, packages: int = 1, **flags: object) -> PlanOption:
+    quantities = {
+        "rent_usd": Quantity(value=rent, unit="USD"), "calendar_s": Quantity(value=3600.0, unit="s"),
+    }  # fmt: skip
+    return PlanOption.model_validate(
+        {
+            "accelerator_id": name, "label": f"{packages} x {name}", "devices": packages,
+            "packages": packages, "quantities": quantities, **flags,
+        }
+    )  # fmt: skip
+
+
+def planned(*options: PlanOption, **limits: object) -> Plan:
+    return Plan(workload="own", limits=PlanLimits.model_validate(limits), options=options)
+
+
+BEST = option("best", 100.0, 4)
+ALIKE = option("alike", 98.0, 16)
+OLD = option("old", 60.0, price_old=True, price_note="somewhere, 2025-01-01: older than 180 days")
+OLDER = option("older", 70.0, price_old=True)
+UNTRIED = option("untried", 50.0, untried=True)
+BEYOND = option("beyond", 40.0, beyond=True)
+DEAR, UNPRICED = option("dear", 200.0), option("unpriced", None)
+
+
+def test_each_reason_has_its_cheapest() -> None:
+    found = planned(BEST, ALIKE, OLD, OLDER, UNTRIED, BEYOND, DEAR, UNPRICED).cheaper()
+    assert {why: one.accelerator_id for why, one in found.items()} == {
+        "alike": "alike", "old": "old", "untried": "untried", "beyond": "beyond",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        planned(), planned(BEST, DEAR, UNPRICED), planned(UNPRICED, OLD),
+        planned(BEST, OLD, objective="time"), planned(BEST, OLD, acquire="buy"),
+    ],
+)  # fmt: skip
+def test_nothing_undercuts_what_is_cheapest_or_not_chosen_by_cost(plan: Plan) -> None:
+    assert plan.cheaper() == {}
+
+
+def test_among_old_prices_an_old_one_is_no_reason() -> None:
+    assert set(planned(OLDER, OLD).cheaper()) == {"alike"}
+
+
+def test_the_terminal_says_why_beneath_the_best() -> None:
+    lines = _cheaper(planned(BEST, ALIKE, OLD))
+    assert lines[0] == "16 x alike by 2.0%: as good within what estimates can tell, and the best takes fewer"
+    assert lines[1].startswith("by an old price: 1 x old, USD 60.0 (somewhere, 2025-01-01: older than")
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "Cheaper by an old price: 1 x old"), ("zh", "按旧价格更便宜：1 x old")]
+)
+def test_the_report_says_so_in_its_first_sentences(lang: str, words: str) -> None:
+    advice = Advice(workloads=(JOB,), plan=planned(BEST, OLD))
+    told = answer(advice, load_texts(lang)).striptags()
+    assert words in told and "2025-01-01" in told
+    alone = advice.model_copy(update={"plan": planned(BEST, DEAR)})
+    assert words not in answer(alone, load_texts(lang)).striptags()

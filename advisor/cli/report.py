@@ -22,7 +22,7 @@ from advisor.cli.tell import tell_rendered
 @lang_option
 @redact_option
 def report(advice: Path, output: Path | None, formats: tuple[str, ...], lang: str, redact: bool) -> None:
-    """Render ADVICE (an advice.json, its folder, or a report's PDF) as HTML and PDF.
+    """Render ADVICE (an advice.json, its folder, or a report) as HTML and PDF.
 
     A file whose calibration was cut short is rendered with what had been measured.
     """

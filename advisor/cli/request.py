@@ -67,7 +67,7 @@ _SCHEDULERS = ("slurm", "k8s", "skypilot")
 @lang_option
 @json_flag
 def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str, ...], **flags: Any) -> None:
-    """A job to ask a cluster for: what ADVICE (an advice.json, its folder, a PDF) estimates or plans.
+    """A job to ask a cluster for: what ADVICE (an advice.json, its folder, a report) estimates or plans.
 
     Beside the script a page (request.pdf, request-k8s.pdf, request-skypilot.pdf) says why it asks for so
     much, with all data attached for `hwadvisor verify`.

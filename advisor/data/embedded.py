@@ -45,7 +45,7 @@ def load_any(path: Path) -> Advice:
 def advice_in(path: Path, found: Embedded, name: str = "advice.json") -> Advice:
     """The advice attached to a document. Raises DataError where there is none."""
     if name not in found.files:
-        if found.form == HTML:
+        if found.form == HTML and not found.files:
             raise NoData.at(path, "", None, _NO_DATA, _GIVE_DATA)
         raise DataError.at(
             path, "", None, f"has no {name} attached", "It is no report of hwadvisor, or was printed anew."

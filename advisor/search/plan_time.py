@@ -80,6 +80,13 @@ def kept_to(book: RuleBook, table: Table, time: Range | None = None) -> Array:
     return np.where(np.isnan(late), time.high, late)
 
 
+def kept_with(time: Quantity, probability: float) -> float:
+    """What a run keeps to with this probability, by its time on the calendar with the 80 % range."""
+    value = math.nan if time.value is None else time.value
+    ends = (value if end is None else end for end in (value, time.low, time.high))
+    return float(Calendar(*(np.array([end]) for end in ends)).at(probability)[0])
+
+
 def kept_told(late_s: float) -> dict[str, Quantity]:
     """The same as a figure of an estimate; none where it is not known."""
     return {KEPT: Quantity(value=late_s, unit="s")} if math.isfinite(late_s) else {}

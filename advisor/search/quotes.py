@@ -18,6 +18,7 @@ from advisor.schema import Estimate, Kind, PlanLimits, Workload
 from advisor.search.grid import Stated
 from advisor.search.here import Place
 from advisor.search.one import estimate_one, place_of
+from advisor.search.plan_time import kept_with
 from advisor.units import DAY_S, YEAR_S, parse_as, show
 
 RACK_UNITS = 42
@@ -230,10 +231,11 @@ def _broken(  # noqa: PLR0913, PLR0917 - limits and what they are held to
         found.append(f"space: {units:g} rack units of {terms.max_rack_units:g}")
     late = estimate.quantities.get("calendar_s")
     if limits.deadline_days is not None and not limits.deadline_assumed and late is not None and late.value:
-        worst = late.high or late.value
+        worst = kept_with(late, limits.confidence)
         if worst > limits.deadline_days * DAY_S:
             day = show(limits.deadline_days * DAY_S, "s")
-            found.append(f"deadline: may take {show(worst, 's')} of {day} (upper end of the range)")
+            sure = f"{limits.confidence:.0%}"
+            found.append(f"deadline: kept to with {sure} probability are {show(worst, 's')} of {day}")
     if quote.valid_until is not None and quote.valid_until < terms.today:
         found.append(f"validity: it ended on {quote.valid_until}")
     return tuple(found)

@@ -1,0 +1,101 @@
+"""Estimates on the catalogue: the fewest devices that end in time in nine runs of ten, not in five."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from few import little_knowledge
+
+from advisor.render.select import state
+from advisor.schema import Estimate
+from advisor.search import estimates_catalogue
+from advisor.search.elsewhere_space import fewest_in_time
+from advisor.search.layouts import Index
+from advisor.search.plan_product import Array
+from advisor.units import DAY_S
+
+KNOWN = little_knowledge()
+
+
+def searched(
+    late: list[list[float]], guess: list[int], limit: float = 10.0
+) -> tuple[list[int], list[float], int]:
+    """What is found in such times (0: no candidate there), from such guesses, and how many were asked."""
+    times = np.array(late)
+    steps = np.where(times > 0, np.arange(times.size).reshape(times.shape), -1)
+    asked: list[int] = []
+
+    def late_of(rows: Index, at: Index) -> Array:
+        asked.extend(at.tolist())
+        assert (steps[rows] == at[:, None]).any(axis=1).all()
+        return times.ravel()[at]
+
+    guessed = np.zeros(times.shape, dtype=bool)
+    for row, place in enumerate(guess):
+        guessed[row, place:] = place >= 0
+    found, how_late = fewest_in_time(steps, guessed, np.full(len(late), limit), late_of)
+    assert len(asked) == len(set(asked)), "nothing is asked twice"
+    return [int(one) % times.shape[1] for one in found], how_late.tolist(), len(asked)
+
+
+@pytest.mark.parametrize(
+    ("late", "guess", "place"),
+    [
+        ([40, 20, 9, 5], 2, 2), ([40, 20, 9, 5], 0, 2), ([40, 20, 9, 5], 3, 2), ([9, 5, 3, 1], 3, 0),
+        ([40, 30, 20, 11], 1, 3), ([40, 30, 20, 11], -1, 3), ([0, 40, 0, 9], 1, 3), ([0, 9, 0, 5], 3, 1),
+        ([40, float("nan"), 9, 5], 0, 2),
+    ],
+)  # fmt: skip
+def test_the_fewest_in_time_are_found_from_any_guess(late: list[float], guess: int, place: int) -> None:
+    found, how_late, asked = searched([late], [guess])
+    assert found == [place] and how_late == [late[place]]
+    assert asked <= sum(one != 0 for one in late)
+
+
+def test_pairs_are_searched_side_by_side() -> None:
+    found, _, _ = searched([[40, 20, 9, 5], [9, 5, 3, 1], [40, 30, 20, 11]], [0, 2, -1])
+    assert found == [2, 0, 3]
+
+
+@pytest.fixture(scope="module")
+def everywhere() -> list[Estimate]:
+    return estimates_catalogue(KNOWN.book, KNOWN.catalogue, KNOWN.catalogue.workloads, KNOWN.published)[0]
+
+
+def test_in_time_is_what_nine_runs_of_ten_keep(everywhere: list[Estimate]) -> None:
+    jobs = {job.id: job for job in KNOWN.catalogue.workloads}
+    due = [one for one in everywhere if one.purpose == "deadline"]
+    assert due
+    for one in due:
+        late, limit = one.quantities["calendar_at_s"].value, jobs[one.workload].deadline_days
+        assert late is not None and limit is not None
+        assert bool(one.fits) == (late <= limit * DAY_S)
+        assert not one.fits or state(one, jobs[one.workload]) == "in_time"
+        assert late > (one.quantities["time_s"].value or 0.0)
+
+
+def test_a_limit_between_the_middle_and_the_late_end_takes_more_devices() -> None:
+    job = KNOWN.catalogue.workloads[0]
+    only = {"nvidia-h100-sxm5-80gb": KNOWN.catalogue.accelerators["nvidia-h100-sxm5-80gb"]}
+    catalogue = dataclasses.replace(KNOWN.catalogue, accelerators=only)
+
+    def within(days: float) -> Estimate:
+        asked = job.model_copy(update={"deadline_days": days})
+        found = estimates_catalogue(KNOWN.book, catalogue, [asked], KNOWN.published)[0]
+        return next(one for one in found if one.purpose == "deadline")
+
+    loose = within(1000.0)
+    assert loose.target.devices == 1
+    middle = (loose.quantities["time_s"].value or 0.0) / DAY_S
+    late = (loose.quantities["calendar_at_s"].value or 0.0) / DAY_S
+    assert within(1.01 * late).target.devices == 1
+    tight = within((middle + late) / 2)
+    assert tight.target.devices > 1 and tight.fits
+    none = within(1e-6)
+    assert none.fits is False and none.limit == "time" and "nine runs of ten up to" in none.why

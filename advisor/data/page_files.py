@@ -17,7 +17,8 @@ GZIP = b"\x1f\x8b"
 MOST_BYTES = 50_000_000  # of any file that is read: the largest report known has three
 _HEAD = GZIP + b"\x08\x00" + b"\x00" * 4 + b"\x02\xff"  # no name, no date, no system: they would differ
 _LINK = re.compile(
-    r'<a class="file" download="([\w.-]{1,80})\.gz" href="data:application/gzip;base64,([A-Za-z0-9+/]*={0,2})">'
+    r'<a class="file" download="([\w.-]{1,80})\.gz" '
+    r'href="data:application/gzip;base64,([A-Za-z0-9+/]*={0,2})">'
 )
 
 

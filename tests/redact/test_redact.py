@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.data.advice import dump_advice
+from advisor.data.embedded import load_any
+from advisor.data.page_files import files_in
 from advisor.redact import redact
+from advisor.render import render_report
 from advisor.render.html import render_html
 from advisor.render.texts import load_texts
 from advisor.schema import (
@@ -121,6 +124,23 @@ def test_nothing_planted_is_left_in_the_page(paged):
     page = render_html(redact(full_of_names()), load_texts("en"), {}, paged=paged)
     for name in PLANTED:
         assert name.casefold() not in page.casefold(), name
+
+
+def test_nothing_planted_is_left_in_what_a_page_carries(tmp_path):
+    """The data is packed in the page, so a look at its text would not find it."""
+    advice = full_of_names().model_copy(update={"estimates": (), "trace": {}, "workloads": ()})
+    for name, told in (("named", advice), ("redacted", redact(advice))):
+        (tmp_path / name).mkdir()
+        render_report(told, tmp_path / name, formats=("html",))
+    before, after = (
+        files_in((tmp_path / name / "report.html").read_text(encoding="utf-8"))["advice.json"].decode()
+        for name in ("named", "redacted")
+    )
+    for name in PLANTED:
+        spelt = name.replace("\\", "\\\\")
+        assert spelt.casefold() in before.casefold(), name
+        assert spelt.casefold() not in after.casefold(), name
+    assert load_any(tmp_path / "redacted" / "report.html") == redact(advice)
 
 
 def test_what_belongs_together_still_does():

@@ -59,7 +59,7 @@ def test_each_scheduler_has_its_own_page():
     for scheduler in ("slurm", "k8s", "skypilot"):
         shown, job = page(made.advice(), scheduler=scheduler)
         names.append(page_name(job))
-        assert f"hwadvisor verify {names[-1]}.pdf" in shown
+        assert f"hwadvisor verify {names[-1]}.html" in shown
     assert names == ["request", "request-k8s", "request-skypilot"]
     assert page_name(replace(job, scheduler="../x")) == "request"
 
@@ -84,7 +84,7 @@ def test_chinese_leaves_no_sentence_in_english():
         job = build(
             pick(held), site, Options(), made.decoding(100.0), wall_limit_s=made.DAY, scheduler=scheduler
         )
-        _page(held, job, marks)
+        _page(held, job, marks, "request.pdf")
         for note in job.notes:
             assert texts.said(note) != note, note
     left = [text for text in texts.left if "arXiv" not in text]

@@ -1,6 +1,7 @@
 """Two advices side by side: what is different of the machines, the measurements, the estimates.
 
-Ratios are of figures that both have; two measurements whose ranges overlap are not told apart.
+Ratios are of figures that both have; two figures whose ranges overlap are not told apart: that the second is
+larger is then no difference that the ranges show.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Row:
     a: Quantity | str | None
     b: Quantity | str | None
     ratio: float | None = None  # b / a
-    judged: str = ""  # alike, better, worse, other; "" where nothing can be said
+    judged: str = ""  # alike, within (ranges overlap), better, worse, other; "": nothing can be said
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _frameworks(advice: Advice) -> str | None:
 def _measurements(a: Advice, b: Advice) -> Iterator[Row]:
     ours, theirs = ({m.id: m for m in x.calibration.measurements} if x.calibration else {} for x in (a, b))
     for name in dict.fromkeys((*ours, *theirs)):
-        yield _row("measured", name, _measured(ours.get(name)), _measured(theirs.get(name)), noisy=True)
+        yield _row("measured", name, _measured(ours.get(name)), _measured(theirs.get(name)))
 
 
 def _measured(m: Measurement | None) -> Quantity | None:
@@ -166,30 +167,41 @@ def _plans(a: Advice, b: Advice) -> Iterator[Row]:
         yield _row("plan", word, *(option.quantities.get(name) if option else None for option in first))
 
 
-def _row(
-    group: str, label: str, a: Quantity | str | None, b: Quantity | str | None, *, noisy: bool = False
-) -> Row:
+def _row(group: str, label: str, a: Quantity | str | None, b: Quantity | str | None) -> Row:
     if isinstance(a, str) and isinstance(b, str):
         return Row(group, label, a, b, judged="alike" if a == b else "other")
-    if not isinstance(a, Quantity) or not isinstance(b, Quantity) or a.value is None or b.value is None:
+    if not isinstance(a, Quantity) or not isinstance(b, Quantity) or a.unit != b.unit:
         return Row(group, label, a, b)
-    ratio = b.value / a.value if a.value > 0 and b.value >= 0 else None
-    if a.unit != b.unit:
+    ours, theirs = _ends(a), _ends(b)
+    if ours is None or theirs is None:
         return Row(group, label, a, b)
-    if math.isclose(a.value, b.value, rel_tol=_SAME) or (noisy and _overlap(a, b)):
-        return Row(group, label, a, b, ratio, "alike")
+    ratio = None
+    if (a.value, *ours) == (b.value, *theirs):
+        return Row(group, label, a, b, None if a.value is None else 1.0, "alike")
+    if a.value is not None and b.value is not None:
+        ratio = b.value / a.value if a.value > 0 and b.value >= 0 else None
+        if math.isclose(a.value, b.value, rel_tol=_SAME):
+            return Row(group, label, a, b, ratio, "alike")
+    if ours[0] <= theirs[1] and theirs[0] <= ours[1]:
+        return Row(group, label, a, b, ratio, "within")
     if group == "machine":
         return Row(group, label, a, b, ratio, "other")
-    less = b.value < a.value
-    better = less == (a.unit in _LESS_IS_BETTER)
+    better = (theirs[1] < ours[0]) == (a.unit in _LESS_IS_BETTER)
     return Row(group, label, a, b, ratio, "better" if better else "worse")
 
 
-def _overlap(a: Quantity, b: Quantity) -> bool:
-    ends = (a.low, a.high, b.low, b.high)
-    if any(end is None for end in ends):
-        return False
-    return bool(a.low <= b.high and b.low <= a.high)  # type: ignore[operator]
+def _ends(of: Quantity) -> tuple[float, float] | None:
+    """From where to where a figure may lie: itself alone where it has no range, None where it is not known.
+
+    Of a disturbed measurement one end is open (it was at least so fast), and the other end all there is.
+    """
+    if of.value is None and of.low is None and of.high is None:
+        return None
+    low = of.low if of.low is not None else -math.inf if of.value is None else of.value
+    high = of.high if of.high is not None else math.inf if of.value is None else of.value
+    if of.value is not None:
+        low, high = min(low, of.value), max(high, of.value)
+    return low, high
 
 
 def counted(rows: Iterable[Row]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from advisor.cli.language import form, show, show_range, told
+from advisor.cli.language import form, show_ranged, told
 from advisor.cli.options import formats_option, json_flag, lang_option, print_json, redact_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Also lines that are alike.")
+@click.option("--all", "everything", is_flag=True, help="Also lines that show no difference.")
 @redact_option
 @click.option(
     "--output",
@@ -42,9 +42,9 @@ def compare(
     formats: tuple[str, ...],
     lang: str,
 ) -> None:
-    """FIRST and SECOND (advice.json, its folder, or a report's PDF) side by side.
+    """FIRST and SECOND (advice.json, its folder, or a report) side by side.
 
-    Machines, figures and estimates; measurements whose ranges overlap count as alike.
+    Machines, figures and estimates; figures whose ranges overlap show no difference and are counted apart.
     """
     from advisor.compare import compare as side_by_side
     from advisor.data.embedded import load_any
@@ -103,19 +103,32 @@ def tell(compared: Comparison, everything: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", *compared.names, "second to first"):
         table.add_column(Text(plain(told(heading))), overflow="fold")
-    alike, group = 0, ""
+    hidden = {"alike": 0, "within": 0}
+    group = ""
     for row in compared.rows:
-        if row.judged == "alike" and not everything:
-            alike += 1
+        if row.judged in hidden and not everything:
+            hidden[row.judged] += 1
             continue
         if row.group != group:
             group = row.group
             table.add_row(Text(told(group), style="bold"))
         texts = (f"  {told(row.label)}", _cell(row.a), _cell(row.b), told(_ratio(row)))
         table.add_row(*(Text(plain(text)) for text in texts))
-    out.print(table)
-    if alike:
-        out.print(form("{count} lines are alike; --all shows them.", count=alike))
+    if table.row_count:
+        out.print(table)
+    else:
+        out.print(told("No line differs by more than the ranges show."))
+    if hidden["within"]:
+        out.print(
+            form(
+                "{count} lines differ, but their ranges overlap: no difference that they show.",
+                count=hidden["within"],
+            )
+        )
+    if hidden["alike"]:
+        out.print(form("{count} lines are alike.", count=hidden["alike"]))
+    if any(hidden.values()):
+        out.print(told("--all shows these too."))
 
 
 def _cell(cell: Quantity | str | None) -> str:
@@ -123,14 +136,18 @@ def _cell(cell: Quantity | str | None) -> str:
         return "–"
     if isinstance(cell, str):
         return told(cell[:60])
+    figure, spread = show_ranged(cell.value, cell.low, cell.high, cell.unit)
     if cell.value is None:
-        return show_range(cell.low, cell.high, cell.unit) if cell.low is not None else told("unknown")
-    return show(cell.value, cell.unit)
+        return spread or told("unknown")
+    return form("{figure} ({range})", figure=figure, range=spread) if spread else figure
+
+
+_SAME = {"alike": "alike", "within": "ranges overlap"}
 
 
 def _ratio(row: Row) -> str:
-    if row.judged == "alike":
-        return "alike"
+    if row.judged in _SAME:
+        return _SAME[row.judged]
     if row.ratio is None:
-        return "differs" if row.judged == "other" else ""
+        return {"other": "differs"}.get(row.judged, row.judged)
     return f"x {row.ratio:.3g}" + (f" {row.judged}" if row.judged in ("better", "worse") else "")

@@ -109,7 +109,10 @@ def form(english: str, **values: object) -> str:
     known = None if _State.code == ENGLISH else _known(_State.code)
     if known is None:
         return english.format(**values)
-    return _tidy(known[2].get(english, english).format(**values))
+    from advisor.render.figures_told import own_number
+
+    own = {name: own_number(of, known[1]) if isinstance(of, str) else of for name, of in values.items()}
+    return _tidy(known[2].get(english, english).format(**own))
 
 
 def show(value: float | None, unit: str, digits: int = 3) -> str:

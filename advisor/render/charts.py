@@ -7,7 +7,7 @@ a word (style elements, var(), foreignObject, gradients, paint-order) is refused
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from advisor.render import plots, plots_choice, select
 from advisor.render.beside import beside
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
+from advisor.render.plots import NARROW, WIDE, Room
 from advisor.render.svg import tidy
 from advisor.render.texts import Texts
 from advisor.schema import Advice
@@ -30,10 +31,12 @@ class Chart:
 
     svg: str = ""
     caption: Markup = NOTHING
+    narrow: str = ""  # the same for a telephone: on screen alone
     failure: str = ""
+    left: tuple[str, ...] = ()  # what of its words has no translation
 
 
-Maker = Callable[[Advice, Texts], tuple[Any, Markup] | None]
+Maker = Callable[[Advice, Texts, Room], tuple[Any, Markup] | None]
 
 
 ON_SCREEN = frozenset({"distance"})
@@ -54,7 +57,7 @@ def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
     for name, make in makers.items():
         if not screen and (name in ON_SCREEN or (name == "tasks" and select.main_device(advice) == "cpu")):
             continue
-        chart = _draw_one(name, make, advice, t)
+        chart = _draw_one(name, make, advice, t, screen=screen)
         if chart is not None:
             drawn[name] = chart
     return drawn
@@ -64,38 +67,34 @@ def begin(advice: Advice, t: Texts, *, screen: bool = True) -> Callable[[], dict
     """The same begun at once, beside what is done meanwhile; call what comes back for the charts."""
     unpacked_folder()  # made and cleaned up by this process
 
-    def work() -> tuple[dict[str, Chart], list[str]]:
-        return draw(advice, t, screen=screen), list(t.left)
-
-    drawn = beside(work)
-
-    def result() -> dict[str, Chart]:
-        found, left = drawn()
-        t.left.update(dict.fromkeys(left))
-        return found
-
-    return result
+    return beside(lambda: draw(advice, t, screen=screen))
 
 
-def _draw_one(name: str, make: Maker, advice: Advice, t: Texts) -> Chart | None:
+def _draw_one(name: str, make: Maker, advice: Advice, t: Texts, *, screen: bool) -> Chart | None:
+    own = replace(t, left={})
     try:
-        made = make(advice, t)
-        if made is None:
+        found = [(room, make(advice, own, room)) for room in ((WIDE, NARROW) if screen else (WIDE,))]
+        drawn = [
+            (tidy(to_svg(made[0], room), f"{name}-{room.width}", made[1].striptags()), made[1])
+            for room, made in found
+            if made is not None
+        ]
+        if not drawn:
             return None
-        chart, caption = made
-        return Chart(svg=tidy(to_svg(chart), name, caption.striptags()), caption=caption)
+        narrow = drawn[1][0] if len(drawn) > 1 else ""
+        return Chart(*drawn[0], narrow=narrow, left=tuple(own.left))
     except Exception as error:  # a library's failure of any kind is told in the chart's place
         return Chart(failure=clean(f"{type(error).__name__}: {error}", 200))
 
 
-def to_svg(chart: Any) -> str:
+def to_svg(chart: Any, room: Room = WIDE) -> str:
     """SVG text of an altair chart."""
     import altair
     import vl_convert
 
     _use_shipped_font()
     version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    return str(vl_convert.vegalite_to_svg(_themed(chart).to_dict(validate=False), vl_version=version))
+    return str(vl_convert.vegalite_to_svg(_themed(chart, room).to_dict(validate=False), vl_version=version))
 
 
 @lru_cache(maxsize=1)
@@ -108,7 +107,7 @@ def _use_shipped_font() -> None:
         vl_convert.register_font_directory(str(folder))
 
 
-def _themed(chart: Any) -> Any:
+def _themed(chart: Any, room: Room) -> Any:
     font = f"{FAMILY}, {CHINESE}, Arial, sans-serif"
     return (
         chart.configure(font=font, background="transparent", padding=6)
@@ -122,7 +121,7 @@ def _themed(chart: Any) -> Any:
             labelFontSize=12,
             titleFontSize=12,
             titleFontWeight="normal",
-            labelLimit=plots.WIDTH,
+            labelLimit=room.width,
             titlePadding=8,
         )
         .configure_legend(
@@ -130,7 +129,7 @@ def _themed(chart: Any) -> Any:
             titleColor=plots.INK,
             labelFontSize=12,
             orient="top",
-            direction="horizontal",
+            direction="vertical" if room.narrow else "horizontal",
             title=None,
             labelLimit=300,
             symbolOpacity=1,

@@ -183,6 +183,14 @@ def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
     return None, []
 
 
+def recommended(advice: Advice, job: Workload) -> str:
+    """The label of what the report advises for that workload; "" where it advises nothing."""
+    if advice.plan is not None:
+        return advice.plan.options[0].label if advice.plan.options else ""
+    cheapest = select.cheapest(advice, job)
+    return "" if cheapest is None else cheapest.target.label
+
+
 def front(found: Iterable[Point]) -> list[Point]:
     """Those that no other beats in both time and cost, the fastest first."""
     kept: list[Point] = []

@@ -14,6 +14,7 @@ from advisor.render import RenderResult, dated, describe
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
 from advisor.render.request_page import figure
+from advisor.render.texts import Texts
 from advisor.schema import Advice, Measurement, Quantity
 
 NAME = "compare"
@@ -121,24 +122,40 @@ def _page(compared: Comparison, marks: Marks, known: Mapping[str, Measurement], 
 
 def _sentence(compared: Comparison, marks: Marks) -> Markup:
     t = marks.t
-    counts = counted(compared.of("measured"))
-    known = sum(counts.get(name, 0) for name in ("better", "worse", "alike"))
-    if not known:
-        count = len(compared.apart)
-        return t(
-            "compare.differ",
-            "Lines that differ: {count}. No figure was measured on both.",
-            count=t.number(count, "1"),
+    if not compared.apart:
+        return t("compare.same", "The two show no difference: no line is apart by more than the ranges show.")
+    measured, estimated = (counted(compared.of(group)) for group in ("measured", "estimates"))
+    known = sum(measured.get(name, 0) for name in _JUDGED)
+    if known:
+        first = t(
+            "compare.answer",
+            "Of {known} figures measured on both, the second is better in {better} and worse in {worse}; "
+            "{within} differ by no more than their ranges show, {alike} are alike.",
+            **_numbers(measured, known, t),
         )
-    return t(
-        "compare.answer",
-        "Of {known} figures measured on both, the second is better in {better}, worse in {worse}, alike in "
-        "{alike}.",
-        known=t.number(float(known), "1"),
-        better=t.number(float(counts.get("better", 0)), "1"),
-        worse=t.number(float(counts.get("worse", 0)), "1"),
-        alike=t.number(float(counts.get("alike", 0)), "1"),
+    else:
+        count = t.number(len(compared.apart), "1")
+        first = t(
+            "compare.differ", "Lines that differ: {count}. No figure was measured on both.", count=count
+        )
+    both = sum(estimated.get(name, 0) for name in _JUDGED)
+    if not both:
+        return first
+    second = t(
+        "compare.estimated",
+        "Of {known} estimated figures it is better in {better} and worse in {worse}; {within} differ by no "
+        "more than their ranges show, {alike} are alike.",
+        **_numbers(estimated, both, t),
     )
+    return describe.sentences(first, second, t)
+
+
+_JUDGED = ("better", "worse", "within", "alike")
+
+
+def _numbers(counts: Mapping[str, int], known: int, t: Texts) -> dict[str, str]:
+    found = {name: t.number(counts.get(name, 0), "1") for name in _JUDGED}
+    return {**found, "known": t.number(known, "1")}
 
 
 def _line(row: Row, marks: Marks, known: Mapping[str, Measurement]) -> tuple[Markup, Markup, Markup, Markup]:
@@ -152,7 +169,7 @@ def _line(row: Row, marks: Marks, known: Mapping[str, Measurement]) -> tuple[Mar
         )
     else:
         label = foreign(row.label, 60) if row.group == "measured" else marks.said(row.label, 120)
-    return label, _cell(row.a, marks), _cell(row.b, marks), _ratio(row, t("compare.alike", "alike"), marks)
+    return label, _cell(row.a, marks), _cell(row.b, marks), _ratio(row, marks)
 
 
 def _cell(cell: Quantity | str | None, marks: Marks) -> Markup:
@@ -161,18 +178,25 @@ def _cell(cell: Quantity | str | None, marks: Marks) -> Markup:
         return Markup('<span class="why" title="{}">–</span>').format(t("compare.absent", "not in the file"))
     if isinstance(cell, str):
         return marks.said(cell, 120)
-    if cell.value is None and cell.low is not None and cell.high is not None:
+    if cell.value is None and (cell.low is not None or cell.high is not None):
         return Markup('<span class="fig">{}</span>{}').format(marks.span(cell), marks.mark(cell.kind))
     return figure(marks, cell)
 
 
-def _ratio(row: Row, alike: Markup, marks: Marks) -> Markup:
+def _ratio(row: Row, marks: Marks) -> Markup:
     t = marks.t
-    if row.judged == "alike":
-        return Markup('<span class="why">{}</span>').format(alike)
-    if row.judged == "other" and row.ratio is None:
-        return t("compare.other", "differs")
+    same = {
+        "alike": t("compare.alike", "alike"),
+        "within": t("compare.within", "no difference that the ranges show"),
+    }.get(row.judged)
+    if same is not None:
+        return Markup('<span class="why">{}</span>').format(same)
     if row.ratio is None:
-        return Markup("–")
+        words = {
+            "other": t("compare.other", "differs"),
+            "better": t("compare.better", "better"),
+            "worse": t("compare.worse", "worse"),
+        }
+        return words.get(row.judged, Markup("–"))
     css = {"better": "yes", "worse": "no"}.get(row.judged, "")
     return Markup('<span class="{}">× {}</span>').format(css, t.number(row.ratio, "1"))

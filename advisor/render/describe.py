@@ -141,7 +141,7 @@ def said(t: Texts, text: str, limit: int = 200) -> Markup:
 
 def why(t: Texts, text: str) -> Markup:
     """What a rule says of itself; in English where the language does not have it."""
-    return foreign(t.sentences.find(text) or text, 260)
+    return foreign(t.said_whole(text), 260)
 
 
 def code(t: Texts, name: str) -> Markup:
@@ -243,7 +243,11 @@ def _gib(size: float | None) -> float | None:
 
 
 def _times(t: Texts, ratio: float) -> Markup:
-    return t("limit.times", "{ratio} ×", ratio=f"{ratio:.2g}" if ratio < 10 else t.number(round(ratio), "1"))
+    return t(
+        "limit.times",
+        "{ratio} ×",
+        ratio=t.number(float(f"{ratio:.2g}" if ratio < 10 else f"{ratio:.3g}"), "1"),
+    )
 
 
 def sentences(first: Markup, second: Markup, t: Texts) -> Markup:
@@ -361,4 +365,6 @@ def quantity_name(t: Texts, name: str) -> Markup:
     words = plain.replace("_", " ")
     # An id is told where it is known whole: a pattern would take half of it, and what is held is no share.
     known = "" if name.endswith("_bytes") else t.sentences.patterns.get(words, "")
+    if t.sentences and not known and name not in names:
+        t.left[words] = None
     return names.get(name) or foreign(known or words, 80)

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,7 @@ def render_html(
 
     `carries` is the line with its data (see `carried`); on paper the data is attached.
     """
+    everything, t = t.left, replace(t, left={})  # each document lists what it left in English itself
     marks = Marks(advice, t, traces_shown=steps.traces(advice, paged=paged))
     sections: list[Section] = []
     environment = _environment()
@@ -91,7 +92,9 @@ def render_html(
             sections[-1].html += html
     script = "" if paged else _script()
     context |= {"sections": sections, "script": Markup(script)}  # noqa: S704 - our own file
-    return render_page("report.html", context, t, script, carries=carries)
+    page = render_page("report.html", context, t, script, carries=carries)
+    everything.update(t.left)
+    return page
 
 
 def render_page(
@@ -184,7 +187,7 @@ def _context(
         "said": marks.said,
         "slug": slug,
         "clean": clean,
-        "chart": lambda name: _figure(drawn.get(name), t),
+        "chart": lambda name: _figure(drawn.get(name), t, paged=paged),
         "section": section,
         "answers": answers,
         "choice": choice,
@@ -213,16 +216,21 @@ def _finalize(value: object) -> object:
     return clean(str(value)) if isinstance(value, str) else value
 
 
-def _figure(chart: Chart | None, t: Texts) -> Markup:
+def _figure(chart: Chart | None, t: Texts, *, paged: bool) -> Markup:
     """A chart with its caption, or a line that says why it is not there."""
     if chart is None:
         return Markup()
+    t.left.update(dict.fromkeys(chart.left))
     if not chart.svg:
         reason = t("chart.failed", "Chart left out: {why}", why=foreign(chart.failure, 200))
         return Markup('<p class="notice">{}</p>').format(reason)
-    return Markup(
-        '<figure class="chart"><div class="chart-box">{}</div><figcaption>{}</figcaption></figure>'
-    ).format(Markup(chart.svg), chart.caption)  # noqa: S704 - rebuilt by svg.tidy from an allowed list
+    # Rebuilt by svg.tidy from an allowed list.
+    wide, narrow = Markup(chart.svg), Markup(chart.narrow)  # noqa: S704
+    box = Markup('<div class="chart-box">{}</div>').format(wide)
+    if narrow and not paged:
+        desk, hand = '<div class="chart-box at-desk">{}</div>', '<div class="chart-box in-hand">{}</div>'
+        box = Markup(desk).format(wide) + Markup(hand).format(narrow)  # noqa: S704 - both stand above
+    return Markup('<figure class="chart">{}<figcaption>{}</figcaption></figure>').format(box, chart.caption)
 
 
 @lru_cache(maxsize=1)

@@ -125,8 +125,17 @@ class Marks:
 
     # --- the three things that hold figures -------------------------------------------------
 
-    def fact(self, fact: Fact[Any], unit: str = "", text: str | Markup | None = None) -> Markup:
-        """A probed fact: its value (`text` if given) with its mark, or "unknown" and why."""
+    def fact(
+        self,
+        fact: Fact[Any],
+        unit: str = "",
+        text: str | Markup | None = None,
+        kind: Kind | str = Kind.probed,
+    ) -> Markup:
+        """A fact: its value (`text` if given) with its mark, or "unknown" and why.
+
+        `kind` is that of the few facts which are not what a system or driver says.
+        """
         if fact.value is None and fact.status == Status.absent:  # known: it is not there
             absent = self.said(fact.reason, 160) if fact.reason else self.status_text(fact.status)
             return Markup('<span class="why">{}</span>').format(absent)
@@ -136,7 +145,7 @@ class Marks:
         if fact.value is None:
             return self.unknown(fact.reason or self.status_text(fact.status))
         shown = text if text is not None else self.value(fact.value, unit)
-        kind = Kind.assumed if fact.status == Status.assumed else Kind.probed
+        kind = Kind.assumed if fact.status == Status.assumed else kind
         note = self.t.said(fact.reason)
         if fact.status == Status.contradiction:
             also = "; ".join(f"{other.source}: {self.value(other.value, unit)}" for other in fact.others)
@@ -168,7 +177,9 @@ class Marks:
             return self.unknown(measurement.reason or self.t("measured.no_reason", "no reason given"))
         mark = self.mark(Kind.measured, slug("m", measurement.id), measurement.id)
         if measurement.value is None:
-            return Markup('<span class="fig">{}</span>{}').format(self.span(measurement), mark)
+            why = self.t("measured.disturbed", "(disturbed while measured: no single figure)")
+            bound = Markup('<span class="fig">{}</span>{} <span class="why">{}</span>')
+            return bound.format(self.span(measurement), mark, why)
         return self._with_spread(measurement, mark, ranged=ranged)
 
     def _with_spread(self, of: Quantity | Measurement, mark: Markup, *, ranged: bool) -> Markup:

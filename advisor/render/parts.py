@@ -9,9 +9,11 @@ from advisor.render.marks import Marks, foreign, number
 from advisor.render.texts import Texts
 from advisor.schema import (
     Cache,
+    Cpu,
     Fact,
     Framework,
     FrameworkDevice,
+    Kind,
     Machine,
     NetworkInterface,
     NvLink,
@@ -69,6 +71,15 @@ def pcie(generation: Fact[int], width: Fact[int], marks: Marks) -> Markup:
         "",
         marks.t("pcie.link", "gen {generation} x{width}", generation=generation.value, width=width.value),
     )
+
+
+def reported_clock(cpu: Cpu, marks: Marks) -> tuple[Markup, Markup]:
+    """The clock that the system reports, named for what it is: nominal where nothing there governs clocks."""
+    t, fact = marks.t, cpu.clock_reported_hz
+    if cpu.clock_max_hz.known:
+        return t("machine.cpu.clock_reported", "Clock, as reported"), marks.fact(fact, "Hz")
+    name = t("machine.cpu.clock_nominal", "Clock, nominal")
+    return name, marks.fact(fact, "Hz", kind=Kind.vendor)
 
 
 def seen(fact: Fact[tuple[FrameworkDevice, ...]], t: Texts) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -17,27 +18,38 @@ from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S
 INK, MUTED, GRID = "#37424d", "#6b7682", "#dde2e6"
 SERIES = ("#1f6f9f", "#c1682b", "#5d7f3c", "#80548f")
 HERE, THERE = SERIES[0], SERIES[1]
-LABEL_LIMIT = 70
-WIDTH = 470  # drawn wider on a desk, narrower on a telephone: see .chart svg in style.css
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much room a chart has: letters of 12 px must still be so large where it is shown."""
+
+    width: int
+    letters: int  # of a label above its row
+    narrow: bool = False
+
+
+WIDE = Room(470, 70)  # a desk, and paper; drawn wider there, see .chart svg in style.css
+NARROW = Room(330, 48, narrow=True)  # a telephone of 360 px and more
 
 # Bytes of one element of a number format: what places a matrix product on the roofline's x axis.
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
 
 
-def short(text: str, limit: int = LABEL_LIMIT) -> str:
+def short(text: str, limit: int = WIDE.letters) -> str:
     """A foreign text as a chart label: cleaned, and cut with an ellipsis alone."""
     shown = clean(text)
     return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 
 
-def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """Time by workload: this machine, the cheapest listed choice, and the time allowed."""
     here = t.plain("chart.here", "this machine")
     there = t.plain("chart.cheapest", "cheapest listed choice that meets the limit")
     rows, limits = [], []
     for workload in advice.workloads:
         best = select.best_here(advice, workload)
-        title = short(t.said(workload.title))
+        title = short(t.said(workload.title), room.letters)
         if best is not None and best.fits is False:
             title = (
                 t.plain("chart.no_framework", "{title}: no framework for it here", title=title)
@@ -53,21 +65,21 @@ def time(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
             limits.append({"workload": title, "limit": limit})
     if not rows:
         return None
-    return _time_chart(rows, limits, (here, there), t), t(
+    return _time_chart(rows, limits, (here, there), t, room), t(
         "chart.time.caption",
         "Time for each workload: points are the estimates, bars their ranges (logarithmic scale). "
         "The upright stroke is the time allowed.",
     )
 
 
-def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts) -> Any:
+def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts, room: Room) -> Any:
     import altair as alt
 
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
     highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
     axis, domain = time_axis([lowest, highest], t)
     order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
-    y = alt.Y("workload:N", sort=order, title=None, axis=inner_axis(-11))
+    y = alt.Y("workload:N", sort=order, title=None, axis=inner_axis(-11, room))
     x = alt.X(
         "value:Q",
         scale=alt.Scale(type="log", domain=domain, nice=False),
@@ -88,7 +100,7 @@ def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: T
         base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
         base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
     ]
-    return alt.layer(*layers).properties(width=WIDTH, height=rows_of(34))
+    return alt.layer(*layers).properties(width=room.width, height=rows_of(34))
 
 
 _FEW_TICKS = 3
@@ -108,11 +120,16 @@ def time_axis(times: Iterable[float], t: Texts) -> tuple[Any, list[float]]:
     ticks = [s for s in steps if domain[0] <= s <= domain[1]]
     if len(ticks) < _FEW_TICKS:
         ticks = [s for s in sorted({*steps, *_BETWEEN}) if domain[0] <= s <= domain[1]]
-    said = [f"abs(datum.value / {s} - 1) < 0.01 ? '{t.number(s, 's')}'" for s in ticks]
-    return alt.Axis(values=ticks, labelExpr=" : ".join([*said, "''"]), grid=True), domain
+    return alt.Axis(values=ticks, labelExpr=labelled(ticks, "s", t), grid=True), domain
 
 
-def inner_axis(offset: int) -> Any:
+def labelled(ticks: Iterable[float], unit: str, t: Texts) -> str:
+    """The expression that labels ticks as the language writes such figures."""
+    said = [f"abs(datum.value / {tick!r} - 1) < 0.01 ? '{t.number(tick, unit)}'" for tick in ticks]
+    return " : ".join([*said, "''"])
+
+
+def inner_axis(offset: int, room: Room) -> Any:
     """A y axis whose labels stand in the plot above their row, so that long titles cost no width."""
     import altair as alt
 
@@ -120,7 +137,7 @@ def inner_axis(offset: int) -> Any:
         labelAlign="left",
         labelPadding=0,
         labelOffset=offset,
-        labelLimit=WIDTH,
+        labelLimit=room.width,
         labelBaseline="middle",
         ticks=False,
         domain=False,
@@ -144,7 +161,7 @@ def decades(low: float, high: float) -> list[float]:
     return [value for value in found if low <= value <= high]
 
 
-def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """Serial against parallel work, as multiples of one core."""
     rows: list[dict[str, Any]] = []
     for row in figures.tasks(advice.calibration):
@@ -156,7 +173,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
                         "place": why.place(t, place).striptags(),
                         "ratio": ratio,
                         "at": max(ratio, 1.0),
-                        "text": f"× {why.ratio(ratio)}",
+                        "text": f"× {why.ratio(ratio, t)}",
                     }
                 )
     if not rows:
@@ -170,7 +187,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     x = alt.X(
         "ratio:Q",
         axis=alt.Axis(
-            format=",~g",
+            labelExpr=labelled(decades(*domain), "1", t),
             values=decades(*domain),
             title=t.plain("chart.tasks.axis", "speed as a multiple of one core"),
         ),
@@ -178,7 +195,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
     order = list(dict.fromkeys(r["task"] for r in rows))
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("task:N", sort=order, title=None, axis=inner_axis(-21 if len(places) > 1 else -13)),
+        y=alt.Y("task:N", sort=order, title=None, axis=inner_axis(-21 if len(places) > 1 else -13, room)),
         yOffset=alt.YOffset(
             "place:N", scale=alt.Scale(type="point", domain=lanes, range=[25, 41], padding=0)
         ),
@@ -190,7 +207,8 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
     bars = base.mark_bar(height=13).encode(x=x, x2=alt.datum(1), color=colour)
     names = base.mark_text(align="left", dx=5).encode(x="at:Q", text="text:N")
-    drawing = alt.layer(bars, names).properties(width=WIDTH, height=rows_of(60 if len(places) > 1 else 44))
+    step = rows_of(60 if len(places) > 1 else 44)
+    drawing = alt.layer(bars, names).properties(width=room.width, height=step)
     if why.place(t, "all_cores").striptags() not in places:
         return drawing, t("chart.tasks.caption_device", "The same work on one core and on an accelerator.")
     return drawing, t(
@@ -200,7 +218,7 @@ def tasks(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     )
 
 
-def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """This machine beside catalogue devices: arithmetic, bandwidth, memory."""
     device = select.main_device(advice)
     here = t.plain("chart.here", "this machine")
@@ -229,7 +247,7 @@ def distance(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         ]
         if (mine := own.get(key)) is not None:
             rows[0]["text"] = _own_text(mine, t)
-        panels.append(_panel(rows, names, title))
+        panels.append(_panel(rows, names, title, room))
     import altair as alt
 
     return alt.vconcat(*panels, spacing=10), t(
@@ -253,14 +271,18 @@ def _own_memory(advice: Advice) -> float | None:
     return float(advice.machine.memory.usable_bytes.value or 0) if advice.machine else None
 
 
-def _panel(rows: list[dict[str, Any]], names: list[str], title: str) -> Any:
+def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room) -> Any:
     import altair as alt
 
     low, high = min(r["value"] for r in rows), max(r["value"] for r in rows)
     domain = [low / 2, high * 2]
+    beside, step = (0, 34) if room.narrow else (190, 19)
     axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=190, minExtent=190, maxExtent=190)
+    if room.narrow:
+        axis = inner_axis(-8, room)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("name:N", sort=names, scale=alt.Scale(domain=names), title=None, axis=axis),
+        yOffset=alt.YOffset(value=step * 0.7) if room.narrow else alt.Undefined,
         x=alt.X(
             "value:Q",
             scale=alt.Scale(type="log", domain=domain, nice=False),
@@ -278,10 +300,10 @@ def _panel(rows: list[dict[str, Any]], names: list[str], title: str) -> Any:
         texts = base.transform_filter(f"datum.value {side} {middle!r}")
         layers.append(texts.mark_text(align=align, dx=dx).encode(text="text:N"))
     heading = alt.TitleParams(title, fontSize=12, fontWeight=600, color=INK, anchor="start", frame="group")
-    return alt.layer(*layers).properties(width=WIDTH - 190, height=rows_of(19), title=heading)
+    return alt.layer(*layers).properties(width=room.width - beside, height=rows_of(step), title=heading)
 
 
-def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+def roofline(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """Measured matrix products under the roofs of bandwidth and peak arithmetic."""
     calibration = advice.calibration
     lines, dots = [], []
@@ -311,7 +333,7 @@ def roofline(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
                 slope,
                 top,
             )
-    return _roofline_chart(lines, dots, t), t(
+    return _roofline_chart(lines, dots, t, room), t(
         "chart.roofline.caption",
         "Roofline. Left of the bend memory bandwidth sets the speed, right of it arithmetic does. Dots are "
         "square matrix products measured here, placed by the least bytes they can move.",
@@ -343,7 +365,7 @@ def _dots(name: str, measurements: Iterable[Measurement], dtype: str) -> list[di
     return found
 
 
-def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts) -> Any:
+def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts, room: Room) -> Any:
     import altair as alt
 
     names = list(dict.fromkeys(row["name"] for row in lines))
@@ -380,4 +402,4 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
         .mark_point(filled=True, size=50, opacity=1)
         .encode(x=x, y=y, color=colour)
     )
-    return alt.layer(roofs, points).properties(width=WIDTH - 50, height=175)
+    return alt.layer(roofs, points).properties(width=room.width - 50, height=175)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from markupsafe import Markup
 
 from advisor.render import choice, select
 from advisor.render.describe import said
+from advisor.render.labels import Frame, Label, placed
 from advisor.render.plots import (
     HERE,
     INK,
     MUTED,
     SERIES,
-    WIDTH,
+    THERE,
+    WIDE,
+    Room,
     decades,
     inner_axis,
+    labelled,
     rows_of,
     short,
     time_axis,
@@ -24,11 +29,12 @@ from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate
 
 _MOST = 300  # points drawn
+_HEIGHT = 210.0
 PARTS_COLOURS = (SERIES[0], SERIES[1], SERIES[2], SERIES[3], "#b39a3b", "#4a9a97", "#9a5b6b")
 
 
-def front(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
-    """Time and cost of what there is; a line joins those that nothing beats in both."""
+def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+    """Time and cost of what there is; a line joins those that nothing beats in both, a ring is the choice."""
     job, found = choice.points(advice)
     best = choice.front(found)
     if job is None or len(found) < 3:
@@ -36,44 +42,61 @@ def front(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
     import altair as alt
 
     kept = set(best)
-    shown = [*best, *(p for p in found if p not in kept)][:_MOST]
-    titles = {a.id: a.title for a in advice.accelerators}
-    rows = [{"x": p.time_s, "y": p.cost_usd, "front": p in kept} for p in shown]
+    ringed = [p for p in found if p.label == choice.recommended(advice, job)][:1]
+    shown = list(dict.fromkeys((*ringed, *best, *found)))[:_MOST]
     axis, domain = time_axis([p.time_s for p in shown], t)
     money = [p.cost_usd for p in shown]
     span = [min(money) / 2.5, max(money) * 1.6]  # below is room for the name of the cheapest
+    frame = Frame(room.width - 60, _HEIGHT, (domain[0], domain[1]), (span[0], span[1]))
     ticks = decades(*span)
-    labels = " : ".join([*(f"datum.value == {v!r} ? '{t.number(v, 'USD')}'" for v in ticks), "''"])
     x = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False))
     y = alt.Y(
         "y:Q",
         title=None,
-        axis=alt.Axis(values=ticks, labelExpr=labels),
+        axis=alt.Axis(values=ticks, labelExpr=labelled(ticks, "USD", t)),
         scale=alt.Scale(type="log", domain=span, nice=False),
     )
-    line = [r for r in rows if r["front"]]
-    named = [best[0], best[len(best) // 2], best[-1]] if len(best) > 2 else best
-    middle = (domain[0] * domain[1]) ** 0.5
+
+    def data(points: Iterable[choice.Point]) -> Any:
+        return alt.Chart(alt.Data(values=[{"x": p.time_s, "y": p.cost_usd} for p in points]))
+
     layers = [
-        alt.Chart(alt.Data(values=[r for r in rows if not r["front"]]))
+        data(p for p in shown if p not in kept)
         .mark_point(filled=True, size=26, opacity=0.55, color=MUTED)
         .encode(x=x, y=y),
-        alt.Chart(alt.Data(values=line)).mark_line(color=HERE, strokeWidth=1.5).encode(x=x, y=y),
-        alt.Chart(alt.Data(values=line))
-        .mark_point(filled=True, size=46, opacity=1, color=HERE)
+        data(best).mark_line(color=HERE, strokeWidth=1.5).encode(x=x, y=y),
+        data(best).mark_point(filled=True, size=46, opacity=1, color=HERE).encode(x=x, y=y),
+        data(ringed)
+        .mark_point(filled=False, size=150, strokeWidth=2, opacity=1, color=THERE)
         .encode(x=x, y=y),
     ]
-    for p in dict.fromkeys(named):
-        late = p.time_s > middle  # the line comes down to a late point and leaves an early one downwards
-        text = alt.Chart(alt.Data(values=[{"x": p.time_s, "y": p.cost_usd, "text": _named(p.label, titles)}]))
-        place = {"align": "right" if late else "left", "dx": -7 if late else 7, "dy": 13 if late else -10}
-        layers.append(text.mark_text(fontSize=11, color=INK, **place).encode(x=x, y=y, text="text:N"))
-    return alt.layer(*layers).properties(width=WIDTH - 60, height=210), t(
+    for label in _labels(advice, best, ringed, frame, shown):
+        text = alt.Chart(alt.Data(values=[{"x": label.x, "y": label.y, "text": label.text}]))
+        layers.append(
+            text.mark_text(fontSize=12, color=INK, align=label.align, dx=label.dx, dy=label.dy).encode(
+                x=x, y=y, text="text:N"
+            )
+        )
+    return alt.layer(*layers).properties(width=frame.width, height=frame.height), t(
         "chart.front.caption",
         "Time and cost of the choices for {workload}. Dark: none of the others is both faster and cheaper. "
-        "Logarithmic scales.",
+        "Ringed: the choice of this report. Logarithmic scales.",
         workload=said(t, job.title, 90),
     )
+
+
+def _labels(
+    advice: Advice,
+    best: list[choice.Point],
+    ringed: list[choice.Point],
+    frame: Frame,
+    shown: list[choice.Point],
+) -> list[Label]:
+    """The name of the choice, always; those of the front's ends and middle where there is room."""
+    titles = {a.id: a.title for a in advice.accelerators}
+    ends = [best[0], best[-1], best[len(best) // 2]]
+    wanted = [(_named(p.label, titles), p.time_s, p.cost_usd) for p in dict.fromkeys((*ringed, *ends))]
+    return placed(wanted, len(ringed), frame, [(p.time_s, p.cost_usd) for p in shown])
 
 
 def _named(label: str, titles: dict[str, str]) -> str:
@@ -84,7 +107,7 @@ def _named(label: str, titles: dict[str, str]) -> str:
     return short(f"{count} × {title}" if mark else label, 40)
 
 
-def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
+def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """What fills the memory: parts of each estimate, as shares of their sum."""
     rows = []
     for estimate in _estimates(advice):
@@ -95,7 +118,10 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         if job is None or not total or need is None or not need.value:
             continue
         title = t.plain(
-            "chart.memory.row", "{title}: {size}", title=short(t.said(job.title)), size=t.told(need).figure
+            "chart.memory.row",
+            "{title}: {size}",
+            title=short(t.said(job.title), room.letters - 12),
+            size=t.told(need).figure,
         )
         rows += [
             {"row": title, "part": choice.part_name(name, t), "at": at, "bytes": size / total}
@@ -112,16 +138,21 @@ def memory(advice: Advice, t: Texts) -> tuple[Any, Markup] | None:
         "bytes:Q", stack="zero", title=None,
         axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1]), scale=alt.Scale(domain=[0, 1]),
     )  # fmt: skip
-    y = alt.Y("row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-8))
+    y = alt.Y(
+        "row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-8, room)
+    )
     colour = alt.Color(
-        "part:N", sort=used, scale=alt.Scale(domain=used, range=colours), legend=alt.Legend(columns=4)
+        "part:N",
+        sort=used,
+        scale=alt.Scale(domain=used, range=colours),
+        legend=alt.Legend(columns=2 if room.narrow else 4, direction="horizontal"),
     )
     bars = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar(height=11, yOffset=7)
         .encode(x=x, y=y, color=colour, order=alt.Order("at:Q"))
     )
-    return bars.properties(width=WIDTH, height=rows_of(31)), t(
+    return bars.properties(width=room.width, height=rows_of(31)), t(
         "chart.memory.caption",
         "What fills the memory of a device, as shares; the size named is all that is needed. Parts are at "
         "their own largest, which they do not all reach at one moment; allocator and driver come on top.",

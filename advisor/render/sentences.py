@@ -17,20 +17,23 @@ from collections.abc import Mapping
 from functools import lru_cache
 from string import Formatter
 
-from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S, Words, show
+from advisor.render.figures_told import told_figure
+from advisor.units import Words
 
 _SENTENCE_END = re.compile(r"(?<=\.)\s+")
 _SEPARATORS = (("; ", "；"), (", ", "，"))  # and what parts the same in Chinese
 _DEEPEST = 6  # sentences within sentences
 
-_COUNT = re.compile(r"([\d.,]+) (million|billion|trillion)( [a-z]+)?")
-_SCALES = {"million": 1e6, "billion": 1e9, "trillion": 1e12}
-_TIME = re.compile(r"([\d.,]+) (years?|days?|h|min|s)(?: (\d+) (min|s))?")
-_SECONDS = {"year": YEAR_S, "day": DAY_S, "h": HOUR_S, "min": MINUTE_S, "s": 1.0}
 _WORDS = {"path", "word", "count", "kept", "share"}  # placeholders of one word, without a blank
 _FIGURES = {"need", "there", "total"}  # placeholders of a figure with its unit
 _BETWEEN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")  # "24 小时 的上限": no blank there
 _WORDING = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # two plain words: a name or a figure has none
+_BEGINS = re.compile(r"[A-Z][a-z]+ [a-z]{2,}")
+
+
+def is_wording(text: str) -> bool:
+    """Whether a text says something, so that it wants a translation; names and figures do not."""
+    return bool(_WORDING.search(text) or _BEGINS.match(text))
 
 
 class Sentences:
@@ -62,22 +65,25 @@ class Sentences:
         for parts, between in splits:
             if len(parts) < 2:
                 continue
-            told = [self._whole(part, None, depth) for part in parts]
+            within: dict[str, None] = {}  # what of these has no pattern itself
+            told = [self._whole(part, within, depth) for part in parts]
             if between == "，" and any(
                 one is None and _WORDING.search(part) for one, part in zip(told, parts, strict=True)
             ):
                 continue  # a list is told whole or not at all: half a sentence would read as neither
             if any(part is not None for part in told):
+                if left is not None:
+                    left.update(within)
                 again = zip(told, parts, strict=True)
                 told_ones = [self._joined(one, other, between, left) for one, other in again]
                 return "".join(told_ones).removesuffix(between)
-        if left is not None and _WORDING.search(text):
+        if left is not None and is_wording(text):
             left[text] = None
         return text
 
-    def find(self, text: str) -> str | None:
+    def find(self, text: str, left: dict[str, None] | None = None) -> str | None:
         """The whole of `text` in this language; None when there is no pattern of it."""
-        return self._whole(text, None, 0)
+        return self._whole(text, left, 0)
 
     def quoted(self, source: str) -> str:
         """A source: it stands as it is quoted, but for those of its parts that are sentences of ours."""
@@ -86,7 +92,7 @@ class Sentences:
         return "; ".join(self._whole(part, None, 0) or part for part in source.split("; "))
 
     def _joined(self, told: str | None, english: str, between: str, left: dict[str, None] | None) -> str:
-        if told is None and left is not None and _WORDING.search(english):
+        if told is None and left is not None and is_wording(english):
             left[english] = None
         text = told or english
         return text if text.endswith(("。", "；", ".", ";")) else f"{text}{between}"
@@ -108,19 +114,8 @@ class Sentences:
         return self.figure(text)
 
     def figure(self, text: str) -> str | None:
-        """A printed figure in this language: "12 days", "3 h 20 min", "1.2 billion"; None when it is none."""
-        if match := _COUNT.fullmatch(text):
-            return show(_number(match[1]) * _SCALES[match[2]], "1", words=self._words)
-        if match := _TIME.fullmatch(text):
-            seconds = _number(match[1]) * _SECONDS[match[2].removesuffix("s") or "s"]
-            if match[3]:
-                seconds += _number(match[3]) * _SECONDS[match[4]]
-            return show(seconds, "s", words=self._words)
-        return None
-
-
-def _number(text: str) -> float:
-    return float(text.replace(",", ""))
+        """A printed figure in this language: "12 days", "7.3–12 min", "1.2 billion"; None when it is none."""
+        return told_figure(text, self._words)
 
 
 def _literals(english: str) -> tuple[str, ...]:

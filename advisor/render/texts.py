@@ -34,7 +34,7 @@ from markupsafe import Markup, escape
 
 from advisor.data.files import read_toml, shipped
 from advisor.errors import DataError, UserError, did_you_mean
-from advisor.render.sentences import Sentences
+from advisor.render.sentences import Sentences, is_wording
 from advisor.units import Ranged, Words, show, show_end, show_ranged
 
 if TYPE_CHECKING:
@@ -84,6 +84,15 @@ class Texts:
         if not self.sentences or not english:
             return english
         return self.sentences.tell(english, self.left)
+
+    def said_whole(self, english: str) -> str:
+        """The same of a text that is known whole or not at all: half of it would read as neither."""
+        if not self.sentences or not english:
+            return english
+        own = self.sentences.find(english, self.left)
+        if own is None and is_wording(english):
+            self.left[english] = None
+        return own or english
 
     def number(self, value: float, unit: str) -> str:
         """A figure for people; a unit that `units` does not know is printed as it stands."""

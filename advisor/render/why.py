@@ -53,11 +53,11 @@ def task_unit(t: Texts, name: str) -> Markup:
     return units.get(name) or Markup()
 
 
-def ratio(value: float | None) -> str:
+def ratio(value: float | None, t: Texts) -> str:
     """How many times, to two or three figures."""
     if value is None:
         return "?"
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+    return t.number(float(f"{value:.2g}" if value < 10 else f"{value:.3g}"), "1")
 
 
 def device_memory(advice: Advice, marks: Marks, name: str) -> Markup:

@@ -53,9 +53,50 @@ def test_ranges_that_overlap_are_not_told_apart():
         m for m in CPU.calibration.measurements if m.value and m.low and m.high and m.high > 1.001 * m.low
     )
     within = (m.high / m.value + 1) / 2
-    assert row(compare(CPU, faster(CPU, within, m.id)), m.id).judged == "alike"
+    assert row(compare(CPU, faster(CPU, within, m.id)), m.id).judged == "within"
     beyond = m.high / m.low * 1.05
     assert row(compare(CPU, faster(CPU, beyond, m.id)), m.id).judged in ("better", "worse")
+
+
+def slower(advice: Advice, factor: float) -> Advice:
+    """The same advice with all times of estimates that much longer, ranges and all."""
+    found = []
+    for estimate in advice.estimates:
+        time = estimate.quantities["time_s"]
+        ends = {
+            name: end * factor
+            for name in ("value", "low", "high")
+            if (end := getattr(time, name)) is not None
+        }
+        quantities = {**estimate.quantities, "time_s": time.model_copy(update=ends)}
+        found.append(estimate.model_copy(update={"quantities": quantities}))
+    return advice.model_copy(update={"estimates": tuple(found)})
+
+
+def test_an_estimate_within_its_range_is_neither_better_nor_worse():
+    times = [r for r in compare(CPU, CPU).of("estimates") if r.label.endswith(": time") and r.judged]
+    spread = min(r.a.high / r.a.low for r in times)
+    assert spread > 1.05, "the sample's times have ranges"
+    near, far = compare(CPU, slower(CPU, 1.03)), compare(CPU, slower(CPU, 1000.0))
+    assert {row(near, r.label).judged for r in times} == {"within"}
+    assert {row(far, r.label).judged for r in times} == {"worse"}
+    assert near.apart == () and counted(near.of("estimates"))["within"] == len(times)
+
+
+def test_a_disturbed_figure_is_told_apart_by_its_range_alone():
+    m = next(m for m in CPU.calibration.measurements if m.bench == "matmul" and m.value)
+
+    def with_range(low, high):
+        one = m.model_copy(update={"value": None, "low": low, "high": high})
+        found = tuple(one if other.id == m.id else other for other in CPU.calibration.measurements)
+        return CPU.model_copy(
+            update={"calibration": CPU.calibration.model_copy(update={"measurements": found})}
+        )
+
+    open_end = compare(CPU, with_range(m.value / 3, None))
+    assert row(open_end, m.id).judged == "within", "it was at least so fast"
+    clear = row(compare(CPU, with_range(m.value * 3, m.value * 4)), m.id)
+    assert (clear.judged, clear.ratio) == ("better", None)
 
 
 def test_two_machines_differ_in_what_they_are():
@@ -82,6 +123,13 @@ def test_the_page_shows_both_and_nothing_hostile(lang):
     assert "<script>" not in page and "\u202e" not in page and "&lt;script&gt;" in page
     assert page.count("<tr>") > 20
     assert page == comparison_html((CPU, GPU), compare(CPU, GPU, named), {}, lang)
+
+
+def test_a_page_of_two_that_are_alike_says_so():
+    same = comparison_html((CPU, CPU), compare(CPU, CPU), {})
+    assert "The two show no difference" in same and "better in" not in same
+    near = comparison_html((CPU, CPU), compare(CPU, slower(CPU, 1.03)), {})
+    assert "no difference that the ranges show" in near and ">worse<" not in near
 
 
 def test_chinese_has_every_word_of_it():

@@ -61,7 +61,20 @@ def test_ids_are_unique_in_the_page(drawn):
     page = render_html(sample.gpu_machine(), Texts(), drawn)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 10, "each for a desk and for a telephone"
+    assert render_html(sample.gpu_machine(), Texts(), drawn, paged=True).count("<svg") == 4
+
+
+def test_letters_of_a_chart_for_a_telephone_are_as_large_as_those_of_the_page(drawn):
+    for name, chart in drawn.items():
+        wide = float(ET.fromstring(chart.narrow).get("width", "0"))
+        sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)(?:px)?"', chart.narrow)]
+        assert sizes and min(sizes) * min(1.0, (390 - 32) / wide) >= 11, name
+
+
+def test_paper_needs_no_second_drawing():
+    found = charts.draw(sample.gpu_machine(), Texts(), screen=False)
+    assert found and not [name for name, chart in found.items() if chart.narrow]
 
 
 def test_charts_are_the_same_each_time(drawn):
@@ -86,7 +99,7 @@ def test_hostile_names_are_labels_and_nothing_else():
 
 
 def test_a_failing_chart_leaves_a_notice_in_its_place(monkeypatch, tmp_path):
-    def broken(chart):
+    def broken(chart, room):
         raise RuntimeError("the drawing library <broke>")
 
     monkeypatch.setattr(charts, "to_svg", broken)

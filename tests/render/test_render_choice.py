@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import sample
 
-from advisor.render import charts, choice
+from advisor.render import charts, choice, plots
 from advisor.render.html import render_html
+from advisor.render.marks import Marks
 from advisor.render.texts import Texts, full_texts
 from advisor.schema import (
     Advice,
@@ -115,7 +117,7 @@ def text(page: str) -> str:
 
 def test_a_plan_answers_first_and_speaks_of_no_machine():
     page = text(render_html(planned(), Texts(), {}))
-    assert "8 × AMD Instinct MI300X is the best by cost: about 25 h (17 h to 38 h) for USD 300" in page
+    assert "8 × AMD Instinct MI300X is the best by cost: about 25 h (17–38 h) for USD 300" in page
     assert "within 7 days, with 90% probability" in page
     assert "Why not the others" in page and "9.4 times the deadline" in page
     for absent in ("this file holds no machine", "not measured", "Nothing is known", "Why a GPU"):
@@ -131,10 +133,7 @@ def test_a_plans_deadline_is_stated_unless_it_was_assumed():
 
 def test_an_estimate_is_told_with_what_fills_its_memory():
     page = text(render_html(estimated(), Texts(), {}))
-    assert (
-        "On 8 × NVIDIA H100 SXM5 80GB it takes about 25 h (17 h to 38 h), and 46.6 GiB of the 74.5 GiB"
-        in page
-    )
+    assert "On 8 × NVIDIA H100 SXM5 80GB it takes about 25 h (17–38 h), and 47 GiB of the 75 GiB" in page
     assert "41%" in page and "this file holds no machine" not in page
     assert list(choice.memory_parts(estimated(), estimated().estimates[0])) == [
         "weights_bytes", "gradients_bytes", "activation_bytes",
@@ -150,6 +149,24 @@ def test_the_front_has_what_nothing_beats_in_both():
 def test_both_have_their_charts():
     assert {n for n, c in charts.draw(planned(), Texts()).items() if c.svg} >= {"front"}
     assert {n for n, c in charts.draw(estimated(), Texts()).items() if c.svg} >= {"memory"}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_choice_is_named_and_ringed_on_its_own_chart(lang):
+    plan = planned().plan
+    worst = plan.options[-1]  # beaten in both, so not of the front: it is named for being the choice
+    crowd = tuple(option(f"other-{i}", 8, 200_000 * 1.01**i, 900 * 0.99**i) for i in range(400))
+    advised = planned().model_copy(update={"plan": plan.model_copy(update={"options": (worst, *crowd)})})
+    chart = charts.draw(advised, full_texts(lang))["front"]
+    for svg in (chart.svg, chart.narrow):
+        assert "8 × NVIDIA A100" in svg and f'stroke="{plots.THERE}"' in svg
+
+
+def test_what_is_kept_to_stands_in_the_unit_of_what_is_expected():
+    page = text(render_html(planned(), Texts(), {}))
+    assert "with 90% probability at most 38 h" in page
+    late = choice.late(planned().plan.options[1], Marks(planned(), Texts()))
+    assert ">25 h<" in late, "60,000 s x 1.5, beside 17 h (12–25 h)"
 
 
 def test_nothing_that_keeps_the_limits_is_said_in_a_sentence():

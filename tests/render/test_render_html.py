@@ -22,6 +22,7 @@ from advisor.schema import (
     Calibration,
     Device,
     Fact,
+    Grade,
     Machine,
     NearRun,
     Notice,
@@ -253,6 +254,49 @@ def test_grade_c_gives_a_range_and_no_figure(cpu):
     assert row and "range only" in row[0] and ">C<" in row[0]
 
 
+def test_a_disturbed_best_is_told_for_what_it_is(cpu):
+    """Its range is all there is: "at least 9 GFLOP/s" alone would read as a promise."""
+    advice = sample.cpu_machine()
+    measurements = tuple(
+        m.model_copy(update={"value": None, "high": None, "grade": Grade.C, "reason": "contended"})
+        if m.bench == "matmul" else m
+        for m in advice.calibration.measurements
+    )  # fmt: skip
+    calibration = advice.calibration.model_copy(update={"measurements": measurements})
+    first = Page(html(without(advice, calibration=calibration))).text.partition("What to do next")[0]
+    assert re.search(
+        r"at least [\d.]+ [GT]FLOP/s\s*M\s*\(disturbed while measured: no single figure\)", first
+    )
+    assert "disturbed while measured" not in Page(cpu).text.partition("What to do next")[0]
+
+
+def test_a_clock_is_marked_for_what_it_is(cpu):
+    assert re.search(
+        r'Clock, measured by a loop</th><td><span class="fig">4.1 GHz</span><a class="k k-measured"', cpu
+    )
+    assert re.search(r'Clock, nominal</th><td><span class="fig">2.1 GHz</span><a class="k k-vendor"', cpu)
+    advice = sample.cpu_machine()
+    governed = advice.machine.cpu.model_copy(update={"clock_max_hz": sample.ok(4.2e9, "cpufreq")})
+    machine = advice.machine.model_copy(update={"cpu": governed})
+    page = html(without(advice, machine=machine))
+    assert re.search(
+        r'Clock, as reported</th><td><span class="fig">2.1 GHz</span><a class="k k-probed"', page
+    )
+
+
+def test_paper_tells_the_ranges_that_the_screen_tells(gpu):
+    for page in (gpu, html(sample.gpu_machine(), paged=True)):
+        table = re.search(r'<table class="choices wide.*?</table>', page, re.DOTALL)
+        assert table and table[0].count('class="rng"') >= 4
+
+
+def test_a_figure_has_no_digit_that_its_range_does_not_bear_out(gpu):
+    """ "9 min 17 s" beside "7.3–12 min" was told so."""
+    text = Page(gpu).text
+    assert not re.findall(r"\d+ (?:min \d+ s|h \d+ min)\s*[A-Z]?\s*[\d.,]+–[\d.,]+ \w+", text)
+    assert re.search(r"[\d.]+ (?:min|h|days)\s*R\s*[\d.,]+–[\d.,]+ (?:min|h|days)", text)
+
+
 def without(advice: Advice, **parts) -> Advice:
     return advice.model_copy(update=parts)
 
@@ -299,7 +343,7 @@ def test_any_part_may_be_missing(name, paged):
 def test_a_killed_calibration_shows_what_was_measured():
     text = Page(html(PARTS["killed"])).text
     assert "Preliminary" in text and "with 5 figures done" in text
-    assert "935 GFLOP/s" in text
+    assert "940 GFLOP/s" in text
 
 
 def test_lost_device_does_not_hide_the_others():

@@ -21,7 +21,7 @@ from advisor.render.html import render_html
 from advisor.render.pdf import visible_text
 from advisor.render.sentences import Sentences
 from advisor.render.texts import collect, full_texts, languages, load_texts, placeholders
-from advisor.schema import NearRun, Quantity, Workload
+from advisor.schema import NearRun, Notice, Quantity, Workload
 from advisor.search.words import late_sentence, memory_sentence
 from advisor.units import GIB
 
@@ -226,6 +226,33 @@ def test_a_known_sentence_beside_an_unknown_one():
     assert list(texts.left) == ["The moon was full that night."]
 
 
+def test_an_unknown_part_of_a_known_sentence_is_listed():
+    texts = load_texts("zh")
+    told = texts.said("no Slurm here; few blocks: a remark that nobody knows")
+    assert told == "不在 Slurm 中；有效测量块太少：a remark that nobody knows"
+    assert list(texts.left) == ["a remark that nobody knows"]
+    texts = load_texts("zh")
+    assert describe.why(texts, "Some rule of a user.") == "Some rule of a user."
+    assert list(texts.left) == ["Some rule of a user."]
+
+
+@pytest.mark.parametrize("paged", [False, True])
+def test_a_report_lists_in_its_end_what_it_left_in_english(paged):
+    advice = sample.cpu_machine()
+    strange = "Some words <b>that</b> no language file has."
+    notice = Notice(code="x", message=strange)
+    advice = advice.model_copy(update={"notices": (*advice.notices, notice)})
+    texts = load_texts("zh")
+    page = render_html(advice, texts, {}, paged=paged)
+    end = page[page.rindex("<h2") :]
+    assert f"未翻译：{len(texts.left)} 句" in end
+    assert '<li lang="en">Some words &lt;b&gt;that&lt;/b&gt; no language file has.</li>' in end
+    assert render_html(advice, texts, {}, paged=paged) == page, (
+        "what another document left is not listed here"
+    )
+    assert "Not translated" not in render_html(advice, load_texts("en"), {}, paged=paged)
+
+
 def test_a_source_stands_as_it_is_quoted_but_for_sentences_of_ours():
     said = load_texts("zh").sentences.quoted
     assert said(
@@ -258,7 +285,7 @@ def test_hostile_text_is_no_pattern():
         (12_300.0, "USD", "1.23 万美元"),
         (3.5 * 86400, "s", "3.5 天"),
         (12_000.0, "s", "3 小时 20 分钟"),
-        (1.5e13, "1", "150,000 亿"),
+        (1.5e13, "1", "15 万亿"),
         (9.89e14, "FLOP/s", "989 TFLOP/s"),
         (24 * GIB, "B", "24 GiB"),
     ],

@@ -65,12 +65,12 @@ def test_a_range_across_the_limit_is_told_in_every_place():
     t = Texts()
     held = GPU.model_copy(update={"workloads": (RESNET,), "estimates": (one,)})
     said = re.sub("<[^>]*>", "", summary.answer(held, t))
-    assert "none for certain" in said and "2 days (24 h to 10 days)" in said
+    assert "none for certain" in said and "2.0 days (1.0–10 days)" in said
     assert "Perhaps not in time" in describe.limit(one, RESNET, t)
     sure = one.model_copy(update={"quantities": {"time_s": ranged.model_copy(update={"high": 3 * DAY})}})
     held = GPU.model_copy(update={"workloads": (RESNET,), "estimates": (sure,)})
     said = re.sub("<[^>]*>", "", summary.answer(held, t))
-    assert "1 of 1 workloads" in said and "2 days (24 h to 3 days)" in said
+    assert "1 of 1 workloads" in said and "2.0 days (1.0–3.0 days)" in said
     assert describe.limit(sure, RESNET, t) == "Nothing: it fits and is done in time."
 
 

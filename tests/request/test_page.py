@@ -50,7 +50,7 @@ def test_hours_and_money_are_told_as_expected_and_at_most():
     held = made.advice(estimate=one.model_copy(update={"quantities": rented}))
     shown = re.sub(r"<[^>]*>", "", page(held, wall_limit_s=made.DAY)[0])
     assert "for up to 4 days, in 4 jobs" in shown and "4 jobs of 24 h: each but the first" in shown
-    assert re.search(r"at most\s*1,536R\s*expected: 768", shown)
+    assert re.search(r"at most\s*1,536R\s*expected: 770", shown)
     assert re.search(r"rented, at most\s*USD 4,000R\s*expected: USD 2,000", shown)
 
 

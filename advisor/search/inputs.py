@@ -151,7 +151,11 @@ def _host(cpu: Cpu) -> Inputs:
         cores = min(cores, float(cpu.cores.value))
     found.put("host_cores", cores, Kind.probed, budget.source or "cpu.budget_threads", budget.reason)
     clocks = (cpu.clock_measured_hz, cpu.clock_max_hz, cpu.clock_reported_hz)
-    found.put_fact("host_clock", next((clock for clock in clocks if clock.known), cpu.clock_measured_hz))
+    clock = next((clock for clock in clocks if clock.known), cpu.clock_measured_hz)
+    found.put_fact("host_clock", clock)
+    if clock.known and clock is not cpu.clock_max_hz:  # without a governor what is reported is nominal
+        kind = Kind.measured if clock is cpu.clock_measured_hz else Kind.vendor
+        found.put("host_clock", clock.value, kind, clock.source, clock.reason)
     sets = cpu.instruction_sets
     simd = None if sets.value is None else _simd(sets.value)
     found.put("host_simd", simd, Kind.probed, sets.source, sets.reason or "instruction sets are not known")

@@ -25,6 +25,7 @@ from advisor.search.here import Place, places_here
 from advisor.search.largest import Largest, largest
 from advisor.search.one import One, estimate_one, place_of
 from advisor.search.own import check_word, with_program, workload_from_flags
+from advisor.search.rows import rows_told
 
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
@@ -104,6 +105,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         knowledge.book, workload, place, stated, knowledge.published, own=leaning.own, traced=options.traced
     )
     _check_trained(workload, one)
+    notices += rows_told(workload, options.workload.details.get("counted_rows"))
     notices += _old_prices(knowledge.catalogue, one.estimate)
     created_at = now()
 

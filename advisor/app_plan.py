@@ -19,6 +19,7 @@ from advisor.search import estimates_here
 from advisor.search.own import workload_from_flags
 from advisor.search.plan import Question, assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
+from advisor.search.rows import rows_told
 
 if TYPE_CHECKING:
     from advisor.data.systems import System
@@ -70,7 +71,8 @@ def run_plan(options: PlanOptions) -> PlanResult:
     if limits.region:
         catalogue = of_region(catalogue, limits.region)
     unread = unread_note(job.model)
-    of_network = (Notice(code="unread_fields", message=unread),) if unread else ()
+    of_network: tuple[Notice, ...] = (Notice(code="unread_fields", message=unread),) if unread else ()
+    of_network += rows_told(job, options.workload.details.get("counted_rows"))
     question = Question(knowledge.book, catalogue, job, limits, knowledge.published, systems=systems)
     found, trace = plan_traced(question)
     if options.sensitivity or both:

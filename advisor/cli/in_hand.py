@@ -26,6 +26,7 @@ _YIELDS: Mapping[str, tuple[str, ...]] = {
     "steps": ("epochs", "dataset"),
     "dataset": ("steps",),
     "params": ("model",),
+    "mean_length": ("rows",),
     "flash": ("attention",),
     "attention": ("flash",),
     "method": ("lora_rank", "lora_targets", "quant_bits", "double_quant"),
@@ -42,11 +43,17 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--epochs", type=click.FloatRange(0, 1e6, min_open=True), help="Passes over --dataset (default: 1)."
     ),
+    click.option(
+        "--rows",
+        metavar="NAME",
+        help="Rows of --dataset: packed end to end, own (each in its own length, as trainers fine-tune by "
+        "default) or padded to --seq-len.",
+    ),
 )
 
 
 def data_options(command: Command) -> Command:
-    """--dataset and --epochs."""
+    """--dataset, --epochs and --rows."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -61,6 +68,8 @@ def from_recipe(context: click.Context, path: Path, known: Mapping[str, click.Pa
 
     recipe = read_recipe(path)
     flags, notes = dict(recipe.flags), list(recipe.notes)
+    if "dataset" not in known:
+        flags.pop("rows", None)  # it says nothing where no data are counted
     if "model" in flags:
         flags["model"] = _model(recipe, str(flags["model"]), notes)
     if "accumulate" not in known:
@@ -149,12 +158,19 @@ def notices(context: click.Context) -> tuple[Notice, ...]:
 
 
 def count_data(context: click.Context, flags: dict[str, Any]) -> tuple[Counted | None, tuple[Notice, ...]]:
-    """--dataset counted into --tokens; (None, ()) where none is given. Raises click.UsageError for both."""
-    path, epochs = flags.pop("dataset"), flags.pop("epochs")
+    """--dataset counted into --tokens and rows; (None, ()) where none is given.
+
+    Raises click.UsageError for flags that exclude each other, UserError for data that cannot be counted.
+    """
+    path, epochs, way = flags.pop("dataset"), flags.pop("epochs"), flags.pop("rows")
+    flags["counted_rows"] = None
     if path is None:
+        if way is not None and context.get_parameter_source("rows") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--rows needs --dataset")
         if epochs is not None and context.get_parameter_source("epochs") is ParameterSource.COMMANDLINE:
             raise click.UsageError("--epochs needs --dataset")
         return None, _uncounted(epochs, flags)
+    _check_way(way, flags)
     given = [f"--{name}" for name in ("tokens", "steps") if flags.get(name) is not None]
     if given:
         raise click.UsageError(f"--dataset and {given[0]} exclude each other")
@@ -165,9 +181,27 @@ def count_data(context: click.Context, flags: dict[str, Any]) -> tuple[Counted |
     model = flags.get("model")
     tokenizer = find_tokenizer(model if isinstance(model, str) else None, hub_cache())
     counted = count_dataset(path, tokenizer)
+    rows = counted.lengths
+    if not (rows and rows.lengths) and context.get_parameter_source("rows") is ParameterSource.COMMANDLINE:
+        raise UserError(f"--rows {way}: {path.name or path} has no rows of text", "Leave --rows away.")
     passes = 1.0 if epochs is None else float(epochs)
     flags["tokens"] = counted.amount * passes
+    if rows is not None:
+        together = flags.get("micro_batch") or 1
+        flags["counted_rows"] = rows._replace(way=way or "", together=together, passes=passes)
     return counted, (Notice(code="dataset", message=_sentence(path, counted, passes)),)
+
+
+def _check_way(way: str | None, flags: Mapping[str, Any]) -> None:
+    """Raise for a word that --rows does not know, or that goes against what else is said."""
+    from advisor.dataset.rows import OWN, WAYS
+    from advisor.errors import did_you_mean
+
+    if way is not None and way not in WAYS:
+        hint = did_you_mean(way[:40], WAYS) or "Give one of them."
+        raise UserError(f"--rows {way[:40]!r} is none of {', '.join(WAYS)}", hint)
+    if way not in (None, OWN) and flags.get("mean_length") is not None:
+        raise click.UsageError(f"--rows {way} and --mean-length exclude each other")
 
 
 def _uncounted(epochs: float | None, flags: Mapping[str, Any]) -> tuple[Notice, ...]:
@@ -181,14 +215,17 @@ def _uncounted(epochs: float | None, flags: Mapping[str, Any]) -> tuple[Notice, 
 
 
 def _sentence(path: Path, counted: Counted, passes: float) -> str:
-    from advisor.units import show, show_range
+    from advisor.units import show, show_ranged
 
-    amount = show(counted.amount, counted.unit)
-    spread = "" if counted.exact else f" (80 % range {show_range(counted.low, counted.high, counted.unit)})"
+    if counted.exact:
+        amount, spread = show(counted.amount, counted.unit), ""
+    else:
+        amount, spread, _, _ = show_ranged(counted.amount, counted.low, counted.high, counted.unit)
+        spread = f" (80 % range {spread})" if spread else ""
     rows = "" if counted.rows is None or counted.unit == "images" else f" in {counted.rows:,.0f} rows"
     times = "" if passes == 1 else f", times {passes:g} epochs"
-    told = f"{path.name or path}: {amount}{spread}{rows}{times}: {counted.how}."
-    return " ".join((told, *counted.notes))
+    told = f"Counted in {path.name or path}: {amount}{spread}{rows}{times}."
+    return " ".join((told, f"From {counted.how}.", *counted.notes))
 
 
 def check_unit(counted: Counted | None, model: Model) -> None:

@@ -48,6 +48,10 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
         "--eval-share", type=click.FloatRange(0, 100), metavar="SHARE",
         help="Samples evaluated for each sample trained (500 every 1,000 steps of 8: 0.0625).",
     ),
+    click.option(
+        "--mean-length", type=click.IntRange(1), metavar="N",
+        help="Mean tokens of a sample, each trained in its own length (--seq-len: of the longest).",
+    ),
     click.option("--decoder-seq-len", type=click.IntRange(1), metavar="N", help="Tokens of the decoder."),
     click.option(
         "--latent-size", type=click.IntRange(1, 8192), metavar="N", help="Diffusion: edge of the latent."
@@ -69,7 +73,7 @@ DETAILS = (
     "ema", "train_only", "frozen", "loss", "attention", "sequence_parallel", "optimizer_kernel",
     "step_in_backward", "offload_activations", "fused_kernels", "fp8_weights", "lora_targets", "quant_bits",
     "double_quant", "decoder_seq_len", "channels_last", "image_size", "latent_size", "frames",
-    "cached_latents", "cached_text", "eval_share",
+    "cached_latents", "cached_text", "eval_share", "mean_length",
 )  # fmt: skip
 """Names of these flags' values, and of the keys of a file given with --workload."""
 

@@ -113,8 +113,8 @@ def scan(as_json: bool, quiet: bool, quick: bool, thorough: bool, **flags: Any) 
     yield_to_the_line(context, flags)
     counted, said = count_data(context, flags)
     own = {name: flags.pop(name) for name in _OWN}
-    details = details_of(flags, "optimizer")
-    for name in (*DETAILS, "optimizer"):
+    details = details_of(flags, "optimizer", "counted_rows")
+    for name in (*DETAILS, "optimizer", "counted_rows"):
         del flags[name]
     model, params = flags.pop("model"), flags.pop("params")
     if model is not None and params is not None:

@@ -2,6 +2,7 @@
 
 from advisor.dataset.count import count_dataset
 from advisor.dataset.counted import Counted
+from advisor.dataset.rows import Rows
 from advisor.dataset.tokens import find_tokenizer
 
-__all__ = ["Counted", "count_dataset", "find_tokenizer"]
+__all__ = ["Counted", "Rows", "count_dataset", "find_tokenizer"]

@@ -9,8 +9,9 @@ from pathlib import Path
 from advisor.dataset.counted import Counted, Sums, spread_of
 from advisor.dataset.files import Found, find_files
 from advisor.dataset.parquet import read_parquet
+from advisor.dataset.rows import Rows, parted
 from advisor.dataset.text import read_parts
-from advisor.dataset.tokens import ratio_of
+from advisor.dataset.tokens import Ratio, ratio_of
 from advisor.errors import DataError
 
 _Z80 = 1.2816
@@ -28,6 +29,17 @@ class _Total:
     spread: float = 0.0  # standard error of the text's bytes, as a share
     sampled: bool = False
     files: int = 0
+    texts: float = 0.0  # what rows are trained as: one text each, two of a pair of answers
+    lengths: list[tuple[float, list[int]]] = field(default_factory=list)  # what each stands for, and bytes
+
+    def grow(self, parts: list[Sums], factor: float) -> None:
+        """The rows of these parts, which stand for `factor` times as many."""
+        self.rows += sum(part.rows for part in parts) * factor
+        self.texts += sum(part.texts for part in parts) * factor
+        self.lengths += [
+            (factor * part.texts / len(part.lengths), part.lengths) for part in parts if part.lengths
+        ]
+        self.parts += parts
 
 
 def count_dataset(path: Path, tokenizer: Path | None = None) -> Counted:
@@ -94,14 +106,14 @@ def _read(found: Found) -> _Total:
             shares = [part.text_bytes / part.file_bytes for part in parts if part.file_bytes]
             errors.append(text * max(spread_of(shares), _LEAST_SPREAD))
         total.text += text
-        total.rows += sum(part.rows for part in parts) * grown
-        total.parts += parts
+        total.grow(parts, grown)
         each.append(text)
     if total.text:
         total.spread = sum(error**2 for error in errors) ** 0.5 / total.text
     if step > 1:
         total.text *= len(files) / len(chosen)
         total.rows *= len(files) / len(chosen)
+        total.texts *= len(files) / len(chosen)
         total.spread = (total.spread**2 + max(spread_of(each), _LEAST_SPREAD) ** 2) ** 0.5
     return total
 
@@ -116,11 +128,10 @@ def _of_parquet(path: Path, found: Found, tokenizer: Path | None) -> Counted:
             continue
         seen = sum(part.rows for part in parts)
         text = sum(part.text_bytes for part in parts)
-        total.rows += rows
         total.text += text * rows / seen if seen else 0.0
         total.sampled = total.sampled or seen < rows
         each += [part.text_bytes / part.rows for part in parts if part.rows]
-        total.parts += parts
+        total.grow(parts, rows / seen if seen else 0.0)
     if images:
         count = float(images)
         return Counted(
@@ -149,7 +160,23 @@ def _in_tokens(total: _Total, found: Found, tokenizer: Path | None, rows: bool) 
         notes += (
             f"{found.images + len(found.parquet)} images and Parquet files beside the text are not counted.",
         )
-    return Counted("tokens", amount, max(low, 0.0), high, total.rows if rows else None, how, notes)
+    counted = total.rows if rows else None
+    lengths = _lengths(total, ratio, max(low, 0.0) / amount, high / amount)
+    return Counted("tokens", amount, max(low, 0.0), high, counted, how, notes, lengths)
+
+
+def _lengths(total: _Total, ratio: Ratio, low: float, high: float) -> Rows:
+    """Lengths of the rows in tokens; their range is that of the ratio, and of a sample if it is one."""
+    lengths = parted(total.lengths)
+    if not lengths:
+        return Rows(0.0, (), 0.0, low, high)
+    means = [part.text_bytes / part.texts for part in total.parts if part.texts]
+    half = _Z80 * max(spread_of(means), _LEAST_SPREAD) if total.sampled else 0.0
+    longest = max(max(own) for _, own in total.lengths) / ratio.value
+    return Rows(
+        total.texts, tuple(one / ratio.value for one in lengths), longest,
+        1 - _joined(half, 1 - ratio.value / ratio.high), 1 + math.hypot(half, ratio.value / ratio.low - 1),
+    )  # fmt: skip
 
 
 def _joined(first: float, second: float) -> float:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from advisor.dataset.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Counted:
     rows: float | None  # samples: lines, records; None where text has none
     how: str
     notes: tuple[str, ...] = ()
+    lengths: Rows | None = None  # of its rows, where it is text
 
     @property
     def exact(self) -> bool:
@@ -26,18 +31,37 @@ class Counted:
 
 @dataclass
 class Sums:
-    """Text of a part of a data set: bytes of the file, of text in them, rows, and samples of it."""
+    """Text of a part of a data set: bytes of the file, of text in them, rows, and samples of both."""
 
     file_bytes: int = 0
     text_bytes: int = 0
     wide_bytes: int = 0  # of text, outside ASCII
     rows: int = 0
+    texts: int = 0  # of rows: one each, two of a pair of answers
+    lengths: list[int] = field(default_factory=list)  # bytes of some of them, drawn at random
     samples: list[str] = field(default_factory=list)
     kept: int = 0  # characters of the samples
     limit: int = 400_000
+    most: int = 4_096  # lengths
+    _drawn: random.Random = field(default_factory=lambda: random.Random(0), repr=False)  # noqa: S311
 
-    def add(self, text: str) -> None:
-        """A row's text."""
+    def add_row(self, texts: Sequence[str]) -> None:
+        """A record's text, or those of its pair of answers."""
+        self.rows += 1
+        for text in texts:
+            if text:
+                self._keep(self.add(text))
+
+    def _keep(self, size: int) -> None:
+        """A length, so that each of all there were has the same chance to be kept."""
+        self.texts += 1
+        if len(self.lengths) < self.most:
+            self.lengths.append(size)
+        elif (at := self._drawn.randrange(self.texts)) < self.most:
+            self.lengths[at] = size
+
+    def add(self, text: str) -> int:
+        """Text; its bytes."""
         raw = text.encode("utf-8", "replace")
         self.text_bytes += len(raw)
         if not text.isascii():
@@ -46,6 +70,7 @@ class Sums:
             part = text[: self.limit - self.kept]
             self.samples.append(part)
             self.kept += len(part)
+        return len(raw)
 
 
 def spread_of(parts: list[float]) -> float:

@@ -42,6 +42,14 @@ def text_of(value: Any, depth: int = 0) -> str:
     return ""
 
 
+def texts_of(value: Any) -> list[str]:
+    """The texts that a record is trained as: one, or of a pair of answers each behind its prompt."""
+    if isinstance(value, dict) and "chosen" in value and "rejected" in value:
+        rest = {key: one for key, one in value.items() if key not in ("chosen", "rejected")}
+        return [text_of({**rest, "answer": value[name]}) for name in ("chosen", "rejected")]
+    return [text_of(value)]
+
+
 def read_parts(path: Path, records: bool) -> tuple[list[Sums], int]:
     """Sums of a file's parts and its size: one part where it is read whole.
 
@@ -86,8 +94,7 @@ def _json(path: Path, file: BinaryIO, size: int) -> Sums:
         value = max(lists, key=len) if lists else [value]
     sums = Sums(file_bytes=len(raw))
     for row in value if isinstance(value, list) else [value]:
-        sums.rows += 1
-        sums.add(text_of(row))
+        sums.add_row(texts_of(row))
     return sums
 
 
@@ -126,8 +133,7 @@ def _line(path: Path, line: bytes, number: int, sums: Sums) -> None:
     except ValueError as error:
         told = f"is not valid JSON: {str(error)[:120]}"
         raise DataError.at(path, f"line {number}", None, told, "Give one record a line.") from error
-    sums.rows += 1
-    sums.add(text_of(value))
+    sums.add_row(texts_of(value))
 
 
 def _plain(path: Path, raw: bytes, sums: Sums, cut: int) -> Sums:
@@ -146,7 +152,7 @@ def _blocks(path: Path, file: BinaryIO, size: int, records: bool) -> Iterator[Su
     for at in range(BLOCKS):
         start = (size - BLOCK) * at // (BLOCKS - 1)
         file.seek(start)
-        sums = Sums(limit=40_000)
+        sums = Sums(limit=40_000, most=128)
         if not records:
             yield _plain(path, file.read(BLOCK), sums, 1)
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.errors import DataError
-from advisor.recipes.data import note_padding, put_dataset
+from advisor.recipes.data import put_dataset, put_rows
 from advisor.recipes.known import AXOLOTL, TRAINER
 from advisor.recipes.sharding import put_deepspeed, put_fsdp
 from advisor.recipes.taken import Taking
@@ -44,7 +44,8 @@ def read(taking: Taking) -> str:
             taking.put(name, count, *keys)
     put_dataset(taking, "datasets")
     put_dataset(taking, "pretraining_dataset")
-    note_padding(taking, taking.flag("sample_packing"))
+    always = taking.get("pretraining_dataset") is not None
+    put_rows(taking, ("sample_packing",), padded="pad_to_sequence_len", always=always)
     for name in (
         "unfrozen_parameters",
         "lora_modules_to_save",

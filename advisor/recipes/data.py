@@ -31,10 +31,18 @@ def put_dataset(taking: Taking, key: str, folder_key: str = "", infos: bool = Fa
         )
 
 
-def note_padding(taking: Taking, packed: bool | None) -> None:
-    """Say of counted rows that are not packed what is not counted."""
-    if "dataset" in taking.flags and not packed:
-        taking.notes.append("Rows are not packed: what they are padded with is not counted.")
+def put_rows(taking: Taking, packed: tuple[str, ...], *, padded: str = "", always: bool = False) -> None:
+    """How rows become samples: packed where one of these keys (or the method) says so, else each in its own
+    length, padded to the longest of its pass, as the Trainer's collators do; `padded` is a key of one length.
+    """
+    told = [key for key in packed if taking.flag(key)]
+    one_length = bool(padded) and taking.flag(padded) is True
+    if told or always:
+        taking.put("rows", "packed", *(told or packed))
+    elif one_length:
+        taking.put("rows", "padded", padded)
+    else:
+        taking.put("rows", "own", *packed)
 
 
 def _names(told: Any) -> list[str]:

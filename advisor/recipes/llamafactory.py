@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.errors import DataError
-from advisor.recipes.data import note_padding, put_dataset
+from advisor.recipes.data import put_dataset, put_rows
 from advisor.recipes.known import LLAMA_FACTORY
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import (
@@ -105,8 +105,9 @@ def _put_rest(taking: Taking) -> None:
     for name in (*_LOW_RANK, *_ALTERING):
         if name in taking.values and taking.get(name) not in (None, False, "false"):
             taking.miss(name)
-    packed = taking.flag("packing", "neat_packing")
-    note_padding(taking, packed or taking.values.get("stage") == "pt")
+    # pre-training packs unless told otherwise
+    by_method = taking.values.get("stage") == "pt" and taking.flag("packing") is not False
+    put_rows(taking, ("packing", "neat_packing"), always=by_method)
     taking.leave(name for name in taking.values if name.startswith(("galore_", "apollo_", "badam_")))
     taking.leave(name for name in taking.values if name.startswith("freeze_trainable"))
     taking.leave(LLAMA_FACTORY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from advisor.errors import DataError
-from advisor.recipes.data import note_padding, put_dataset
+from advisor.recipes.data import put_dataset, put_rows
 from advisor.recipes.known import TRL
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import put_adapters, put_attention, put_formats, put_trainer
@@ -65,7 +65,7 @@ def _kind(taking: Taking) -> str:
 
 
 def _put_rest(taking: Taking) -> None:
-    note_padding(taking, taking.flag("packing", "padding_free"))
+    put_rows(taking, ("packing", "padding_free"))
     if taking.flag("precompute_ref_log_probs"):
         taking.miss("precompute_ref_log_probs", "the reference counts as run in each step")
     if taking.words("lora_modules_to_save"):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from advisor.schema.calibration import BenchFailure, Calibration, Grade, Measurement, Noise
     from advisor.schema.estimate import (
         Accelerator,
+        CountedFigure,
         Estimate,
         Model,
         NearRun,
@@ -56,6 +57,7 @@ __all__ = [
     "BenchFailure",
     "Cache",
     "Calibration",
+    "CountedFigure",
     "Cpu",
     "Device",
     "DeviceLink",
@@ -105,6 +107,7 @@ _PARTS = {
     "advice": ("Advice",),
     "estimate": (
         "Accelerator",
+        "CountedFigure",
         "Estimate",
         "Model",
         "NearRun",

@@ -15,6 +15,14 @@ class Model(Frozen):
     source: str = ""
 
 
+class CountedFigure(Frozen):
+    """A figure of a recipe that was counted in the user's data: its 80 % range, and how."""
+
+    low: float
+    high: float
+    source: str
+
+
 class Recipe(Frozen):
     """How the network is trained. Categories are those declared in rules/columns.toml."""
 
@@ -29,6 +37,7 @@ class Recipe(Frozen):
     stated: tuple[str, ...] = ()  # fields that the user gave by flags; the rest is assumed
     stack: str = ""  # the family of programs that trains, where it is stated
     program: str = ""  # and the program, as rules/evidence/programs.toml names it
+    counted: dict[str, CountedFigure] = {}  # fields and numbers that were counted in data, by name
 
 
 class Workload(Frozen):

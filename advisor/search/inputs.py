@@ -44,6 +44,8 @@ def of_workload(workload: Workload) -> Inputs:
     model, recipe = workload.model, workload.recipe
 
     def origin(name: str) -> tuple[Kind, str]:
+        if name in recipe.counted:
+            return Kind.stated, recipe.counted[name].source
         return (Kind.stated, "flags") if name in recipe.stated else (Kind.assumed, recipe.source)
 
     named = model.source or model.title
@@ -58,6 +60,9 @@ def of_workload(workload: Workload) -> Inputs:
             found.put(name, value, *origin(name), "the workload does not say how many")
     for name, value in recipe.numbers.items():
         found.put(name, value, *origin(name))
+    for name, figure in recipe.counted.items():
+        if figure.low < figure.high and found.values.get(name) is not None:
+            found.ranges[name] = (figure.low, figure.high)
     if workload.deadline_days is not None:
         horizon = recipe.source if workload.id == "own" else "horizon of the workload"
         found.put("deadline_s", workload.deadline_days * units.DAY_S, Kind.assumed, horizon)

@@ -13,6 +13,7 @@ from advisor.schema import Model, Recipe, Workload
 from advisor.search.grid import Stated
 from advisor.search.pretraining import size_of, usual
 from advisor.search.recipe import with_details
+from advisor.search.rows import with_rows
 from advisor.units import show
 
 OWN = "own"
@@ -119,7 +120,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
         deadline_days=like.deadline_days,
         note="Your own workload." + f" Taken from '{like.title}': {', '.join(open_)}{whence}.",
     )
-    return with_details(own, details)
+    return with_details(with_rows(own, (details or {}).get("counted_rows")), details)
 
 
 def _check_length(model: Model, seq_len: float | None) -> None:

@@ -11,6 +11,7 @@ from advisor.schema import Workload
 _BLOCKS = ("decoder", "moe", "encoder", "encoder_decoder", "vit", "size_only")
 _SCORED = ("decoder", "moe", "encoder_decoder", "size_only")
 _STACKED = ("decoder", "moe", "encoder", "vit")
+_READS = (*_SCORED, "encoder")
 _ADAPTERS = ("lora", "qlora")
 _LATENT_SCALE = 8.0  # of the autoencoders of Stable Diffusion, SDXL, FLUX and DiT (arXiv:2112.10752)
 _LARGEST_EDGE = 65_536
@@ -55,7 +56,7 @@ def with_details(workload: Workload, details: Mapping[str, Any] | None) -> Workl
     told = {name: value for name, value in (details or {}).items() if value is not None}
     recipe, numbers, stated = workload.recipe, {}, []
     for name, value in told.items():
-        if name in ("train_only", "latent_size", "optimizer"):
+        if name in ("train_only", "latent_size", "mean_length", "optimizer", "counted_rows"):
             continue
         _check_about(workload, name, value, told)
         numbers[COLUMNS[name]] = _number(name, value)
@@ -65,6 +66,8 @@ def with_details(workload: Workload, details: Mapping[str, Any] | None) -> Workl
         numbers["image_size"] = _edge_of_latent(workload, told)
     if "train_only" in told:
         numbers |= _trained(workload, told)
+    if "mean_length" in told:
+        numbers["mean_length_share"] = _share_of_length(workload, told)
     stated = list(numbers)
     if "optimizer" in told:
         stated.append("optimizer")
@@ -80,6 +83,7 @@ def with_details(workload: Workload, details: Mapping[str, Any] | None) -> Workl
         update={
             "numbers": {**recipe.numbers, **numbers},
             "optimizer": optimizer,
+            "counted": {name: one for name, one in recipe.counted.items() if name not in numbers},
             "stated": tuple(dict.fromkeys((*recipe.stated, *stated))),
         }
     )
@@ -139,6 +143,7 @@ _ABOUT: Mapping[str, Callable[[Workload], str]] = {
     "attention": _is_family(_BLOCKS, "networks of transformer blocks"),
     "sequence_parallel": _is_family(_BLOCKS, "networks of transformer blocks"),
     "decoder_seq_len": _is_family(("encoder_decoder",), "networks with an encoder and a decoder"),
+    "mean_length": _is_family(_READS, "networks that read sequences"),
     "offload_activations": _is_family(_STACKED, "transformers of one stack of blocks whose shape is known"),
     "channels_last": _is_convolutional,
     "image_size": _has_image,
@@ -211,6 +216,18 @@ def _edge_of_latent(workload: Workload, told: Mapping[str, Any]) -> float:
             "Give one of --image-size and --latent-size.",
         )
     return edge
+
+
+def _share_of_length(workload: Workload, told: Mapping[str, Any]) -> float:
+    """How much of the longest sample the mean one has."""
+    _check_about(workload, "mean_length", told["mean_length"], told)
+    mean, longest = float(told["mean_length"]), workload.recipe.seq_len
+    if longest is None or mean > longest:
+        raise UserError(
+            f"--mean-length {mean:g} is more than a sequence has ({longest or 0:g})",
+            "--seq-len is the length of the longest.",
+        )
+    return mean / longest
 
 
 def _trained(workload: Workload, told: Mapping[str, Any]) -> dict[str, float]:

@@ -42,7 +42,7 @@ def sensitivity(question: Question, found: Plan) -> tuple[PlanScenario, ...]:
     out += _efficiency(best, limits.deadline_days, limits.acquire)
     samples = job.recipe.samples
     if samples is not None:
-        recipe = job.recipe.model_copy(update={"samples": WORK * samples})
+        recipe = with_work(job.recipe, WORK * samples)
         out.append(again(f"{WORK:g} times the work", catalogue, job.model_copy(update={"recipe": recipe})))
     return tuple(out)
 

@@ -104,6 +104,45 @@ def test_epochs_of_a_data_set(tmp_path: Path, advice: Advised) -> None:
     assert "times 3 epochs" in said(document)
 
 
+LLAMA = ("--model", "llama-3-8b", "--hardware", "4 x nvidia-h100-sxm5-80gb", "--micro-batch", "2")
+LORA = (*LLAMA, "--batch", "64", "--seq-len", "2048", "--method", "lora", "--recompute", "full")
+
+
+def of_rows(advice: Advised, path: Path, *words: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    document = advice(*LORA, "--dataset", str(path), *words)
+    return document["workloads"][0]["recipe"], document["estimates"][0]["quantities"], said(document)
+
+
+def test_rows_of_a_data_set_packed_own_and_padded(tmp_path: Path, advice: Advised) -> None:
+    """Short rows: packed they cost their tokens, padded a sequence each, and in their own length they make
+    the allocator keep more."""
+    path = tmp_path / "chat.jsonl"
+    rows = [json.dumps({"text": "word " * (100 + 900 * (at % 2))}) for at in range(200)]
+    path.write_text("\n".join(rows), "utf-8")
+    packed, own, padded = (of_rows(advice, path, "--rows", way) for way in ("packed", "own", "padded"))
+    assert "Text is packed into sequences of 2,048" in packed[2] and "padded to one length" in padded[2]
+    assert "trained each in its own length" in own[2]
+    samples = [found[0]["samples"] for found in (packed, own, padded)]
+    assert samples[0] < samples[1] < samples[2] == 200, "padding of a pass, and of all"
+    shares = [found[0]["numbers"].get("mean_length_share") for found in (packed, own, padded)]
+    assert shares[0] is shares[2] is None and 0 < shares[1] < 1
+    reserved = [found[1]["memory_bytes"] for found in (packed, own, padded)]
+    assert reserved[0]["value"] == reserved[2]["value"] < reserved[1]["value"]
+    assert own[1]["time_s"]["value"] < padded[1]["time_s"]["value"]
+    stated = of_rows(advice, path, "--rows", "own", "--mean-length", "1024")
+    assert stated[0]["numbers"]["mean_length_share"] == 0.5
+
+
+def test_a_recipes_packing_holds_for_data_of_the_command_line(tmp_path: Path, advice: Advised) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_text(json.dumps({"text": "word " * 100}) + "\n", "utf-8")
+    recipe = tmp_path / "job.yaml"
+    for key, told in (("packing: true", "packed into"), ("packing: false", "each in its own length")):
+        recipe.write_text(f"model_name_or_path: meta-llama/Meta-Llama-3-8B\nstage: sft\n{key}\n", "utf-8")
+        words = ("--recipe", str(recipe), *ON, "--dataset", str(path), "--batch", "64")
+        assert told in said(advice(*words))
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -116,6 +155,13 @@ def test_epochs_of_a_data_set(tmp_path: Path, advice: Advised) -> None:
             "--dataset and --tokens exclude each other",
         ),
         (("--model", "gpt2", "--epochs", "3"), "--epochs needs --dataset"),
+        (("--model", "gpt2", "--rows", "own"), "--rows needs --dataset"),
+        (("--model", "gpt2", "--dataset", "TEXT", "--rows", "pack"), "--rows 'pack' is none of packed, own"),
+        (("--model", "gpt2", "--dataset", "TEXT", "--rows", "own"), "--rows own: a.txt has no rows of text"),
+        (
+            ("--model", "gpt2", "--dataset", "TEXT", "--rows", "packed", "--mean-length", "9"),
+            "--rows packed and --mean-length exclude each other",
+        ),
         (("--model", "gpt2", "--dataset", "nowhere.txt"), "there is no file nowhere.txt"),
         (("--model", "gpt2", "--like", "nowhere.jsonl"), "there is no file nowhere.jsonl"),
     ],

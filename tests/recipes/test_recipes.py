@@ -109,6 +109,28 @@ def test_training_arguments_alone() -> None:
     assert not recipe.unknown
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("model_name_or_path: gpt2\nstage: sft\n", "own"),
+        ("model_name_or_path: gpt2\nstage: sft\npacking: true\n", "packed"),
+        ("model_name_or_path: gpt2\nstage: sft\nneat_packing: true\n", "packed"),
+        ("model_name_or_path: gpt2\nstage: pt\n", "packed"),
+        ("model_name_or_path: gpt2\nstage: pt\npacking: false\n", "own"),
+        ("base_model: gpt2\nsample_packing: true\npad_to_sequence_len: true\n", "packed"),
+        ("base_model: gpt2\npad_to_sequence_len: true\n", "padded"),
+        ("base_model: gpt2\n", "own"),
+        ("base_model: gpt2\npretraining_dataset: a\n", "packed"),
+        ("model_name_or_path: gpt2\nmax_length: 512\n", "own"),
+        ("model_name_or_path: gpt2\nmax_length: 512\npacking: true\n", "packed"),
+    ],
+)
+def test_rows_as_the_trainer_makes_samples_of_them(tmp_path: Path, text: str, rows: str) -> None:
+    recipe = written(tmp_path, "job.yaml", text)
+    told(recipe, rows=rows)
+    assert not recipe.unknown and not recipe.unmodelled
+
+
 def test_a_command_names_the_file(tmp_path: Path) -> None:
     """A launcher's line with a YAML: what stands on the line goes before the file."""
     (tmp_path / "x.yaml").write_text((HERE / "axolotl_full_liger.yaml").read_text("utf-8"), "utf-8")

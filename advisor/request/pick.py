@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from advisor.errors import NothingFits, UserError, did_you_mean
 from advisor.schema import Accelerator, Advice, Estimate, PlanOption, Quantity, Target, Workload
 
+_LISTED = 6  # set-ups that a hint names
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -85,9 +87,16 @@ def _one(options: Iterable[PlanOption], target: str, labels: list[str]) -> PlanO
     found = [o for o in options if target == o.accelerator_id or names(target, o.label)]
     if found:
         return next((o for o in found if o.label == target), found[0])
-    raise UserError(
-        f"no option '{target[:80]}' in this plan", did_you_mean(target, labels) or f"There is {labels[0]}."
-    )
+    raise UserError(f"no option '{target[:80]}' in this plan", _there_is(target, labels))
+
+
+def _there_is(target: str, labels: Iterable[str]) -> str:
+    """What may be named instead: the nearest, and what there is, in the order given."""
+    every = list(dict.fromkeys(labels))
+    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
+    listed = "There is: " + ", ".join(f"'{label}'" for label in every[:_LISTED]) + more + "."
+    near = did_you_mean(target, every)
+    return f"{near} {listed}" if near else listed
 
 
 def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estimate:
@@ -102,8 +111,9 @@ def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estim
         exact = [e for e in named if e.target.label == target]
         named = exact or named
         if not named:
-            near = did_you_mean(target, {e.target.label for e in found})
-            raise UserError(f"no estimate on '{target[:80]}' for {wanted}", near or "See `hwadvisor report`.")
+            best = sorted(found, key=lambda e: (not e.fits, _rent(e)))  # those to be asked for first
+            hint = _there_is(target, [e.target.label for e in best])
+            raise UserError(f"no estimate on '{target[:80]}' for {wanted}", hint)
         return next((e for e in named if e.fits), named[0])
     if len(found) == 1:
         return found[0]

@@ -47,6 +47,17 @@ def write(job: Job) -> dict[str, str]:
     return {"sky.yaml": head + documents([task(job)])}
 
 
+def _slice(name: str, job: Job) -> str:
+    """TPUs are asked for as one slice, whose name counts its parts: hosts of their own share no links.
+
+    The name known here is that of one host; a site names the slice that it means.
+    """
+    if job.site.skypilot.get("accelerator"):
+        return name
+    stem, _, of_host = name.rpartition("-")
+    return f"{stem}-{int(of_host) * job.nodes}"
+
+
 def task(job: Job) -> dict[str, Any]:
     """The task, as SkyPilot reads it."""
     site = job.site.skypilot
@@ -56,9 +67,9 @@ def task(job: Job) -> dict[str, Any]:
             f"SkyPilot's name for {remark(job.choice.title, 60)} is not known",
             "Give accelerator in [skypilot] of --site (`sky show-gpus` lists them).",
         )
-    count = job.gpus_per_node
+    count, slice_ = job.gpus_per_node, name.startswith("tpu-")
     resources: dict[str, Any] = {
-        "accelerators": name if name.startswith("tpu-") else f"{name}:{count}",
+        "accelerators": _slice(name, job) if slice_ else f"{name}:{count}",
         "cpus": f"{job.cpus_per_gpu * count}+",
         "memory": f"{job.memory_gib}+",
         "disk_size": _SYSTEM_GIB + (0 if site.get("bucket") else job.disk_gib or 0),
@@ -75,7 +86,7 @@ def task(job: Job) -> dict[str, Any]:
     command = " ".join(shell(word) for word in job.options.command)
     found: dict[str, Any] = {
         "name": job.name,
-        "num_nodes": job.nodes,
+        "num_nodes": 1 if slice_ else job.nodes,  # of a slice SkyPilot starts the task on every host
         "resources": resources,
         "envs": {"CHECKPOINTS": f"/checkpoints/{job.run}"},
         "run": _RUN.format(

@@ -177,6 +177,23 @@ def test_memory_grows_with_devices_of_a_node_and_offload():
     assert job(made.advice(estimate=away)).needs["memory"].value > four
 
 
+def test_a_target_that_is_none_is_answered_with_those_there_are():
+    two = made.advice(estimates=(made.estimate(16), made.estimate(8), made.estimate(4, fits=False)))
+    with pytest.raises(UserError, match="no estimate on 'nope'") as caught:
+        pick(two, target="nope")
+    labels = [f"'{count} x {made.H100}'" for count in (16, 8, 4)]
+    assert caught.value.hint == f"There is: {', '.join(labels)}."
+    assert pick(two, target="16 x nvidia-h100-sxm").devices == 16
+    many = made.advice(estimates=tuple(made.estimate(count) for count in range(1, 21)))
+    with pytest.raises(UserError) as caught:
+        pick(many, target="nope")
+    assert caught.value.hint.count(made.H100) == 6 and caught.value.hint.endswith("and 14 more.")
+    with pytest.raises(UserError) as caught:
+        pick(made.plan(), target="8 x nvidia-h100-sxm5-80gbb")
+    assert caught.value.hint.startswith(f"Did you mean 8 x {made.H100}")
+    assert "'4 x amd-mi300x-192gb'" in caught.value.hint
+
+
 def test_words_that_are_near_none():
     with pytest.raises(UserError, match="no estimate on"):
         pick(made.advice(), target="cerebras")

@@ -242,6 +242,17 @@ def test_skypilot_names_the_accelerator_its_own_way():
     assert yaml.safe_load(named)["resources"]["accelerators"] == "K80:8"
 
 
+def test_skypilot_takes_tpus_as_one_slice():
+    """Hosts asked for as nodes of their own would have no links between them."""
+    for count, slice_ in ((4, "tpu-v5p-8"), (16, "tpu-v5p-32")):
+        held = made.advice(estimate=made.estimate(count, accelerator="google-tpu-v5p"))
+        task = yaml.safe_load(write(job(held, scheduler="skypilot"), "skypilot")[0]["sky.yaml"])
+        assert (task["resources"]["accelerators"], task["num_nodes"]) == (slice_, 1)
+    named = {"skypilot": {"accelerator": "tpu-v5litepod-16"}}
+    task = yaml.safe_load(write(job(held, named, scheduler="skypilot"), "skypilot")[0]["sky.yaml"])
+    assert (task["resources"]["accelerators"], task["num_nodes"]) == ("tpu-v5litepod-16", 1)
+
+
 @pytest.mark.parametrize("scheduler", list(SCHEDULERS))
 def test_hostile_names_stay_text(scheduler, tmp_path):
     held = made.advice(made.workload(model=HOSTILE))

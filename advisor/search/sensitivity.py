@@ -8,6 +8,7 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
 from advisor.schema import Plan, PlanOption, PlanScenario, Workload
 from advisor.search.plan import Question, plan_traced
+from advisor.search.rows import with_work
 from advisor.units import DAY_S, show
 
 PRICE_SHARE = 0.3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from advisor.data.catalogue import Catalogue, find_accelerator
@@ -18,6 +18,7 @@ from advisor.search.systems import MARK
 
 _FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
 _DEGREES = ("tp", "pp", "cp", "ep")
+_LAYOUT = (*_DEGREES, "vpp", "micro_batch", "recompute", "sharding", "offload", "stack")
 
 
 def estimate_again(  # noqa: PLR0913 - what is known, one by one
@@ -28,15 +29,20 @@ def estimate_again(  # noqa: PLR0913 - what is known, one by one
     estimate: Estimate,
     *,
     traced: bool = False,
+    as_asked: bool = False,
 ) -> One:
-    """The same workload on the same set-up, in the same layout.
+    """The same workload on the same set-up, in the same layout; `as_asked` with as much of it left open as
+    was, which takes longer and says how other layouts compare.
 
     Raises UserError where the file's workload, hardware or layout is not known here.
     """
     workload = next((w for w in advice.workloads if w.id == estimate.workload), None)
     if workload is None:
         raise UserError(f"the file lacks the workload '{estimate.workload[:60]}' it speaks of")
-    stated = stated_of(estimate, trace_of(advice, estimate))
+    steps = trace_of(advice, estimate)
+    stated = stated_of(estimate, steps)
+    if as_asked:
+        stated = _open(stated, steps)
     place = _place(catalogue, advice, estimate)
     return estimate_one(book, workload, place, stated, published, traced=traced)
 
@@ -75,6 +81,17 @@ def stated_of(estimate: Estimate, steps: Iterable[TraceStep] = ()) -> Stated:
     if estimate.target.devices == 1:
         found.pop("sharding", None)
     return Stated(**found)
+
+
+def _open(stated: Stated, steps: Iterable[TraceStep]) -> Stated:
+    """Without what its trace does not call stated."""
+    told = [(step.quantity, step.expr) for step in steps if step.kind == Kind.stated]
+    left: dict[str, Any] = {
+        name: None
+        for name in _LAYOUT
+        if not any(quantity == name or expr.startswith(f"{name} is ") for quantity, expr in told)
+    }
+    return replace(stated, **left)
 
 
 def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:

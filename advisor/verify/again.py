@@ -13,7 +13,8 @@ from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError, UserError
 from advisor.schema import Advice, Estimate
 from advisor.verify.pair import Pair, Steps, alike, said_otherwise
-from advisor.verify.plans import planned
+from advisor.verify.plans import catalogue_of, planned
+from advisor.verify.said import left_open, of_estimate, of_file
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
     words: list[str] = []
     count = estimates = 0
     for pair in _pairs(knowledge, advice, failed):
-        estimates += 1
+        estimates += bool(pair.then)
         for name, old in pair.then.items():
             new = pair.now.get(name)
             count += 1
@@ -101,6 +102,9 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
                 value = None if new is None else new.value
                 found.append(Difference(pair.what, name, old.value, value, old.unit))
         words += said_otherwise(pair)
+        words += pair.words
+        failed += pair.open
+    words += of_file(knowledge, catalogue_of(knowledge, advice.plan), advice)
     found.sort(key=lambda d: -abs(math.log(d.factor)) if 0 < d.factor < math.inf else -math.inf)
     versions = advice.versions
     return Again(
@@ -123,7 +127,7 @@ def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[
         except AdvisorError as error:
             failed.append(f"{_name(estimate)}: {error.message}")
         else:
-            yield _pair(advice, estimate, one.estimate, one.trace)
+            yield _pair(advice, estimate, _noted(knowledge, advice, estimate, one.estimate), one.trace)
     rest = [e for e in advice.estimates if "calendar_s" not in e.quantities]
     if rest:
         yield from _scanned(knowledge, advice, rest, failed)
@@ -131,9 +135,24 @@ def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[
         yield from planned(knowledge, advice, advice.plan, failed)
 
 
+def _noted(knowledge: Knowledge, advice: Advice, then: Estimate, now: Estimate) -> Estimate:
+    """The estimate with the notes that come of leaving open what was open, where there is one of these."""
+    if not left_open("", then, now):
+        return now
+    known = (knowledge.book, knowledge.catalogue, knowledge.published)
+    try:
+        asked = estimate_again(*known, advice, then, as_asked=True).estimate
+    except AdvisorError:
+        return now
+    return now.model_copy(update={"notes": asked.notes}) if asked.choices == then.choices else now
+
+
 def _pair(advice: Advice, then: Estimate, now: Estimate, steps: Steps) -> Pair:
-    fits = (then.fits, now.fits)
-    return Pair(_name(then), then.quantities, now.quantities, fits, advice.trace, steps)
+    name, fits = _name(then), (then.fits, now.fits)
+    words, open_ = tuple(of_estimate(name, then, now)), left_open(name, then, now)
+    return Pair(
+        name, then.quantities, now.quantities, fits, advice.trace, steps, words, (open_,) if open_ else ()
+    )
 
 
 def _check_runs(knowledge: Knowledge, estimate: Estimate) -> None:

@@ -31,7 +31,19 @@ def gaps(advice: Advice) -> list[str]:
         found.append(f"it was written in the middle of the work (stage {advice.stage})")
     if advice.calibration is not None and not advice.calibration.complete:
         found.append(f"its measuring was cut short ({advice.calibration.stopped or 'no reason given'})")
-    return found
+    return [*found, *_remarks(advice)]
+
+
+def _remarks(advice: Advice) -> list[str]:
+    """What the run itself said of files, prices and programs at hand, which nobody can make again."""
+    from advisor.advice import CODE
+
+    elsewhere = ("redacted", "rules_overridden")  # told as what they are
+    return [
+        f"told by the run itself, and made by no rule: {notice.message[:200]}"
+        for notice in advice.notices
+        if not notice.code.startswith(CODE) and notice.code not in elsewhere
+    ]
 
 
 def untraced(advice: Advice) -> list[str]:

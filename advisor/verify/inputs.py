@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.schema import Advice, Kind, Status
+from advisor.search.own import OWN
 from advisor.units import show
 
 KINDS = ("stated", "measured", "overridden", "assumed")
@@ -23,6 +24,8 @@ def inputs_by_kind(advice: Advice) -> dict[str, list[str]]:
 
 def _stated(advice: Advice) -> Iterator[str]:
     for workload in advice.workloads:
+        if workload.id == OWN:
+            yield f"network = {workload.model.title} ({workload.model.source or 'no source'})"
         for name in workload.recipe.stated:
             value = getattr(workload.recipe, name, workload.recipe.numbers.get(name))
             if value is not None:

@@ -23,6 +23,8 @@ class Pair:
     fits: tuple[bool | None, bool | None] = (None, None)
     steps_then: Steps = field(default_factory=dict)
     steps_now: Steps = field(default_factory=dict)
+    words: tuple[str, ...] = ()  # what is said beside the figures and is not so here
+    open: tuple[str, ...] = ()  # what is said and cannot be made again for certain
 
 
 def said_otherwise(pair: Pair) -> Iterator[str]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError
-from advisor.schema import Advice, Plan, PlanOption
-from advisor.search.plan import Question, plan_traced
+from advisor.schema import Advice, Plan, PlanOption, Workload
+from advisor.search.plan import Question, plan_traced, with_horizon
 from advisor.verify.pair import Pair, alike
+from advisor.verify.said import differences, of_plan
 
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
@@ -26,7 +27,7 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
         return
     try:
         question = Question(
-            knowledge.book, _catalogue(knowledge, plan), job, plan.limits, knowledge.published,
+            knowledge.book, catalogue_of(knowledge, plan), job, plan.limits, knowledge.published,
             systems=_systems(knowledge, plan),
         )  # fmt: skip
         now, steps = plan_traced(question)
@@ -39,6 +40,38 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
     for label, then, other in _both(plan, now):
         figures = {} if other is None else other.quantities
         yield Pair(label, then.quantities, figures, (None, None), advice.trace, steps)
+    if _same(plan, now):
+        words = (*of_plan(plan, now), *_of_limits(plan, job), *_of_scenarios(question, plan, now))
+        yield Pair("plan", {}, {}, words=words)
+
+
+def _of_limits(plan: Plan, job: Workload) -> Iterator[str]:
+    """A deadline that nobody stated is that of the workload."""
+    limits = plan.limits
+    if not limits.deadline_assumed:
+        return
+    bare = limits.model_copy(update={"deadline_days": None, "deadline_assumed": ""})
+    again = with_horizon(bare, job)
+    if (again.deadline_days, again.deadline_assumed) != (limits.deadline_days, limits.deadline_assumed):
+        yield "plan: its deadline is not the one that its workload has"
+
+
+def _of_scenarios(question: Question, plan: Plan, now: Plan) -> Iterator[str]:
+    """What is said of what would be otherwise, where that was asked for."""
+    if not plan.sensitivity:
+        return
+    from advisor.search.sensitivity import bought, sensitivity
+
+    names = {scenario.name for scenario in plan.sensitivity}
+    again = {scenario.name: scenario for scenario in sensitivity(question, now)}
+    if not names <= set(again):
+        first = bought(question, now)
+        again[first.name] = first
+    for scenario in plan.sensitivity:
+        there = again.get(scenario.name)
+        if there is None or next(differences(scenario.model_dump(), there.model_dump()), ""):
+            yield f"plan: what it says of '{scenario.name[:80]}' is not what its rules give"
+            return
 
 
 def _both(plan: Plan, now: Plan) -> Iterator[tuple[str, PlanOption, PlanOption | None]]:
@@ -68,9 +101,9 @@ def _near(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {option.accelerator_id: option.near for option in plan.options}
 
 
-def _catalogue(knowledge: Knowledge, plan: Plan) -> Catalogue:
+def catalogue_of(knowledge: Knowledge, plan: Plan | None) -> Catalogue:
     """The catalogue, with the prices of a region alone where the plan kept to one."""
-    if not plan.limits.region:
+    if plan is None or not plan.limits.region:
         return knowledge.catalogue
     from advisor.data.accelerator import OLD_DAYS
     from advisor.data.offers import check_region, with_prices

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -111,7 +110,6 @@ def hidden(page: str) -> str:
     ],
 )
 def test_html_with_the_same_text_and_other_markup_is_not_sound(report, knowledge, tmp_path, forge, words):
-    shutil.copy(report.with_name("advice.json"), tmp_path)
     page = report.with_name("report.html").read_text(encoding="utf-8")
     forged = forge(page)
     assert forged != page
@@ -122,7 +120,6 @@ def test_html_with_the_same_text_and_other_markup_is_not_sound(report, knowledge
 
 
 def test_a_page_that_names_other_pages_and_a_false_figure_could_not_be_checked(report, knowledge, tmp_path):
-    shutil.copy(report.with_name("advice.json"), tmp_path)
     page = report.with_name("report.html").read_text(encoding="utf-8")
     other = re.sub(r"pages [0-9a-f]{12}", "pages 000000000000", page)
     other = re.sub(r'(<span class="fig"[^>]*>)([\d.]+)', r"\g<1>9\2", other, count=1)
@@ -237,10 +234,14 @@ def test_a_script_that_is_said_to_come_of_a_template_could_not_be_checked(real, 
     assert verdict.judged == UNCHECKED and "job.sbatch" in verdict.unchecked[0]
 
 
-def test_html_alone_says_what_to_put_beside_it(tmp_path, knowledge):
-    (tmp_path / "report.html").write_text("<html></html>")
-    verdict = verify(tmp_path / "report.html", knowledge)
-    assert verdict.judged == UNCHECKED and "advice.json" in verdict.error and "folder" in verdict.hint
+def test_html_without_its_data_says_what_to_ask_for(report, tmp_path, knowledge):
+    page = report.with_name("report.html").read_text(encoding="utf-8")
+    bare = re.sub(r'<p class="hint carried">.*?</p>', "", page)
+    assert bare != page
+    for name, text in (("report.html", bare), ("other.html", "<html></html>")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        verdict = verify(tmp_path / name, knowledge)
+        assert verdict.judged == UNCHECKED and "carries no data" in verdict.error and "PDF" in verdict.hint
 
 
 @pytest.mark.parametrize("command", ["estimate", "plan", "probe", "calibrate", "scan"])

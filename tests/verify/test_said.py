@@ -1,0 +1,186 @@
+"""Sentences, names and repeats of the catalogue are held to the rules like figures: words persuade too."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import sample
+from held import at
+
+from advisor.schema import Advice, LeftOut, Notice, PlanLimits
+from advisor.search import accelerator_figures
+from advisor.search.grid import Stated
+from advisor.search.hardware import find_hardware
+from advisor.search.one import estimate_one, place_of
+from advisor.search.own import workload_from_flags
+from advisor.search.plan import Question, names_of, plan_traced
+from advisor.search.sensitivity import sensitivity
+from advisor.verify import NOT_SOUND, verify
+from advisor.verify.said import differences
+
+FALSE = "It does the work of ten in an hour."
+
+
+def one(advice: Advice, **changes: object) -> Advice:
+    first = advice.estimates[0].model_copy(update=changes)
+    return advice.model_copy(update={"estimates": (first,)})
+
+
+def job(advice: Advice, **changes: object) -> Advice:
+    return advice.model_copy(update={"workloads": (advice.workloads[0].model_copy(update=changes),)})
+
+
+def network(advice: Advice, **changes: object) -> Advice:
+    return job(advice, model=advice.workloads[0].model.model_copy(update=changes))
+
+
+def device(advice: Advice, **changes: object) -> Advice:
+    return advice.model_copy(update={"accelerators": (advice.accelerators[0].model_copy(update=changes),)})
+
+
+def cheap(advice: Advice) -> Advice:
+    """With a tenth of the listed price."""
+    figures = advice.accelerators[0].figures
+    price = figures["rent_usd_per_h"]
+    less = price.model_copy(update={"value": price.value / 10})
+    return device(advice, figures={**figures, "rent_usd_per_h": less})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: one(a, why=FALSE), "sentence on memory"),
+        (lambda a: one(a, limit="time"), "its limit"),
+        (lambda a: one(a, calibrated=True), "rests on measurements"),
+        (lambda a: one(a, choices={**a.estimates[0].choices, "precision": "fp8"}), "its set-up"),
+        (lambda a: one(a, notes=(*a.estimates[0].notes, FALSE)), "note 'It does the work"),
+        (
+            lambda a: one(a, near=tuple(r.model_copy(update={"title": FALSE}) for r in a.estimates[0].near)),
+            "list of published runs",
+        ),
+        (lambda a: network(a, numbers={**a.workloads[0].model.numbers, "layers": 2.0}), "network's numbers"),
+        (lambda a: network(a, title="Llama 3 405B"), "network's title"),
+        (lambda a: job(a, title="Llama 3 405B, pretrain"), "does not name its network"),
+        (lambda a: device(a, title="Supercomputer"), "title is not that of the catalogue"),
+        (cheap, "rent_usd_per_h value is not that of the catalogue"),
+    ],
+)
+def test_what_an_estimate_says_is_made_again(real, knowledge, tmp_path, change, words):
+    assert real.estimates[0].near, "an estimate without published runs would prove less"
+    verdict = verify(at(tmp_path, change(real)), knowledge)
+    assert verdict.judged == NOT_SOUND
+    assert any(words in text for text in verdict.again.words), verdict.again.words
+
+
+def estimated(knowledge, model: str, hardware: str, stated: Stated) -> Advice:
+    work = workload_from_flags(knowledge.catalogue, model, tokens=1e10)
+    found = find_hardware(knowledge.catalogue, hardware)
+    place = place_of(found.entry, found.packages, found.nodes)
+    made = estimate_one(knowledge.book, work, place, stated, knowledge.published, traced=True)
+    return Advice(
+        stage="complete", created_at=sample.WHEN, command="estimate", versions=knowledge.versions(),
+        workloads=(work,), estimates=(made.estimate,), trace=made.trace,
+        accelerators=accelerator_figures(knowledge.catalogue, (made.estimate,)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stated", [Stated(), Stated(tp=2), Stated(recompute="full", stack="megatron")])
+def test_notes_of_an_open_layout_are_made_again(knowledge, tmp_path, stated):
+    """What other layouts would take is said where the layout was open, as far as it was."""
+    advice = estimated(knowledge, "llama-3-8b", "16 x nvidia-h100-sxm5-80gb", stated)
+    verdict = verify(at(tmp_path, advice), knowledge)
+    assert verdict.sound, (verdict.unchecked, verdict.again.words)
+    if stated == Stated():
+        assert any("The best with" in note for note in advice.estimates[0].notes), "nothing was proved"
+
+
+def test_a_note_missing_is_found(knowledge, tmp_path):
+    advice = estimated(knowledge, "gpt2-124m", "3 x nvidia-h100-sxm5-80gb", Stated(micro_batch=7))
+    assert verify(at(tmp_path, advice), knowledge).sound and advice.estimates[0].notes
+    verdict = verify(at(tmp_path, one(advice, notes=())), knowledge)
+    assert verdict.judged == NOT_SOUND and "is missing" in verdict.again.words[0]
+
+
+@pytest.fixture(scope="module")
+def planned(knowledge) -> Advice:
+    """A plan among three accelerators, with what would be otherwise."""
+    work = workload_from_flags(knowledge.catalogue, "gpt2-124m", tokens=1e10)
+    only = ("nvidia-h100-sxm5-80gb", "nvidia-a100-sxm4-80gb", "nvidia-rtx-3060-12gb")
+    limits = PlanLimits(only=only, max_devices=16, as_of=knowledge.catalogue.prices_as_of)
+    question = Question(knowledge.book, knowledge.catalogue, work, limits, knowledge.published)
+    plan, trace = plan_traced(question)
+    plan = plan.model_copy(update={"sensitivity": sensitivity(question, plan)})
+    from advisor.data.catalogue import figures_of
+
+    return Advice(
+        stage="complete", created_at=sample.WHEN, command="plan", versions=knowledge.versions(),
+        workloads=(work,), plan=plan, trace=trace,
+        accelerators=tuple(figures_of(knowledge.catalogue.accelerators[name]) for name in names_of(plan)),
+    )  # fmt: skip
+
+
+def plan_with(advice: Advice, **changes: object) -> Advice:
+    return advice.model_copy(update={"plan": advice.plan.model_copy(update=changes)})
+
+
+def first(advice: Advice, **changes: object) -> Advice:
+    options = advice.plan.options
+    return plan_with(advice, options=(options[0].model_copy(update=changes), *options[1:]))
+
+
+def test_a_plan_is_sound_as_it_was_made(planned, knowledge, tmp_path):
+    verdict = verify(at(tmp_path, planned), knowledge)
+    assert verdict.sound, (verdict.unchecked, verdict.again.words, verdict.contradictions)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: first(a, price_note="a friend, today"), "options 1 price_note"),
+        (lambda a: first(a, beside=FALSE), "options 1 beside"),
+        (lambda a: first(a, untried=not a.plan.options[0].untried), "options 1 untried"),
+        (lambda a: plan_with(a, tried=10**9), "tried"),
+        (lambda a: plan_with(a, miss=FALSE), "miss"),
+        (
+            lambda a: plan_with(a, left_out=(LeftOut(accelerator_id="x", code="memory", why=FALSE),)),
+            "left_out",
+        ),
+        (
+            lambda a: plan_with(a, sensitivity=(a.plan.sensitivity[0].model_copy(update={"note": FALSE}),)),
+            "what it says of",
+        ),
+        (
+            lambda a: plan_with(a, limits=a.plan.limits.model_copy(update={"deadline_assumed": FALSE})),
+            "its deadline",
+        ),
+    ],
+)
+def test_what_a_plan_says_is_made_again(planned, knowledge, tmp_path, change, words):
+    verdict = verify(at(tmp_path, change(planned)), knowledge)
+    assert verdict.judged == NOT_SOUND
+    assert any(words in text for text in verdict.again.words), verdict.again.words
+
+
+def test_what_holds_a_machine_back_is_told_by_rules_alone(knowledge, tmp_path):
+    advice = sample.gpu_machine().model_copy(
+        update={"estimates": (), "trace": {}, "workloads": (), "accelerators": (),
+                "versions": knowledge.versions(), "notices": (Notice(code="advice_x", message=FALSE),)}
+    )  # fmt: skip
+    verdict = verify(at(tmp_path, advice), knowledge)
+    assert verdict.judged == NOT_SOUND and FALSE in verdict.again.words[0]
+    said = advice.model_copy(update={"notices": (Notice(code="dataset", message=FALSE),)})
+    verdict = verify(at(tmp_path, said), knowledge)
+    assert any("told by the run itself" in text and FALSE in text for text in verdict.gaps)
+
+
+def test_differences_name_the_place():
+    then = {"a": [{"b": 1.0, "c": "x"}], "quantities": {"t": 1}}
+    assert list(differences(then, {"a": [{"b": 1.0000001, "c": "x"}], "quantities": {}})) == []
+    assert list(differences(then, {"a": [{"b": 1.1, "c": "y"}], "quantities": {}})) == ["a 1 b", "a 1 c"]
+    assert list(differences({"a": 1}, {"b": 1})) == ["a", "b"]
+    assert list(differences({"a": (1,)}, {"a": (1, 2)})) == ["a"]
+    assert list(differences({"a": None}, {"a": 0.0})) == ["a"]

@@ -92,10 +92,15 @@ def run_several(options: SeveralOptions) -> Several:
 
 def _free_bytes() -> float | None:
     """What other processes of ours may still take of this machine's memory; None: not known."""
-    from advisor.probe import memory
+    from advisor.probe import cgroup, memory
+    from advisor.probe.linux import look
+    from advisor.probe.reading import keyed
 
-    raw: dict[str, Any] = {}
-    memory.read(Path("/"), raw.__setitem__)
+    info = look(Path(memory.MEMINFO))
+    raw = {
+        "meminfo": keyed(info, ":") if isinstance(info, str) else info,
+        "cgroup": cgroup.gather(Path("/")),
+    }
     told = {name: fact["value"] for name, fact in memory.parse(raw)["memory"].items()}
     limit, used = told.get("cgroup_limit_bytes"), told.get("cgroup_used_bytes")
     free = [told.get("available_bytes"), None if limit is None or used is None else limit - used]

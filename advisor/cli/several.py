@@ -14,8 +14,7 @@ from advisor.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FITS
 if TYPE_CHECKING:
     from advisor.schema import Advice, PlanLimits, PlanScenario
     from advisor.search.grid import Stated
-    from advisor.search.several import Several
-    from advisor.search.several_fleet import Fleet
+    from advisor.search.several_fleet import Fleet, Several
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _MOST_SHOWN = 12

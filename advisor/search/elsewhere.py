@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from advisor.data.catalogue import Catalogue
 from advisor.estimate import Table, evaluate, evaluate_ranges, explain
 from advisor.estimate.inputs import known_only, of_accelerator, table_of
@@ -44,18 +46,9 @@ def estimates_catalogue(
     deciding = ("fits", "count_allowed", "time_s", "memory_bytes", "memory_usable")
     table = evaluate(book, space.table, deciding, keep_all=False)
 
-    def corrected(some: Sequence[Candidate]) -> Nearby:
-        return with_neighbours(
-            book,
-            published,
-            table.take([candidate.row for candidate in some]),
-            [jobs[candidate.workload].model.id for candidate in some],
-            [devices[candidate.accelerator].id for candidate in some],
-            [jobs[candidate.workload].recipe.program for candidate in some],
-        )
-
-    kept = space.choose(table, lambda some: kept_to(book, corrected(some).table))
-    near = corrected(kept)
+    corrected = _Corrected(book, space, table, published)
+    kept = space.choose(table, lambda some: kept_to(book, corrected.of(some).table))
+    near = corrected.of(kept)
     small = near.table
     ranges = evaluate_ranges(book, small, WANTED)
     extra = [name for name in ("input_s", "scale_limit") if name in book.quantities]
@@ -73,6 +66,35 @@ def estimates_catalogue(
         known = estimate.quantities["time_s"].value is not None
         found.append(estimate.model_copy(update={"near": near.runs(at)}) if known else estimate)
     return _with_traces(book, space, kept, found, small)
+
+
+class _Corrected:
+    """Rows of the table with what their neighbours say of them, each asked once."""
+
+    def __init__(
+        self, book: RuleBook, space: CatalogueSpace, table: Table, published: Published | None
+    ) -> None:
+        self.book, self.space, self.table, self.published = book, space, table, published
+        self.parts: list[Nearby] = []
+        self.place: dict[int, int] = {}  # of each row of the table that was asked
+
+    def of(self, some: Sequence[Candidate]) -> Nearby:
+        """These candidates, in their order."""
+        new = {one.row: one for one in some if one.row not in self.place}
+        if new:
+            jobs, devices = self.space.jobs, self.space.devices
+            near = with_neighbours(
+                self.book,
+                self.published,
+                self.table.take(list(new)),
+                [jobs[one.workload].model.id for one in new.values()],
+                [devices[one.accelerator].id for one in new.values()],
+                [jobs[one.workload].recipe.program for one in new.values()],
+            )
+            known = len(self.place)
+            self.place |= {row: known + at for at, row in enumerate(new)}
+            self.parts = [Nearby.joined([*self.parts, near])]
+        return self.parts[0].take(np.array([self.place[one.row] for one in some], dtype=np.int64))
 
 
 def _with_traces(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from advisor import units
 from advisor.data.accelerator import Accelerator
 from advisor.estimate.inputs import PEAKS, VENDORS, Inputs, of_accelerator
 from advisor.schema import Kind, Workload
@@ -63,9 +62,6 @@ def of_workload(workload: Workload) -> Inputs:
     for name, figure in recipe.counted.items():
         if figure.low < figure.high and found.values.get(name) is not None:
             found.ranges[name] = (figure.low, figure.high)
-    if workload.deadline_days is not None:
-        horizon = recipe.source if workload.id == "own" else "horizon of the workload"
-        found.put("deadline_s", workload.deadline_days * units.DAY_S, Kind.assumed, horizon)
     found.put("effort", "ordinary", Kind.assumed, "a stock trainer, as most people run it")
     if recipe.stack:
         found.put("stack", recipe.stack, Kind.stated, "flags")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from advisor.data.programs import KIND, PILOT
 from advisor.estimate import Table, evaluate
 from advisor.estimate.features import QUANTITIES, plain, sizes_of, words_of
+from advisor.estimate.table import Source
 from advisor.neighbours import Told
 from advisor.published import Published
 from advisor.rulebook import RuleBook
@@ -64,6 +66,39 @@ class Nearby:
         unlike = [self.unlike[row] for row in rows] if self.unlike else ()
         beyond = [self.beyond[row] for row in rows] if self.beyond else ()
         return Nearby(self.table.take(rows), told, self.published, unlike, beyond)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Nearby]) -> Nearby:
+        """Rows of one table that were corrected in parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        first, tables = parts[0], [part.table for part in parts]
+        columns, ranges = tables[0].columns, tables[0].ranges
+        sources = dict(tables[0].sources)
+        if FACTOR in sources:
+            each = [cast("Sequence[Source]", table.sources[FACTOR]) for table in tables]
+            sources[FACTOR] = [one for part in each for one in part]
+        table = replace(
+            tables[0],
+            rows=sum(table.rows for table in tables),
+            columns={name: np.concatenate([table.columns[name] for table in tables]) for name in columns},
+            ranges={
+                name: (np.concatenate([t.ranges[name][0] for t in tables]),
+                       np.concatenate([t.ranges[name][1] for t in tables]))
+                for name in ranges
+            },
+            sources=sources,
+        )  # fmt: skip
+        tolds = [part.told for part in parts if part.told is not None]
+        fields = ("correction", "deviation", "nearest", "weights")
+        told = (
+            Told(*(np.concatenate([getattr(one, name) for one in tolds]) for name in fields))
+            if tolds
+            else None
+        )
+        unlike = [word for part in parts for word in part.unlike]
+        beyond = [far for part in parts for far in part.beyond]
+        return cls(table, told, first.published, unlike, beyond)
 
     def runs(self, row: int) -> tuple[NearRun, ...]:
         """The published runs that say most about a row, nearest first."""

@@ -210,9 +210,10 @@ class Adder:
         """What all jobs so far take on machines of each kind and size that does any."""
         found = {}
         for at, totals in self.totals.items():
-            for size, (jobs, *took, late, offloads) in zip(self.sizes[at], totals.T.tolist(), strict=True):
+            for size, column in zip(self.sizes[at], totals.T.tolist(), strict=True):
+                jobs, busy, rent, energy, late, offloads = column
                 if jobs:
-                    found[at, size] = Sum(int(jobs), *took, int(late), int(offloads))
+                    found[at, size] = Sum(int(jobs), busy, rent, energy, int(late), int(offloads))
         return found
 
     def result(self, whole: int | None = None) -> Several:

@@ -15,8 +15,10 @@ from few import little_knowledge
 from advisor.render.select import state
 from advisor.schema import Estimate
 from advisor.search import estimates_catalogue
-from advisor.search.elsewhere_space import fewest_in_time
+from advisor.search.elsewhere import _Corrected
+from advisor.search.elsewhere_space import Candidate, CatalogueSpace, fewest_in_time
 from advisor.search.layouts import Index
+from advisor.search.nearby import FACTOR
 from advisor.search.plan_product import Array
 from advisor.units import DAY_S
 
@@ -99,3 +101,21 @@ def test_a_limit_between_the_middle_and_the_late_end_takes_more_devices() -> Non
     assert tight.target.devices > 1 and tight.fits
     none = within(1e-6)
     assert none.fits is False and none.limit == "time" and "nine runs of ten up to" in none.why
+
+
+def test_rows_corrected_in_parts_are_those_corrected_at_once() -> None:
+    devices = tuple(KNOWN.catalogue.accelerators.values())
+    space = CatalogueSpace(KNOWN.book, KNOWN.catalogue.workloads, devices)
+    pairs = [(row, int(space.job[row]), int(space.device[row])) for row in (0, 45, 90, 135)]
+    some = [Candidate(*pair, "fit", True) for pair in pairs]
+    once = _Corrected(KNOWN.book, space, space.table, KNOWN.published).of(some)
+    parts = _Corrected(KNOWN.book, space, space.table, KNOWN.published)
+    parts.of(some[2:])
+    again = parts.of(some)
+    assert len(parts.place) == len(some), "each is asked once"
+    for at in range(len(some)):
+        assert again.runs(at) == once.runs(at) and again.notes(at) == once.notes(at)
+        assert again.table.sources[FACTOR][at] == once.table.sources[FACTOR][at]
+    np.testing.assert_allclose(again.table.columns[FACTOR], once.table.columns[FACTOR])
+    for mine, whole in zip(again.table.ranges[FACTOR], once.table.ranges[FACTOR], strict=True):
+        np.testing.assert_allclose(mine, whole)

@@ -96,11 +96,22 @@ def test_a_format_without_a_known_peak_is_kept_and_told() -> None:
 
 
 def test_a_plan_says_which_options_compute_in_another_format(knowledge: Knowledge) -> None:
-    job = workload_from_flags(knowledge.catalogue, "bert-base", tokens=1e7, precision="bf16_mixed")
+    job = workload_from_flags(knowledge.catalogue, "llama-3-8b", tokens=1e7, method="lora")
+    assert job.recipe.precision == "bf16_mixed" and "precision" not in job.recipe.stated
     only = ("nvidia-v100-sxm2-32gb", "nvidia-a100-sxm4-80gb")
     found = plan(knowledge.book, knowledge.catalogue, job, PlanLimits(only=only), knowledge.published)
     told = {option.accelerator_id: option.choices.get("precision") for option in found.options}
     assert told == {only[0]: "fp16_mixed", only[1]: None}
+
+
+def test_a_plan_says_at_which_rate_a_stated_format_is_counted(knowledge: Knowledge) -> None:
+    job = workload_from_flags(knowledge.catalogue, "bert-base", tokens=1e7, precision="bf16_mixed")
+    limits = PlanLimits(only=("amd-mi100-32gb", "nvidia-a100-sxm4-80gb"))
+    found = plan(knowledge.book, knowledge.catalogue, job, limits, knowledge.published)
+    told = {option.accelerator_id: option.choices for option in found.options}
+    assert told["amd-mi100-32gb"]["arithmetic"] == "fp16"
+    assert "arithmetic" not in told["nvidia-a100-sxm4-80gb"]
+    assert not any("precision" in choices for choices in told.values()), "as asked for"
 
 
 def test_what_is_said_to_be_lacking_has_no_peak_in_the_catalogue(knowledge: Knowledge) -> None:

@@ -66,7 +66,7 @@ def test_among_old_prices_an_old_one_is_no_reason() -> None:
 def test_the_terminal_says_why_beneath_the_best() -> None:
     lines = _cheaper(planned(BEST, ALIKE, OLD))
     assert lines[0] == "16 x alike by 2.0%: as good within what estimates can tell, and the best takes fewer"
-    assert lines[1].startswith("by an old price: 1 x old, USD 60.0 (somewhere, 2025-01-01: older than")
+    assert lines[1].startswith("by an old price: 1 x old, USD 60.00 (somewhere, 2025-01-01: older than")
 
 
 @pytest.mark.parametrize(

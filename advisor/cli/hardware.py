@@ -80,7 +80,7 @@ def show(name: str, rules: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(told.model_dump(mode="json"), indent=1))
         return
     from advisor.cli.screen import plain
-    from advisor.data.offers import export_note
+    from advisor.data.export import export_note
     from advisor.units import show as shown
 
     click.echo(plain(f"{entry.title} ({entry.id})"))
@@ -128,7 +128,7 @@ def _readers(folders: Sequence[Path]) -> list[tuple[str, Callable[[Path], object
     """For each part of the catalogue what reads one file of it, all errors of a file one at a time."""
     from advisor.data.catalogue import load_catalogue
     from advisor.data.files import read_toml
-    from advisor.data.offers import read_offers
+    from advisor.data.offers import load_rates, read_offers
     from advisor.data.read_catalogue import read_accelerator
     from advisor.data.systems import load_links, read_links, read_system
     from advisor.errors import AdvisorError
@@ -141,11 +141,21 @@ def _readers(folders: Sequence[Path]) -> list[tuple[str, Callable[[Path], object
         links = load_links(folders)
     except AdvisorError:
         links = load_links(folders[:1])
+    try:
+        rates = load_rates(folders)
+    except AdvisorError:
+        rates = load_rates(folders[:1])
+
+    def offers(path: Path) -> object:
+        if path.name == "currencies.toml":
+            return load_rates([path.parent.parent])
+        return read_offers(path, read_toml(path), frozenset(), catalogue.accelerators, rates)
+
     return [
         ("accelerators", lambda path: read_accelerator(path, read_toml(path), frozenset())),
         ("links", lambda path: read_links(path, read_toml(path))),
         ("systems", lambda path: read_system(path, read_toml(path), links, catalogue)),
-        ("offers", lambda path: read_offers(path, read_toml(path), frozenset(), catalogue.accelerators)),
+        ("offers", offers),
     ]
 
 

@@ -30,6 +30,7 @@ class Price:
     region: str = ""  # as the provider names it; "": not stated
     term: str = ""  # of a reservation
     packages: int = 1  # of the instance, which is rented whole
+    if_asked: bool = False  # of a cloud that counts only where its region is asked for
 
     def is_old(self, today: datetime.date) -> bool:
         """Whether it is too old to decide on; an undated one is."""

@@ -84,7 +84,8 @@ def _load(folders: Sequence[Path]) -> Catalogue:
     by_id = {key: model for key, (_, _, model) in models.items()}
     workloads = read("workloads", lambda path, raw: read_workload(path, raw, by_id))
     ordered = sorted(workloads.values(), key=lambda item: (item[1].get("order", 1000), item[2].id))
-    for key, more in load_offers(folders, known, accelerators).items():
+    asked = frozenset(offers.get("clouds_if_asked", ()))
+    for key, more in load_offers(folders, known, accelerators, asked).items():
         accelerators[key] = replace(accelerators[key], prices=(*accelerators[key].prices, *more))
     newest = max((p.as_of for a in accelerators.values() for p in a.prices if p.as_of), default=None)
     oldest = newest and newest - datetime.timedelta(days=int(offers.get("max_age_days", 0)))

@@ -1,4 +1,4 @@
-"""What clouds ask for one package (rules/offers, a file a provider); what export rules say of a product."""
+"""What clouds ask for one package (rules/offers, a file a provider)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,9 @@ _AREAS = {
 }
 """What the names of regions begin with, by area."""
 
-_BITS = {"fp4": 4, "fp8": 8, "int8": 8, "bf16": 16, "fp16": 16, "fp16_tensor_fp16acc": 16}
-_LICENCE, _PERHAPS = 4800.0, 1600.0
-
 
 def load_offers(
-    folders: Sequence[Path], clouds: Container[str], known: Container[str]
+    folders: Sequence[Path], clouds: Container[str], known: Container[str], if_asked: Container[str] = ()
 ) -> dict[str, list[Price]]:
     """Offers of each folder by accelerator. Raises DataError naming file and key."""
     rates = load_rates(folders)
@@ -42,7 +39,7 @@ def load_offers(
         for path in sorted((folder / "offers").glob("*.toml")):
             if path.name in SETTINGS:
                 continue
-            for key, price in read_offers(path, read_toml(path), clouds, known, rates):
+            for key, price in read_offers(path, read_toml(path), clouds, known, rates, if_asked):
                 found.setdefault(key, []).append(price)
     return found
 
@@ -62,12 +59,13 @@ def load_rates(folders: Sequence[Path]) -> dict[str, float]:
     return rates
 
 
-def read_offers(
+def read_offers(  # noqa: PLR0913, PLR0917 - a file and what it is read with
     path: Path,
     raw: dict[str, Any],
     clouds: Container[str],
     known: Container[str],
     rates: Mapping[str, float] | None = None,
+    if_asked: Container[str] = (),
 ) -> list[tuple[str, Price]]:
     """The offers of one provider's file. Raises DataError for unknown keys, names, kinds and currencies."""
     if path.name in SETTINGS:
@@ -77,10 +75,11 @@ def read_offers(
     listed = raw.get("offer", [])
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise DataError.at(path, "offer", None, "is no list of tables", "Write each under [[offer]].")
-    return [
+    rows = (
         _offer(path, f"offer[{at}].", one, provider, provider in clouds, known, rates or {"USD": 1.0})
         for at, one in enumerate(listed)
-    ]
+    )
+    return [(key, replace(price, if_asked=provider in if_asked)) for key, price in rows]
 
 
 def _offer(  # noqa: PLR0913, PLR0917 - a table and what it is read with
@@ -132,12 +131,14 @@ def _packages(path: Path, where: str, raw: dict[str, Any]) -> int:
 def with_prices(entry: Accelerator, oldest: datetime.date | None, region: str = "") -> Accelerator:
     """The cheapest dated price of a known cloud of each kind; old ones only where there is no younger.
 
-    Of one offer the newest price counts. `region`: those of this region or area alone.
+    Of one offer the newest price counts. `region`: those of this region or area alone, and then those of
+    clouds too that count only where their region is asked for.
     """
     chosen: dict[str, Price] = {}
     newest: dict[tuple[str, ...], Price] = {}
     for price in entry.prices:
-        if price.as_of is None or not price.known_cloud or (region and not within(price.region, region)):
+        used = price.known_cloud or (bool(region) and price.if_asked)
+        if price.as_of is None or not used or (region and not within(price.region, region)):
             continue
         key = (price.provider, price.instance, price.kind, price.region, price.term)
         held = newest.get(key)
@@ -163,35 +164,3 @@ def check_region(entries: Iterable[Accelerator], asked: str) -> None:
     if asked.casefold() not in _AREAS and not any(within(name, asked) for name in known):
         near = did_you_mean(asked, [*_AREAS, *known]) or f"Known: {', '.join([*_AREAS, *sorted(known)])}."
         raise UserError(f"no offer of the region {asked[:60]!r}", near)
-
-
-def processing_performance(entry: Accelerator) -> float | None:
-    """Total processing performance as ECCN 3A090 counts it: dense operations a second (10^12) x bits."""
-    rates = [rate / 1e12 * _BITS[name] for name, rate in entry.peaks.items() if name in _BITS]
-    return max(rates, default=None)
-
-
-def export_note(entry: Accelerator) -> str:
-    """What its catalogue file says of export, and where the thresholds of the United States put it; or ''."""
-    parts = [entry.export_note + "."] if entry.export_note else []
-    score = processing_performance(entry)
-    if score is not None and score >= _LICENCE:
-        parts.append(
-            f"Total processing performance {score:,.0f}, from {_LICENCE:,.0f} on: ECCN 3A090 (88 FR 73458, "
-            "2023-10-25) asks for a licence for some destinations, China among them; it has changed since."
-        )
-    elif score is not None and score >= _PERHAPS:
-        parts.append(
-            f"Total processing performance {score:,.0f}: ECCN 3A090 (88 FR 73458, 2023-10-25) decides by "
-            "the area of the die, which is not in the catalogue."
-        )
-    return " ".join(parts)
-
-
-def needs_licence(entry: Accelerator) -> bool:
-    """Whether ECCN 3A090 names it by its performance alone, or its file names a restriction."""
-    score = processing_performance(entry)
-    return entry.vendor in _FROM_US and (score or 0.0) >= _LICENCE
-
-
-_FROM_US = frozenset(("nvidia", "amd", "intel", "google", "aws", "cerebras", "apple"))

@@ -35,7 +35,7 @@ from advisor.rulebook.replaced import blamed
 from advisor.units import ONE, Dimension, parse_unit
 
 CATALOGUE = frozenset(
-    "accelerators systems offers cpus links models workloads evidence recipes".split()  # noqa: SIM905
+    "accelerators systems offers export cpus links models workloads evidence recipes".split()  # noqa: SIM905
 )
 """Folders that hold facts, not rules: read by the catalogue, here only part of the digest."""
 

@@ -7,16 +7,13 @@ from dataclasses import replace
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, find_accelerator
-from advisor.data.offers import export_note, needs_licence
+from advisor.data.export import export_note, load_export, needs_licence
 from advisor.data.processors import load_processors
 from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, did_you_mean, nearest
 from advisor.schema import LeftOut, PlanLimits
 from advisor.search.plan_site import Site, site_of
 from advisor.search.systems import as_bought, price_inputs, slot_inputs, trains
-
-DESTINATIONS = ("cn", "hk", "mo")
-"""Where ECCN 3A090 asks for a licence (88 FR 73458); of other places no rules are held here."""
 
 
 def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
@@ -106,8 +103,9 @@ def exported(
     """
     if not destination:
         return tuple(devices), tuple(boxes), ()
-    if destination.casefold() not in DESTINATIONS:
-        told = f"No rules of others are held; known are {', '.join(DESTINATIONS)}."
+    known = load_export().destinations
+    if destination.casefold() not in known:
+        told = f"No rules of others are held; known are {', '.join(known)}."
         raise UserError(f"unknown destination {destination[:40]!r}", told)
     kept, kept_boxes, barred = [], [], []
     for at, one in enumerate(devices):

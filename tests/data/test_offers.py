@@ -1,4 +1,4 @@
-"""Offers: dated, the newest of one counts, old ones last, regions, currencies, export notes."""
+"""Offers: dated, the newest of one counts, old ones last, regions, currencies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
 from advisor.data.offers import (
     check_region,
-    export_note,
-    needs_licence,
-    processing_performance,
+    load_rates,
     read_offers,
     with_prices,
     within,
@@ -74,15 +72,6 @@ def test_an_unknown_region_gives_the_nearest(catalogue: Catalogue) -> None:
     assert "us-east-1" in error.value.hint
 
 
-def test_export_rules_by_their_threshold(catalogue: Catalogue) -> None:
-    known = catalogue.accelerators
-    assert processing_performance(known["nvidia-h100-sxm5-80gb"]) == pytest.approx(15832, rel=0.01)
-    assert needs_licence(known["nvidia-h100-sxm5-80gb"])
-    assert not needs_licence(known["nvidia-h20-sxm5-96gb"]) and export_note(known["nvidia-h20-sxm5-96gb"])
-    assert not needs_licence(known["huawei-ascend-910c-128gb"]), "not made in the United States"
-    assert not export_note(known["nvidia-t4-16gb"])
-
-
 OFFER = """provider = "aws"
 [[offer]]
 accelerator = "nvidia-t4-16gb"
@@ -109,10 +98,10 @@ def test_own_offers_are_added(tmp_path: Path) -> None:
 
 
 def test_another_currency_needs_its_rate(tmp_path: Path) -> None:
-    text = OFFER.replace('"USD"', '"CNY"')
-    with pytest.raises(DataError, match="CNY"):
+    text = OFFER.replace('"USD"', '"SEK"')
+    with pytest.raises(DataError, match="SEK"):
         own(tmp_path, text)
-    rate = '[[currency]]\ncode = "CNY"\nusd = 0.2\nas_of = "2026-11-01"\nsource = "bank"\n'
+    rate = '[[currency]]\ncode = "SEK"\nusd = 0.2\nas_of = "2026-11-01"\nsource = "bank"\n'
     t4 = own(tmp_path, text, rate).accelerators["nvidia-t4-16gb"]
     assert t4.rent is not None and t4.rent.usd_per_s * 3600 == pytest.approx(0.01)
 
@@ -142,3 +131,19 @@ def test_an_instance_of_several_says_how_many_and_no_nonsense(tmp_path: Path) ->
         bad = {"provider": "aws", "offer": [{**offer, "packages": wrong}]}
         with pytest.raises(DataError, match="packages"):
             read_offers(tmp_path / "aws.toml", bad, ("aws",), ("x",))
+
+
+def test_clouds_that_count_only_where_their_region_is_asked_for(catalogue: Catalogue) -> None:
+    card = catalogue.accelerators["nvidia-rtx-4090-24gb"]
+    assert card.rent is not None and card.rent.provider not in {"autodl", "compshare"}
+    here = with_prices(card, datetime.date(2026, 6, 1), "cn").rent
+    assert here is not None and here.provider == "compshare" and here.region == "cn-mainland"
+    assert here.usd_per_s * 3600 == pytest.approx(1.92 * 0.1488)
+    check_region(catalogue.accelerators.values(), "cn")
+    ascend = catalogue.accelerators["huawei-ascend-910b2-64gb"]
+    assert ascend.rent is None and with_prices(ascend, datetime.date(2026, 6, 1), "cn").rent is not None
+
+
+def test_a_rate_to_dollars_has_a_day_and_a_source() -> None:
+    rates = load_rates([shipped("rules")])
+    assert set(rates) >= {"USD", "CNY"} and rates["CNY"] == pytest.approx(1 / 6.7205, rel=1e-3)

@@ -87,3 +87,10 @@ def test_a_wrong_file_is_named(tmp_path: Path, catalogue: Catalogue, old: str, n
         load_systems([FOLDER, tmp_path], catalogue)
     assert "own.toml" in error.value.message
     assert told in error.value.message + error.value.hint
+
+
+def test_what_was_not_read_again_is_no_more_than_what_is_told(systems: dict[str, System]) -> None:
+    unread = {one.id for one in systems.values() if one.unread}
+    assert unread <= {"tpu-v5e-8", "tpu-v5p-4"}
+    for one in systems.values():
+        assert not one.sources.keys() - {key for keys in one.cites.values() for key in keys}, one.id

@@ -46,13 +46,12 @@ def render_report(
     from advisor.data.files import write_atomic
     from advisor.render import dated
     from advisor.render.carried import carried
-    from advisor.render.choice import whole
     from advisor.render.html import charts, render_html
-    from advisor.render.texts import full_texts, load_texts
+    from advisor.render.texts import full_texts
     from advisor.schema import Notice
 
     asked = _checked(formats)
-    texts = full_texts(lang) if advice.plan is not None or whole(advice) else load_texts(lang)
+    texts = full_texts(lang)
     clock = _Clock()
     skipped: list[tuple[str, str, str]] = []
     data: tuple[Data, ...] = ()

@@ -365,6 +365,4 @@ def quantity_name(t: Texts, name: str) -> Markup:
     words = plain.replace("_", " ")
     # An id is told where it is known whole: a pattern would take half of it, and what is held is no share.
     known = "" if name.endswith("_bytes") else t.sentences.patterns.get(words, "")
-    if t.sentences and not known and name not in names:
-        t.left[words] = None
     return names.get(name) or foreign(known or words, 80)

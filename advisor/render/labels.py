@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _LETTER, _WIDE_LETTER, _LINE = 6.4, 12.0, 15.0  # px of a label of 12 px: Latin, Chinese, its height
 _GAP = 8.0
+_MOST_COVERED = 5  # points below a name that may as well be left away
 
 
 class Frame(NamedTuple):
@@ -63,9 +65,14 @@ def placed(
     must: int,
     frame: Frame,
     points: Iterable[tuple[float, float]],
+    line: Sequence[tuple[float, float]] = (),
 ) -> list[Label]:
-    """The names that find a place, in the order given; the first `must` stand whatever they cover."""
-    dots = [_Box(x - 3, y - 3, x + 3, y + 3) for x, y in (frame.at(*point) for point in points)]
+    """The names that find a place, in the order given; the first `must` stand whatever they cover.
+
+    `points` and the `line` through some of them are what names should not cover.
+    """
+    marks = [frame.at(*point) for point in points] + _along([frame.at(*point) for point in line])
+    dots = [_Box(x - 3, y - 3, x + 3, y + 3) for x, y in marks]
     taken: list[_Box] = []
     found = []
     for at, (text, x, y) in enumerate(wanted):
@@ -76,12 +83,26 @@ def placed(
         if not free and at >= must:
             continue
         box, (align, dx, dy) = min(free or choices, key=lambda one: _cost(one[0], frame, taken, dots))
+        if at >= must and _cost(box, frame, taken, dots) > _MOST_COVERED:
+            continue
         taken.append(box)
         found.append(Label(text, x, y, align, dx, dy))
     return found
 
 
-_PLACES = (("left", _GAP, -10.0), ("right", -_GAP, -10.0), ("left", _GAP, 12.0), ("right", -_GAP, 12.0))
+def _along(corners: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places every few px of a line."""
+    found = []
+    for (x0, y0), (x1, y1) in pairwise(corners):
+        steps = max(1, round(math.hypot(x1 - x0, y1 - y0) / 6))
+        found += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(1, steps)]
+    return found
+
+
+_PLACES = (
+    ("left", _GAP, -10.0), ("right", -_GAP, -10.0), ("left", _GAP, 12.0), ("right", -_GAP, 12.0),
+    ("left", _GAP + 4, 0.0), ("right", -_GAP - 4, 0.0), ("center", 0.0, -16.0), ("center", 0.0, 17.0),
+)  # fmt: skip
 
 
 def _cost(box: _Box, frame: Frame, taken: Iterable[_Box], dots: Iterable[_Box]) -> float:
@@ -92,5 +113,5 @@ def _cost(box: _Box, frame: Frame, taken: Iterable[_Box], dots: Iterable[_Box]) 
 
 def _box(at: tuple[float, float], text: str, align: str, dx: float, dy: float) -> _Box:
     long = sum(_WIDE_LETTER if unicodedata.east_asian_width(c) in "WF" else _LETTER for c in text)
-    left = at[0] + dx - (long if align == "right" else 0.0)
+    left = at[0] + dx - {"right": long, "center": long / 2}.get(align, 0.0)
     return _Box(left, at[1] + dy - _LINE / 2, left + long, at[1] + dy + _LINE / 2)

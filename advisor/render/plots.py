@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
 
 from advisor.render import figures, select, why
 from advisor.render.clean import clean
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Measurement
+from advisor.schema import Advice, Estimate, Measurement, Workload
 from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S
 
 INK, MUTED, GRID = "#37424d", "#6b7682", "#dde2e6"
@@ -30,16 +31,25 @@ class Room:
 
 
 WIDE = Room(470, 70)  # a desk, and paper; drawn wider there, see .chart svg in style.css
-NARROW = Room(330, 48, narrow=True)  # a telephone of 360 px and more
+NARROW = Room(330, 50, narrow=True)  # a telephone of 360 px and more
 
 # Bytes of one element of a number format: what places a matrix product on the roofline's x axis.
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
 
 
 def short(text: str, limit: int = WIDE.letters) -> str:
-    """A foreign text as a chart label: cleaned, and cut with an ellipsis alone."""
+    """A foreign text as a chart label: cleaned, and cut with an ellipsis alone; a Chinese letter is two."""
     shown = clean(text)
-    return shown if len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+    if letters(shown) <= limit:
+        return shown
+    while shown and letters(shown) > limit - 1:
+        shown = shown[:-1]
+    return shown.rstrip() + "…"
+
+
+def letters(text: str) -> int:
+    """How long a text is, in Latin letters."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
@@ -49,13 +59,7 @@ def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | No
     rows, limits = [], []
     for workload in advice.workloads:
         best = select.best_here(advice, workload)
-        title = short(t.said(workload.title), room.letters)
-        if best is not None and best.fits is False:
-            title = (
-                t.plain("chart.no_framework", "{title}: no framework for it here", title=title)
-                if (why_not := select.refusal(advice, workload)) and select.refused_by(why_not) == "framework"
-                else t.plain("chart.no_fit", "{title}: does not fit here", title=title)
-            )
+        title = _row_title(advice, workload, best, t, room)
         for label, estimate in ((here, best), (there, select.cheapest(advice, workload))):
             figure = estimate.quantities.get("time_s") if estimate and estimate.fits is not False else None
             if figure is not None and (value := figures.point(figure)):
@@ -70,6 +74,20 @@ def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | No
         "Time for each workload: points are the estimates, bars their ranges (logarithmic scale). "
         "The upright stroke is the time allowed.",
     )
+
+
+def _row_title(advice: Advice, workload: Workload, best: Estimate | None, t: Texts, room: Room) -> str:
+    """A workload's name, cut so that there is room for why it does not run here."""
+
+    def titled(title: str) -> str:
+        if best is None or best.fits is not False:
+            return title
+        refused = select.refusal(advice, workload)
+        if refused is not None and select.refused_by(refused) == "framework":
+            return t.plain("chart.no_framework", "{title}: no framework for it here", title=title)
+        return t.plain("chart.no_fit", "{title}: does not fit here", title=title)
+
+    return titled(short(t.said(workload.title), room.letters - letters(titled(""))))
 
 
 def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts, room: Room) -> Any:
@@ -282,7 +300,7 @@ def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room)
         axis = inner_axis(-8, room)
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("name:N", sort=names, scale=alt.Scale(domain=names), title=None, axis=axis),
-        yOffset=alt.YOffset(value=step * 0.7) if room.narrow else alt.Undefined,
+        yOffset=alt.YOffset(value=7) if room.narrow else alt.Undefined,
         x=alt.X(
             "value:Q",
             scale=alt.Scale(type="log", domain=domain, nice=False),

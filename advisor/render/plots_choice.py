@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,6 +31,7 @@ from advisor.schema import Advice, Estimate
 
 _MOST = 300  # points drawn
 _HEIGHT = 210.0
+_WHOLE = re.compile(r"(?<=\d)\.00(?!\d)")  # cents that an axis needs not
 PARTS_COLOURS = (SERIES[0], SERIES[1], SERIES[2], SERIES[3], "#b39a3b", "#4a9a97", "#9a5b6b")
 
 
@@ -53,7 +55,7 @@ def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | N
     y = alt.Y(
         "y:Q",
         title=None,
-        axis=alt.Axis(values=ticks, labelExpr=labelled(ticks, "USD", t)),
+        axis=alt.Axis(values=ticks, labelExpr=_WHOLE.sub("", labelled(ticks, "USD", t))),
         scale=alt.Scale(type="log", domain=span, nice=False),
     )
 
@@ -96,7 +98,8 @@ def _labels(
     titles = {a.id: a.title for a in advice.accelerators}
     ends = [best[0], best[-1], best[len(best) // 2]]
     wanted = [(_named(p.label, titles), p.time_s, p.cost_usd) for p in dict.fromkeys((*ringed, *ends))]
-    return placed(wanted, len(ringed), frame, [(p.time_s, p.cost_usd) for p in shown])
+    points, line = ([(p.time_s, p.cost_usd) for p in some] for some in (shown, best))
+    return placed(wanted, len(ringed), frame, points, line)
 
 
 def _named(label: str, titles: dict[str, str]) -> str:

@@ -12,7 +12,8 @@ def boxes(found):
     out = []
     for one in found:
         x, y = FRAME.at(one.x, one.y)
-        left = x + one.dx - (6.4 * len(one.text) if one.align == "right" else 0)
+        wide = 6.4 * len(one.text)
+        left = x + one.dx - {"right": wide, "center": wide / 2}.get(one.align, 0)
         out.append((left, y + one.dy - 7, left + 6.4 * len(one.text), y + one.dy + 7))
     return out
 

@@ -14,6 +14,7 @@ from advisor.schema import Advice, Estimate, Kind, TraceStep
 from advisor.search.grid import Stated
 from advisor.search.here import Place, places_here
 from advisor.search.one import One, estimate_one, place_of
+from advisor.search.sockets import find_sockets
 from advisor.search.systems import MARK
 
 _FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
@@ -103,6 +104,11 @@ def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
             if place.target == target:
                 return place
         raise UserError(f"'{target.label[:60]}' is no device of the machine in the file")
+    if target.device == "cpu":
+        sockets = find_sockets(catalogue, target.label)
+        if sockets is None or sockets.target != target:
+            raise UserError(f"'{target.label[:60]}' are no processors that are known here")
+        return sockets
     entry = find_accelerator(catalogue, target.accelerator_id)
     nodes = _nodes(trace_of(advice, estimate), entry.devices_per_package, target.packages)
     if target.packages % nodes:

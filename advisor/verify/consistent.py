@@ -80,7 +80,8 @@ def _estimates(advice: Advice) -> Iterator[str]:
                 yield f"{where}: the steps behind {key} are missing"
             yield from _kind(where, key, quantity)
         target = estimate.target
-        yield from _counted(where, target.label, target.accelerator_id, target.packages, target.devices)
+        if target.device != "cpu":  # whose sockets are one device
+            yield from _counted(where, target.label, target.accelerator_id, target.packages, target.devices)
         yield from _follows(where, estimate)
         yield from _values(advice, estimate, where)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from advisor.render import choice, describe, summary, todo
-from advisor.render.marks import Marks, foreign
+from advisor.render.marks import Marks
 from advisor.render.summary import KeyFigure
 from advisor.render.texts import Texts
 from advisor.render.todo import Step
@@ -60,7 +60,7 @@ def _cheaper(advice: Advice, plan: Plan, t: Texts) -> Markup:
             "Cheaper by an old price: {label}, {cost} ({note}).",
             label=choice.option_label(advice, old, t),
             cost=_told(choice.cost(old, plan), t),
-            note=foreign(old.price_note, 80),
+            note=describe.said(t, old.price_note, 80),
         )
     if (alike := found.get("alike")) is None:
         return more
@@ -118,7 +118,7 @@ def _of_option(plan: Plan, option: PlanOption, marks: Marks) -> list[KeyFigure]:
         money = t("key.own", "This job’s share of owning it")
     return [
         KeyFigure(t("key.time", "Time"), marks.quantity(known.get("calendar_s")), kept),
-        KeyFigure(money, marks.quantity(choice.cost(option, plan)), foreign(option.price_note, 80)),
+        KeyFigure(money, marks.quantity(choice.cost(option, plan)), describe.said(t, option.price_note, 80)),
         KeyFigure(
             t("key.device_memory", "Memory of each device"),
             marks.quantity(known.get("memory_bytes")),

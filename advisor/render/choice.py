@@ -62,7 +62,7 @@ def option_label(advice: Advice, option: PlanOption, t: Texts) -> Markup:
     if option.devices == option.packages:
         return label
     within = t("target.devices", "devices in them: {count}", count=t.number(option.devices, "1"))
-    return Markup("{} ({})").format(label, within)
+    return t("target.within", "{label} ({within})", label=label, within=within)
 
 
 def title_of(advice: Advice, accelerator_id: str) -> Markup:
@@ -91,6 +91,7 @@ def left_counts(plan: Plan, t: Texts) -> Markup:
         "power": t("left.power", "too much power"),
         "space": t("left.space", "too much space"),
         "host memory": t("left.host", "short of host memory"),
+        "rented": t("left.rented", "not for sale"),
         "unsupported": t("left.unsupported", "without the method, format or program"),
         "unchecked": t("left.unchecked", "a limit that cannot be checked"),
         "unknown": t("left.unknown", "memory or time not known"),

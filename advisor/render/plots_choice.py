@@ -72,7 +72,7 @@ def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | N
         .mark_point(filled=False, size=150, strokeWidth=2, opacity=1, color=THERE)
         .encode(x=x, y=y),
     ]
-    for label in _labels(advice, best, ringed, frame, shown):
+    for label in _labels(advice, t, best, ringed, frame, shown):
         text = alt.Chart(alt.Data(values=[{"x": label.x, "y": label.y, "text": label.text}]))
         layers.append(
             text.mark_text(fontSize=12, color=INK, align=label.align, dx=label.dx, dy=label.dy).encode(
@@ -87,8 +87,9 @@ def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | N
     )
 
 
-def _labels(
+def _labels(  # noqa: PLR0913, PLR0917 - all that is drawn
     advice: Advice,
+    t: Texts,
     best: list[choice.Point],
     ringed: list[choice.Point],
     frame: Frame,
@@ -97,16 +98,18 @@ def _labels(
     """The name of the choice, always; those of the front's ends and middle where there is room."""
     titles = {a.id: a.title for a in advice.accelerators}
     ends = [best[0], best[-1], best[len(best) // 2]]
-    wanted = [(_named(p.label, titles), p.time_s, p.cost_usd) for p in dict.fromkeys((*ringed, *ends))]
+    wanted = [(_named(p.label, titles, t), p.time_s, p.cost_usd) for p in dict.fromkeys((*ringed, *ends))]
     points, line = ([(p.time_s, p.cost_usd) for p in some] for some in (shown, best))
     return placed(wanted, len(ringed), frame, points, line)
 
 
-def _named(label: str, titles: dict[str, str]) -> str:
+def _named(label: str, titles: dict[str, str], t: Texts) -> str:
     """ "8 × NVIDIA H100" of "8 x nvidia-h100-sxm5-80gb"."""
     count, mark, rest = label.partition(" x ")
     name = rest.partition(" ")[0]
     title = titles.get(name, rest).partition(",")[0].partition(" per ")[0]
+    if count.isdigit():
+        count = t.number(float(count), "1")
     return short(f"{count} × {title}" if mark else label, 40)
 
 

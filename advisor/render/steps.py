@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
@@ -12,7 +12,7 @@ from advisor.render.clean import slug
 from advisor.render.marks import Marks, foreign
 from advisor.render.select import best_here, cheapest
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Kind, Quantity, TraceStep
+from advisor.schema import Advice, Estimate, Kind, PlanOption, Quantity, TraceStep
 
 TRACES_PAGED = 1  # printed traces show how it is done; all of them are attached
 STEPS_LOOSE = 50
@@ -82,6 +82,19 @@ def step_mark(step: TraceStep, advice: Advice, marks: Marks) -> Markup:
     kind = step.kind if step.kind in set(Kind) else Kind.rule
     measured = {m.id for m in advice.calibration.measurements} if advice.calibration else set()
     return marks.mark(kind, slug("m", step.source) if step.source in measured else "", step.source)
+
+
+def shown(advice: Advice, key: str, step: TraceStep, marks: Marks) -> Markup | str:
+    """What a step gave; the figure that the trace is of is told as elsewhere, in its range's digits."""
+    for quantities in (one.quantities for one in _all_answers(advice)):
+        figure = quantities.get(step.quantity)
+        if figure is not None and figure.trace == key and figure.value == step.value:
+            return marks.figure(figure)
+    return marks.value(step.value, step.unit)
+
+
+def _all_answers(advice: Advice) -> Iterable[Estimate | PlanOption]:
+    return (*advice.estimates, *(advice.plan.options if advice.plan is not None else ()))
 
 
 _CITED = re.compile(r"arXiv:|github|https?://")

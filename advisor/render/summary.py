@@ -303,7 +303,7 @@ def target_label(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
         return describe.said(t, estimate.target.label, 80)
     label = Markup("{} × {}").format(t.number(estimate.target.packages, "1"), foreign(name, 80))
     within = devices_within(estimate, t)
-    return Markup("{} ({})").format(label, within) if within else label
+    return t("target.within", "{label} ({within})", label=label, within=within) if within else label
 
 
 def states_here(advice: Advice) -> list[tuple[Workload, str]]:

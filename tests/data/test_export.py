@@ -19,6 +19,7 @@ from advisor.data.export import (
 )
 from advisor.data.files import read_toml, shipped
 from advisor.errors import DataError
+from advisor.render.texts import terminal_texts
 
 FILE = shipped("rules") / "export" / "united-states.toml"
 
@@ -124,3 +125,11 @@ def test_a_wrong_row_is_named(tmp_path: Path, old: str, new: str, told: str) -> 
     with pytest.raises(DataError) as error:
         read_export(path, read_toml(path))
     assert "own.toml" in error.value.message and told in error.value.message + error.value.hint
+
+
+def test_each_note_is_told_whole_in_chinese(catalogue: Catalogue) -> None:
+    sentences, *_ = terminal_texts("zh")
+    for entry in catalogue.accelerators.values():
+        left: dict[str, None] = {}
+        assert not sentences.tell(export_note(entry), left).isascii() or not export_note(entry)
+        assert not left, (entry.id, list(left))

@@ -45,7 +45,10 @@ _OPERATOR = (
 def write(job: Job, kind: str = "job") -> dict[str, str]:
     """job.yaml. Raises UserError where nobody has told how the accelerator is named there."""
     lines = told(job)
-    if not job.site.kubernetes.get("node_selector"):
+    claim = job.site.kubernetes.get("claim")
+    if claim:
+        lines.append(f"The claim {remark(claim)} must be there, with {job.disk_gib or 'enough'} GiB of room.")
+    if not _selector(job):
         lines.append(
             f"Add a nodeSelector for the {remark(job.choice.title)} if the cluster has several kinds."
         )
@@ -58,9 +61,10 @@ def objects(job: Job, kind: str = "job") -> list[dict[str, Any]]:
     asked = job.site.kubernetes.get("kind", kind)
     if asked not in KINDS:
         raise UserError(f"no kind '{asked}' of Kubernetes job", f"There is {' and '.join(KINDS)}.")
+    claims = [] if job.site.kubernetes.get("claim") else [_claim(job)]  # a site's own is there already
     if asked == "pytorchjob":
-        return [_claim(job), _pytorch_job(job)]
-    found = [_claim(job), _job(job)]
+        return [*claims, _pytorch_job(job)]
+    found = [*claims, _job(job)]
     return found if job.nodes == 1 else [*found, _service(job)]
 
 
@@ -180,13 +184,20 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
             {"name": "shm", "emptyDir": {"medium": "Memory"}},
         ],
     }
-    if site.get("node_selector"):
-        pod["nodeSelector"] = dict(site["node_selector"])
+    if selector := _selector(job):
+        pod["nodeSelector"] = selector
     if site.get("tolerations"):
         pod["tolerations"] = [dict(entry) for entry in site["tolerations"]]
     if site.get("priority_class"):
         pod["priorityClassName"] = site["priority_class"]
     return pod
+
+
+def _selector(job: Job) -> dict[str, str]:
+    """Labels of the nodes: those of the shape that is asked for, else of the whole site."""
+    if job.node is not None and job.node.node_selector:
+        return dict(job.node.node_selector)
+    return dict(job.site.kubernetes.get("node_selector") or {})
 
 
 def _script(job: Job, start: str) -> str:

@@ -29,6 +29,7 @@ _TOLERATION = {
     "value": re.compile(r"([A-Za-z0-9][\w.-]*)?"),
     "effect": re.compile("NoSchedule|PreferNoSchedule|NoExecute"),
 }
+_CONSTRAINT = re.compile(r"[\w(\[][\w.&|*()\[\]-]{0,120}")  # features, joined as sbatch(1) joins them
 _GRES = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(:[\w.-]{1,62})?")
 
 
@@ -43,6 +44,7 @@ class Node:
     memory_bytes: float | None = None
     gres: str = ""  # "gpu:h100"
     constraint: str = ""
+    node_selector: dict[str, str] = field(default_factory=dict)  # Kubernetes labels of such nodes
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Site:
 
 
 _TOP = {"name", "account", "qos", "folder", "chain", "setup", "node", "partition", "kubernetes", "skypilot"}
+_NODE = {"name", "accelerator", "gpus", "cpus", "memory", "gres", "constraint", "node_selector"}
 _KUBERNETES = {
     "namespace": str,
     "resource": str,
@@ -168,10 +171,13 @@ def site_of(path: Path, raw: dict[str, Any]) -> Site:
 
 
 def _node(path: Path, raw: dict[str, Any]) -> Node:
-    _known(path, "node.", raw, {"name", "accelerator", "gpus", "cpus", "memory", "gres", "constraint"})
+    _known(path, "node.", raw, _NODE)
     gres = _text(path, "node.gres", raw.get("gres", ""))
     if gres and not _GRES.fullmatch(gres):
         raise DataError.at(path, "node.gres", gres, "is no GRES name", 'Write for example "gpu:h100".')
+    constraint = _text(path, "node.constraint", raw.get("constraint", ""))
+    if constraint and not _CONSTRAINT.fullmatch(constraint):
+        raise DataError.at(path, "node.constraint", constraint, "is no constraint", 'For example "h100&ib".')
     memory = raw.get("memory")
     return Node(
         name=_named(path, "name", raw, "node.", needed=True),
@@ -180,8 +186,15 @@ def _node(path: Path, raw: dict[str, Any]) -> Node:
         cpus=_count(path, "node.cpus", raw.get("cpus")),
         memory_bytes=None if memory is None else _amount(path, "node.memory", memory, "B"),
         gres=gres,
-        constraint=_named(path, "constraint", raw, "node."),
+        constraint=constraint,
+        node_selector=_labels(path, "node.node_selector", raw.get("node_selector", {})),
     )
+
+
+def _labels(path: Path, key: str, value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise DataError.at(path, key, value, "is no table of texts", _SEE)
+    return {_text(path, key, name): _text(path, key, text) for name, text in value.items()}
 
 
 def _partition(path: Path, raw: dict[str, Any]) -> Partition:

@@ -242,6 +242,28 @@ def test_skypilot_names_the_accelerator_its_own_way():
     assert yaml.safe_load(named)["resources"]["accelerators"] == "K80:8"
 
 
+def test_kubernetes_asks_for_the_nodes_of_the_shape_and_takes_a_claim_that_is_there():
+    node = {"name": "n", "accelerator": made.H100, "gpus": 8, "node_selector": {"gpu": "h100"}}
+    site = {"node": [node], "kubernetes": {"node_selector": {"gpu": "any"}, "claim": "shared"}}
+    text = write(job(site=site, scheduler="k8s"), "k8s")[0]["job.yaml"]
+    found = list(yaml.safe_load_all(text))
+    assert [one["kind"] for one in found] == ["Job", "Service"]
+    pod = found[0]["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"gpu": "h100"}
+    assert pod["volumes"][0]["persistentVolumeClaim"] == {"claimName": "shared"}
+    assert "The claim shared must be there" in text
+    del node["node_selector"], site["kubernetes"]["claim"]
+    found = list(yaml.safe_load_all(write(job(site=site, scheduler="k8s"), "k8s")[0]["job.yaml"]))
+    assert [one["kind"] for one in found] == ["PersistentVolumeClaim", "Job", "Service"]
+    assert found[1]["spec"]["template"]["spec"]["nodeSelector"] == {"gpu": "any"}
+
+
+def test_a_constraint_is_written_as_slurm_joins_features():
+    node = {"name": "n", "accelerator": made.H100, "gpus": 8, "constraint": "[h100*2&ib|nvl]"}
+    told = directives(write(job(site={"node": [node]}), "slurm")[0]["job.sbatch"])
+    assert told["constraint"] == "[h100*2&ib|nvl]"
+
+
 def test_skypilot_takes_tpus_as_one_slice():
     """Hosts asked for as nodes of their own would have no links between them."""
     for count, slice_ in ((4, "tpu-v5p-8"), (16, "tpu-v5p-32")):

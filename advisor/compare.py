@@ -70,7 +70,8 @@ def _machines(a: Advice, b: Advice) -> Iterator[Row]:
     if a.machine is None and b.machine is None:
         return
     for label, room, name, unit in _FACTS:
-        yield _row("machine", label, *(_fact(_of(x.machine, room, name), unit) for x in (a, b)))
+        kind = Kind.measured if name == "clock_measured_hz" else Kind.probed
+        yield _row("machine", label, *(_fact(_of(x.machine, room, name), unit, kind) for x in (a, b)))
     for label, say in (("accelerators", _devices), ("drivers", _drivers), ("frameworks", _frameworks)):
         yield _row("machine", label, say(a), say(b))
 
@@ -79,13 +80,13 @@ def _of(machine: Any, room: str, name: str) -> Fact[Any] | None:
     return getattr(getattr(machine, room), name) if machine is not None else None
 
 
-def _fact(fact: Fact[Any] | None, unit: str) -> Quantity | str | None:
+def _fact(fact: Fact[Any] | None, unit: str, kind: Kind) -> Quantity | str | None:
     if fact is None:
         return None
     if not unit:
         return str(fact.value) if fact.value is not None else None
     value = None if fact.value is None else float(fact.value)
-    return Quantity(value=value, unit=unit, kind=Kind.probed, source=fact.source, reason=fact.reason)
+    return Quantity(value=value, unit=unit, kind=kind, source=fact.source, reason=fact.reason)
 
 
 def _devices(advice: Advice) -> str | None:

@@ -119,14 +119,9 @@ def tell(compared: Comparison, everything: bool) -> None:
     else:
         out.print(told("No line differs by more than the ranges show."))
     if hidden["within"]:
-        out.print(
-            form(
-                "{count} lines differ, but their ranges overlap: no difference that they show.",
-                count=hidden["within"],
-            )
-        )
+        out.print(form("Lines without a difference that their ranges show: {count}.", count=hidden["within"]))
     if hidden["alike"]:
-        out.print(form("{count} lines are alike.", count=hidden["alike"]))
+        out.print(form("Lines that are alike: {count}.", count=hidden["alike"]))
     if any(hidden.values()):
         out.print(told("--all shows these too."))
 

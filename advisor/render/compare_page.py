@@ -141,6 +141,10 @@ def _sentence(compared: Comparison, marks: Marks) -> Markup:
     both = sum(estimated.get(name, 0) for name in _JUDGED)
     if not both:
         return first
+    if both == estimated.get("alike", 0) + estimated.get("within", 0):
+        known_too = t.number(both, "1")
+        second = t("compare.estimated_same", "Of {known} estimated figures none is apart.", known=known_too)
+        return describe.sentences(first, second, t)
     second = t(
         "compare.estimated",
         "Of {known} estimated figures it is better in {better} and worse in {worse}; {within} differ by no "
@@ -187,7 +191,7 @@ def _ratio(row: Row, marks: Marks) -> Markup:
     t = marks.t
     same = {
         "alike": t("compare.alike", "alike"),
-        "within": t("compare.within", "no difference that the ranges show"),
+        "within": t("compare.within", "ranges overlap"),
     }.get(row.judged)
     if same is not None:
         return Markup('<span class="why">{}</span>').format(same)

@@ -130,7 +130,7 @@ def test_two_files_side_by_side(tmp_path: Path) -> None:
     assert "synthetic-gpu" in done.stdout and "H200" in done.stdout
     assert (tmp_path / "out" / "compare.html").exists()
     alike = typed("compare", paths[0], paths[0])
-    assert alike.stdout.startswith("No line differs") and "lines are alike" in alike.stdout
+    assert alike.stdout.startswith("No line differs") and "Lines that are alike: " in alike.stdout
     assert "second to first" not in alike.stdout, "no heading above no lines"
     assert "second to first" in typed("compare", paths[0], paths[0], "--all").stdout
     hidden = typed("compare", *paths, "--json", "--redact")

@@ -187,7 +187,9 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
     if selector := _selector(job):
         pod["nodeSelector"] = selector
     if site.get("tolerations"):
-        pod["tolerations"] = [dict(entry) for entry in site["tolerations"]]
+        # in an order of their own: the record from which the page is made again sorts its keys
+        parts = ("key", "operator", "value", "effect")
+        pod["tolerations"] = [{p: one[p] for p in parts if p in one} for one in site["tolerations"]]
     if site.get("priority_class"):
         pod["priorityClassName"] = site["priority_class"]
     return pod
@@ -195,9 +197,10 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
 
 def _selector(job: Job) -> dict[str, str]:
     """Labels of the nodes: those of the shape that is asked for, else of the whole site."""
+    found = job.site.kubernetes.get("node_selector") or {}
     if job.node is not None and job.node.node_selector:
-        return dict(job.node.node_selector)
-    return dict(job.site.kubernetes.get("node_selector") or {})
+        found = job.node.node_selector
+    return dict(sorted(found.items()))
 
 
 def _script(job: Job, start: str) -> str:

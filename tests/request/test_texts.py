@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -256,6 +257,22 @@ def test_kubernetes_asks_for_the_nodes_of_the_shape_and_takes_a_claim_that_is_th
     found = list(yaml.safe_load_all(write(job(site=site, scheduler="k8s"), "k8s")[0]["job.yaml"]))
     assert [one["kind"] for one in found] == ["PersistentVolumeClaim", "Job", "Service"]
     assert found[1]["spec"]["template"]["spec"]["nodeSelector"] == {"gpu": "any"}
+
+
+@pytest.mark.parametrize("scheduler", list(SCHEDULERS))
+def test_a_site_gives_the_same_texts_however_its_keys_are_ordered(scheduler):
+    """The record that rides in the page sorts them, and the page is made again from it."""
+    site = {
+        "setup": ["module load b", "module load a"],
+        "node": [{"name": "n", "gpus": 8, "accelerator": made.H100, "node_selector": {"z": "1", "a": "2"}}],
+        "partition": [{"name": "p", "nodes": ["n"], "max_wall": "1 day"}],
+        "kubernetes": {"tolerations": [{"operator": "Exists", "key": "b", "effect": "NoSchedule"}],
+                       "queue": "q", "namespace": "n"},
+        "skypilot": {"use_spot": True, "bucket": "s3://mine", "infra": "aws"},
+    }  # fmt: skip
+    again = json.loads(json.dumps(site, sort_keys=True))
+    first, second = (write(job(site=one, scheduler=scheduler), scheduler)[0] for one in (site, again))
+    assert first == second
 
 
 def test_a_constraint_is_written_as_slurm_joins_features():

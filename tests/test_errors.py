@@ -38,3 +38,10 @@ def test_a_part_of_an_id_with_a_slip_finds_the_ids_that_have_it() -> None:
     assert nearest("h1000", known) == ["nvidia-h100-sxm5-80gb"]
     assert nearest("mi300", known) == ["amd-mi300x-192gb"]
     assert nearest("zebra", known) == []
+    assert nearest("h100sxm", known) == ["nvidia-h100-sxm5-80gb"]
+
+
+def test_a_whole_part_of_a_name_comes_before_what_is_spelt_like_it() -> None:
+    known = ["nvidia-gh200-96gb", "nvidia-h200-nvl-141gb", "nvidia-h200-sxm-141gb", "nvidia-a10-24gb"]
+    assert nearest("h200", known)[:2] == ["nvidia-h200-nvl-141gb", "nvidia-h200-sxm-141gb"]
+    assert nearest("nvidia-h200", known)[:2] == ["nvidia-h200-nvl-141gb", "nvidia-h200-sxm-141gb"]

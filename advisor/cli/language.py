@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from advisor.units import Words
 
 ENGLISH = "en"
-_MARKS = re.compile(r"[\s!•·-]*")
+_MARKS = re.compile(r"(?:[\s!•·]|-(?=\s))*")  # a flag is no mark
 _CHINESE = re.compile(r"[\u3400-\u9fff\u3001-\u303f\uff00-\uffef]")
 
 

@@ -20,7 +20,7 @@ _TIMES_FEWER, _TIMES_MORE = 8, 16
 _CODES = {
     "memory": "short of memory", "deadline": "too late", "budget": "too expensive", "power": "too much power",
     "unknown": "memory or time not known", "unsupported": "without the method, format or program",
-    "space": "too many rack units", "export": "export rules",
+    "space": "too many rack units", "export": "export rules", "rented": "not for sale",
     "unchecked": "a limit that cannot be checked", "host memory": "short of host memory",
 }  # fmt: skip
 _LAYOUT = {
@@ -109,8 +109,11 @@ def _tell_best(plan: Plan) -> None:
         _line(name, text)
     if plan.lead is not None and plan.lead >= _WORTH_TELLING:
         _line("lead", form("stays the cheapest until its price rises by {share}", share=f"{plan.lead:.0%}"))
-    power = _told(q["power_w"])
-    _line("energy", form("{energy}; {power} to be there", energy=_told(q["energy_j"]), power=power))
+    if q["power_w"].value is None:
+        _line("energy", told("not known, nor the power: no TDP is known here"))
+    else:
+        power = _told(q["power_w"])
+        _line("energy", form("{energy}; {power} to be there", energy=_told(q["energy_j"]), power=power))
     _line("layout", _layout(best))
     if best.tight:
         _line("memory", told("tight: the upper end of the estimate does not fit"))

@@ -76,7 +76,7 @@ class LeftOut(Frozen):
     """An accelerator that is no option, and why.
 
     `code`: not_asked, memory, unknown, unsupported, deadline, budget, power, space, "host memory", export,
-    unchecked. `change` says what would make it one.
+    rented, unchecked. `change` says what would make it one.
     """
 
     accelerator_id: str

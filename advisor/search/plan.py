@@ -24,7 +24,7 @@ from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import beside, best_of, search
 from advisor.search.plan_space import MAX_DEVICES, Space
-from advisor.search.plan_systems import asked_with, exported
+from advisor.search.plan_systems import asked_with, to_be_had
 from advisor.search.plan_taste import AS_GOOD
 from advisor.search.plan_time import constants_behind
 from advisor.search.plan_trace import Trace, traced
@@ -68,7 +68,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     catalogue, job, stated = question.catalogue, question.job, question.stated
     limits = with_horizon(question.limits, job)
     devices, boxes = asked_with(catalogue, limits, question.systems)
-    devices, boxes, barred = exported(devices, boxes, limits.destination)
+    devices, boxes, barred = to_be_had(devices, boxes, limits)
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
     most = limits.max_devices or MAX_DEVICES
     found = search(question.book, job, devices, question.published, most, stated)
@@ -99,18 +99,30 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     return found_plan, trace
 
 
+_FILTERS: Mapping[str, tuple[str, object]] = {
+    "--max-devices": ("max_devices", None), "--vendor": ("vendors", ()), "--destination": ("destination", ""),
+}  # fmt: skip
+"""What narrows the search: flag, its limit, and its value where it is not given."""
+
+
 def _missed(question: Question, options: Options, limits: PlanLimits) -> tuple[str, str]:
-    """What comes nearest and what to relax; that more devices than were allowed keep all other limits."""
+    """What comes nearest and what to relax; which of the flags that narrow the search would do by itself."""
     miss, relax = nearest_miss(options)
-    if limits.max_devices is None or not len(options):
-        return miss, relax
-    free = plan_traced(replace(question, limits=limits.model_copy(update={"max_devices": None})))[0]
-    broken = options.breaks(options.nearest)
-    fewest = min((s.option.devices for s in free.scaling if not s.option.breaks), default=None)
-    if not free.options or fewest is None or not broken:
-        return miss, relax
-    told = f"{flag_of(broken[0])} and --max-devices contradict each other: either alone can be kept."
-    return f"{told} {miss}", f"{relax} Or with --max-devices {fewest}, on {free.options[0].accelerator_id}."
+    broken = options.breaks(options.nearest) if len(options) else ()
+    for flag, (name, nothing) in _FILTERS.items():
+        if not broken or getattr(limits, name) == nothing:
+            continue
+        free = plan_traced(replace(question, limits=limits.model_copy(update={name: nothing})))[0]
+        if not free.options:
+            continue
+        first = free.options[0]
+        more = f"without {flag}: {first.label}"
+        if name == "max_devices":
+            kept = [step.option.devices for step in free.scaling if not step.option.breaks]
+            more = f"with --max-devices {min(kept)}, on {first.accelerator_id}"
+        told = f"{flag_of(broken[0])} and {flag} contradict each other: either alone can be kept."
+        return f"{told} {miss}", f"{relax} Or {more}."
+    return miss, relax
 
 
 def _beside(options: Options, row: int, stated: Stated) -> str:
@@ -133,6 +145,10 @@ def with_horizon(limits: PlanLimits, job: Workload) -> PlanLimits:
     ):  # fmt: skip
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise UserError(f"a {name} of {value:g} is not above zero", "Give a number above zero.")
+    if limits.max_devices is not None and limits.max_devices > MAX_DEVICES:
+        raise UserError(
+            f"{limits.max_devices:,} devices are more than are searched", f"Give at most {MAX_DEVICES:,}."
+        )
     if not 0.5 <= limits.confidence < 1:
         raise UserError(
             f"a confidence of {limits.confidence:g} is not between 0.5 and 1", "0.9: nine runs of ten."

@@ -11,7 +11,7 @@ from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, find_accelerator
 from advisor.estimate import said_plainly, why_unknown
 from advisor.estimate.inputs import table_of
-from advisor.schema import LeftOut, Plan
+from advisor.schema import LeftOut, Plan, PlanOption
 from advisor.search.formats import instead_of
 from advisor.search.lack import PRECISION
 from advisor.search.plan_options import HOST, Options
@@ -84,13 +84,12 @@ def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftO
 
 def _unchecked(options: Options, entry: Accelerator, row: int) -> LeftOut:
     """Nothing is known to be broken, and not all can be held to the limits."""
-    limits, lacks = options.limits, []
-    if limits.budget_usd is not None and np.isnan(options.spent[row]):
-        lacks.append(("budget", "no public price of it is known"))
-    if limits.max_power_w is not None and np.isnan(options.told["power_w"][row]):
-        lacks.append(("power", "no TDP of it is known"))
-    if limits.max_rack_units is not None and np.isnan(options.rack_units[row]):
-        lacks.append(("space", "of no system of it the height is known"))
+    reasons = {
+        "budget": "no public price of it is known",
+        "power": "no TDP of it is known",
+        "space": "of no system of it the height is known",
+    }
+    lacks = [(name, reasons[name]) for name, unknown in options.unknown.items() if unknown[row]]
     return LeftOut(
         accelerator_id=entry.id,
         code="unchecked",
@@ -103,7 +102,8 @@ def _unchecked(options: Options, entry: Accelerator, row: int) -> LeftOut:
 
 def _over(options: Options, row: int, name: str) -> str:
     limits, excess = options.limits, options.excess[name][row]
-    times = f"{excess:.1f} times" if excess >= 2 else f"{excess - 1:.0%} over"
+    many = f"{excess:,.0f}" if excess >= 100 else f"{excess:.1f}"
+    times = f"{many} times" if excess >= 2 else f"{excess - 1:.0%} over"
     if name == "deadline":
         return (
             f"kept to with {limits.confidence:.0%} probability are {show(options.late[row], 's')}, "
@@ -130,11 +130,16 @@ def _enough(options: Options, row: int, broken: Iterable[str]) -> str:
     enough = {
         "deadline": _until(float(options.late[row])),
         "budget": f"{np.ceil(options.spent[row]):.0f}" if options.spent[row] > 0 else "",
-        "power": f"{np.ceil(options.told['power_w'][row] / 100) / 10:g}kW",
+        "power": _watts(float(options.told["power_w"][row])),
         "space": f"{options.rack_units[row]:g}",
         HOST: show(options.host_bytes[row], "B"),
     }
     return f"It would do with {' and '.join(f'{_NAMES[name]} {enough[name]}' for name in broken)}."
+
+
+def _watts(power: float) -> str:
+    """A limit on power that holds so much, as the flag reads it."""
+    return f"{np.ceil(power / 10) * 10:g}W" if power < 1e4 else f"{np.ceil(power / 100) / 10:g}kW"
 
 
 def _until(seconds: float) -> str:
@@ -222,7 +227,8 @@ def nearest_miss(options: Options) -> tuple[str, str]:
 
 def contradiction(options: Options) -> str:
     """Two limits that can be kept alone and not together, in a sentence; or ''."""
-    alone = {name: excess <= 1 for name, excess in options.excess.items() if name != HOST}
+    kept = np.ones(len(options), dtype=bool) if options.unchecked.all() else ~options.unchecked
+    alone = {name: (excess <= 1) & kept for name, excess in options.excess.items() if name != HOST}
     for one, other in itertools.combinations(alone, 2):
         if alone[one].any() and alone[other].any() and not (alone[one] & alone[other]).any():
             return f"{_NAMES[one]} and {_NAMES[other]} contradict each other: either alone can be kept."
@@ -251,9 +257,38 @@ def why_not(plan: Plan, catalogue: Catalogue, name: str) -> str:
         if option.accelerator_id == entry.id:
             if place == 1:
                 return f"{entry.id} is the best option: {option.label}."
-            first = plan.options[0].label
-            return f"{entry.id} is option {place} of {len(plan.options)} ({option.label}), after {first}."
+            first, count = plan.options[0].label, len(plan.options)
+            why = behind(plan, option)
+            return f"{entry.id} is option {place} of {count} ({option.label}), after {first}: {why}."
     for one in plan.left_out:
         if one.accelerator_id == entry.id:
             return f"{entry.id}: {one.why} {one.change}".strip()
     return f"{entry.id} was not asked for: --vendor or --only leaves it out."
+
+
+def behind(plan: Plan, option: PlanOption) -> str:
+    """Why an option comes after the first."""
+    first, buys = plan.options[0], plan.limits.acquire == "buy"
+    name = {"time": "calendar_at_s", "energy": "energy_j"}.get(plan.limits.objective)
+    name = name or ("own_usd" if buys else "rent_usd")
+    mine, best = (one.quantities[name].value for one in (option, first))
+    if mine is None:
+        lacks = {"energy_j": "no TDP of it is known", "own_usd": "it has no list price"}
+        return lacks.get(name, "it has no public price")
+    parts = []
+    if name.endswith("usd"):
+        if option.price_old and not first.price_old:
+            parts.append("its price is older than 180 days")
+        if option.untried and not first.untried:
+            parts.append("no published run of such a network is on its generation")
+    if option.beyond and not first.beyond:
+        parts.append("it needs a layout that a stock trainer has not")
+    words = {"calendar_at_s": "takes", "energy_j": "needs"}.get(name, "costs")
+    if best is not None and (mine > best or not parts):
+        alike = "it is as good within what estimates can tell, on more accelerators"
+        much = f"{mine / best - 1:.0%} more than that"
+        if mine >= 2 * best:
+            much = f"{mine / best:.1f} times as much"
+        told = f"it {words} {show(mine, option.quantities[name].unit)}, {much}"
+        parts.append(told if mine > best else alike)
+    return "; ".join(parts)

@@ -199,16 +199,21 @@ class Options:
         return int(np.argmin(np.where(unknown, np.inf, self.worst)))
 
     @cached_property
+    def unknown(self) -> dict[str, Mask]:
+        """For each limit given, rows of which what it is about is not known."""
+        limits, found = self.limits, {}
+        if limits.budget_usd is not None:
+            found["budget"] = np.isnan(self.spent)
+        if limits.max_power_w is not None:
+            found["power"] = np.isnan(self.told["power_w"])
+        if limits.max_rack_units is not None:
+            found["space"] = np.isnan(self.rack_units)
+        return found
+
+    @cached_property
     def unchecked(self) -> Mask:
         """Rows of which a price or a height that a limit is about is not known."""
-        out = np.zeros(len(self), dtype=bool)
-        if self.limits.budget_usd is not None:
-            out |= np.isnan(self.spent)
-        if self.limits.max_power_w is not None:
-            out |= np.isnan(self.told["power_w"])
-        if self.limits.max_rack_units is not None:
-            out |= np.isnan(self.rack_units)
-        return out
+        return np.asarray(np.logical_or.reduce([np.zeros(len(self), dtype=bool), *self.unknown.values()]))
 
     @cached_property
     def kept(self) -> Mask:

@@ -94,33 +94,48 @@ def _flattest(systems: Mapping[str, System]) -> dict[str, System]:
     return found
 
 
-def exported(
-    devices: Sequence[Accelerator | Site], boxes: Sequence[System | None], destination: str
+RENTED: Mapping[str, str] = {"aws": "AWS", "google": "Google Cloud"}
+"""Vendors whose chips are for rent in their own clouds and for sale to nobody."""
+
+
+def to_be_had(
+    devices: Sequence[Accelerator | Site], boxes: Sequence[System | None], limits: PlanLimits
 ) -> tuple[tuple[Accelerator | Site, ...], tuple[System | None, ...], tuple[LeftOut, ...]]:
-    """What may go to a destination without a licence; the rest is left out, with the reason.
+    """What may go to the destination without a licence, and is for sale where it shall be bought; the rest
+    is left out, with the reason.
 
     Raises UserError for a destination of which no rules are held, and where nothing is left.
     """
-    if not destination:
-        return tuple(devices), tuple(boxes), ()
-    known = load_export().destinations
-    if destination.casefold() not in known:
+    destination, buys = limits.destination, limits.acquire == "buy"
+    known = load_export().destinations if destination else ()
+    if destination and destination.casefold() not in known:
         told = f"No rules of others are held; known are {', '.join(known)}."
         raise UserError(f"unknown destination {destination[:40]!r}", told)
     kept, kept_boxes, barred = [], [], []
     for at, one in enumerate(devices):
         entry = one.entry if isinstance(one, Site) else one
-        if entry is not None and needs_licence(entry):
-            change = "A licence, or another destination: ask whoever sells it."
-            barred.append(
-                LeftOut(accelerator_id=entry.id, code="export", why=export_note(entry), change=change)
-            )
+        if (
+            entry is not None
+            and (left := _barred(entry, exported=bool(destination), bought=buys)) is not None
+        ):
+            barred.append(left)
             continue
         kept.append(one)
         kept_boxes += [boxes[at]] if boxes else []
-    if not kept:
-        raise UserError(
-            f"--destination {destination} leaves nothing of what was asked for",
-            "Ask for other accelerators: " + barred[0].why,
-        )
+    if not kept and barred:
+        hint = "Ask for other accelerators: " + barred[0].why
+        if barred[0].code != "export":
+            raise UserError("--acquire buy leaves nothing of what was asked for", hint)
+        raise UserError(f"--destination {destination} leaves nothing of what was asked for", hint)
     return tuple(kept), tuple(kept_boxes), tuple(barred)
+
+
+def _barred(entry: Accelerator, *, exported: bool, bought: bool) -> LeftOut | None:
+    """Why an accelerator cannot be had, or None."""
+    if exported and needs_licence(entry):
+        change = "A licence, or another destination: ask whoever sells it."
+        return LeftOut(accelerator_id=entry.id, code="export", why=export_note(entry), change=change)
+    if bought and entry.vendor in RENTED:
+        why = f"It is not for sale: {RENTED[entry.vendor]} rents it."
+        return LeftOut(accelerator_id=entry.id, code="rented", why=why, change="Give --acquire rent.")
+    return None

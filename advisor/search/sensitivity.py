@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
+from advisor.errors import UserError
 from advisor.schema import Plan, PlanOption, PlanScenario, Workload
 from advisor.search.plan import Question, plan_traced
 from advisor.search.rows import with_work
@@ -50,8 +51,11 @@ def sensitivity(question: Question, found: Plan) -> tuple[PlanScenario, ...]:
 
 def bought(question: Question, found: Plan) -> PlanScenario:
     """What leads if it is bought, a budget then being of the purchase."""
-    other = plan_traced(replace(question, limits=found.limits.model_copy(update={"acquire": "buy"})))[0]
     name = "bought instead of rented"
+    try:
+        other = plan_traced(replace(question, limits=found.limits.model_copy(update={"acquire": "buy"})))[0]
+    except UserError as error:  # nothing of it is for sale
+        return PlanScenario(name=name, same=False, note=f"{error.message}.")
     if not other.options or other.options[0].quantities["own_usd"].value is None:
         return PlanScenario(name=name, same=False, note=other.miss or "No list price is known.")
     first = other.options[0]

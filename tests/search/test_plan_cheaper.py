@@ -9,6 +9,7 @@ from advisor.render.answers import answer
 from advisor.render.texts import load_texts
 from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Quantity, Workload
 from advisor.schema.estimate import Model, Recipe
+from advisor.search.plan_left import behind
 
 JOB = Workload(
     id="own", title="A job", model=Model(id="m", title="M", family="decoder"),
@@ -78,3 +79,31 @@ def test_the_report_says_so_in_its_first_sentences(lang: str, words: str) -> Non
     assert words in told and "2025-01-01" in told
     alone = advice.model_copy(update={"plan": planned(BEST, DEAR)})
     assert words not in answer(alone, load_texts(lang)).striptags()
+
+
+@pytest.mark.parametrize(
+    ("other", "objective", "words"),
+    [
+        (DEAR, "cost", "it costs USD 200, 2.0 times as much"),
+        (option("dearer", 130.0), "cost", "it costs USD 130, 30% more than that"),
+        (OLD, "cost", "its price is older than 180 days"),
+        (UNTRIED, "cost", "no published run of such a network is on its generation"),
+        (
+            option("both", 300.0, price_old=True),
+            "cost",
+            "its price is older than 180 days; it costs USD 300, 3.0",
+        ),
+        (ALIKE, "cost", "as good within what estimates can tell, on more accelerators"),
+        (UNPRICED, "cost", "it has no public price"),
+        (DEAR, "time", "it takes 3 h, 3.0 times as much"),
+    ],
+)
+def test_why_not_says_why_an_option_stands_behind_the_first(
+    other: PlanOption, objective: str, words: str
+) -> None:
+    def late(one: PlanOption, hours: float) -> PlanOption:
+        told = {"calendar_at_s": Quantity(value=hours * 3600, unit="s")}
+        return one.model_copy(update={"quantities": {**one.quantities, **told}})
+
+    plan = planned(late(BEST, 1.0), late(other, 3.0), objective=objective)
+    assert words in behind(plan, plan.options[1])

@@ -14,7 +14,7 @@ from advisor.errors import UserError
 from advisor.schema import Plan, PlanLimits, Workload
 from advisor.search import workload_from_flags
 from advisor.search.plan import Question, plan_traced
-from advisor.search.plan_systems import asked_with, exported
+from advisor.search.plan_systems import asked_with, to_be_had
 from advisor.search.sensitivity import bought, sensitivity
 
 KNOWN = load_knowledge()
@@ -74,7 +74,17 @@ def test_export_rules_leave_out_with_the_reason() -> None:
     with pytest.raises(UserError, match="leaves nothing"):
         planned(destination="cn", only=("nvidia-h100-sxm5-80gb",))
     with pytest.raises(UserError, match="destination"):
-        exported((), (), "atlantis")
+        to_be_had((), (), PlanLimits(destination="atlantis"))
+
+
+def test_what_is_for_rent_alone_is_not_bought() -> None:
+    found = planned(LORA, vendors=("nvidia", "google"), acquire="buy", objective="time")
+    assert not any("tpu" in option.accelerator_id for option in found.options)
+    left = next(one for one in found.left_out if one.accelerator_id == "google-tpu-v5p")
+    assert (left.code, left.change) == ("rented", "Give --acquire rent.")
+    with pytest.raises(UserError, match="--acquire buy leaves nothing"):
+        planned(LORA, only=("google-tpu-v5p",), acquire="buy")
+    assert planned(LORA, only=("google-tpu-v5p",)).options
 
 
 @pytest.mark.parametrize("limits", [{"max_rack_units": -1}, {"max_rack_units": 0}, {"budget_usd": -5}])
@@ -218,3 +228,28 @@ def test_a_deadline_that_more_devices_would_keep_contradicts_their_number() -> N
     enough = int(few.relax.split("Or with --max-devices ")[1].split(",")[0])
     assert planned(max_devices=enough, deadline_days=1).options
     assert "--max-devices" not in planned(max_devices=4, deadline_days=1e-4).miss, "no number does"
+
+
+def test_limits_contradict_each_other_though_a_chip_without_a_price_breaks_none() -> None:
+    """Nothing is known against a chip without a price; it keeps no budget for that."""
+    known = planned(only=(H100,))
+    least = min(step.option.quantities["rent_at_usd"].value or math.inf for step in known.scaling)
+    soon = min(step.option.quantities["calendar_at_s"].value or math.inf for step in known.scaling)
+    limits = {"budget_usd": 1.01 * least, "deadline_days": 1.01 * soon / 86400}
+    for only in ((H100,), (H100, "google-tpu-v7x")):
+        found = planned(only=only, **limits)
+        assert not found.options
+        assert found.miss.startswith("--deadline and --budget contradict each other"), only
+
+
+def test_a_filter_that_leaves_nothing_in_time_contradicts_the_deadline() -> None:
+    found = planned(LORA, vendors=("apple",), deadline_days=1 / 24)
+    assert found.miss.startswith("--deadline and --vendor contradict each other")
+    assert " Or without --vendor: " in found.relax
+    late = planned(LORA, vendors=("apple",), deadline_days=1e-6)
+    assert "--vendor" not in late.miss + late.relax, "without it nothing keeps the deadline either"
+
+
+def test_more_devices_than_are_searched_is_an_error() -> None:
+    with pytest.raises(UserError, match="20,000 devices"):
+        planned(LORA, max_devices=20_000)

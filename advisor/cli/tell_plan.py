@@ -136,7 +136,7 @@ def _cheaper(plan: Plan) -> list[str]:
     for why, option in plan.cheaper().items():
         cost = "own_usd" if plan.limits.acquire == "buy" else "rent_usd"
         first, other = (one.quantities[cost].value or 0.0 for one in (best, option))
-        words = {"label": option.label, "cost": show(other, "USD")}
+        words = {"label": option.label, "cost": _told(option.quantities[cost])}
         if why == "old":
             note = told(option.price_note)
             lines.append(form("by an old price: {label}, {cost} ({note})", **words, note=note))
@@ -282,7 +282,9 @@ def _tell_scaling(plan: Plan) -> None:
     for step in steps:
         option = step.option
         each = step.usd_per_day_saved
-        saved = "" if each is None else told("costs nothing") if each <= 0 else f"{show(each, 'USD')}"
+        saved = (
+            "" if each is None else told("costs nothing") if each <= 0 else show(float(f"{each:.2g}"), "USD")
+        )
         rows.append(
             (
                 f"{option.packages:g}", _told(option.quantities["calendar_s"]),

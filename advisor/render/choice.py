@@ -282,6 +282,11 @@ def late(option: PlanOption, marks: Marks) -> Markup:
     return Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(at.value, told, mark)
 
 
+def saved(usd: float, t: Texts) -> str:
+    """What a day saved costs: a ratio of differences, of which two digits are known at best."""
+    return t.number(float(f"{usd:.2g}"), "USD")
+
+
 def layout(option: PlanOption, t: Texts) -> Markup:
     """How an option splits its job."""
     return describe.choices_of(option.choices, t)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from advisor.schema import Quantity, Workload
 from advisor.search.grid import SetUp
-from advisor.units import DAY_S, show
+from advisor.units import DAY_S, show, show_end, show_ranged
 
 if TYPE_CHECKING:
     from advisor.data.accelerator import Accelerator
@@ -121,7 +121,8 @@ def late_sentence(time: Quantity, late_s: float | None, workload: Workload) -> s
     horizon = workload.deadline_days * DAY_S
     if late_s <= horizon:
         return ""
-    times = f"{show(time.value, 's')}, nine runs of ten up to {show(late_s, 's')}"
+    span = (time.value, time.low, time.high)
+    times = f"{show_ranged(*span, 's').figure}, nine runs of ten up to {show_end(late_s, *span, 's')}"
     return f"It would take {times}; the horizon is {show(horizon, 's')}."
 
 

@@ -1,4 +1,5 @@
-"""Whether something is there, where one may not even look: `Path.exists` raises, or calls it absent.
+"""Where a user's own rules lie, and whether something is there where one may not even look: `Path.exists`
+raises, or calls it absent.
 
 Python 3.11 and 3.12 raise PermissionError when a folder on the way is closed to this user, later ones
 answer False. Neither is true: a sign that may not be looked for is unknown.
@@ -22,3 +23,13 @@ def there(path: Path) -> bool | None:
     except ValueError:  # a NUL byte: no file has such a name
         return False
     return True
+
+
+def user_rules() -> Path | None:
+    """The user's own folder of rules and prices, read by every command where it is there; None: no home."""
+    stated = os.environ.get("XDG_DATA_HOME", "")
+    try:
+        base = Path(stated) if Path(stated).is_absolute() else Path.home() / ".local" / "share"
+    except RuntimeError:
+        return None
+    return base / "hwadvisor" / "rules"

@@ -52,6 +52,7 @@ def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["HWADVISOR_STORE"] = str(shared / "store")
+    os.environ["XDG_DATA_HOME"] = str(base / "data")  # nor is the user's own folder of rules read
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.options import json_flag, rules_option
+from advisor.cli.refresh import refresh
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
@@ -33,6 +34,9 @@ def hardware(context: click.Context, rules: tuple[Path, ...], as_json: bool) -> 
     """The accelerators in the catalogue: memory, bandwidth, dense 16-bit peak, cheapest dated rent."""
     if context.invoked_subcommand is None:
         _list_accelerators(rules, as_json)
+
+
+hardware.add_command(refresh)
 
 
 @hardware.command("list")

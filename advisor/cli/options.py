@@ -11,6 +11,7 @@ import click
 
 from advisor.cli.language import of_locale
 from advisor.errors import UserError
+from advisor.paths import there, user_rules
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -28,12 +29,25 @@ python_option: Decorator = click.option(
     metavar="PATH",
     help="Look at, and measure with, the frameworks of this Python (your CUDA, ROCm or CANN environment).",
 )
+
+
+def _with_own(
+    _context: click.Context, _option: click.Parameter, stated: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """The user's own folder first, where it is there, then those that are named."""
+    own = user_rules()
+    if own is None or own in stated or not there(own):
+        return stated
+    return (own, *stated)
+
+
 rules_option: Decorator = click.option(
     "--rules",
     "rules",
     type=click.Path(path_type=Path, file_okay=False),
     multiple=True,
     metavar="DIR",
+    callback=_with_own,
     help="Rules and data of your own, on top of the shipped ones (repeatable).",
 )
 device_option: Decorator = click.option(

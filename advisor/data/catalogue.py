@@ -53,7 +53,7 @@ def _load(folders: Sequence[Path]) -> Catalogue:
     from advisor.data.offers import load_offers, with_prices
     from advisor.data.read_catalogue import entry_id, read_accelerator, read_model, read_workload, texts
 
-    offers = _offers(folders)
+    offers = provider_settings(folders)
     overridden: list[str] = []
 
     def read(
@@ -201,7 +201,7 @@ def price_source(price: Price) -> str:
     return f"{price.provider} {price.instance}{whole}, {price.as_of or 'undated'}: {price.source}"
 
 
-def _offers(folders: Iterable[Path]) -> dict[str, Any]:
+def provider_settings(folders: Iterable[Path]) -> dict[str, Any]:
     """Which providers count as known clouds and how old a price may be."""
     out: dict[str, Any] = {}
     for folder in folders:

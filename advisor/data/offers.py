@@ -15,7 +15,7 @@ from advisor.data.read_catalogue import _check_keys, _date, _number, text
 from advisor.errors import DataError, UserError, did_you_mean
 
 KINDS = ("on_demand", "spot", "reserved")
-SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml")
+SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml", "gpuhunt.toml")
 _OFFER_KEYS = frozenset(
     ("accelerator", "instance", "packages", "kind", "term", "region", "currency", "price_per_hour", "as_of",
      "source")
@@ -32,16 +32,38 @@ _AREAS = {
 def load_offers(
     folders: Sequence[Path], clouds: Container[str], known: Container[str], if_asked: Container[str] = ()
 ) -> dict[str, list[Price]]:
-    """Offers of each folder by accelerator. Raises DataError naming file and key."""
+    """Offers of each folder by accelerator, those that a later folder knows better left out.
+
+    Raises DataError naming file and key.
+    """
     rates = load_rates(folders)
     found: dict[str, list[Price]] = {}
     for folder in folders:
+        own: dict[str, list[Price]] = {}
         for path in sorted((folder / "offers").glob("*.toml")):
             if path.name in SETTINGS:
                 continue
             for key, price in read_offers(path, read_toml(path), clouds, known, rates, if_asked):
-                found.setdefault(key, []).append(price)
+                own.setdefault(key, []).append(price)
+        for key, more in own.items():
+            found[key] = [one for one in found.get(key, ()) if not _known_better(one, more)] + more
     return found
+
+
+def _known_better(old: Price, later: Iterable[Price]) -> bool:
+    """Whether a later folder has the same provider's prices of this region and kind, of that day or after.
+
+    Instances are named differently by each who lists them, so their names do not count; a price of no stated
+    region is the provider's everywhere. What counts is not replaced by what does not (a community tier).
+    """
+    return any(
+        (one.provider, one.kind, one.term) == (old.provider, old.kind, old.term)
+        and old.region in ("", one.region)
+        and one.known_cloud >= old.known_cloud
+        and one.as_of is not None
+        and (old.as_of is None or one.as_of >= old.as_of)
+        for one in later
+    )
 
 
 def load_rates(folders: Sequence[Path]) -> dict[str, float]:

@@ -15,7 +15,6 @@ from advisor.data.catalogue import Catalogue, figures_of, find_accelerator
 from advisor.data.unread import unread_note
 from advisor.errors import UserError
 from advisor.schema import Advice, Notice, PlanLimits, PlanScenario, Workload
-from advisor.search import estimates_here
 from advisor.search.own import workload_from_flags
 from advisor.search.plan import Question, assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
@@ -162,22 +161,24 @@ def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, 
     earlier = load_advice(path)
     if earlier.machine is None:
         raise UserError(f"{path} holds no machine", "Write one with `hwadvisor scan` or `hwadvisor probe`.")
-    estimates, trace = estimates_here(
-        knowledge.book, knowledge.catalogue, (job,), earlier.machine, earlier.calibration, knowledge.published
-    )
     from advisor.data.systems import load_systems
     from advisor.search.here import places_here
+    from advisor.search.owned import owned
     from advisor.search.systems_upgrade import upgrades
 
+    places = places_here(knowledge.catalogue, earlier.machine, earlier.calibration)
+    there = owned(knowledge.book, job, places, earlier.machine, knowledge.published)
     told = upgrades(
-        knowledge.book, knowledge.catalogue, job,
-        places_here(knowledge.catalogue, earlier.machine, earlier.calibration),
+        knowledge.book, knowledge.catalogue, job, places,
         load_systems(knowledge.folders, knowledge.catalogue), knowledge.published, earlier.machine,
     )  # fmt: skip
     return {
-        "notices": tuple(Notice(code="upgrade", message=text) for text in told),
+        "notices": (
+            *(Notice(code="owned", message=text) for text in there.told),
+            *(Notice(code="upgrade", message=text) for text in told),
+        ),
         "machine": earlier.machine,
         "calibration": earlier.calibration,
-        "estimates": tuple(estimates),
-        "trace": trace,
+        "estimates": there.estimates,
+        "trace": there.trace,
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.cli.language import form, show, show_end, show_ranged, told
+from advisor.cli.language import form, show, show_end, show_ranged, show_rough, told
 from advisor.cli.text import cells, label, left, paragraph, plain, right, say, shortened, text_width
 from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, PlanStep, Quantity
 from advisor.units import DAY_S
@@ -56,7 +56,7 @@ def tell_plan(advice: Advice) -> None:
         paragraph(told(plan.relax))
         say()
     _tell_scaling(plan)
-    _tell_owned(advice.estimates)
+    _tell_owned(advice.estimates, plan.limits)
     _tell_left_out(plan)
 
 
@@ -205,9 +205,11 @@ def _chance_told(option: PlanOption, limits: PlanLimits) -> str:
 
 
 def _chance(option: PlanOption) -> str:
-    if option.chance is None:
-        return "-"
-    return ">99 %" if option.chance > 0.99 else "<1 %" if option.chance < 0.01 else f"{option.chance:.0%}"
+    return "-" if option.chance is None else _share(option.chance)
+
+
+def _share(chance: float) -> str:
+    return ">99%" if chance > 0.99 else "<1%" if chance < 0.01 else f"{chance:.0%}"
 
 
 def _told(quantity: Quantity) -> str:
@@ -282,9 +284,7 @@ def _tell_scaling(plan: Plan) -> None:
     for step in steps:
         option = step.option
         each = step.usd_per_day_saved
-        saved = (
-            "" if each is None else told("costs nothing") if each <= 0 else show(float(f"{each:.2g}"), "USD")
-        )
+        saved = "" if each is None else told("costs nothing") if each <= 0 else show_rough(each, "USD")
         rows.append(
             (
                 f"{option.packages:g}", _told(option.quantities["calendar_s"]),
@@ -325,15 +325,25 @@ def _table(rows: Sequence[tuple[str, ...]], always: int = 5) -> None:
         say("  " + "  ".join([first, *others]).rstrip())
 
 
-def _tell_owned(estimates: Sequence[Estimate]) -> None:
+def _tell_owned(estimates: Sequence[Estimate], limits: PlanLimits) -> None:
     if not estimates:
         return
+    from advisor.search.plan_time import chance_of, kept_with
+
     say("What is there already:")
     for estimate in estimates:
-        time = estimate.quantities.get("time_s")
-        known = time is not None and time.value is not None and "would take" not in estimate.why
-        known = known and estimate.fits is not False
-        takes = form(" Training takes {time}.", time=_told(time)) if time is not None and known else ""
+        time, takes = estimate.quantities.get("calendar_s"), ""
+        if time is not None and time.value is not None and estimate.fits is not False:
+            late = show(kept_with(time, limits.confidence), "s")
+            takes = form(
+                "{half} as likely as not, {late} with {share} probability",
+                half=_told(time), late=late, share=f"{limits.confidence:.0%}",
+            )  # fmt: skip
+            if limits.deadline_days is not None:
+                due = limits.deadline_days * DAY_S
+                chance = _share(chance_of(time, due))
+                takes += form("; chance of {time}: {chance}", time=show(due, "s"), chance=chance)
+            takes = form(" {times}.", times=takes)
         paragraph(f"{told(estimate.target.label)}: {told(estimate.why)}{takes}", "  ")
     say()
 

@@ -82,9 +82,18 @@ def kept_to(book: RuleBook, table: Table, time: Range | None = None) -> Array:
 
 def kept_with(time: Quantity, probability: float) -> float:
     """What a run keeps to with this probability, by its time on the calendar with the 80 % range."""
+    return float(_calendar(time).at(probability)[0])
+
+
+def chance_of(time: Quantity, deadline_s: float) -> float:
+    """The probability that it ends before the deadline; NaN where its time is not known."""
+    return float(_calendar(time).chance(deadline_s)[0])
+
+
+def _calendar(time: Quantity) -> Calendar:
     value = math.nan if time.value is None else time.value
     ends = (value if end is None else end for end in (value, time.low, time.high))
-    return float(Calendar(*(np.array([end]) for end in ends)).at(probability)[0])
+    return Calendar(*(np.array([end]) for end in ends))
 
 
 def kept_told(late_s: float) -> dict[str, Quantity]:

@@ -133,7 +133,7 @@ def _text_of(path: Path) -> str:
 def read_advice(path: Path, text: str) -> Advice:
     """The same of a text that came out of `path`, which errors name."""
     try:
-        raw = json.loads(text)
+        raw = json.loads(text.removeprefix("\ufeff"))  # which some editors put before a text
     except ValueError as error:
         raise DataError.at(path, "", None, f"is not whole JSON ({error})", _hint_of(text)) from error
     except RecursionError as error:

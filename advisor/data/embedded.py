@@ -45,6 +45,9 @@ def load_any(path: Path) -> Advice:
 def advice_in(path: Path, found: Embedded, name: str = "advice.json") -> Advice:
     """The advice attached to a document. Raises DataError where there is none."""
     if name not in found.files:
+        if found.form == HTML and not found.files and found.made_by.startswith("hwadvisor "):
+            told = "lacks the data that every page of hwadvisor carries: it is cut short, or was edited"
+            raise DataError.at(path, "", None, told, _GIVE_DATA)
         if found.form == HTML and not found.files:
             raise NoData.at(path, "", None, _NO_DATA, _GIVE_DATA)
         raise DataError.at(
@@ -54,7 +57,7 @@ def advice_in(path: Path, found: Embedded, name: str = "advice.json") -> Advice:
 
 
 class NoData(DataError):
-    """An HTML page without its data: its figures can be read and not be checked."""
+    """An HTML page without data, of who knows whom: its figures can be read and not be checked."""
 
 
 _NO_DATA = "is an HTML page that carries no data, so nothing of it can be checked"

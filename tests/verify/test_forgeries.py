@@ -238,10 +238,14 @@ def test_html_without_its_data_says_what_to_ask_for(report, tmp_path, knowledge)
     page = report.with_name("report.html").read_text(encoding="utf-8")
     bare = re.sub(r'<p class="hint carried">.*?</p>', "", page)
     assert bare != page
-    for name, text in (("report.html", bare), ("other.html", "<html></html>")):
+    for name, text, judged, words in (
+        ("report.html", bare, NOT_SOUND, "lacks the data that every page of hwadvisor carries"),
+        ("half.html", page[:100_000], NOT_SOUND, "cut short"),
+        ("other.html", "<html></html>", UNCHECKED, "carries no data"),
+    ):
         (tmp_path / name).write_text(text, encoding="utf-8")
         verdict = verify(tmp_path / name, knowledge)
-        assert verdict.judged == UNCHECKED and "carries no data" in verdict.error and "PDF" in verdict.hint
+        assert verdict.judged == judged and words in verdict.error and "PDF" in verdict.hint
 
 
 @pytest.mark.parametrize("command", ["estimate", "plan", "probe", "calibrate", "scan"])

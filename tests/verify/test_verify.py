@@ -233,6 +233,12 @@ def test_files_that_are_not_what_they_are_called(knowledge, tmp_path, name, cont
     assert "\n" not in verdict.error and verdict.hint
 
 
+def test_a_mark_before_the_text_does_no_harm(real, knowledge, tmp_path):
+    path = at(tmp_path, real)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert verify(path, knowledge).sound
+
+
 def test_half_a_pdf_is_told_as_such(report, knowledge, tmp_path):
     data = report.read_bytes()
     (tmp_path / "half.pdf").write_bytes(data[: len(data) // 2])

@@ -15,7 +15,7 @@ from advisor.search.grid import Stated
 from advisor.search.here import Place, places_here
 from advisor.search.one import One, estimate_one, place_of
 from advisor.search.sockets import find_sockets
-from advisor.search.systems import MARK
+from advisor.search.systems import MARK, OF_A_SYSTEM
 
 _FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
 _DEGREES = ("tp", "pp", "cp", "ep")
@@ -115,7 +115,7 @@ def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
         raise UserError(f"{target.packages:g} packages are not {nodes} equal servers")
     place = place_of(entry, int(target.packages // nodes), nodes)
     for step in trace_of(advice, estimate):
-        if step.quantity == "hw_network_bandwidth" and step.source.startswith(MARK):  # of a system
+        if step.quantity in OF_A_SYSTEM and step.source.startswith(MARK):
             place.inputs.put(step.quantity, step.value, Kind.vendor, step.source)
     return place
 

@@ -21,8 +21,8 @@ _KEYS = frozenset(
     ("seller", "currency", "valid_until", "delivery", "vat", "vat_included", "item", "title", "as_of")
 )
 _ITEM = frozenset(
-    ("kind", "what", "count", "unit_price", "system", "accelerator", "accelerators", "power", "rack_units",
-     "cooling", "ram", "network", "ports", "years", "capacity")
+    ("kind", "what", "count", "unit_price", "system", "accelerator", "accelerators", "power", "typical_power",
+     "rack_units", "cooling", "ram", "network", "ports", "years", "capacity")
 )  # fmt: skip
 MOST_ITEMS = 1000
 
@@ -39,6 +39,7 @@ class Item:
     accelerator: str = ""
     accelerators: int = 0
     power_w: float | None = None
+    typical_w: float | None = None  # while training; None: a share of the nameplate
     rack_units: float | None = None
     cooling: str = ""
     ram_bytes: float | None = None
@@ -146,6 +147,9 @@ def _item(  # noqa: PLR0913, PLR0917 - a line and what its names mean
         raise DataError.at(path, where + "cooling", cooling, "is neither air nor liquid", "")
     own_network = network or system is None
     power, ram = _amount(path, raw, "power", "W", where), _amount(path, raw, "ram", "B", where)
+    typical = _amount(path, raw, "typical_power", "W", where)
+    if typical is None and power is None and system is not None:  # of another nameplate it is another share
+        typical = system.typical_w
     units = _money(path, raw, "rack_units", where)
     ports = _money(path, raw, "ports", where)
     return Item(
@@ -157,6 +161,7 @@ def _item(  # noqa: PLR0913, PLR0917 - a line and what its names mean
         accelerator=accelerator,
         accelerators=number,
         power_w=power if power is not None or system is None else system.power_w,
+        typical_w=typical,
         rack_units=units if units is not None or system is None else system.rack_units,
         cooling=cooling,
         ram_bytes=ram if ram is not None or system is None else system.ram_bytes,

@@ -23,8 +23,9 @@ FIGURES = ("cpu", "ram", "network", "power", "rack_units", "price")
 
 KINDS = ("workstation", "desktop", "server", "rack", "cloud", "cpu server")
 _KEYS = frozenset(
-    "id title kind aliases accelerator accelerators processor processors cpu cpu_cores ram power rack_units "
-    "cooling power_supply notes network slots price unknown cites sources review".split()
+    "id title kind aliases accelerator accelerators processor processors cpu cpu_cores ram power "
+    "typical_power rack_units cooling power_supply notes network slots price unknown cites sources "
+    "review".split()
 )
 
 
@@ -65,6 +66,7 @@ class System:
     cpu_cores: int | None = None
     ram_bytes: float | None = None
     power_w: float | None = None  # the most it draws
+    typical_w: float | None = None  # while training, where somebody measured or told it
     rack_units: float | None = None
     cooling: str = ""
     power_supply: str = ""
@@ -77,6 +79,11 @@ class System:
     cites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()  # sources that were named, and not read again for this entry
+
+    @property
+    def on_desk(self) -> bool:
+        """Whether it stands on or under a desk, where nobody hosts it."""
+        return self.kind in ("workstation", "desktop")
 
     @property
     def network_bytes_per_s(self) -> float | None:
@@ -165,6 +172,7 @@ def read_system(path: Path, raw: dict[str, Any], links: Mapping[str, Link], cata
         cpu_cores=None if "cpu_cores" not in raw else int(_number(path, raw, "cpu_cores") or 0),
         ram_bytes=_amount(path, raw, "ram", "B"),
         power_w=_amount(path, raw, "power", "W"),
+        typical_w=_amount(path, raw, "typical_power", "W"),
         rack_units=_number(path, raw, "rack_units"),
         cooling=text(path, raw, "cooling", ""),
         power_supply=text(path, raw, "power_supply", ""),
@@ -189,9 +197,10 @@ def _check_figures(
             if key not in sources:
                 hint = did_you_mean(key, sources)
                 raise DataError.at(path, f"cites.{figure}", key, "names no entry of [sources]", hint)
-    for figure in FIGURES:
+    for figure in (*FIGURES, "typical_power"):
         if figure in raw and figure not in cites:
             raise DataError.at(path, figure, None, "has no source", f"Name one under [cites] {figure}.")
+    for figure in FIGURES:
         if figure not in raw and figure not in unknown:
             hint = f'Give it, or say why not: [unknown] {figure} = "…".'
             raise DataError.at(path, figure, None, "is neither known nor said to be unknown", hint)

@@ -13,7 +13,7 @@ from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, did_you_mean, nearest
 from advisor.schema import LeftOut, PlanLimits
 from advisor.search.plan_site import Site, site_of
-from advisor.search.systems import as_bought, price_inputs, slot_inputs, trains
+from advisor.search.systems import as_bought, system_inputs, trains
 
 
 def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
@@ -65,8 +65,7 @@ def asked_with(
             continue
         entry = as_bought(trains(box, catalogue), box)
         site = site_of(entry)
-        inputs = site.inputs.update(price_inputs(box))
-        inputs = inputs.update(slot_inputs(entry, box.slots.get("lanes"), box.slots.get("generation")))
+        inputs = site.inputs.update(system_inputs(entry, box))
         whole = float(box.accelerators * entry.devices_per_package)
         chosen.append((replace(site, inputs=inputs, whole=whole), box))
     if bare or not limits.only:

@@ -119,7 +119,7 @@ def judge(  # noqa: PLR0913, PLR0917 - what is known, one by one
     work, unit = _work(job)
     nameplate, units = _sum(quote, "power_w"), _sum(quote, "rack_units")
     net_usd = quote.net * rate
-    typical = None if nameplate is None else nameplate * value["power_share"]
+    typical = None if nameplate is None else _typical(quote, value["power_share"])
     cost = _cost(net_usd, nameplate, typical, terms.years, value)
     span = None
     if calendar is not None and calendar.low is not None and calendar.high is not None and time:
@@ -194,6 +194,12 @@ def _sum(quote: Quote, figure: str) -> float | None:
         elif item.kind == "nodes":
             return None
     return whole
+
+
+def _typical(quote: Quote, share: float) -> float:
+    """What all lines draw while training: as told, else a share of their nameplate."""
+    each = ((item, item.typical_w or (item.power_w or 0.0) * share) for item in quote.items)
+    return sum(item.count * watts for item, watts in each)
 
 
 def _cost(

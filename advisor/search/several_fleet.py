@@ -95,8 +95,8 @@ class Judge:
     boxes: Sequence[System | None] = ()
 
     @cached_property
-    def _facts(self) -> dict[tuple[int, int], tuple[float, float, float]]:
-        """Of each kind and size of machine: packages, power, purchase."""
+    def _facts(self) -> dict[tuple[int, int], tuple[float, float, float, float]]:
+        """Of each kind and size of machine: packages, power, purchase, and what it costs standing."""
         keys = [(at, size) for at, sizes in enumerate(self.sizes) for size in sizes]
         if not keys:
             return {}
@@ -107,12 +107,15 @@ class Judge:
             rows.append(own)
         table = table_of(self.book, rows)
         table = table.with_constants({name: told.value for name, told in self.limits.assumed.items()})
-        wanted = ("packages", "power_w", "purchase_usd")
+        wanted = ("packages", "power_w", "purchase_usd", "standing_usd_per_s")
         known = tuple(name for name in wanted if name in self.book.quantities)
         told = evaluate(self.book, table, known, keep_all=False).columns
         unknown = np.full(len(keys), np.nan)
         columns = [told.get(name, unknown) for name in wanted]
-        return {key: (float(a), float(b), float(c)) for key, a, b, c in zip(keys, *columns, strict=True)}
+        return {
+            key: (float(a), float(b), float(c), float(d))
+            for key, a, b, c, d in zip(keys, *columns, strict=True)
+        }
 
     def result(self, sums: Mapping[tuple[int, int], Sum], done: Done) -> Several:
         """The fleets that do everything and keep the limits, else what comes nearest."""
@@ -155,16 +158,14 @@ class Judge:
     def _fleet(self, key: tuple[int, int], one: Sum) -> Fleet:
         entry, count = self.sites[key[0]].entry, key[1]
         assert entry is not None  # noqa: S101 - sites of a plan are of the catalogue
-        packages, power, purchase = self._facts[key]
+        packages, power, purchase, standing = self._facts[key]
         value = {
             name: self._constant(name)
-            for name in ("used_share", "service_years", "residual_share", "staff_share", "hosting_price",
-                         "electricity_price")
-        }  # fmt: skip
+            for name in ("used_share", "service_years", "residual_share", "electricity_price")
+        }
         machines = max(1, math.ceil(one.busy_s / (YEAR_S * value["used_share"]) - 1e-9))
         yearly = purchase * (1 - value["residual_share"]) / value["service_years"] * YEAR_S
-        standing = YEAR_S * (purchase * value["staff_share"] + power * value["hosting_price"])
-        own = machines * (yearly + standing) + one.energy_j * value["electricity_price"]
+        own = machines * (yearly + YEAR_S * standing) + one.energy_j * value["electricity_price"]
         breaks = [f"{one.late} of {one.jobs} jobs miss their deadline"] if one.late else []
         limits, spent = self.limits, machines * purchase if self.limits.acquire == "buy" else one.rent_usd
         if limits.budget_usd is not None and spent > limits.budget_usd:

@@ -23,6 +23,13 @@ MARK = "system "
 """How the source of a system's own figure begins, so that an estimate can be made again from its trace."""
 
 
+OF_A_SYSTEM = (
+    "hw_network_bandwidth", "hw_system_power", "hw_system_typical", "hw_on_desk", "hw_in_server",
+    "hw_server_devices",
+)  # fmt: skip
+"""Columns of an estimate that come from the system, its source in front."""
+
+
 class Counted(NamedTuple):
     """So many systems of a kind."""
 
@@ -84,7 +91,7 @@ def place_of_system(catalogue: Catalogue, counted: Counted) -> Place:
     place = place_of(entry, system.accelerators, number)
     rate = system.network_bytes_per_s
     lanes = slot_inputs(entry, system.slots.get("lanes"), system.slots.get("generation"))
-    place = replace(place, inputs=place.inputs.update(lanes))
+    place = replace(place, inputs=place.inputs.update(lanes).update(power_inputs(entry, system)))
     if rate is not None and system.network is not None:
         each = rate / (system.accelerators * entry.devices_per_package)
         source = f"{MARK}{system.id}: {system.ports} x {system.network.title}; {system.source_of('network')}"
@@ -101,6 +108,28 @@ def slot_inputs(entry: Accelerator, lanes: float | None, generation: float | Non
     if printed is not None:
         source = f"PCIe {generation:g} x{lanes:g}, halved where cards share it, as constant pcie_rate"
         found.put("hw_link_bandwidth", lanes * printed / 2, Kind.vendor, source)
+    return found
+
+
+def system_inputs(entry: Accelerator, system: System) -> Inputs:
+    """What one accelerator of a system has of it: its part of the price and power of the whole, its lanes."""
+    lanes = slot_inputs(entry, system.slots.get("lanes"), system.slots.get("generation"))
+    return price_inputs(system).update(power_inputs(entry, system)).update(lanes)
+
+
+def power_inputs(entry: Accelerator, system: System) -> Inputs:
+    """Power of a system for each of its accelerators, and where it stands."""
+    found, each = Inputs(), max(1, system.accelerators)
+    for name, figure, watts in (
+        ("hw_system_power", "power", system.power_w),
+        ("hw_system_typical", "typical_power", system.typical_w),
+    ):
+        source = f"{MARK}{system.id}: {figure.replace('_', ' ')} of the whole; {system.source_of(figure)}"
+        if watts is not None:
+            found.put(name, watts / each, Kind.vendor, source)
+    whole = f"{MARK}{system.id}: {system.kind} of {each}"
+    found.put("hw_on_desk" if system.on_desk else "hw_in_server", 1.0, Kind.vendor, whole)
+    found.put("hw_server_devices", float(each * entry.devices_per_package), Kind.vendor, whole)
     return found
 
 

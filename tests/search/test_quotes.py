@@ -53,8 +53,9 @@ def test_cost_of_a_unit_follows_from_price_power_and_time(tmp_path: Path) -> Non
     one = judged(tmp_path)
     value = {name: KNOWN.book.constants[name].value for name in (
         "staff_share", "hosting_price", "used_share", "pue", "power_share", "electricity_price")}  # fmt: skip
-    power = 22400 * (value["hosting_price"] + value["used_share"] * value["power_share"] * value["pue"]
-                     * value["electricity_price"])  # fmt: skip
+    typical = 2 * 8400 + 2000 * value["power_share"]  # what a DGX draws in training is known, of the rest a share
+    power = (22400 * value["hosting_price"]
+             + typical * value["used_share"] * value["pue"] * value["electricity_price"])  # fmt: skip
     cost = 404000 + 5 * YEAR_S * (404000 * value["staff_share"] + power)
     assert one.cost_usd == pytest.approx(cost)
     assert one.calendar_s is not None

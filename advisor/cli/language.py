@@ -144,6 +144,13 @@ def show_end(end: float | None, of: Quantity, unit: str) -> str:
     return _tidy(units.show_end(end, of.value, of.low, of.high, unit, words=_words()))
 
 
+def show_rough(value: float, unit: str) -> str:
+    """A figure of which two digits are known at best."""
+    from advisor import units
+
+    return _tidy(units.show_rough(value, unit, _words()))
+
+
 def show_percent(value: float | None, digits: int = 2) -> str:
     """A share for people."""
     from advisor import units

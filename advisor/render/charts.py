@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import plots, plots_choice, select
+from advisor.render import plots, plots_choice, plots_roofline, select
 from advisor.render.beside import beside
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
@@ -49,7 +49,7 @@ def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
         "time": plots.time,
         "tasks": plots.tasks,
         "distance": plots.distance,
-        "roofline": plots.roofline,
+        "roofline": plots_roofline.roofline,
         "front": plots_choice.front,
         "memory": plots_choice.memory,
     }

@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from advisor.render import describe, figures, select, summary
 from advisor.render.marks import Marks, foreign
-from advisor.render.texts import Texts
+from advisor.render.texts import Texts, tidy
 from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
+from advisor.units import show_rough
 
 OPTIONS_PAGED, LEFT_PAGED, FRONT_NAMED = 12, 12, 3
 PARTS = (
@@ -284,7 +285,7 @@ def late(option: PlanOption, marks: Marks) -> Markup:
 
 def saved(usd: float, t: Texts) -> str:
     """What a day saved costs: a ratio of differences, of which two digits are known at best."""
-    return t.number(float(f"{usd:.2g}"), "USD")
+    return tidy(show_rough(usd, "USD", t.words))
 
 
 def layout(option: PlanOption, t: Texts) -> Markup:

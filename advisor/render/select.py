@@ -82,8 +82,8 @@ def deadline_s(workload: Workload) -> float | None:
 def state(estimate: Estimate | None, workload: Workload) -> str:
     """in_time, perhaps, slow, fits (time or limit unknown), no, or unknown.
 
-    A deadline is met where nine runs in ten end before it (what is kept to on the calendar, else the upper end
-    of the time's 80 % range), missed where the lower end is beyond it, and between these open: "perhaps".
+    A deadline is met where nine runs in ten end before it (what is kept to on the calendar, else the upper
+    end of the time's 80 % range), missed where the lower end is beyond it, and between these open: "perhaps".
     """
     if estimate is None or estimate.fits is None:
         return "unknown"

@@ -16,7 +16,7 @@ kilogram and products of them. Two choices to know about:
 from __future__ import annotations
 
 from advisor.units.parse import MAX_TEXT, parse, parse_as, parse_count, parse_unit
-from advisor.units.ranged import Ranged, show_end, show_range, show_ranged
+from advisor.units.ranged import Ranged, show_end, show_range, show_ranged, show_rough
 from advisor.units.show import ENGLISH, Words, show, show_percent
 from advisor.units.table import (
     BASES,
@@ -75,4 +75,5 @@ __all__ = [
     "show_percent",
     "show_range",
     "show_ranged",
+    "show_rough",
 ]

@@ -176,11 +176,12 @@ def _open(value: float | None, ends: tuple[float | None, float | None], unit: st
 
 def _wide(value: float | None, ends: tuple[float | None, float | None], unit: str, words: Words) -> Ranged:
     """Numbers too far apart for one unit: each in its own, with two digits."""
-    figure, lower, upper = (_loose(one, unit, words) for one in (value, *ends))
+    figure, lower, upper = (show_rough(one, unit, words) for one in (value, *ends))
     return Ranged(figure, f"{lower}{words.to}{upper}", lower, upper)
 
 
-def _loose(value: float | None, unit: str, words: Words) -> str:
+def show_rough(value: float | None, unit: str, words: Words = ENGLISH) -> str:
+    """A figure of which two digits are known at best, in one unit: "USD 12", "1.7 min"."""
     si, kind, label = in_si(value, unit)
     if si is None or not math.isfinite(si) or si == 0:
         return show(value, unit, 2, words)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import sample
 
-from advisor.render import charts, plots, render_report
+from advisor.render import charts, plots, plots_roofline, render_report
 from advisor.render.html import render_html
 from advisor.render.svg import tidy
 from advisor.render.texts import Texts
@@ -70,6 +70,21 @@ def test_letters_of_a_chart_for_a_telephone_are_as_large_as_those_of_the_page(dr
         wide = float(ET.fromstring(chart.narrow).get("width", "0"))
         sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)(?:px)?"', chart.narrow)]
         assert sizes and min(sizes) * min(1.0, (390 - 32) / wide) >= 11, name
+
+
+def test_a_long_title_leaves_room_for_why_it_does_not_run():
+    advice = sample.gpu_machine()
+    work = advice.workloads[0].model_copy(update={"title": "a job with a name " * 8})
+    here = next(e for e in advice.estimates if e.target.here and e.workload == work.id)
+    cannot = here.model_copy(update={"fits": False, "limit": "memory"})
+    others = [e for e in advice.estimates if not e.target.here and e.workload == work.id]
+    held = advice.model_copy(update={"workloads": (work,), "estimates": (cannot, *others)})
+    chart = charts.draw(held, Texts())["time"]
+    assert "…: does not fit here" in chart.svg and "…: does not fit here" in chart.narrow
+
+
+def test_a_chinese_letter_takes_the_room_of_two():
+    assert plots.short("中文" * 10, 21) == "中文" * 5 + "…" and plots.letters("中a") == 3
 
 
 def test_paper_needs_no_second_drawing():
@@ -134,7 +149,7 @@ def test_roofs_and_dots_stand_where_the_figures_are():
     advice = sample.cpu_machine()
     best = max(m.value for m in advice.calibration.find("matmul", "cpu", dtype="bf16"))
     width = max(m.value for m in advice.calibration.find("memory_bandwidth", "cpu"))
-    chart, _ = plots.roofline(advice, Texts())
+    chart, _ = plots_roofline.roofline(advice, Texts())
     spec = chart.to_dict()
     rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
     roof = [row for row in rows if row["name"].startswith("CPU")]

@@ -7,7 +7,7 @@ import re
 import pytest
 import sample
 
-from advisor.render import charts, choice, plots
+from advisor.render import charts, choice, plots, steps
 from advisor.render.html import render_html
 from advisor.render.marks import Marks
 from advisor.render.texts import Texts, full_texts
@@ -167,6 +167,22 @@ def test_what_is_kept_to_stands_in_the_unit_of_what_is_expected():
     assert "with 90% probability at most 38 h" in page
     late = choice.late(planned().plan.options[1], Marks(planned(), Texts()))
     assert ">25 h<" in late, "60,000 s x 1.5, beside 17 h (12–25 h)"
+
+
+def test_the_figure_of_a_trace_is_told_as_it_is_elsewhere():
+    page = render_html(planned(), Texts(), {})
+    trace = page[page.index('class="trace"') :]
+    assert ">25 h<" in trace, "not 25 h of an exact step: it has the digits of its range"
+    step = planned().trace["plan/amd-mi300x-192gb"][0]
+    other = step.model_copy(update={"quantity": "input_s", "value": 4321.0})
+    shown = [
+        steps.shown(planned(), "plan/amd-mi300x-192gb", s, Marks(planned(), Texts())) for s in (step, other)
+    ]
+    assert shown == ["25 h", "1 h 12 min"]
+
+
+def test_a_day_saved_has_two_digits():
+    assert [choice.saved(usd, Texts()) for usd in (12.0, 1366.2)] == ["USD 12", "USD 1,400"]
 
 
 def test_nothing_that_keeps_the_limits_is_said_in_a_sentence():

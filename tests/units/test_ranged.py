@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.units import DAY_S, GIB, HOUR_S, MINUTE_S, Words, show_end, show_range, show_ranged
+from advisor.units import DAY_S, GIB, HOUR_S, MINUTE_S, Words, show_end, show_range, show_ranged, show_rough
 
 CHINESE = Words(
     dash="～", minutes="分钟", hours="小时", days="天", years="年", scales=((1e8, " 亿"), (1e4, " 万"))
@@ -48,6 +48,13 @@ def test_the_same_in_another_language():
     assert (told.figure, told.spread) == ("9.3 分钟", "7.3～12 分钟")
     told = show_ranged(12_345.0, 9_600.0, 15_200.0, "1", CHINESE)
     assert (told.figure, told.spread) == ("1.2 万", "0.96～1.5 万")
+
+
+def test_what_is_known_roughly_has_two_digits_and_one_unit():
+    rough = [(100.0, "s"), (12.3, "USD"), (1366.0, "USD"), (-3e9, "B/s"), (0.0, "s"), (None, "s")]
+    assert [show_rough(*one) for one in rough] == [
+        "1.7 min", "USD 12", "USD 1,400", "-3 GB/s", "0 s", "unknown",
+    ]  # fmt: skip
 
 
 def test_ends_stand_alone_too():

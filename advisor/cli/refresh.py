@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from advisor.cli.options import json_flag, rules_option
 
 if TYPE_CHECKING:
     from advisor.data.live import Names, Offer
-    from advisor.data.live_ask import Answer
 
 _MOST_TOLD = 12
 _Left = dict[tuple[str, str, float | None, str], int]
@@ -50,19 +49,20 @@ def refresh(
     wanted = _wanted(only, accelerators)
     folder = _folder(to)
     answer = ask(_providers(asked, names, knowledge.folders), datetime.datetime.now(datetime.UTC).date())
+    failed = {names.providers.get(theirs, theirs): why for theirs, why in answer.failed.items()}
     offers, left = offers_of(answer.rows, names, accelerators, answer.dated)
     offers = [one for one in offers if not wanted or one.accelerator in wanted]
     if not offers:
-        why = "; ".join(f"{name}: {reason}" for name, reason in answer.failed.items())
+        why = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise NothingFits(
             "no price of what was asked for" + (f" ({why})" if why else ""),
             "Nothing was written. Leave out --only or --provider to see what there is.",
         )
     written = [] if dry_run else write_offers(make_folder(folder / "offers"), offers, wanted)
     if as_json:
-        click.echo(json.dumps(_as_json(offers, left, answer, written), indent=1))
+        click.echo(json.dumps(_as_json(offers, left, failed, written), indent=1))
         return
-    _tell(offers, left, answer, written)
+    _tell(offers, left, failed, written)
 
 
 def _wanted(only: str, accelerators: Any) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def _providers(asked: Sequence[str], names: Names, folders: Sequence[Path]) -> l
     return list(dict.fromkeys(found))
 
 
-def _tell(offers: Sequence[Offer], left: _Left, answer: Answer, written: Sequence[Path]) -> None:
+def _tell(offers: Sequence[Offer], left: _Left, failed: Mapping[str, str], written: Sequence[Path]) -> None:
     from advisor.cli.language import told
     from advisor.cli.screen import plain
 
@@ -116,7 +116,7 @@ def _tell(offers: Sequence[Offer], left: _Left, answer: Answer, written: Sequenc
         rows = [one for one in offers if one.provider == provider]
         kinds = len({one.accelerator for one in rows})
         click.echo(plain(told(f"{provider}: {len(rows)} offers of {kinds} accelerators, {rows[0].as_of}")))
-    for provider, why in answer.failed.items():
+    for provider, why in failed.items():
         click.echo(plain(told(f"{provider}: no prices, {why}")), err=True)
     if left:
         click.echo(told("Without a match in the catalogue, and left out:"))
@@ -132,7 +132,9 @@ def _tell(offers: Sequence[Offer], left: _Left, answer: Answer, written: Sequenc
         click.echo(plain(told(f"Written: {path}")))
 
 
-def _as_json(offers: Sequence[Offer], left: _Left, answer: Answer, written: Sequence[Path]) -> dict[str, Any]:
+def _as_json(
+    offers: Sequence[Offer], left: _Left, failed: Mapping[str, str], written: Sequence[Path]
+) -> dict[str, Any]:
     return {
         "written": [str(path) for path in written],
         "offers": [
@@ -145,5 +147,5 @@ def _as_json(offers: Sequence[Offer], left: _Left, answer: Answer, written: Sequ
             {"provider": provider, "name": name, "memory_gb": memory, "rows": number, "why": why}
             for (provider, name, memory, why), number in left.items()
         ],
-        "failed": answer.failed,
+        "failed": dict(failed),
     }  # fmt: skip

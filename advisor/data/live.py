@@ -15,7 +15,7 @@ from typing import Any
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.files import read_toml, write_atomic
-from advisor.data.read_catalogue import _check_keys
+from advisor.data.read_catalogue import _check_keys, texts
 from advisor.errors import DataError, did_you_mean
 
 TABLE = "gpuhunt.toml"
@@ -82,11 +82,12 @@ def load_names(folders: Iterable[Path], accelerators: Mapping[str, Accelerator])
         raw = read_toml(path)
         _check_keys(path, raw, _KEYS)
         for key, value in raw.items():
-            if not isinstance(value, list if key == "skip_flags" else dict):
-                raise DataError.at(path, key, value, "is of another form", "See the shipped file.")
             if key == "skip_flags":
-                flags.update(map(str, value))
-            elif key in ("forms", "instances"):
+                flags.update(texts(path, raw, key))
+                continue
+            if not isinstance(value, dict):
+                raise DataError.at(path, key, value, "is no table", "See the shipped file.")
+            if key in ("forms", "instances"):
                 for provider, table in value.items():
                     joined[key][provider] = {**joined[key].get(provider, {}), **table}
             else:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from advisor.data.live import Row
@@ -43,6 +44,9 @@ def ask(providers: Sequence[str], today: datetime.date) -> Answer:
         for name in providers:
             try:
                 items = catalogue.query(provider=name, min_gpu_count=1)
+            except ValueError:  # "Provider is not loaded": those that are asked themselves want an account
+                answer.failed[name] = "it asks for an account of yours, which the library did not find"
+                continue
             except Exception as error:  # a provider's own code: whatever it raises, the others count
                 answer.failed[name] = _reason(error)
                 continue
@@ -66,7 +70,7 @@ def _library() -> Any:
 
 def _catalogue(library: Any) -> Any:
     """The library's catalogue, loaded; a folder of files that it is told of needs no network."""
-    if os.environ.get("GPUHUNT_CATALOG_DIR"):
+    if _folder() is not None:
         return library.Catalog(auto_reload=False)
     try:
         return library.default_catalog()
@@ -75,6 +79,12 @@ def _catalogue(library: Any) -> Any:
             f"no prices: {_reason(error)}",
             "Is there a network here? Nothing was written; the shipped prices count.",
         ) from error
+
+
+def _folder() -> Path | None:
+    """Where the library is told to read files instead of asking the network."""
+    stated = os.environ.get("GPUHUNT_CATALOG_DIR", "")
+    return Path(stated) if stated else None
 
 
 def _row(item: Any) -> Row | None:
@@ -95,6 +105,9 @@ def _dated(library: Any, catalogue: Any, name: str, today: datetime.date) -> tup
     """Day and source of a provider's rows: the day its file was made, or today where it was asked itself."""
     version = str(getattr(library, "__version__", "") or _installed())
     told = f"gpuhunt {version}".strip()
+    if (own := _folder()) is not None and (own / f"{name}.csv").is_file():
+        day = datetime.datetime.fromtimestamp((own / f"{name}.csv").stat().st_mtime, datetime.UTC).date()
+        return min(day, today), f"{told}, {name}.csv of {day}"
     held = getattr(catalogue, "catalog", {}).get(name)
     made = str(getattr(held, "version", ""))
     if found := re.match(r"(20\d\d)-?(\d\d)-?(\d\d)", made):

@@ -60,7 +60,7 @@ def _cheaper(advice: Advice, plan: Plan, t: Texts) -> Markup:
             "Cheaper by an old price: {label}, {cost} ({note}).",
             label=choice.option_label(advice, old, t),
             cost=_told(choice.cost(old, plan), t),
-            note=describe.said(t, old.price_note, 80),
+            note=describe.noted(t, old.price_note),
         )
     if (alike := found.get("alike")) is None:
         return more
@@ -118,7 +118,7 @@ def _of_option(plan: Plan, option: PlanOption, marks: Marks) -> list[KeyFigure]:
         money = t("key.own", "This job’s share of owning it")
     return [
         KeyFigure(t("key.time", "Time"), marks.quantity(known.get("calendar_s")), kept),
-        KeyFigure(money, marks.quantity(choice.cost(option, plan)), describe.said(t, option.price_note, 80)),
+        KeyFigure(money, marks.quantity(choice.cost(option, plan)), describe.noted(t, option.price_note)),
         KeyFigure(
             t("key.device_memory", "Memory of each device"),
             marks.quantity(known.get("memory_bytes")),

@@ -139,6 +139,11 @@ def said(t: Texts, text: str, limit: int = 200) -> Markup:
     return foreign(t.said(text), limit)
 
 
+def noted(t: Texts, text: str, limit: int = 80) -> Markup:
+    """A note that names a source: what of it is a sentence of ours is told, names are not missed."""
+    return foreign(t.sentences.tell(text) if t.sentences else text, limit)
+
+
 def why(t: Texts, text: str) -> Markup:
     """What a rule says of itself; in English where the language does not have it."""
     return foreign(t.said_whole(text), 260)

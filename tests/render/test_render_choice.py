@@ -7,7 +7,7 @@ import re
 import pytest
 import sample
 
-from advisor.render import charts, choice, plots, steps
+from advisor.render import charts, choice, describe, plots, steps
 from advisor.render.html import render_html
 from advisor.render.marks import Marks
 from advisor.render.texts import Texts, full_texts
@@ -179,6 +179,12 @@ def test_the_figure_of_a_trace_is_told_as_it_is_elsewhere():
         steps.shown(planned(), "plan/amd-mi300x-192gb", s, Marks(planned(), Texts())) for s in (step, other)
     ]
     assert shown == ["25 h", "1 h 12 min"]
+
+
+def test_a_note_on_a_price_names_its_source_and_is_told_in_chinese():
+    texts = full_texts("zh")
+    note = describe.noted(texts, "aws trn2.48xlarge (us-east-2) of 16, 2026-05-24: older than 180 days")
+    assert "aws trn2.48xlarge" in note and "180 天" in note and not texts.left
 
 
 def test_a_day_saved_has_two_digits():

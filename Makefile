@@ -3,6 +3,7 @@
 #   make scan                    set up .venv with pinned versions, scan this machine, print the report's paths
 #   make scan ARGS="--quick"     flags for the scan
 #   make test                    lint, types, import directions, all tests
+#   make test-trace              also what needs transformers, diffusers and peft (200 MB more)
 #   make bench                   timings (start-up, probe, verdict, bandwidth, matmul, evaluator); never part of the tests
 #   TORCH=existing make scan     keep the torch of the Python that is active (conda, container, module load)
 
@@ -16,7 +17,7 @@ PY     := $(VENV)/bin/python
 PINS    = $(if $(filter existing,$(TORCH)),$(VENV)/constraints.txt,constraints.txt)
 PIP     = PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=constraints.txt $(PY) -m pip --disable-pip-version-check --quiet
 
-.PHONY: scan test check setup setup-dev bench clean wheel
+.PHONY: scan test test-trace check setup setup-dev bench clean wheel
 .DEFAULT_GOAL := scan
 
 scan: $(VENV)/.ready
@@ -63,6 +64,14 @@ endif
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@$(PIP) install -e '.[$(if $(filter existing,$(TORCH)),,torch,hf,)dev]'
+	@touch $@
+
+# Traces of real modules against the closed forms: transformers, diffusers and peft beside the torch that is there.
+test-trace: $(VENV)/.ready-trace
+	@$(PY) -m pytest -m hf tests/trial
+
+$(VENV)/.ready-trace: $(VENV)/.ready-dev
+	@$(PIP) install -e '.[trace]'
 	@touch $@
 
 wheel: $(VENV)/.ready-dev

@@ -215,7 +215,7 @@ class Config:
 
 def load(path: Path) -> dict[str, Any]:
     """A JSON file's object. Raises UserError or DataError for anything else."""
-    text = read_text(path, limit_bytes=MAX_BYTES)
+    text = read_text(path, limit_bytes=MAX_BYTES).removeprefix("\ufeff")  # as some editors begin a file
 
     def constant(name: str) -> NoReturn:
         raise ValueError(f"{name} is no JSON")

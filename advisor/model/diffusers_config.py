@@ -40,5 +40,6 @@ def preset_of(raw: Mapping[str, Any], path: Path) -> str:
     )
     raise UserError(
         f"{path}: _class_name: {what} is not covered by the rules",
-        "Give code that builds it (--model file.py:factory), or its size with --params.",
+        "`estimate --trace` lowers it by diffusers (hwadvisor[trace]), or give code that builds it (--model "
+        "file.py:factory), or its size with --params.",
     )

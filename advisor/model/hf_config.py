@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.data.unread import UNREAD
-from advisor.errors import UserError, did_you_mean
+from advisor.errors import UserError, did_you_mean, nearest
 from advisor.model import decoders, encoders, experts, images, more_decoders
 from advisor.model.config import Config, Numbers, Reader, load
 from advisor.model.detail import details
@@ -55,11 +55,9 @@ def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
     _check_type(config, architecture, named)
     found = ARCHITECTURES.get(architecture)
     if found is None:
-        near = did_you_mean(architecture[:80], ARCHITECTURES)
-        listed = f"Covered are {', '.join(sorted(ARCHITECTURES))}."
         raise UserError(
             f"{path}: architectures: {architecture[:80]!r} is not covered by the rules",
-            f"{near} {listed}".strip(),
+            f"{_near(architecture[:80])} {_instead(raw)}".strip(),
         )
     family, reader = found
     numbers = reader(config)
@@ -72,6 +70,29 @@ def parse_hf_config(raw: Mapping[str, Any], path: Path) -> Model:
         numbers=_plain(numbers),
         source=f"{path.name} of {name}, {architecture}{_unused(config)}",
     )
+
+
+def _near(architecture: str) -> str:
+    """Covered architectures whose names begin alike: that both end in ForCausalLM says nothing."""
+    heads = {_head(name): name for name in ARCHITECTURES}
+    heads |= {_head(name): name for name in ARCHITECTURES if name.endswith("ForCausalLM")}
+    found = nearest(_head(architecture), heads)
+    return did_you_mean(heads[found[0]], [heads[one] for one in found]) if found else ""
+
+
+def _head(architecture: str) -> str:
+    return architecture.partition("For")[0].removesuffix("Model") or architecture
+
+
+def _instead(raw: Mapping[str, Any]) -> str:
+    """What else tells the size and work of a network that no reader covers."""
+    inner = raw.get("text_config")
+    told = "`estimate --trace` lowers it by transformers (hwadvisor[trace])"
+    if isinstance(inner, dict):
+        told += ", its text part alone; with images: code that returns (module, batch)"
+    else:
+        told += ", or give code (--model file.py:factory)"
+    return f"{told}, or its size with --params."
 
 
 def _check_type(config: Config, architecture: str, named: str) -> None:

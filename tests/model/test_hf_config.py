@@ -83,7 +83,7 @@ def test_an_unknown_architecture_offers_the_nearest() -> None:
     with pytest.raises(UserError) as caught:
         parse_hf_config({**LLAMA, "architectures": ["LamaForCausalLM"]}, PATH)
     assert "Did you mean LlamaForCausalLM" in caught.value.hint
-    assert "MixtralForCausalLM" in caught.value.hint
+    assert "estimate --trace" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -271,3 +271,30 @@ def test_a_file_without_architectures_is_read_by_its_model_type(kind: str, like:
     assert found == parse_hf_config({**raw, "architectures": [like]}, PATH)
     with pytest.raises(UserError, match="model_type: 'unheard-of' is not covered"):
         parse_hf_config({**raw, "model_type": "unheard-of"}, PATH)
+
+
+@pytest.mark.parametrize(
+    ("raw", "near", "instead"),
+    [
+        (
+            {"architectures": ["Gemma3ForConditionalGeneration"], "text_config": {}},
+            "Gemma3ForCausalLM",
+            "text part",
+        ),
+        ({"architectures": ["Mamba2ForCausalLM"]}, "", "or give code"),
+        ({"architectures": ["SegformerForSemanticSegmentation"]}, "", "or give code"),
+    ],
+)
+def test_a_network_that_no_reader_covers_says_what_else_would_do(
+    raw: dict[str, object], near: str, instead: str
+) -> None:
+    with pytest.raises(UserError, match="is not covered") as raised:
+        parse_hf_config(raw, PATH)
+    assert ("Did you mean" in raised.value.hint) is bool(near) and near in raised.value.hint
+    assert "--trace" in raised.value.hint and instead in raised.value.hint
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA), "utf-8-sig")
+    assert read_hf_config(path).family == "decoder"

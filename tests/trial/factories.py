@@ -208,3 +208,78 @@ def asks(width: int) -> Any:
 
 def hangs() -> Any:
     time.sleep(600)
+
+
+def frozen_norms() -> Any:
+    module, batch = convolutions(), torch.randn(2, 3, 16, 16)
+    module[1].eval().requires_grad_(False)
+    return module, batch
+
+
+def evaluating() -> Any:
+    return convolutions().eval(), torch.randn(2, 3, 16, 16)
+
+
+def two_networks() -> Any:
+    return nn.Linear(4, 4), nn.Linear(4, 1)
+
+
+def two_optimizers() -> Any:
+    network = nn.Linear(4, 4)
+    return network, torch.randn(2, 4), *(torch.optim.SGD(network.parameters(), lr=0.1) for _ in range(2))
+
+
+class Stepping(nn.Module):
+    """Steps its optimizers itself, as a module of Lightning may."""
+
+    automatic_optimization = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)
+
+
+def stepping() -> Any:
+    return Stepping(), torch.randn(2, 4)
+
+
+def lazy() -> Any:
+    return nn.Sequential(nn.LazyLinear(4)), torch.randn(2, 4)
+
+
+def a_class() -> Any:
+    return Mute
+
+
+def loss_of_a_float() -> Any:
+    return nn.Linear(4, 4), torch.randn(2, 4), lambda out, batch: 3.0
+
+
+def loss_of_many() -> Any:
+    return nn.Linear(4, 4), torch.randn(2, 4), lambda out, batch: out.mean(0)
+
+
+def loss_without_targets() -> Any:
+    return nn.Linear(4, 4), torch.randn(2, 4), nn.MSELoss()
+
+
+def other_width() -> Any:
+    return nn.Linear(4, 4), torch.randn(2, 5)
+
+
+class Parts(nn.Module):
+    """Takes a nested batch, and leaves one of its layers out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.left = nn.Linear(4, 4), nn.Linear(4, 8)
+
+    def forward(self, batch: Any) -> Any:
+        return self.used(batch["a"]["x"]) + batch["b"][0]
+
+
+def parts() -> Any:
+    return Parts(), ({"a": {"x": torch.randn(2, 4)}, "b": [torch.randn(2, 4)]},)

@@ -198,3 +198,56 @@ def test_a_denoiser_of_diffusers(tmp_path: Path) -> None:
     kinds_seen = {row["kind"] for row in found["operators"] if row["flops"][1] > 0}
     assert {"convolution", "matrix", "attention"} <= kinds_seen
     assert model_of_trace("unet", found).numbers["native_image_size"] > 0
+
+
+_FLUX = {
+    "_class_name": "FluxTransformer2DModel", "in_channels": 16, "num_layers": 2, "num_single_layers": 2,
+    "num_attention_heads": 2, "attention_head_dim": 32, "joint_attention_dim": 48,
+    "pooled_projection_dim": 24, "axes_dims_rope": [8, 12, 12], "guidance_embeds": True,
+}  # fmt: skip
+_SD3 = {
+    "_class_name": "SD3Transformer2DModel", "in_channels": 4, "num_layers": 2, "num_attention_heads": 2,
+    "attention_head_dim": 32, "joint_attention_dim": 48, "caption_projection_dim": 64,
+    "pooled_projection_dim": 24, "sample_size": 8, "patch_size": 2, "pos_embed_max_size": 16,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("raw", "tokens"), [(_FLUX, 16 + 512), (_SD3, 16 + 154)], ids=["flux", "sd3"])
+def test_denoisers_of_joint_attention(raw: dict[str, Any], tokens: int, tmp_path: Path) -> None:
+    """Every block attends over patches and text together: 4 FLOPs a pair and number of a head's width."""
+    pytest.importorskip("diffusers")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(raw))
+    found = _trace(path, "bf16")
+    attention = [
+        row for row in found["operators"] if row["kind"] == "attention" and row["phase"] == "forward"
+    ]
+    blocks = raw["num_layers"] + raw.get("num_single_layers", 0)
+    assert sum(row["count"] for row in attention) == blocks
+    assert sum(row["flops"][1] for row in attention) == 4 * tokens**2 * 64 * blocks
+
+
+def test_speech_is_traced_with_its_spectrogram(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    raw = {
+        "architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper", "d_model": 64,
+        "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "num_mel_bins": 16, "max_source_positions": 50,
+        "max_target_positions": 40, "vocab_size": 300, "pad_token_id": 0, "bos_token_id": 1,
+        "eos_token_id": 2, "decoder_start_token_id": 1,
+    }  # fmt: skip
+    path.write_text(json.dumps(raw))
+    found = _trace(path, "bf16")
+    assert found["inputs"] == ["input_features=Bx16x100:float32", "labels=Bx40:int64"]
+    assert "the loss in its output" in found["loss"]
+
+
+def test_a_scan_written_out_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    raw = {
+        "architectures": ["Mamba2ForCausalLM"], "model_type": "mamba2", "hidden_size": 64, "state_size": 16,
+        "num_hidden_layers": 1, "num_heads": 4, "head_dim": 32, "expand": 2, "n_groups": 1, "chunk_size": 32,
+        "vocab_size": 300,
+    }  # fmt: skip
+    path.write_text(json.dumps(raw))
+    assert any("scan over the sequence" in note for note in _trace(path, "bf16")["notes"])

@@ -176,12 +176,40 @@ def test_a_factory_that_looks_at_its_weights_is_traced_all_the_same() -> None:
         ("mute", "no_gradient", "it returns None"),
         ("asks", "raised", "missing 1 required positional argument"),
         ("nowhere", "no_factory", "has no 'nowhere'"),
+        ("two_networks", "several", "returned 2 networks"),
+        ("two_optimizers", "several", "returned 2 optimizers"),
+        ("stepping", "several", "automatic_optimization is off"),
+        ("lazy", "lazy", "the shape of 0.weight is known only after"),
+        ("a_class", "not_module", "the class Mute itself"),
+        ("loss_of_a_float", "no_gradient", "loss returned something of type float"),
+        ("loss_of_many", "no_gradient", "a tensor of shape 4, no single number"),
+        ("loss_without_targets", "not_module", "MSELoss, which needs targets"),
+        ("other_width", "raised", "its training step raised RuntimeError"),
     ],
 )
 def test_failures_say_what_was_tried_and_what_to_change(name: str, status: str, word: str) -> None:
     found = trace(name)
     assert (found["event"], found["status"]) == ("failure", status)
     assert word in found["reason"] and found["hint"]
+
+
+def test_parts_in_evaluation_mode_stay_in_it_where_the_rest_trains() -> None:
+    frozen, evaluating = trace("frozen_norms"), trace("evaluating")
+    assert frozen["notes"] == ["1 layers are in evaluation mode and stay in it: BatchNorm2d."]
+    assert not evaluating["notes"], "a network that is wholly in evaluation mode is set to train"
+    trained = trace("convolutions", inputs=["2x3x16x16"])
+    kept = [found["memory"]["kept"][0] for found in (frozen, evaluating, trained)]
+    assert kept == [0, 2 * 32 * 4, 2 * 32 * 4], (
+        "statistics of the batch are kept where it is normalised by them"
+    )
+    assert frozen["trainable"] == trained["trainable"] - 2 * 32
+
+
+def test_weights_without_a_part_and_nested_inputs_are_told() -> None:
+    found = trace("parts")
+    assert found["inputs"] == ["x=Bx4:float32", "b=Bx4:float32"]
+    assert found["loss"].endswith("40 trained weights (67%) have no part in it and get no gradient")
+    assert "no part" not in trace("mlp")["loss"]
 
 
 def test_shapes_of_the_command_line() -> None:
@@ -198,6 +226,8 @@ def test_shapes_of_the_command_line() -> None:
 def test_the_highest_of_lines_is_kept_and_no_more() -> None:
     steep, flat, never = [0.0, 10.0], [100.0, 1.0], [50.0, 1.0]
     assert lines.hull([never, flat, steep]) == [flat, steep]
+    falling = [10.0, -2.0]  # of a network that looks at its data
+    assert lines.hull([falling, [8.0, -2.0], falling]) == [falling]
     assert lines.hull([[5.0, 0.0]]) == [[5.0, 0.0]]
     many = [[-float(n * n), 2.0 * n] for n in range(30)]  # tangents of a parabola
     pieces = lines.hull(many)

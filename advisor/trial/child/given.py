@@ -50,7 +50,8 @@ def given(code: dict[str, Any], recipe: dict[str, Any], device: str, half: Any) 
         module, _ = adapt(module, blocks_of(module), int(recipe["lora_rank"]))
     elif pure:
         module = module.to(half)
-    return Given(module.train(), built.batch, built.loss, half if pure else None)
+    module = module if module.training else module.train()  # frozen parts stay in evaluation mode
+    return Given(module, built.batch, built.loss, half if pure else None)
 
 
 def _built(code: dict[str, Any]) -> Any:

@@ -48,7 +48,18 @@ class Batch:
     def told(self) -> list[str]:
         """One text for each tensor."""
         named = [*(("", a) for a in self.args), *self.kwargs.items()]
-        return [f"{k}={v.told()}" if k else v.told() for k, v in named if isinstance(v, Input)]
+        return [f"{k}={v.told()}" if k else v.told() for key, one in named for k, v in _named(key, one)]
+
+
+def _named(name: str, value: Any) -> list[tuple[str, Input]]:
+    """The tensors within an argument, each with the last name on the way to it."""
+    if isinstance(value, Input):
+        return [(name, value)]
+    if isinstance(value, dict):
+        return [found for key, one in value.items() for found in _named(str(key), one)]
+    if isinstance(value, (list, tuple)):
+        return [found for one in value for found in _named(name, one)]
+    return []
 
 
 def _made(value: Any, samples: int, floats: Any) -> Any:
@@ -102,7 +113,9 @@ def of_example(example: Any) -> Batch:
     sized = [t for t in tensors if t.dim()]
     if not sized:
         raise Failure(
-            "input", "the example batch holds no tensor", "Return (module, batch), or give --input."
+            "input",
+            f"the example batch ({type(example).__name__}) holds no tensor with a first dimension",
+            "Return (module, batch) with torch tensors, or give --input.",
         )
     samples = sized[0].shape[0]
 

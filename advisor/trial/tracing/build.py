@@ -43,10 +43,11 @@ def factory_of(name: str, folder: str) -> Callable[[], Any]:
             found = getattr(found, part)
         except AttributeError:
             names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+            own = [n for n in names if getattr(getattr(module, n), "__module__", "") == module.__name__]
             raise Failure(
                 "no_factory",
                 f"{where} has no {attribute!r}",
-                f"It has {', '.join(names[:12]) or 'nothing to call'}.",
+                f"It has {', '.join((own or names)[:12]) or 'nothing to call'}.",
             ) from None
     if isinstance(found, nn.Module):
         return lambda: found
@@ -131,6 +132,7 @@ def call(factory: Callable[[], Any], name: str) -> Built:
     """Call the factory and look at what it returns."""
     found = _running(name, factory)
     batch, loss = None, None
+    _check_alone(found, name)
     if isinstance(found, (tuple, list)) and found and isinstance(found[0], nn.Module):
         batch = of_example(found[1]) if len(found) > 1 and found[1] is not None else None
         loss = found[2] if len(found) > 2 else None
@@ -138,15 +140,56 @@ def call(factory: Callable[[], Any], name: str) -> Built:
     if not isinstance(found, nn.Module):
         raise Failure(
             "not_module",
-            f"{name} returned something of type {type(found).__name__}, no torch.nn.Module",
+            f"{name} returned {_kind(found)}, no torch.nn.Module",
             _contract(),
+        )
+    if isinstance(loss, nn.modules.loss._Loss):
+        raise Failure(
+            "not_module",
+            f"the third of what {name} returned is {type(loss).__name__}, which needs targets",
+            "Give a function: lambda output, batch: criterion(output, targets).",
         )
     if loss is not None and not callable(loss):
         raise Failure("not_module", f"the third of what {name} returned is no function", _contract())
+    _check_made(found, name)
     for weight in (*found.parameters(), *found.buffers()):
         if weight.device.type not in ("cpu", "meta"):
             raise Failure("cuda", f"{name} puts weights on {weight.device}", _CUDA_HINT)
     return Built(found, batch, loss, [])
+
+
+def _kind(found: Any) -> str:
+    """What a factory returned, in words."""
+    if isinstance(found, type):
+        return f"the class {found.__name__} itself"
+    return f"something of type {type(found).__name__}"
+
+
+def _check_alone(found: Any, name: str) -> None:
+    """Raise Failure for several networks or optimizers: a step of one network by one optimizer is traced."""
+    parts = list(found) if isinstance(found, (tuple, list)) else [found]
+    networks = sum(isinstance(part, nn.Module) for part in parts[:2])  # a third is the loss
+    optimizers = sum(isinstance(part, torch.optim.Optimizer) for part in parts)
+    told = f"{networks} networks" if networks > 1 else f"{optimizers} optimizers" if optimizers else ""
+    if not told and getattr(parts[0] if parts else None, "automatic_optimization", True) is False:
+        told = "a network that steps its optimizers itself (automatic_optimization is off)"
+    if told:
+        raise Failure(
+            "several",
+            f"{name} returned {told}; what is traced is a step of one network by one optimizer",
+            "Let a factory of its own return each network with its batch and loss, and add their steps up.",
+        )
+
+
+def _check_made(module: Any, name: str) -> None:
+    """Raise Failure for weights whose shapes nobody knows yet."""
+    lazy = [key for key, weight in module.named_parameters() if nn.parameter.is_lazy(weight)]
+    if lazy:
+        raise Failure(
+            "lazy",
+            f"{name}: the shape of {lazy[0]} is known only after a first forward pass (a lazy layer)",
+            "Run the network once on the example in the factory, or give the layer its sizes.",
+        )
 
 
 def replace(module: Any, floats: Any = None) -> None:

@@ -15,6 +15,7 @@ from .failure import Failure
 
 _PIXELS = 224
 _CHANNELS = 3
+_SCANNED = ("mamba", "jamba", "bamba", "zamba")  # state spaces, which transformers scans in PyTorch on a CPU
 
 
 def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Callable[[], Built]:
@@ -24,7 +25,7 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
     except ModuleNotFoundError:
         raise Failure(
             "missing", "--trace of a config.json needs the transformers library",
-            "pip install 'hwadvisor[hf]' transformers, or leave --trace away: most are known in closed form.",
+            "pip install 'hwadvisor[trace]', or leave --trace away: most are known in closed form.",
         ) from None  # fmt: skip
     kind, names = raw.get("model_type"), raw.get("architectures") or []
     if not kind or not names:
@@ -87,11 +88,15 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         if {"return_loss", "pixel_values"} <= set(takes):
             words = Input([None, min(seq_len, places)], torch.int64)
         given["input_ids"] = words
+    if name == "input_features" and getattr(config, "num_mel_bins", None):
+        given["input_features"] = _spectrogram(config)
+        words = Input(
+            [None, min(seq_len, int(getattr(config, "max_target_positions", seq_len)))], torch.int64
+        )
     if name == "input_values":
         given["input_values"] = Input([None, 160 * seq_len], torch.float32)
     if not given:
         raise Failure("input", f"{type(module).__name__} takes {name}", "Give its shape with --input.")
-    notes = []
     if "return_loss" in takes:
         given["return_loss"] = True
     if "labels" in takes:
@@ -104,15 +109,33 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         and "decoder_input_ids" in takes
     ):
         given["decoder_input_ids"] = words
+    return Batch([], given), _notes(takes, given, config)
+
+
+def _notes(takes: Any, given: dict[str, Any], config: Any) -> list[str]:
+    """What the step leaves out, or counts otherwise than accelerators do it."""
+    notes = []
     if "pixel_values" in takes and "pixel_values" not in given:
-        notes.append("Only the text part was run: images need --input.")
-    return Batch([], given), notes
+        notes.append(
+            "Only the text part was run, without images: a factory that returns (module, batch) runs both."
+        )
+    if any(word in str(config.model_type) for word in _SCANNED):
+        told = "Its scan over the sequence counts as written out in PyTorch"
+        notes.append(f"{told}; fused kernels (mamba-ssm) take less.")
+    return notes
+
+
+def _spectrogram(config: Any) -> Input:
+    """Sound as an encoder of speech sees it: twice as many frames as it has positions (its convolutions)."""
+    frames = 2 * int(getattr(config, "max_source_positions", None) or 1500)
+    return Input([None, int(config.num_mel_bins), frames], torch.float32)
 
 
 def _labels(architecture: str, given: dict[str, Any], words: Input) -> Input | None:
     if "Classification" in architecture and "Token" not in architecture:
         return Input([None], torch.int64)
-    if "input_ids" in given and any(w in architecture for w in ("LM", "Generation", "Token")):
+    spoken = "input_features" in given and "Generation" in architecture
+    if spoken or ("input_ids" in given and any(w in architecture for w in ("LM", "Generation", "Token"))):
         return words
     return None
 

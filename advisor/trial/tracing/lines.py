@@ -124,7 +124,7 @@ def hull(lines: list[Line], pieces: int = _HULL) -> list[Line]:
     while len(best) < pieces:
         top = max(lines, key=lambda one: (one[0] + one[1] * batch, one[1]))
         best.append(top)
-        later = [(_meet(top, other), other) for other in lines if other[1] > top[1] * (1 + 1e-9)]
+        later = [(_meet(top, other), other) for other in lines if other[1] - top[1] > 1e-9 * abs(top[1])]
         if not later:
             break
         batch = max(min(at for at, _ in later), batch) * (1 + 1e-9)

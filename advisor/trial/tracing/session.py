@@ -21,6 +21,7 @@ from .step import MIXED, blocks_of, run
 
 FAKE_BATCHES = (2, 4)  # normalising over a batch needs more than one
 REAL_BATCHES = (2, 3)
+_FEW = " and ".join(map(str, REAL_BATCHES))
 _LARGEST_REAL = 4 << 30  # bytes of weights that a real run may take
 _DATA = ("DataDependent", "DynamicOutputShape", "GuardOnDataDependent", "UnsupportedFakeTensor")
 Send = Callable[[dict[str, object]], None]
@@ -43,6 +44,7 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
     began = time.perf_counter()
     stage("import")
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # a network that looks at its data sees the same each time
         make = _maker(spec)
         notes: list[str] = []
         try:
@@ -62,16 +64,15 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
             built = _prepared(make(), spec)
             _check_size(built, why)
             stage("real run")
-            notes.append(
-                f"Not traceable ({why}): hooks on a small real run of {REAL_BATCHES} samples instead."
-            )
+            notes.append(f"Not traceable ({why}): hooks on a small real run of {_FEW} samples instead.")
             try:
                 traces, told = _both(built, spec, REAL_BATCHES)
             except Failure:
                 raise
             except Exception as real:
                 failed = failure_of("its training step", real)
-                reason = f"neither traceable ({why}) nor run for real: {failed}"
+                alike = type(real) is type(error) and str(real) == str(error)
+                reason = str(failed) if alike else f"neither traceable ({why}) nor run for real: {failed}"
                 raise Failure(failed.status, reason, failed.hint) from real
             mode, batches = "real", REAL_BATCHES
     found = _document(built, traces, batches)
@@ -145,7 +146,7 @@ def _prepared(built: Built, spec: dict[str, Any]) -> Built:
             "input", "the network's batch is not known",
             "Give --input SHAPE (as 8x3x224x224), or let the factory return (module, example batch).",
         )  # fmt: skip
-    built.module.train()
+    _set_training(built)
     named = targets(built.module, blocks_of(built.module))
     built.linear = sum(w.numel() for name in named for w in built.module.get_submodule(name).parameters())
     precision = str(spec["precision"])
@@ -157,6 +158,17 @@ def _prepared(built: Built, spec: dict[str, Any]) -> Built:
     else:
         replace(built.module, torch.bfloat16 if precision == "bf16" else None)
     return built
+
+
+def _set_training(built: Built) -> None:
+    """Training mode, but for parts that the factory has set to evaluate (frozen normalisations)."""
+    if not built.module.training:
+        built.module.train()
+        return
+    fixed = [part for part in built.module.modules() if not part.training and not any(part.children())]
+    if fixed:
+        kinds = ", ".join(sorted({type(part).__name__ for part in fixed})[:4])
+        built.notes.append(f"{len(fixed)} layers are in evaluation mode and stay in it: {kinds}.")
 
 
 def _check_size(built: Built, why: str) -> None:

@@ -117,7 +117,7 @@ def _differentiable(found: Any) -> list[Any]:
 def loss_of(out: Any, given: Any, loss: Any) -> tuple[Any, str]:
     """The number to differentiate, and how it was got."""
     if loss is not None:
-        return loss(out, given), "the factory's loss"
+        return _number(loss(out, given)), "the factory's loss"
     told = out.get("loss") if isinstance(out, dict) else getattr(out, "loss", None)
     if isinstance(told, torch.Tensor) and told.requires_grad:
         return told.sum() if told.dim() else told, "the loss in its output"
@@ -138,6 +138,23 @@ def loss_of(out: Any, given: Any, loss: Any) -> tuple[Any, str]:
     for tensor in tensors[1:]:
         total = total + tensor.sum()
     return total, "the sum of its outputs, as it returns no loss"
+
+
+def _number(found: Any) -> Any:
+    """A loss that can be differentiated. Raises Failure for anything else."""
+    if not isinstance(found, torch.Tensor):
+        what = f"something of type {type(found).__name__}"
+    elif found.dim():
+        what = f"a tensor of shape {'x'.join(map(str, found.shape))}"
+    elif not found.requires_grad:
+        what = "a number that hangs on no weight"
+    else:
+        return found
+    raise Failure(
+        "no_gradient",
+        f"the factory's loss returned {what}, no single number to differentiate",
+        "Let loss(output, batch) end in .mean() or .sum() of what the network returned.",
+    )
 
 
 def optimizer_of(name: str, module: Any, foreach: bool | None) -> Any:
@@ -184,6 +201,7 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
         recorder.phase, recorder.block = "backward", -1
         number.backward()
         del number
+        told += _left_out(module)
         recorder.phase, recorder.block = "optimizer", -1
         chosen = optimizer_of(optimizer, module, None if own else True)
         if chosen is not None:
@@ -197,6 +215,16 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
     for weight in module.parameters():
         weight.grad = None
     return recorder, told
+
+
+def _left_out(module: Any) -> str:
+    """What is to be said where weights that are trained have no gradient after the backward pass; or ''."""
+    trained = [weight for weight in module.parameters() if weight.requires_grad]
+    lacking = sum(weight.numel() for weight in trained if weight.grad is None)
+    if not lacking:
+        return ""
+    share = lacking / sum(weight.numel() for weight in trained)
+    return f"; {lacking:,} trained weights ({share:.0%}) have no part in it and get no gradient"
 
 
 def _tensors(found: Any) -> list[Any]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.app_knowledge import load_knowledge, now
 from advisor.app_options import WorkloadFlags
 from advisor.app_plan import workload_of
 from advisor.data.offers import load_rates
-from advisor.data.quotes import load_acceptance, read_quote
+from advisor.data.quotes import Quote, load_acceptance, read_quote
 from advisor.data.systems import load_links, load_systems
 from advisor.errors import UserError
 from advisor.rulebook import RuleBook
@@ -63,7 +64,7 @@ def run_quotes(options: QuoteOptions) -> QuoteResult:
     catalogue = knowledge.catalogue
     systems = load_systems(knowledge.folders, catalogue)
     links = load_links(knowledge.folders)
-    quotes = [read_quote(path, catalogue, systems, links) for path in options.quotes]
+    quotes = _told_apart([read_quote(path, catalogue, systems, links) for path in options.quotes])
     job = workload_of(options.workload, knowledge)
     told = assumed(knowledge.book, options.assume)
     day = options.limits.as_of or now()[:10]
@@ -88,6 +89,15 @@ def run_quotes(options: QuoteOptions) -> QuoteResult:
         tuple(judged),
         tuple((name, _constant(knowledge.book, told, name)) for name in names),
     )
+
+
+def _told_apart(quotes: Sequence[Quote]) -> list[Quote]:
+    """Two of one seller have their files' names beside it."""
+    titles = Counter(quote.title for quote in quotes)
+    return [
+        quote if titles[quote.title] == 1 else replace(quote, title=f"{quote.title} ({quote.file.name})")
+        for quote in quotes
+    ]
 
 
 def _or_last(value: float | None) -> float:

@@ -184,7 +184,7 @@ def _what(
     except DataError:
         raise
     except UserError as error:
-        raise DataError(f"{path}: {where}: {error.message}", error.hint) from error
+        raise DataError(f"{path}: {where.rstrip('.')}: {error.message}", error.hint) from error
     if system and own and system.accelerator and accelerator != system.accelerator:
         told = f"is not what a {system.id} has ({system.accelerator})"
         raise DataError.at(path, where + "accelerator", own, told, "Leave one of them out.")

@@ -17,7 +17,8 @@ ENOUGH = 64
 """Different jobs from which on processes are worth their start."""
 
 MOST, EACH_BYTES = 4, 300e6
-"""Processes, and what each of them takes for itself: half of the memory that is free is left to others."""
+"""Processes, and what each of them takes for itself (a file of 260 jobs of nine networks: 273 MB beside what
+it shares): half of the memory that is free is left to others."""
 
 Batch = Sequence[Sequence[Counted]]
 

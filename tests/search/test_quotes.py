@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from advisor.app import load_knowledge
+from advisor.app_options import WorkloadFlags
+from advisor.app_quotes import QuoteOptions, run_quotes
 from advisor.data.quotes import load_acceptance, read_quote
 from advisor.data.systems import load_links, load_systems
 from advisor.errors import UserError
 from advisor.schema import PlanLimits, Workload
 from advisor.search import workload_from_flags
 from advisor.search.quotes import Judged, Terms, judge
-from advisor.units import YEAR_S
+from advisor.units import DAY_S, YEAR_S
 
 KNOWN = load_knowledge()
 SYSTEMS, LINKS = load_systems(KNOWN.folders, KNOWN.catalogue), load_links(KNOWN.folders)
@@ -53,7 +55,7 @@ def test_cost_of_a_unit_follows_from_price_power_and_time(tmp_path: Path) -> Non
     one = judged(tmp_path)
     value = {name: KNOWN.book.constants[name].value for name in (
         "staff_share", "hosting_price", "used_share", "pue", "power_share", "electricity_price")}  # fmt: skip
-    typical = 2 * 8400 + 2000 * value["power_share"]  # what a DGX draws in training is known, of the rest a share
+    typical = 2 * 8400 + 2000 * value["power_share"]  # measured of a DGX, of the rest a share
     power = (22400 * value["hosting_price"]
              + typical * value["used_share"] * value["pue"] * value["electricity_price"])  # fmt: skip
     cost = 404000 + 5 * YEAR_S * (404000 * value["staff_share"] + power)
@@ -117,3 +119,25 @@ def test_a_currency_without_a_rate_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="CNY"):
         judged(tmp_path, (HEAD + LINES["nodes"]).replace("USD", "CNY"))
     assert judged(tmp_path, (HEAD + LINES["nodes"]).replace("USD", "EUR")).net_usd == 2 * 400000
+
+
+def test_a_deadline_is_kept_with_the_confidence_asked_for(tmp_path: Path) -> None:
+    whole = judged(tmp_path).estimate.quantities["calendar_s"]
+    assert whole.value is not None and whole.high is not None
+    days = (whole.value + whole.high) / 2 / DAY_S
+
+    def broken(confidence: float) -> str:
+        limits = PlanLimits(deadline_days=days, confidence=confidence)
+        return " ".join(judged(tmp_path, terms=dataclasses.replace(TERMS, limits=limits)).broken)
+
+    assert not broken(0.55) and "deadline: kept to with 90% probability" in broken(0.9)
+
+
+def test_quotes_of_one_seller_are_told_apart_by_their_files(tmp_path: Path) -> None:
+    text = 'seller = "Alpha"\n' + HEAD + "".join(LINES.values())
+    paths = [tmp_path / name for name in ("a.toml", "b.toml", "c.toml")]
+    for path, seller in zip(paths, ("Alpha", "Alpha", "Beta"), strict=True):
+        path.write_text(text.replace("Alpha", seller), encoding="utf-8")
+    asked = QuoteOptions(tuple(paths), WorkloadFlags(model="gpt2-124m", tokens=1e9), PlanLimits())
+    titles = {one.title for one in run_quotes(asked).judged}
+    assert titles == {"Alpha (a.toml)", "Alpha (b.toml)", "Beta"}

@@ -54,6 +54,7 @@ def compare(
         from advisor.redact import redact as take_out
 
         sides = (take_out(sides[0]), take_out(sides[1]))
+        first, second = Path("first"), Path("second")  # names of files may be those of hosts and people
     compared = side_by_side(*sides, names_of(sides, (first, second)))
     out = console(stderr=as_json)
     if as_json:

@@ -18,6 +18,7 @@ import sample
 from advisor.cli import cli
 from advisor.cli.failures import run_guarded
 from advisor.data.advice import dump_advice, save_advice
+from advisor.data.page_files import files_in
 from advisor.schema import Fact, Host, Machine, Status
 
 
@@ -136,6 +137,14 @@ def test_two_files_side_by_side(tmp_path: Path) -> None:
     hidden = typed("compare", *paths, "--json", "--redact")
     told = json.loads(hidden.stdout)
     assert told["rows"] and "synthetic-gpu" not in hidden.stdout
+    for path, name in zip(paths, ("lab-7.json", "lab-8.json"), strict=True):
+        (path / "advice.json").rename(path / name)
+    files = [path / name for path, name in zip(paths, ("lab-7.json", "lab-8.json"), strict=True)]
+    alone = typed("compare", *files, "--redact", "--output", tmp_path / "redacted", "--format", "html")
+    page = (tmp_path / "redacted" / "compare.html").read_text(encoding="utf-8")
+    carried = b"".join(files_in(page).values()).decode()
+    for text in (alone.stdout, page, carried):
+        assert "lab-" not in text and "synthetic-gpu" not in text
 
 
 @pytest.mark.parametrize("command", [("report",), ("request", "--slurm")])
@@ -163,3 +172,5 @@ def test_a_report_without_names(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     page = (tmp_path / "out" / "report.html").read_text()
     assert "[host]" in page and "synthetic-gpu" not in page
+    carried = files_in(page)["advice.json"].decode()
+    assert "[host]" in carried and "synthetic-gpu" not in carried

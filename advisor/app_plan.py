@@ -66,7 +66,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     limits = limits.model_copy(update={"assumed": assumed(knowledge.book, options.assume)})
     both = limits.acquire == BOTH
     limits = limits.model_copy(update={"acquire": "rent"}) if both else limits
-    systems = systems_for(limits, knowledge)
+    systems = systems_for(limits, knowledge, buys=both)
     if limits.region:
         catalogue = of_region(catalogue, limits.region)
     unread = unread_note(job.model)
@@ -128,10 +128,13 @@ def workload_of(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:
     return workload_from_flags(knowledge.catalogue, network_of(flags, knowledge.catalogue), **recipe)
 
 
-def systems_for(limits: PlanLimits, knowledge: Knowledge) -> dict[str, System]:
-    """Read where --only names one, or space is a limit."""
-    if limits.max_rack_units is None and all(
-        name in knowledge.catalogue.accelerators for name in limits.only
+def systems_for(limits: PlanLimits, knowledge: Knowledge, *, buys: bool = False) -> dict[str, System]:
+    """Read where --only names one, space is a limit, or something is bought: modules come in systems."""
+    buys |= limits.acquire == "buy"
+    if (
+        not buys
+        and limits.max_rack_units is None
+        and all(name in knowledge.catalogue.accelerators for name in limits.only)
     ):
         return {}
     from advisor.data.systems import load_systems

@@ -251,8 +251,9 @@ def _tell_options(plan: Plan) -> None:
 
 
 def _named(option: PlanOption, limits: PlanLimits) -> str:
-    """'1 x dgx-h100' where systems were asked for."""
-    return option.system if option.system.rpartition(" x ")[2] in limits.only else option.label
+    """'1 x dgx-h100' where systems were asked for, or are what is bought."""
+    systems = limits.acquire == "buy" or option.system.rpartition(" x ")[2] in limits.only
+    return option.system if option.system and systems else option.label
 
 
 def _cost_name(plan: Plan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 OLD_DAYS = 180
@@ -35,6 +35,27 @@ class Price:
     def is_old(self, today: datetime.date) -> bool:
         """Whether it is too old to decide on; an undated one is."""
         return is_old(self.as_of, today)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What one package costs when bought: `usd` amid `low` and `high`; `what` says whose price it is."""
+
+    usd: float
+    low: float
+    high: float
+    as_of: datetime.date | None
+    what: str = "list price"
+
+    def times(self, factor: float) -> Purchase:
+        """The same, so many times as dear."""
+        return replace(self, usd=self.usd * factor, low=self.low * factor, high=self.high * factor)
+
+    @property
+    def told(self) -> str:
+        """'list price, 2022-09-01'; of several dealers the range."""
+        span = f" of {self.low:,.0f} to {self.high:,.0f} USD" if self.high > self.low else ""
+        return f"{self.what}{span}, {self.as_of or 'undated'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +95,7 @@ class Accelerator:
     prices: tuple[Price, ...] = ()
     rent: Price | None = None  # the on-demand price that is used
     spot: Price | None = None
-    msrp_usd: float | None = None  # list price
-    msrp_as_of: datetime.date | None = None
+    bought: Purchase | None = None  # list price, or what dealers asked where that is younger
     shown_factor: float | None = None  # memory of one device over its share of the vendor's figure
     shown_source: str = ""
     notes: str = ""
@@ -92,6 +112,11 @@ class Accelerator:
     def card(self) -> bool:
         """Whether it sits in a PCIe slot; without a stated form, whether no link to its like is known."""
         return self.form_factor == "PCIe" if self.form_factor else not self.interconnect
+
+    @property
+    def module(self) -> bool:
+        """Whether it is sold in whole servers or boards alone: neither a card nor a computer of its own."""
+        return bool(self.form_factor) and not self.form_factor.startswith(("PCIe", "SoC", "mobile"))
 
     @property
     def own_memory_bounds(self) -> bool:

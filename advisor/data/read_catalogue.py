@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor import units
-from advisor.data.accelerator import Accelerator, Price
+from advisor.data.accelerator import Accelerator, Price, Purchase
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.schema import Model, Recipe, Workload
 
@@ -164,13 +164,26 @@ def read_accelerator(path: Path, raw: dict[str, Any], known_clouds: frozenset[st
         network=text(path, network, "name", ""),
         network_bytes_per_s=_amount(path, network, "one_way", "B/s", "network."),
         prices=tuple(_price(path, at, item, known_clouds) for at, item in enumerate(raw.get("price", []))),
-        msrp_usd=_number(path, raw.get("msrp", {}), "usd", "msrp."),
-        msrp_as_of=_date(path, raw.get("msrp", {}), "as_of", "msrp."),
+        bought=_purchase(path, raw.get("msrp", {}), raw.get("street", {})),
         notes=text(path, raw, "notes", ""),
         export_note=text(path, raw, "export_note", ""),
         cites=cites,
         sources=sources,
     )
+
+
+def _purchase(path: Path, listed: Mapping[str, Any], street: Mapping[str, Any]) -> Purchase | None:
+    """The list price, or what dealers asked where that is younger (or no list price is known)."""
+    _check_keys(path, listed, frozenset(("usd", "as_of", "source")), "msrp.")
+    _check_keys(path, street, frozenset(("low_usd", "high_usd", "as_of", "source")), "street.")
+    price, day = _number(path, listed, "usd", "msrp."), _date(path, listed, "as_of", "msrp.")
+    low, high = _number(path, street, "low_usd", "street."), _number(path, street, "high_usd", "street.")
+    asked = _date(path, street, "as_of", "street.")
+    if street and (not low or not high or high < low):
+        raise DataError.at(path, "street", None, "is no range above zero", "Give low_usd and high_usd.")
+    if low and high and (price is None or (asked is not None and (day is None or asked > day))):
+        return Purchase((low + high) / 2, low, high, asked, "street price")
+    return None if price is None else Purchase(price, price, price, day)
 
 
 def _price(path: Path, at: int, raw: dict[str, Any], known_clouds: frozenset[str]) -> Price:

@@ -105,7 +105,7 @@ class Options:
     def _dated(self, entry: Accelerator) -> tuple[bool, datetime.date | None]:
         """Whether there is a price of the kind that ranks, and its date."""
         if self.limits.acquire == "buy":
-            return entry.msrp_usd is not None, entry.msrp_as_of
+            return entry.bought is not None, entry.bought.as_of if entry.bought else None
         return entry.rent is not None, entry.rent.as_of if entry.rent else None
 
     @cached_property
@@ -317,8 +317,8 @@ class Options:
         late = self.rent / self.calendar.median * self.late
         found["rent_at_usd"] = _one(late, row, "USD", _NO_PRICE)
         for name in _OWNED:
-            reason = "no list price" if entry.msrp_usd is None else "no TDP is known here"
-            if name == "break_even_s" and entry.msrp_usd is not None:
+            reason = "no list price" if entry.bought is None else "no TDP is known here"
+            if name == "break_even_s" and entry.bought is not None:
                 reason = _NO_PRICE if entry.rent is None else "renting stays cheaper"
             found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
         source = self.found.space.device_inputs[int(self.device[row])].sources["hw_purchase"][1]
@@ -337,7 +337,7 @@ class Options:
         known, as_of = self._dated(entry)
         if not known:
             return "no public price"
-        note = f"list price, {as_of or 'undated'}"
+        note = entry.bought.told if entry.bought else ""
         if self.limits.acquire == "rent" and entry.rent is not None:
             whole = f" of {entry.rent.packages}" if entry.rent.packages > 1 else ""
             note = f"{entry.rent.provider} {entry.rent.instance}{whole}, {as_of or 'undated'}"

@@ -53,6 +53,9 @@ def site_of(entry: Accelerator) -> Site:
 
 def _purchase_of(entry: Accelerator) -> Inputs:
     found = Inputs()
-    source = f"list price, {entry.msrp_as_of or 'undated'}: {entry.file.name}"
-    found.put("hw_purchase", entry.msrp_usd, Kind.published, source, "no list price")
+    price = entry.bought
+    source = f"{price.told if price else 'list price'}: {entry.file.name}"
+    found.put("hw_purchase", price.usd if price else None, Kind.published, source, "no list price")
+    if price is not None and entry.form_factor == "SoC":
+        found.put("hw_system_price", price.usd, Kind.published, f"{source}; of the computer that it is in")
     return found

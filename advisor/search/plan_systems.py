@@ -11,7 +11,8 @@ from advisor.data.export import export_note, load_export, needs_licence
 from advisor.data.processors import load_processors
 from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, did_you_mean, nearest
-from advisor.schema import LeftOut, PlanLimits
+from advisor.estimate.inputs import Inputs
+from advisor.schema import Kind, LeftOut, PlanLimits
 from advisor.search.plan_site import Site, site_of
 from advisor.search.systems import as_bought, system_inputs, trains
 
@@ -63,11 +64,7 @@ def asked_with(
         if box is None:
             bare.append(name)
             continue
-        entry = as_bought(trains(box, catalogue), box)
-        site = site_of(entry)
-        inputs = site.inputs.update(system_inputs(entry, box))
-        whole = float(box.accelerators * entry.devices_per_package)
-        chosen.append((replace(site, inputs=inputs, whole=whole), box))
+        chosen.append((_whole(trains(box, catalogue), box), box))
     if bare or not limits.only:
         try:
             entries = asked_for(catalogue, limits.model_copy(update={"only": tuple(bare)}))
@@ -76,16 +73,57 @@ def asked_with(
             more = f" Systems like it: {', '.join(near[:3])}." if near else ""
             raise UserError(error.message, f"{error.hint}{more}") from error
         flattest = _flattest(systems) if limits.max_rack_units is not None else {}
-        chosen += [(entry, flattest.get(entry.id)) for entry in entries]
+        named = {box.id for _, box in chosen if box is not None}
+        for entry in entries:
+            if limits.acquire != "buy" or not entry.module or entry.vendor in RENTED:
+                chosen.append((entry, flattest.get(entry.id)))
+                continue
+            box = flattest.get(entry.id) or _sold(systems, entry)
+            if box is None:
+                chosen.append((_board(entry), None))
+            elif box.id not in named:
+                chosen.append((_whole(entry, box), box))
     boxes = tuple(box for _, box in chosen)
     return tuple(one for one, _ in chosen), boxes if any(boxes) else ()
+
+
+def _whole(entry: Accelerator, box: System) -> Site:
+    """The accelerators of a system, had in whole systems alone, with its network, price, power and lanes."""
+    bought = as_bought(entry, box)
+    site = site_of(bought)
+    inputs = site.inputs.update(system_inputs(bought, box))
+    return replace(site, inputs=inputs, whole=float(box.accelerators * entry.devices_per_package))
+
+
+def _sold(systems: Mapping[str, System], entry: Accelerator) -> System | None:
+    """The system that a module is bought in: that with the lowest known price, else with a known power."""
+    known = [box for box in systems.values() if box.accelerator == entry.id and box.kind != "cloud"]
+
+    def order(box: System) -> tuple[bool, float, bool, str]:
+        price = box.price.low + box.price.high if box.price and box.price.currency == "USD" else None
+        return price is None, (price or 0.0) / box.accelerators, box.power_w is None, box.id
+
+    return min(known, key=order, default=None)
+
+
+def _board(entry: Accelerator) -> Site:
+    """A module of which no system is known: in whole boards, which sit in servers."""
+    site, joined = site_of(entry), entry.domain_devices or 0.0
+    board = joined if joined <= _LARGEST_BOARD else 0.0
+    inputs = site.inputs.update(Inputs())
+    inputs.put("hw_in_server", 1.0, Kind.assumed, "modules are sold in servers alone")
+    return replace(site, inputs=inputs, whole=board)
+
+
+_LARGEST_BOARD = 16.0
+"""Devices of a board or server of modules; a link that joins more joins servers."""
 
 
 def _flattest(systems: Mapping[str, System]) -> dict[str, System]:
     """Of each accelerator the system with the fewest rack units to one of them."""
     found: dict[str, System] = {}
     for box in systems.values():
-        if box.rack_units is None or not box.accelerator:
+        if box.rack_units is None or not box.accelerator or box.kind == "cloud":
             continue
         held = found.get(box.accelerator)
         if held is None or box.rack_units / box.accelerators < (held.rack_units or 0) / held.accelerators:
@@ -113,9 +151,10 @@ def to_be_had(
     kept, kept_boxes, barred = [], [], []
     for at, one in enumerate(devices):
         entry = one.entry if isinstance(one, Site) else one
+        box = boxes[at] if boxes else None
         if (
             entry is not None
-            and (left := _barred(entry, exported=bool(destination), bought=buys)) is not None
+            and (left := _barred(entry, box, exported=bool(destination), bought=buys)) is not None
         ):
             barred.append(left)
             continue
@@ -129,12 +168,15 @@ def to_be_had(
     return tuple(kept), tuple(kept_boxes), tuple(barred)
 
 
-def _barred(entry: Accelerator, *, exported: bool, bought: bool) -> LeftOut | None:
+def _barred(entry: Accelerator, box: System | None, *, exported: bool, bought: bool) -> LeftOut | None:
     """Why an accelerator cannot be had, or None."""
     if exported and needs_licence(entry):
         change = "A licence, or another destination: ask whoever sells it."
         return LeftOut(accelerator_id=entry.id, code="export", why=export_note(entry), change=change)
     if bought and entry.vendor in RENTED:
         why = f"It is not for sale: {RENTED[entry.vendor]} rents it."
+        return LeftOut(accelerator_id=entry.id, code="rented", why=why, change="Give --acquire rent.")
+    if bought and box is not None and box.kind == "cloud":
+        why = f"A {box.id} is not for sale: its cloud rents it."
         return LeftOut(accelerator_id=entry.id, code="rented", why=why, change="Give --acquire rent.")
     return None

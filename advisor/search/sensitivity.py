@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue
+from advisor.data.systems import System
 from advisor.errors import UserError
 from advisor.schema import Plan, PlanOption, PlanScenario, Workload
 from advisor.search.plan import Question, plan_traced
@@ -14,6 +17,7 @@ from advisor.units import DAY_S, show
 
 PRICE_SHARE = 0.3
 WORK = 2.0
+BOUGHT = "bought instead of rented"
 _RIVALS = 8  # the best accelerators of the plan, among which the lead may change
 
 
@@ -24,10 +28,16 @@ def sensitivity(question: Question, found: Plan) -> tuple[PlanScenario, ...]:
     catalogue, job = question.catalogue, question.job
     best, limits = found.options[0], found.limits
     rivals = tuple(dict.fromkeys(option.accelerator_id for option in found.options[:_RIVALS]))
-    narrow = limits if question.systems else limits.model_copy(update={"only": rivals, "vendors": ()})
+    asked_by_system = any(name not in catalogue.accelerators for name in limits.only)
+    whole = asked_by_system or limits.max_rack_units is not None
+    narrow = limits if whole else limits.model_copy(update={"only": rivals, "vendors": ()})
 
-    def again(name: str, with_catalogue: Catalogue, work: Workload) -> PlanScenario:
-        asked = replace(question, catalogue=with_catalogue, job=work, limits=narrow)
+    def again(
+        name: str, work: Workload = job, dearer: AbstractSet[str] = frozenset(), factor: float = 1.0
+    ) -> PlanScenario:
+        priced = _priced(catalogue, dearer, factor)
+        boxes = _systems(question.systems, dearer, factor)
+        asked = replace(question, catalogue=priced, systems=boxes, job=work, limits=narrow)
         other = plan_traced(asked)[0]
         if not other.options:
             return PlanScenario(name=name, same=False, note=f"Nothing keeps the limits. {other.miss}")
@@ -38,20 +48,20 @@ def sensitivity(question: Question, found: Plan) -> tuple[PlanScenario, ...]:
         factor = 1 + sign * PRICE_SHARE
         own = {best.accelerator_id}
         told = f"{best.accelerator_id} {PRICE_SHARE:.0%} {word}"
-        out.append(again(told, _priced(catalogue, own, factor), job))
+        out.append(again(told, dearer=own, factor=factor))
         every = set(catalogue.accelerators)
-        out.append(again(f"all prices {PRICE_SHARE:.0%} {word}", _priced(catalogue, every, factor), job))
+        out.append(again(f"all prices {PRICE_SHARE:.0%} {word}", dearer=every, factor=factor))
     out += _efficiency(best, limits.deadline_days, limits.acquire)
     samples = job.recipe.samples
     if samples is not None:
         recipe = with_work(job.recipe, WORK * samples)
-        out.append(again(f"{WORK:g} times the work", catalogue, job.model_copy(update={"recipe": recipe})))
+        out.append(again(f"{WORK:g} times the work", job.model_copy(update={"recipe": recipe})))
     return tuple(out)
 
 
 def bought(question: Question, found: Plan) -> PlanScenario:
     """What leads if it is bought, a budget then being of the purchase."""
-    name = "bought instead of rented"
+    name = BOUGHT
     try:
         other = plan_traced(replace(question, limits=found.limits.model_copy(update={"acquire": "buy"})))[0]
     except UserError as error:  # nothing of it is for sale
@@ -101,7 +111,15 @@ def _efficiency(best: PlanOption, deadline: float | None, acquire: str) -> list[
     return found
 
 
-def _priced(catalogue: Catalogue, names: set[str], factor: float) -> Catalogue:
+def _systems(systems: Mapping[str, System], names: AbstractSet[str], factor: float) -> dict[str, System]:
+    """The systems, those of these accelerators at so many times their price."""
+    return {
+        key: replace(box, price=box.price.times(factor)) if box.price and box.accelerator in names else box
+        for key, box in systems.items()
+    }
+
+
+def _priced(catalogue: Catalogue, names: AbstractSet[str], factor: float) -> Catalogue:
     """The catalogue with these accelerators' prices times the factor."""
 
     def priced(entry: Accelerator) -> Accelerator:
@@ -109,8 +127,8 @@ def _priced(catalogue: Catalogue, names: set[str], factor: float) -> Catalogue:
             None if price is None else replace(price, usd_per_s=price.usd_per_s * factor)
             for price in (entry.rent, entry.spot)
         )
-        msrp = None if entry.msrp_usd is None else entry.msrp_usd * factor
-        return replace(entry, rent=rent, spot=spot, msrp_usd=msrp)
+        bought = None if entry.bought is None else entry.bought.times(factor)
+        return replace(entry, rent=rent, spot=spot, bought=bought)
 
     known = catalogue.accelerators
     return replace(catalogue, accelerators={k: priced(known[k]) if k in names else known[k] for k in known})

@@ -197,7 +197,7 @@ class Judge:
     def _old(self, entry: Accelerator) -> bool:
         """Whether the price that ranks is too old; false where there is none."""
         if self.limits.acquire == "buy":
-            return entry.msrp_usd is not None and is_old(entry.msrp_as_of, self.today)
+            return entry.bought is not None and is_old(entry.bought.as_of, self.today)
         return entry.rent is not None and is_old(entry.rent.as_of, self.today)
 
     def _constant(self, name: str) -> float:

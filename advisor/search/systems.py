@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from advisor.data.accelerator import Accelerator
+from advisor.data.accelerator import Accelerator, Purchase
 from advisor.data.catalogue import Catalogue
 from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, nearest
@@ -166,7 +166,9 @@ def as_bought(entry: Accelerator, system: System) -> Accelerator:
     price = system.price
     if price is not None and price.currency == "USD":
         each = (price.low + price.high) / 2 / system.accelerators
-        entry = replace(entry, msrp_usd=each, msrp_as_of=price.as_of)
+        span = f" of {price.low:,.0f} to {price.high:,.0f} USD" if price.high > price.low else ""
+        whole = Purchase(each, each, each, price.as_of, f"price of a whole {system.id}{span}")
+        entry = replace(entry, bought=whole)
     rate = system.network_bytes_per_s
     if rate is None or system.network is None:
         return entry

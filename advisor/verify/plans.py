@@ -117,8 +117,12 @@ def catalogue_of(knowledge: Knowledge, plan: Plan | None) -> Catalogue:
 
 
 def _systems(knowledge: Knowledge, plan: Plan) -> Mapping[str, System]:
+    from advisor.search.sensitivity import BOUGHT
+
     limits = plan.limits
-    if limits.max_rack_units is None and all(n in knowledge.catalogue.accelerators for n in limits.only):
+    buys = limits.acquire == "buy" or any(one.name == BOUGHT for one in plan.sensitivity)
+    known = knowledge.catalogue.accelerators
+    if not buys and limits.max_rack_units is None and all(name in known for name in limits.only):
         return {}
     from advisor.data.systems import load_systems
 

@@ -77,7 +77,8 @@ class Verdict:
         if self.again is not None:
             found += [f"not computed again: {text}" for text in self.again.failed[:1]]
             if not self.again.alike and self.again.others:
-                found.append(f"other {', '.join(self.again.others)} here give other figures")
+                what = "give other figures" if self.again.differences else "say otherwise"
+                found.append(f"other {', '.join(self.again.others)} here {what}")
         return tuple(found)
 
     @property

@@ -29,7 +29,10 @@ def typed(*arguments: object) -> Result:
 def files(tmp_path: Path) -> dict[str, Path]:
     """One of each: sound, not to be checked (a page alone), broken."""
     sound, alone, broken = (tmp_path / name for name in ("sound.json", "report.html", "broken.json"))
-    save_advice(made.advice(machine=Machine(probed_at=sample.WHEN), estimates=(), workloads=()), sound)
+    save_advice(
+        made.advice(machine=Machine(probed_at=sample.WHEN), estimates=(), workloads=(), accelerators=()),
+        sound,
+    )
     alone.write_text("<html></html>")
     broken.write_text("{")
     return {"sound": sound, "alone": alone, "broken": broken}

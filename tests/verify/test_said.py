@@ -19,7 +19,7 @@ from advisor.search.one import estimate_one, place_of
 from advisor.search.own import workload_from_flags
 from advisor.search.plan import Question, names_of, plan_traced
 from advisor.search.sensitivity import sensitivity
-from advisor.verify import NOT_SOUND, verify
+from advisor.verify import NOT_SOUND, UNCHECKED, verify
 from advisor.verify.said import differences
 
 FALSE = "It does the work of ten in an hour."
@@ -74,6 +74,12 @@ def test_what_an_estimate_says_is_made_again(real, knowledge, tmp_path, change, 
     verdict = verify(at(tmp_path, change(real)), knowledge)
     assert verdict.judged == NOT_SOUND
     assert any(words in text for text in verdict.again.words), verdict.again.words
+
+
+def test_other_rules_may_say_otherwise(real, knowledge, tmp_path):
+    versions = real.versions.model_copy(update={"rules_digest": "0" * 64})
+    verdict = verify(at(tmp_path, one(real, why=FALSE).model_copy(update={"versions": versions})), knowledge)
+    assert verdict.judged == UNCHECKED and verdict.unchecked == ("other rules here say otherwise",)
 
 
 def estimated(knowledge, model: str, hardware: str, stated: Stated) -> Advice:

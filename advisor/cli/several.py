@@ -133,7 +133,7 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
     for at, heading in enumerate(("Machines", "Used", "Rent a year", "Own a year", "Energy a year", "Power")):
         table.add_column(told(heading), justify="right" if at else "left", no_wrap=at == 0)
     for fleet in result.fleets[:_MOST_SHOWN]:
-        table.add_row(*_row(fleet))
+        table.add_row(*_row(fleet, limits))
     console().print(table)
     if len(result.fleets) > _MOST_SHOWN:
         say(form("  and {count} more (--json has all)", count=len(result.fleets) - _MOST_SHOWN).strip())
@@ -149,16 +149,18 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
         say("* list price older than 180 days" if limits.acquire == "buy" else "* price older than 180 days")
 
 
-def _row(fleet: Fleet) -> list[str]:
+def _row(fleet: Fleet, limits: PlanLimits) -> list[str]:
     from advisor.cli.language import show, told
 
     def known(value: float | None, unit: str) -> str:
         return told("not known") if value is None else show(value, unit)
 
-    star = " *" if fleet.price_old else ""
+    star, buys = " *" if fleet.price_old else "", limits.acquire == "buy"
+    used = "<1%" if fleet.used < 0.01 else f"{fleet.used:.0%}"
     return [
-        f"{fleet.machines:,} x ({fleet.label})", f"{fleet.used:.0%}", known(fleet.rent_usd, "USD") + star,
-        known(fleet.own_usd, "USD"), known(fleet.energy_j, "J"), known(fleet.power_w, "W"),
+        f"{fleet.machines:,} x ({fleet.label})", used, known(fleet.rent_usd, "USD") + ("" if buys else star),
+        known(fleet.own_usd, "USD") + (star if buys else ""), known(fleet.energy_j, "J"),
+        known(fleet.power_w, "W"),
     ]  # fmt: skip
 
 

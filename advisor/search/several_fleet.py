@@ -53,6 +53,7 @@ class Fleet:
     power_w: float | None
     price_old: bool
     breaks: tuple[str, ...] = ()
+    enough: tuple[str, ...] = ()  # of each limit that it breaks what would do
     rack_units: float | None = None
     offloads: int = 0  # different jobs that keep states or weights in the host's memory
     unchecked: bool = False  # a price or a height that a limit is about is not known
@@ -136,7 +137,7 @@ class Judge:
             return found((), miss, "Plan the jobs one by one.")
         near = min(fleets, key=lambda fleet: (len(fleet.breaks), self._rank(fleet)))
         miss = f"The nearest, {near.machines} x ({near.label}): {'; '.join(near.breaks)}."
-        return found((), miss, "Relax what it breaks.")
+        return found((), miss, f"It would do with {' and '.join(near.enough)}.")
 
     def _smallest(self, fleets: Sequence[Fleet]) -> Fleet:
         """Of sizes of one kind as good as the best the one with the fewest devices; the best is first."""
@@ -166,27 +167,40 @@ class Judge:
         machines = max(1, math.ceil(one.busy_s / (YEAR_S * value["used_share"]) - 1e-9))
         yearly = purchase * (1 - value["residual_share"]) / value["service_years"] * YEAR_S
         own = machines * (yearly + YEAR_S * standing) + one.energy_j * value["electricity_price"]
-        breaks = [f"{one.late} of {one.jobs} jobs miss their deadline"] if one.late else []
-        limits, spent = self.limits, machines * purchase if self.limits.acquire == "buy" else one.rent_usd
-        if limits.budget_usd is not None and spent > limits.budget_usd:
-            breaks.append(f"it costs {spent:,.0f} USD of {limits.budget_usd:,.0f}")
-        if limits.max_power_w is not None and machines * power > limits.max_power_w:
-            breaks.append(f"it needs {machines * power / 1000:,.1f} kW of {limits.max_power_w / 1000:,.1f}")
-        if limits.max_devices is not None and machines * count > limits.max_devices:
-            breaks.append(f"it takes {machines * count:,} devices of {limits.max_devices:,}")
+        spent = machines * purchase if self.limits.acquire == "buy" else one.rent_usd
         units = self._rack_units(key[0], packages, machines)
-        if limits.max_rack_units is not None and units is not None and units > limits.max_rack_units:
-            breaks.append(f"it fills {units:g} rack units of {limits.max_rack_units:g}")
+        limits, broken = self.limits, self._broken(one, spent, machines * power, machines * count, units)
         return Fleet(
             accelerator_id=entry.id, label=label_of(entry, count, packages), packages=packages,
             machines=machines, busy_s=one.busy_s, used=one.busy_s / (YEAR_S * machines),
             rent_usd=_known(one.rent_usd), own_usd=_known(own), energy_j=_known(one.energy_j),
-            power_w=_known(machines * power), price_old=self._old(entry), breaks=tuple(breaks),
+            power_w=_known(machines * power), price_old=self._old(entry),
+            breaks=tuple(broken), enough=tuple(broken.values()),
             rack_units=units, offloads=one.offloads,
             unchecked=(limits.budget_usd is not None and math.isnan(spent))
             or (limits.max_power_w is not None and math.isnan(power))
             or (limits.max_rack_units is not None and units is None),
         )  # fmt: skip
+
+    def _broken(
+        self, one: Sum, spent: float, power: float, devices: int, units: float | None
+    ) -> dict[str, str]:
+        """What breaks a limit, and what would do."""
+        limits, found = self.limits, {}
+        if one.late:
+            found[f"{one.late} of {one.jobs} jobs miss their deadline"] = "later deadlines"
+        if limits.budget_usd is not None and spent > limits.budget_usd:
+            told = f"it costs {spent:,.0f} USD of {limits.budget_usd:,.0f}"
+            found[told] = f"--budget {math.ceil(spent)}"
+        if limits.max_power_w is not None and power > limits.max_power_w:
+            told = f"it needs {power / 1000:,.1f} kW of {limits.max_power_w / 1000:,.1f}"
+            found[told] = f"--max-power {math.ceil(power / 100) / 10:g}kW"
+        if limits.max_devices is not None and devices > limits.max_devices:
+            found[f"it takes {devices:,} devices of {limits.max_devices:,}"] = f"--max-devices {devices}"
+        if limits.max_rack_units is not None and units is not None and units > limits.max_rack_units:
+            told = f"it fills {units:g} rack units of {limits.max_rack_units:g}"
+            found[told] = f"--max-rack-units {units:g}"
+        return found
 
     def _rack_units(self, device: int, packages: float, machines: int) -> float | None:
         box = self.boxes[device] if self.boxes else None

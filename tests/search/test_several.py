@@ -67,9 +67,12 @@ def test_more_work_takes_more_machines_and_none_is_used_above_its_share() -> Non
 
 def test_limits_are_told_with_the_nearest() -> None:
     found = several(adder(budget_usd=0.01), [Counted(SMALL, 1)])
-    assert not found.fleets and "USD" in found.miss and found.relax
-    late = several(adder(deadline_days=1e-6), [Counted(SMALL, 1)])
+    assert not found.fleets and "USD" in found.miss
+    enough = float(found.relax.removeprefix("It would do with --budget ").rstrip("."))
+    assert several(adder(budget_usd=enough), [Counted(SMALL, 1)]).fleets, "what is said to do does"
+    late = several(adder(deadline_days=1e-6, max_power_w=1.0), [Counted(SMALL, 1)])
     assert not late.fleets and "deadline" in late.miss
+    assert late.relax.startswith("It would do with later deadlines and --max-power ")
 
 
 def test_a_job_that_fits_nowhere_is_named() -> None:

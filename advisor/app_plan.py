@@ -13,8 +13,8 @@ from advisor.app_options import WorkloadFlags
 from advisor.data.accelerator import OLD_DAYS
 from advisor.data.catalogue import Catalogue, figures_of, find_accelerator
 from advisor.data.unread import unread_note
-from advisor.errors import UserError
-from advisor.schema import Advice, Notice, PlanLimits, PlanScenario, Workload
+from advisor.errors import UserError, nearest
+from advisor.schema import Advice, Notice, Plan, PlanLimits, PlanScenario, Workload
 from advisor.search.own import workload_from_flags
 from advisor.search.plan import Question, assumed, names_of, plan_traced
 from advisor.search.plan_left import why_not
@@ -57,8 +57,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     """
     knowledge = load_knowledge(options.rules)
     catalogue = knowledge.catalogue
-    for name in options.why_not:  # an unknown id is an error before anything is searched
-        _known(name, knowledge)
+    asked = [_known(name, knowledge) for name in options.why_not]  # an unknown id is an error before all else
     job = workload_of(options.workload, knowledge)
     limits = options.limits
     if not limits.as_of:
@@ -93,25 +92,37 @@ def run_plan(options: PlanOptions) -> PlanResult:
         accelerators=tuple(figures_of(catalogue.accelerators[name]) for name in names_of(found)),
         notices=(*knowledge.notices(), *options.notices, *of_network),
     )
-    answers = tuple(why_not(found, catalogue, name) for name in options.why_not)
+    answers = tuple(told for one in asked for told in _why_not(found, catalogue, *one))
     if owned:
         owned["notices"] = (*advice.notices, *owned["notices"])
         owned["trace"] = {**trace, **owned["trace"]}
     return PlanResult(advice.model_copy(update=owned), answers)
 
 
-def _known(name: str, knowledge: Knowledge) -> None:
-    """Raise UserError for an id of no accelerator; that of a system with what it has."""
+def _known(name: str, knowledge: Knowledge) -> tuple[str, System | None]:
+    """The accelerator that an id is about, and the system where it is one's. Raises UserError for others."""
     try:
-        find_accelerator(knowledge.catalogue, name)
-    except UserError:
-        from advisor.data.systems import load_systems
+        return find_accelerator(knowledge.catalogue, name).id, None
+    except UserError as error:
+        from advisor.data.systems import find_system, load_systems, names_of
 
-        box = load_systems(knowledge.folders, knowledge.catalogue).get(name.strip().lower())
-        if box is None or not box.accelerator:
-            raise
-        told = f"Give --why-not {box.accelerator}, which it has {box.accelerators} of."
-        raise UserError(f"{name} is a system", told) from None
+        systems = load_systems(knowledge.folders, knowledge.catalogue)
+        box = find_system(systems, name)
+        if box is not None and box.accelerator:
+            return box.accelerator, box
+        near = nearest(name.strip(), names_of(systems))
+        more = f" Systems like it: {', '.join(near[:3])}." if near and box is None else ""
+        raise UserError(error.message, f"{error.hint}{more}") from None
+
+
+def _why_not(plan: Plan, catalogue: Catalogue, accelerator: str, box: System | None) -> tuple[str, ...]:
+    """Why an accelerator, or a system for what it has, is not the answer."""
+    if box is None:
+        return (why_not(plan, catalogue, accelerator),)
+    boxes = {name for name in plan.limits.only if name not in catalogue.accelerators}
+    if boxes and not boxes & {box.id, *box.aliases}:
+        return (f"{box.id} was not asked for: --only names other systems.",)
+    return f"{box.id} has {box.accelerators} x {accelerator}.", why_not(plan, catalogue, accelerator)
 
 
 def workload_of(flags: WorkloadFlags, knowledge: Knowledge) -> Workload:

@@ -63,10 +63,13 @@ def tell_plan(advice: Advice) -> None:
 def tell_answers(answers: Sequence[str], *, stderr: bool = False, quiet: bool = False) -> None:
     """Answers to --why-not."""
     for answer in answers:
+        about, sign, why = answer.partition(": ")
+        is_id = sign and " " not in about  # its sentences are known without it
+        own = f"{about}: {told(why)}" if is_id else told(answer)
         if stderr and not quiet:
-            click.echo(plain(told(answer)), err=True)
+            click.echo(plain(own), err=True)
         elif not stderr:
-            paragraph(told(answer))
+            paragraph(own)
 
 
 def _limits(limits: PlanLimits) -> str:

@@ -16,6 +16,7 @@ from advisor.errors import DataError
 DISCLAIMER = "Not legal advice: ask whoever sells it for its classification."
 
 _BITS = {"fp4": 4, "fp8": 8, "int8": 8, "bf16": 16, "fp16": 16, "fp16_tensor_fp16acc": 16}
+_WITHOUT_UNITS = {**_BITS, "fp32": 32, "fp64": 64}
 _KEYS = frozenset(
     ("authority", "checked", "vendors", "not_for_data_centres", "but_for_data_centres", "destinations",
      "rule", "told", "risk", "review_policy", "change", "die")
@@ -145,9 +146,20 @@ def _areas(path: Path, raw: Mapping[str, Any]) -> dict[str, float]:
 
 
 def processing_performance(entry: Accelerator) -> float | None:
-    """Total processing performance as ECCN 3A090 counts it: dense operations a second (10^12) x bits."""
-    rates = [rate / 1e12 * _BITS[name] for name, rate in entry.peaks.items() if name in _BITS]
+    """Total processing performance as ECCN 3A090 counts it: dense operations a second (10^12) x bits.
+
+    None where no peak of 16 bits or fewer is known, but for GPUs without matrix units, which have none faster
+    than their 32-bit one.
+    """
+    bits = _WITHOUT_UNITS if _without_units(entry) else _BITS
+    rates = [rate / 1e12 * bits[name] for name, rate in entry.peaks.items() if name in bits]
     return max(rates, default=None)
+
+
+def _without_units(entry: Accelerator) -> bool:
+    """NVIDIA's matrix units came with compute capability 7.0 (Volta)."""
+    major = entry.compute_capability.partition(".")[0]
+    return entry.vendor == "nvidia" and major.isdigit() and int(major) < 7
 
 
 def performance_density(entry: Accelerator) -> float | None:
@@ -175,6 +187,22 @@ def _named(entry: Accelerator) -> tuple[Rule | None, bool]:
 def needs_licence(entry: Accelerator) -> bool:
     """Whether a row names it, or its maker was told so: a licence, or for some a notice, is asked for."""
     return _named(entry)[0] is not None or entry.id in load_export().told
+
+
+def unjudged(entry: Accelerator) -> str:
+    """Why it cannot be said whether a row names it; '' where it can, or no rules here are about its maker."""
+    export = load_export()
+    if entry.vendor not in export.vendors or entry.id in export.told:
+        return ""
+    score = processing_performance(entry)
+    if score is None:
+        return "no dense peak of it in 16 bits or fewer is in the catalogue, by which they go."
+    if _named(entry)[1]:
+        return (
+            f"its total processing performance is {score:,.0f}, and the area of its dies, which then "
+            "decides, is not in the catalogue."
+        )
+    return ""
 
 
 def export_note(entry: Accelerator) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from advisor.data.accelerator import Accelerator
 from advisor.data.catalogue import Catalogue, find_accelerator
-from advisor.data.export import export_note, load_export, needs_licence
+from advisor.data.export import DISCLAIMER, export_note, load_export, needs_licence, unjudged
 from advisor.data.processors import load_processors
 from advisor.data.systems import System, find_system, names_of
 from advisor.errors import UserError, did_you_mean, nearest
@@ -19,21 +19,34 @@ from advisor.search.systems import as_bought, system_inputs, trains
 
 def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
     """The accelerators that --only and --vendor leave. Raises UserError where they leave none."""
+    kept = _of_vendors(catalogue, limits)
+    if not kept:
+        raise _contradict(limits)
+    return kept
+
+
+def _of_vendors(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
+    """The same, perhaps none. Raises UserError for names that are none."""
+    _check_vendors(catalogue, limits)
+    named = [_named(catalogue, name) for name in limits.only]
+    chosen = named or list(catalogue.accelerators.values())
+    return tuple(entry for entry in chosen if not limits.vendors or entry.vendor in limits.vendors)
+
+
+def _check_vendors(catalogue: Catalogue, limits: PlanLimits) -> None:
     vendors = {entry.vendor for entry in catalogue.accelerators.values()}
     for vendor in limits.vendors:
         if vendor not in vendors:
             hint = did_you_mean(vendor, vendors) or f"Known: {', '.join(sorted(vendors))}."
             raise UserError(f"unknown vendor '{vendor}'", hint)
-    named = [_named(catalogue, name) for name in limits.only]
-    chosen = named or list(catalogue.accelerators.values())
-    kept = tuple(entry for entry in chosen if not limits.vendors or entry.vendor in limits.vendors)
-    if not kept:
-        raise UserError(
-            f"--only {','.join(limits.only)} and --vendor {','.join(limits.vendors)} contradict each other: "
-            "no accelerator is in both",
-            "Leave one of them away.",
-        )
-    return kept
+
+
+def _contradict(limits: PlanLimits) -> UserError:
+    return UserError(
+        f"--only {','.join(limits.only)} and --vendor {','.join(limits.vendors)} contradict each other: "
+        "no accelerator is in both",
+        "Leave one of them away.",
+    )
 
 
 def _named(catalogue: Catalogue, name: str) -> Accelerator:
@@ -59,15 +72,18 @@ def asked_with(
     """
     chosen: list[tuple[Accelerator | Site, System | None]] = []
     bare = []
+    _check_vendors(catalogue, limits)
     for name in limits.only:
         box = None if name in catalogue.accelerators else find_system(systems, name)
         if box is None:
             bare.append(name)
             continue
-        chosen.append((_whole(trains(box, catalogue), box), box))
+        entry = trains(box, catalogue)
+        if not limits.vendors or entry.vendor in limits.vendors:
+            chosen.append((_whole(entry, box), box))
     if bare or not limits.only:
         try:
-            entries = asked_for(catalogue, limits.model_copy(update={"only": tuple(bare)}))
+            entries = _of_vendors(catalogue, limits.model_copy(update={"only": tuple(bare)}))
         except UserError as error:
             near = [one for name in bare for one in nearest(name, names_of(systems))]
             more = f" Systems like it: {', '.join(near[:3])}." if near else ""
@@ -83,6 +99,8 @@ def asked_with(
                 chosen.append((_board(entry), None))
             elif box.id not in named:
                 chosen.append((_whole(entry, box), box))
+    if not chosen:
+        raise _contradict(limits)
     boxes = tuple(box for _, box in chosen)
     return tuple(one for one, _ in chosen), boxes if any(boxes) else ()
 
@@ -162,7 +180,7 @@ def to_be_had(
         kept_boxes += [boxes[at]] if boxes else []
     if not kept and barred:
         hint = "Ask for other accelerators: " + barred[0].why
-        if barred[0].code != "export":
+        if barred[0].code not in ("export", "unchecked"):
             raise UserError("--acquire buy leaves nothing of what was asked for", hint)
         raise UserError(f"--destination {destination} leaves nothing of what was asked for", hint)
     return tuple(kept), tuple(kept_boxes), tuple(barred)
@@ -173,6 +191,10 @@ def _barred(entry: Accelerator, box: System | None, *, exported: bool, bought: b
     if exported and needs_licence(entry):
         change = "A licence, or another destination: ask whoever sells it."
         return LeftOut(accelerator_id=entry.id, code="export", why=export_note(entry), change=change)
+    if exported and (lack := unjudged(entry)):
+        own = f" {entry.export_note}." if entry.export_note else ""
+        why = f"Whether the export rules name it is not known: {lack}{own}"
+        return LeftOut(accelerator_id=entry.id, code="unchecked", why=why, change=DISCLAIMER)
     if bought and entry.vendor in RENTED:
         why = f"It is not for sale: {RENTED[entry.vendor]} rents it."
         return LeftOut(accelerator_id=entry.id, code="rented", why=why, change="Give --acquire rent.")

@@ -105,6 +105,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         knowledge.book, workload, place, stated, knowledge.published, own=leaning.own, traced=options.traced
     )
     _check_trained(workload, one)
+    notices += leaning.unlike(one.estimate.near)
     notices += rows_told(workload, options.workload.details.get("counted_rows"))
     notices += _old_prices(knowledge.catalogue, one.estimate)
     created_at = now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from advisor.units import show
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
     from advisor.evidence.own import Joined, OwnRun
+    from advisor.schema import NearRun
 
 _TOLD = 3  # records that a notice names
 
@@ -24,6 +26,15 @@ class Leaning:
 
     own: Own | None = None
     notices: tuple[Notice, ...] = ()
+    pilots: frozenset[str] = frozenset()  # ids of a pilot's runs
+
+    def unlike(self, near: Iterable[NearRun]) -> tuple[Notice, ...]:
+        """That a pilot has no say, where none of its runs is among those nearest to an estimate."""
+        if not self.pilots or any(run.id in self.pilots for run in near):
+            return ()
+        told = "The pilot is too unlike this run to correct it: other runs are nearer."
+        hint = "Same network or family, format, method and device make runs alike."
+        return (Notice(code="pilot_unlike", message=told, hint=hint),)
 
 
 def lean_on(knowledge: Knowledge, evidence: Path | None, like: Path | None) -> Leaning:
@@ -32,7 +43,7 @@ def lean_on(knowledge: Knowledge, evidence: Path | None, like: Path | None) -> L
         return Leaning()
     from advisor.evidence.own import join_own
 
-    own, notices = Own(knowledge.published), []
+    own, notices, pilots = Own(knowledge.published), [], frozenset[str]()
     if evidence is not None:
         joined = join_own(knowledge.book, own.published, evidence, knowledge.catalogue)
         own = Own(joined.published)
@@ -44,10 +55,11 @@ def lean_on(knowledge: Knowledge, evidence: Path | None, like: Path | None) -> L
         if len(joined.runs) > _TOLD:
             texts.append(f"And {len(joined.runs) - _TOLD} more runs.")
         notices.append(_told("pilot", " ".join(texts), joined))
+        pilots = frozenset(run.id for run in joined.runs)
         stack = joined.runs[-1].stack
         known = knowledge.catalogue.words.get("stack", ())
         own = Own(joined.published, PILOT, stack if stack in known else None)
-    return Leaning(own, tuple(notices))
+    return Leaning(own, tuple(notices), pilots)
 
 
 def _told(code: str, message: str, joined: Joined) -> Notice:

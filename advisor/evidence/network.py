@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from advisor.evidence.record import Record
+from advisor.evidence.record import TRACED, Record
 from advisor.schema import Model
 
 _FAMILIES = {
@@ -50,6 +50,8 @@ class Network:
 def network_of(record: Record, preset: Model | None) -> Network | str:
     """The network of a record, or why it is not known. `preset` is what its name means, if anything."""
     given = record.text("family")
+    if given == TRACED:
+        return _as_traced(record)
     family = _FAMILIES.get(given) or (preset.family if preset is not None and not given else None)
     if family is None and given:
         return f"family '{given[:40]}' is not one of {', '.join(_FAMILIES)}"
@@ -66,6 +68,14 @@ def network_of(record: Record, preset: Model | None) -> Network | str:
             return Network("size_only", {"stated_params": params}, "the row's parameter count alone")
         return shaped
     return f"'{record.text('model')[:60]}' is not a network the rules know, and the row gives no shape"
+
+
+def _as_traced(record: Record) -> Network | str:
+    """A network of the user's own code: what its trace told stands in the row."""
+    numbers: dict[str, float] = record.values.get(TRACED) or {}
+    if "stated_params" not in numbers:
+        return "family 'traced' needs the numbers of the trace (`trial --save` writes them)"
+    return Network(TRACED, numbers, "the trace in the row")
 
 
 def _other_family(given: str, preset: Model) -> str:

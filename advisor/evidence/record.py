@@ -70,6 +70,9 @@ _AGREE = 1.5
 """Factor by which two printed figures of one speed may differ (warm-up, rounding) and still be of one run."""
 
 _FLAGS = ("sequence_parallel", "flash_attention", "compile", "fits")
+TRACED = "traced"  # the field for the numbers of a network that was traced
+_TRACED = re.compile(r"(traced|stated|native)_\w{1,60}")
+_MOST_TRACED, _LARGEST_TRACED = 200, 1e21
 _TEXTS = (
     "id", "source", "source_key", "publisher", "source_date", "vendor", "accelerator", "interconnect",
     "framework", "family", "model", "precision", "optimizer", "method", "sharding", "recompute", "offload",
@@ -365,7 +368,22 @@ def _read_text(name: str, value: Any) -> str | _Wrong | None:
     return value[:MAX_TEXT].strip() or None
 
 
+def _read_trace(name: str, value: Any) -> dict[str, float] | _Wrong:
+    """What a trace told of a network: columns of the rules and their numbers."""
+    if not isinstance(value, dict) or len(value) > _MOST_TRACED:
+        return _Wrong(f"{name} is no table of at most {_MOST_TRACED} numbers")
+    found: dict[str, float] = {}
+    for key, one in value.items():
+        if not _TRACED.fullmatch(key):
+            return _Wrong(f"{name}: {_shown(key)} is no number of a trace")
+        if isinstance(one, bool) or not isinstance(one, (int, float)) or not abs(one) <= _LARGEST_TRACED:
+            return _Wrong(f"{name}: {key} = {_shown(one)} is no number that a trace can have")
+        found[key] = float(one)
+    return found
+
+
 _READERS: Mapping[str, Any] = {
+    TRACED: _read_trace,
     **dict.fromkeys(_TEXTS, _read_text),
     **dict.fromkeys(_LIMITS, _read_number),
     **dict.fromkeys(_FLAGS, _read_flag),

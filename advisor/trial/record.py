@@ -12,7 +12,7 @@ from typing import Any
 
 from advisor import __version__
 from advisor.errors import UserError
-from advisor.evidence.record import Refusal, record_of
+from advisor.evidence.record import TRACED, Refusal, record_of
 from advisor.schema import Grade, Model
 from advisor.trial.result import Depth, Trial
 
@@ -31,6 +31,8 @@ def network_fields(model: Model) -> Fields:
     """The network of a record: its name, its family as the evidence spells it, its shape."""
     numbers = model.numbers
     found: Fields = {"family": FAMILIES.get(model.family, model.family), "model": model.id}
+    if model.family == TRACED:  # nothing else says what the network is
+        found[TRACED] = {name: plain(value) for name, value in sorted(numbers.items())}
     for name, field in _NUMBERS.items():
         if numbers.get(name):
             found[field] = plain(numbers[name])

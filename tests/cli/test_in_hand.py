@@ -194,6 +194,18 @@ def test_a_pilot_corrects_and_stands_in_the_trace(tmp_path: Path, advice: Advise
     assert like["estimates"][0]["near"][0]["id"] == "pilot-1"
 
 
+def test_a_pilot_of_another_kind_has_no_say_and_is_told(tmp_path: Path, advice: Advised) -> None:
+    path = tmp_path / "pilot.jsonl"
+    path.write_text(json.dumps(PILOT) + "\n", "utf-8")
+    words = ("--model", "resnet-50", "--hardware", "nvidia-h100-sxm5-80gb", "--tokens", "1M")
+    plain, like = advice(*words), advice(*words, "--like", str(path))
+    assert "too unlike this run to correct it" in said(like)
+    before, after = (one["estimates"][0]["quantities"]["time_s"]["value"] for one in (plain, like))
+    assert after == pytest.approx(before, rel=0.01)
+    near = ("--model", "llama-2-7b", "--hardware", "8 x nvidia-a100-sxm4-80gb", "--tokens", "1B")
+    assert "too unlike" not in said(advice(*near, "--method", "full", "--like", str(path)))
+
+
 def test_validate_with_own_evidence(tmp_path: Path, ran: Ran) -> None:
     rows = [PILOT, PILOT | {"id": "pilot-2", "global_batch": 64, "step_time_s": 21.0}]
     path = tmp_path / "own.jsonl"

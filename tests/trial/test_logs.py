@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -294,3 +295,17 @@ def test_a_word_that_validate_would_not_know_is_refused(tmp_path: Path, flag: st
     said = Said("llama-3-8b", {"accelerator": "H100-SXM5-80GB", flag: word})
     with pytest.raises(UserError, match=f"--{flag} '{word}' is not known here"):
         record_of_log(path, said, KNOWN.catalogue)
+
+
+def test_a_log_in_utf_16_is_read_and_a_packed_one_told(tmp_path: Path) -> None:
+    text = "tokens per iteration will be: 1,024\n" + "".join(
+        f"iter {at}: loss 3.1, time 250.0ms, mfu 30%\n" for at in range(9)
+    )
+    path = tmp_path / "train.log"
+    path.write_text(text, "utf-16")
+    found = read_log(path)
+    assert (found.framework, found.count, found.tokens_per_step) == ("nanoGPT", 9, 1024)
+    path.write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(DataError, match="is packed") as caught:
+        read_log(path)
+    assert "gunzip" in caught.value.hint

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 from advisor.data.files import check_regular
+from advisor.dataset.files import PACKED
 from advisor.errors import DataError, UserError
 from advisor.trial.logs import csv_table, llmc, megatron, nanogpt, titan, trainer_state
 from advisor.trial.logs.log import Kind, Log, Steps
 
 KINDS: tuple[Kind, ...] = (trainer_state, csv_table, megatron, titan, llmc, nanogpt)
 MAX_BYTES = 256 << 20
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 __all__ = ["KINDS", "Log", "Steps", "read_log"]
 
@@ -43,6 +45,11 @@ def _read(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError.at(path, "", None, f"is larger than {MAX_BYTES >> 20} MiB", "Give its last part.")
-        return path.read_bytes().decode("utf-8", "replace")
+        raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}", "Check the path.") from error
+    tool = next((tool for magic, tool in PACKED.items() if raw.startswith(magic)), None)
+    if tool is not None:
+        raise DataError.at(path, "", None, "is packed", f"Unpack it first, with {tool}.")
+    # PowerShell writes what is redirected in UTF-16
+    return raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8", "replace")

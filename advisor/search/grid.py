@@ -19,6 +19,7 @@ SHARDINGS = ("none", "zero1", "zero2", "fsdp", "hsdp")
 OFFLOADS = ("none", "optimizer", "params")
 """Simplest first."""
 
+_PARTS = "the largest below the recipe's that parts evenly over the replicas"
 _FOUND = "found by the search: the fastest that fits, else what needs least"
 
 
@@ -94,6 +95,7 @@ class SetUp:
     ep: int = 1
     offload: str = "none"
     stack: str = "torch"
+    batch: float | None = None  # samples of a step, where they are not the job's
 
     @property
     def replicas(self) -> float:
@@ -110,6 +112,8 @@ class SetUp:
         found, given = Inputs(), asdict(stated)
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
+            if name == "batch":
+                continue
             number = float(value) if isinstance(value, (int, float)) else value
             if name == "devices":
                 found.put(name, number, Kind.stated, "the hardware asked for")
@@ -118,6 +122,8 @@ class SetUp:
             else:
                 plain = value in (1, "none") and name not in ("micro_batch", "recompute", "sharding")
                 found.put(name, number, Kind.assumed, "not asked for, and not needed" if plain else _FOUND)
+        if self.batch is not None:
+            found.put("global_batch", self.batch, Kind.assumed, _PARTS)
         if self.tp > 1:
             found.put("sequence_parallel", 1.0, Kind.assumed, "usual with tensor parallelism")
         for name, told in stated.columns().items():
@@ -128,6 +134,7 @@ class SetUp:
         """What was chosen, as words for a reader."""
         found = {"dp": f"{self.replicas:g}"} if self.devices > 1 else {}
         found |= {name: str(getattr(self, name)) for name in _DEGREES if getattr(self, name) > 1}
+        found |= {"batch": f"{self.batch:g}"} if self.batch is not None else {}
         found["micro_batch"] = f"{self.micro_batch:g}"
         found |= {"sharding": self.sharding} if self.devices > 1 else {}
         found["recompute"] = self.recompute

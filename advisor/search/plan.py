@@ -19,6 +19,7 @@ from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantit
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
 from advisor.search.one_choice import beside_words
+from advisor.search.plan_kinds import fewest_as_good, of_one_kind, other_kind
 from advisor.search.plan_left import flag_of, left_out, nearest_miss
 from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
@@ -71,9 +72,10 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     devices, boxes, barred = to_be_had(devices, boxes, limits)
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
     most = limits.max_devices or MAX_DEVICES
-    found = search(question.book, job, devices, question.published, most, stated)
+    found = search(question.book, job, devices, question.published, most, stated, every=True)
     boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
-    options = Options(question.book, found, limits, today, boxes)
+    every = Options(question.book, found, limits, today, boxes)
+    options = of_one_kind(every)
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else _missed(question, options, limits)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
@@ -81,7 +83,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     trace: Trace = {}
     if told:
         told[0], trace = traced(options, int(rows[0]))
-        told[0] = told[0].model_copy(update={"beside": _beside(options, int(rows[0]), stated)})
+        told[0] = told[0].model_copy(update={"beside": _beside(every, options, int(rows[0]))})
     found_plan = Plan(
         workload=job.id,
         limits=limits,
@@ -125,12 +127,15 @@ def _missed(question: Question, options: Options, limits: PlanLimits) -> tuple[s
     return miss, relax
 
 
-def _beside(options: Options, row: int, stated: Stated) -> str:
+def _beside(every: Options, options: Options, row: int) -> str:
     """What the best layout of the other kind, stock or not, would gain or lose there."""
+    if len(every.found.kinds) > 1:
+        told = other_kind(every, options, row)
+        return " ".join(beside_words(*told)) if told else ""
     space, count = options.found.space, int(options.counts[row])
     site = space.sites[int(options.device[row])]
     alone = best_of(
-        Space(options.book, space.job, (site,), counts=(count,), stated=stated, spill=space.spill),
+        Space(options.book, space.job, (site,), counts=(count,), stated=space.stated, spill=space.spill),
         options.found.near.published,
     )
     other = beside(alone, options.found.near.published)
@@ -208,9 +213,15 @@ def ranked(options: Options, objective: str) -> Index:
     rows = np.flatnonzero(options.kept)
     # of equal value the earlier, then the fewer devices
     order = rows[np.lexsort((options.counts[rows], options.late[rows], value[rows]))]
-    _, first = np.unique(options.device[order], return_index=True)
-    rows = order[np.sort(first)]
-    return _fewest_first(options, rows, value[rows]) if objective == "cost" and len(rows) else rows
+    if objective != "cost" or not len(rows):
+        _, first = np.unique(options.device[order], return_index=True)
+        return np.asarray(order[np.sort(first)])
+    devices = np.unique(options.device[rows])
+    rows = np.array(
+        [fewest_as_good(options, order[options.device[order] == one], objective) for one in devices]
+    )
+    rows = rows[np.lexsort((options.counts[rows], options.late[rows], value[rows]))]
+    return _fewest_first(options, rows, value[rows])
 
 
 def _fewest_first(options: Options, rows: Index, value: Array) -> Index:
@@ -289,19 +300,16 @@ def _nearest_row(options: Options) -> int | None:
     return options.nearest if len(options) else None
 
 
-_FEW = 3
-
-
 def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:
-    """All counts of a row's accelerator, fewest first: what more devices cost and save.
+    """The counts of a row's accelerator, fewest first: what more devices cost and save.
 
-    Of the row's own kind of layout where that leaves a few: beside one that takes more than a stock trainer,
-    a day saved would be told to cost nothing, or a fortune.
+    Where fewer devices are as quick (`AS_GOOD`), more are left away: nobody would take them.
     """
     rows = np.flatnonzero(options.device == options.device[row])
-    alike = rows[options.beyond[rows] == options.beyond[row]]
-    rows = alike if len(alike) >= _FEW else rows
     rows = rows[np.argsort(options.counts[rows])]
+    late = options.calendar.median[rows]
+    quicker = AS_GOOD * late < np.minimum.accumulate(np.concatenate([[np.inf], late[:-1]]))
+    rows = rows[quicker | (rows == row)]
     steps = [PlanStep(option=options.option(int(rows[0])))]
     for before, after in itertools.pairwise(rows):
         days = (options.calendar.median[before] - options.calendar.median[after]) / DAY_S

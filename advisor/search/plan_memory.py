@@ -55,15 +55,16 @@ class _Asked:
     time: Array
 
 
-def competing(space: Candidates, taste: Taste, *, needs: bool = True) -> Competing:
+def competing(space: Candidates, taste: Taste, *, needs: bool = True, every: bool = False) -> Competing:
     """The candidates that compete by their memory, with the times by the rules.
 
+    `every`: of matrices and sequences cut too where what a stock trainer has fits.
     Without `needs` nobody asks by how much the memory of a device falls short, on which nothing fits.
     """
     groups = space.groups()
     ways = ways_of(space, space.set_up, taste)
     offloads = space.set_ups["offload"][space.set_up] > 0
-    found = _in_turn(space, groups, _turns(space, ways), needs=needs)
+    found = _in_turn(space, groups, _turns(space, ways), needs=needs, every=every)
     fits = np.flatnonzero(found.share <= 1)
     share, sure, some, offloads = found.share[fits], found.sure[fits], groups[fits], offloads[fits]
     # running out of memory costs more than time, and of the host's nobody knows how much there is
@@ -72,7 +73,8 @@ def competing(space: Candidates, taste: Taste, *, needs: bool = True) -> Competi
     preferred = prefer(rank, some)
     bold = ~sure & ~offloads & (share <= TRIED)
     kept = np.flatnonzero(preferred | bold)
-    chosen = _or_worth_trying(some[kept], sure[kept], preferred[kept], found.time[fits[kept]])
+    alike = 3 * some + ways[fits].astype(np.int64) if every else some
+    chosen = _or_worth_trying(some[kept], alike[kept], sure[kept], preferred[kept], found.time[fits[kept]])
     rows = fits[kept[chosen]]
     device = space.device[rows]
     timed = np.zeros(space.kinds_of_device, dtype=bool)
@@ -92,9 +94,10 @@ def _turns(space: Candidates, ways: Array) -> Index:
     return np.asarray(np.where(offload > 0, last, ways), dtype=np.int64)
 
 
-def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool) -> _Asked:
+def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, every: bool) -> _Asked:
     """Memory and time of the candidates. Of each group what a stock trainer has; what is further off where
-    none of that surely fits, of experts where its links slow it; what offloads where nothing fits at all."""
+    none of that surely fits, of experts where its links slow it (of the second way of `every` in any case);
+    what offloads where nothing fits at all."""
     rows = len(turn)
     found = _Asked(
         np.full(rows, np.nan), np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool), np.full(rows, np.nan)
@@ -102,7 +105,11 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool) -> _
     hopeless = _hopeless(space, turn, needs=needs)
     found.share[hopeless], found.asked[hopeless] = np.inf, True
     done = np.zeros(int(groups.max(initial=-1)) + 1, dtype=bool)
+    held: tuple[Index, Mask, Array, Mask] | None = None
     for number in np.unique(turn).tolist():
+        if held is not None and number > 1:
+            _settle(done, *held)
+            held = None
         if number >= _OFFLOAD:
             done[groups[found.share <= 1]] = True
         mine = np.flatnonzero((turn == number) & ~done[groups] & ~hopeless)
@@ -119,7 +126,14 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool) -> _
         found.time[mine] = figures["time_s"]
         works = np.fmax(figures["operators_s"], figures["launches_s"]) * figures["accumulations"]
         slowed = space.parted[space.set_up[mine]] & (works < WORKS * figures["step_s"])
-        _settle(done, groups[mine], found.sure[mine], figures["time_s"], slowed)
+        settled = (groups[mine], found.sure[mine], figures["time_s"], slowed)
+        if every and number == 0:
+            held = settled
+            continue
+        if held is not None:
+            _settle(done, *held)
+            held = None
+        _settle(done, *settled)
     return found
 
 
@@ -186,10 +200,10 @@ def surely_fits(space: Candidates, device: Index, set_up: Index) -> Mask:
     return np.asarray(needed <= worst.on_device("memory_usable")[device])
 
 
-def _or_worth_trying(groups: Index, sure: Mask, preferred: Mask, time: Array) -> Mask:
-    """What is preferred, or what is less sure to fit where that is so much faster."""
+def _or_worth_trying(groups: Index, alike: Index, sure: Mask, preferred: Mask, time: Array) -> Mask:
+    """What is preferred, or of what is `alike` what is less sure to fit where that is so much faster."""
     best = least_of(groups, np.where(preferred, time, np.nan))
-    bold = least_of(groups, np.where(sure, np.nan, time))
+    bold = least_of(alike, np.where(sure, np.nan, time))
     return np.asarray(np.where(WORTH_TRYING * bold <= best, ~sure, preferred))
 
 

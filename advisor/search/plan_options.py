@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from advisor.data.accelerator import OLD_DAYS, Accelerator, is_old
+from advisor.data.accelerator import OLD_DAYS, Accelerator, Price, is_old
+from advisor.data.catalogue import price_source
 from advisor.data.systems import System
 from advisor.estimate import Range, evaluate
+from advisor.estimate.inputs import Inputs
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
 from advisor.search.formats import PLAIN, computed, is_open
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
-from advisor.search.plan_time import calendar_of, priced
+from advisor.search.plan_time import Calendar, calendar_of, priced
 from advisor.search.words import devices_of_server, host_words, label_of
 from advisor.units import DAY_S
 
@@ -33,6 +36,11 @@ HOST = "host memory"
 """The limit that a named system sets by itself: what is offloaded must fit into the memory of its host."""
 _OWNED = ("purchase_usd", "own_usd", "break_even_s")
 _NO_PRICE = "no public price with a date"
+_PRICED = {
+    "on_demand": ("hw_price", "hw_price_packages"),
+    "spot": ("hw_spot_price", "hw_spot_packages"),
+}
+"""Kinds of prices, and the columns of the price and of the packages of an instance."""
 
 
 class Options:
@@ -47,7 +55,10 @@ class Options:
         boxes: Sequence[System | None] = (),
     ) -> None:
         self.book, self.found, self.limits, self.today = book, found, limits, today
+        self.device: Index = found.device
+        self.counts = found.space.set_ups["devices"][found.set_up]
         table = found.near.table.with_constants({name: told.value for name, told in limits.assumed.items()})
+        table = replace(table, columns={**table.columns, **self._prices(table.rows)})
         self.calendar = calendar_of(book, table)
         self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
         self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
@@ -62,9 +73,21 @@ class Options:
         )
         known = tuple(name for name in wanted if name in book.quantities)
         self.told: Mapping[str, Array] = evaluate(book, table, known, keep_all=False).columns
-        self.device: Index = found.device
         self.boxes = boxes  # of each device the system it is bought as, where that counts
-        self.counts = found.space.set_ups["devices"][found.set_up]
+
+    def take(self, rows: Index) -> Options:
+        """Some rows, in this order."""
+        some = object.__new__(type(self))
+        some.book, some.limits, some.today, some.boxes = self.book, self.limits, self.today, self.boxes
+        some.found = self.found.take(rows)
+        now = self.calendar
+        some.calendar = Calendar(now.median[rows], now.low[rows], now.high[rows])
+        some.late, some.device, some.counts = self.late[rows], self.device[rows], self.counts[rows]
+        some.following = {
+            name: Range(*(part[rows] for part in span)) for name, span in self.following.items()
+        }
+        some.told = {name: values[rows] for name, values in self.told.items()}
+        return some
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -73,6 +96,43 @@ class Options:
     def entry(self, row: int) -> Accelerator:
         """The accelerator of a row."""
         return self.found.space.devices[int(self.device[row])]
+
+    def offer(self, row: int, kind: str = "on_demand") -> Price | None:
+        """The price of a row: of an offer that is sure to join as many, where there is one."""
+        entry = self.entry(row)
+        return entry.offer(math.ceil(self.counts[row] / entry.devices_per_package), kind)
+
+    def _prices(self, rows: int) -> dict[str, Array]:
+        """Columns of the prices of each row."""
+        found = {name: np.full(rows, np.nan) for names in _PRICED.values() for name in names}
+        for row in range(rows):
+            for kind, (price, packages) in _PRICED.items():
+                offer = self.offer(row, kind)
+                if offer is not None:
+                    found[price][row] = offer.usd_per_s
+                    found[packages][row] = offer.packages if offer.packages > 1 else np.nan
+        return found
+
+    def price_inputs(self, row: int) -> Inputs:
+        """The same of a row, with their sources."""
+        found = Inputs()
+        for kind, (price, packages) in _PRICED.items():
+            offer = self.offer(row, kind)
+            source = price_source(offer) if offer else self.entry(row).file.name
+            usd = offer.usd_per_s if offer else None
+            found.put(price, usd, Kind.published, source, _NO_PRICE)
+            whole = float(offer.packages) if offer and offer.packages > 1 else None
+            found.put(packages, whole, Kind.published, source, "any number")
+        return found
+
+    @cached_property
+    def unsure(self) -> Mask:
+        """Whether the provider behind a row's rent is not known to join as many to one cluster."""
+        if self.limits.acquire == "buy":
+            return np.zeros(len(self), dtype=bool)
+        packages = np.ceil(self.told["packages"])
+        sure = [math.inf if (offer := self.offer(row)) is None else offer.sure for row in range(len(self))]
+        return np.asarray(packages > np.array(sure))
 
     @cached_property
     def rent(self) -> Array:
@@ -99,14 +159,16 @@ class Options:
     @cached_property
     def old(self) -> Mask:
         """Whether the price behind the row's cost is too old; false where there is none."""
-        dates = [self._dated(self.entry(row)) for row in range(len(self))]
+        dates = [self._dated(row) for row in range(len(self))]
         return np.array([known and is_old(as_of, self.today) for known, as_of in dates], dtype=bool)
 
-    def _dated(self, entry: Accelerator) -> tuple[bool, datetime.date | None]:
+    def _dated(self, row: int) -> tuple[bool, datetime.date | None]:
         """Whether there is a price of the kind that ranks, and its date."""
+        entry = self.entry(row)
         if self.limits.acquire == "buy":
             return entry.bought is not None, entry.bought.as_of if entry.bought else None
-        return entry.rent is not None, entry.rent.as_of if entry.rent else None
+        offer = self.offer(row)
+        return offer is not None, offer.as_of if offer else None
 
     @cached_property
     def untried(self) -> Mask:
@@ -114,7 +176,8 @@ class Options:
         published, family = self.found.near.published, self.found.space.job.model.family
         if published is None or published.own == frozenset(range(len(published.ids))):
             return np.zeros(len(self), dtype=bool)
-        ran = [published.ran(entry.generation, family) for entry in self.found.space.devices]
+        method = self.found.space.job.recipe.method
+        ran = [published.ran(entry.generation, family, method) for entry in self.found.space.devices]
         return ~np.array([*ran, True])[self.device]
 
     @cached_property
@@ -220,22 +283,30 @@ class Options:
         """Rows that keep every limit; what cannot be checked only where nothing that is asked for can be."""
         return np.asarray((self.worst <= 1) & (~self.unchecked | self.unchecked.all()))
 
+    def figure(self, name: str) -> Array:
+        """What is to be small, unknown as infinite, of costs package days, which need no price."""
+        if name == "time":
+            return self.late
+        if name == "energy":
+            return np.nan_to_num(self.energy, nan=np.inf)
+        days = self.told["packages"] * self.calendar.median / DAY_S
+        return np.where(np.isnan(self.cost), days, self.cost)
+
     def objective(self, name: str) -> Array:
         """What is to be small, unknown as infinite. A layout that a stock trainer has not must be as much
         better as to be taken over one that it has (`Taste`). Of costs those on generations that no published
         run of such a network is of come after the others, old prices after young ones, and by package days,
         which need no price, what has none."""
-        worth = self.found.taste.stock_of(self.found.space.job) ** self.beyond
-        if name == "time":
-            return self.late * worth
-        if name == "energy":
-            return np.nan_to_num(self.energy * worth, nan=np.inf)
-        largest = LARGEST_USD
-        return np.where(
-            np.isnan(self.cost),
-            4 * largest + self.told["packages"] * self.calendar.median / DAY_S * worth,
-            self.cost * worth + largest * (2 * self.old.astype(np.float64) + self.untried),
-        )
+        value = self.figure(name) * self.found.taste.loss_of(self.found.space.job) ** self.beyond
+        if name != "cost":
+            return np.asarray(value)
+        return np.asarray(value + LARGEST_USD * self.behind)
+
+    @cached_property
+    def behind(self) -> Array:
+        """The class of each row's cost: those of a higher one come after all of a lower."""
+        known = 2.0 * (self.old | self.unsure) + self.untried
+        return np.asarray(np.where(np.isnan(self.cost), 4.0, known))
 
     def breaks(self, row: int) -> tuple[str, ...]:
         """Limits that a row does not keep."""
@@ -256,9 +327,10 @@ class Options:
             choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated) | self._told(row),
             quantities=self._quantities(row),
             chance=None if self.chances is None else float(self.chances[row]),
-            price_note=self._price_note(entry),
+            price_note=self._price_note(row),
             untried=bool(self.untried[row]),
             price_old=bool(self.old[row]),
+            price_unsure=bool(self.unsure[row]),
             beyond=bool(self.beyond[row]),
             tight=bool(self.found.tight[row]),
             breaks=self.breaks(row),
@@ -319,7 +391,7 @@ class Options:
         for name in _OWNED:
             reason = "no list price" if entry.bought is None else "no TDP is known here"
             if name == "break_even_s" and entry.bought is not None:
-                reason = _NO_PRICE if entry.rent is None else "renting stays cheaper"
+                reason = _NO_PRICE if self.offer(row) is None else "renting stays cheaper"
             found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
         source = self.found.space.device_inputs[int(self.device[row])].sources["hw_purchase"][1]
         found["purchase_usd"] = found["purchase_usd"].model_copy(update={"source": source})
@@ -328,19 +400,22 @@ class Options:
         ):  # fmt: skip
             reason = f"no TDP of the {entry.title} is known here"
             found[name] = _one(self.told[given], row, self.book.unit_of(given), reason)
-        if entry.rent is not None:
-            price = self.found.space.device_inputs[int(self.device[row])].sources["hw_price"][1]
-            found["rent_usd"] = found["rent_usd"].model_copy(update={"source": price})
+        offer = self.offer(row)
+        if offer is not None:
+            found["rent_usd"] = found["rent_usd"].model_copy(update={"source": price_source(offer)})
         return found
 
-    def _price_note(self, entry: Accelerator) -> str:
-        known, as_of = self._dated(entry)
+    def _price_note(self, row: int) -> str:
+        entry, offer = self.entry(row), self.offer(row)
+        known, as_of = self._dated(row)
         if not known:
             return "no public price"
         note = entry.bought.told if entry.bought else ""
-        if self.limits.acquire == "rent" and entry.rent is not None:
-            whole = f" of {entry.rent.packages}" if entry.rent.packages > 1 else ""
-            note = f"{entry.rent.provider} {entry.rent.instance}{whole}, {as_of or 'undated'}"
+        if self.limits.acquire == "rent" and offer is not None:
+            whole = f" of {offer.packages}" if offer.packages > 1 else ""
+            note = f"{offer.provider} {offer.instance}{whole}, {as_of or 'undated'}"
+            if self.unsure[row]:
+                note += f"; {offer.sure:,} of them are known to be joined"
         return f"{note}: older than {OLD_DAYS} days" if is_old(as_of, self.today) else note
 
 

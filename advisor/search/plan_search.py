@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +44,14 @@ class Found:
     time: Array  # of the calendar, corrected, of each row
     way: Array  # how far each row is from what a stock trainer has, where that matters; else 0
     taste: Taste
+    kinds: Mask  # (kinds, rows): whether a row is the best of its count of the ways up to so far, or of all
+
+    def take(self, rows: Index) -> Found:
+        """Some rows."""
+        return replace(
+            self, device=self.device[rows], set_up=self.set_up[rows], tight=self.tight[rows],
+            near=self.near.take(rows), time=self.time[rows], way=self.way[rows], kinds=self.kinds[:, rows],
+        )  # fmt: skip
 
 
 def search(  # noqa: PLR0913, PLR0917 - what is asked
@@ -54,24 +62,29 @@ def search(  # noqa: PLR0913, PLR0917 - what is asked
     most: int = MAX_DEVICES,
     stated: Stated = NOTHING_STATED,
     taste: Taste | None = None,
+    *,
+    every: bool = False,
 ) -> Found:
-    """The best layout of each accelerator and count, corrected by published runs near it, with ranges."""
-    found = best_of(Space(book, job, devices, most, stated=stated), published, taste)
+    """The best layout of each accelerator and count, corrected by published runs near it, with ranges; of
+    `every` kind of layout the best."""
+    found = best_of(Space(book, job, devices, most, stated=stated), published, taste, every=every)
     if found.fitting or np.isnan(found.least_need).all():
         return found
     # nothing fits on anything that was asked: the weights in the host's memory, where its memory is another
-    return best_of(Space(book, job, devices, most, stated=stated, spill=True), published, taste)
+    return best_of(Space(book, job, devices, most, stated=stated, spill=True), published, taste, every=every)
 
 
-def best_of(space: Space, published: Published | None = None, taste: Taste | None = None) -> Found:
+def best_of(
+    space: Space, published: Published | None = None, taste: Taste | None = None, *, every: bool = False
+) -> Found:
     """The best layout of each site and count: of those that fit the fastest, or a plainer one as good."""
     taste = taste or taste_of(space.stated)
-    found = best_candidates(space, published, taste)
+    found = best_candidates(space, published, taste, every=every and taste.stock > 1)
     many = found.competing
     return Found(
         space, many.device[found.rows], many.set_up[found.rows], ~many.sure[found.rows], found.near,
         many.least_need, many.least_at, many.timed, tried=many.tried, fitting=many.fitting, time=found.time,
-        way=many.ways[found.rows], taste=taste,
+        way=many.ways[found.rows], taste=taste, kinds=found.kinds,
     )  # fmt: skip
 
 
@@ -87,13 +100,24 @@ class Best(NamedTuple):
     rows: Index
     near: Nearby
     time: Array
+    kinds: Mask
+
+
+KINDS = 3
+"""Layouts of the ways up to 0, 1 and 2 (`SetUps.way`)."""
 
 
 def best_candidates(
-    space: Candidates, published: Published | None, taste: Taste, *, needs: bool = True
+    space: Candidates,
+    published: Published | None,
+    taste: Taste,
+    *,
+    needs: bool = True,
+    every: bool = False,
 ) -> Best:
-    """The best of each group of candidates, of one job or of several, corrected by published runs near it."""
-    book, many = space.book, competing(space, taste, needs=needs)
+    """The best of each group of candidates, of one job or of several, corrected by published runs near it; of
+    `every` kind the best."""
+    book, many = space.book, competing(space, taste, needs=needs, every=every)
     kept = near_best(space, many.set_up, 3 * many.groups + many.ways.astype(np.int64), many.time, taste)
     device, set_up = many.device[kept], many.set_up[kept]
     near = with_neighbours(
@@ -101,8 +125,19 @@ def best_candidates(
         [space.ids[row] for row in device], [space.program] * len(kept),
     )  # fmt: skip
     corrected = evaluate(book, near.table, ("calendar_s",), keep_all=False).columns["calendar_s"]
-    best = plainest(space, set_up, many.groups[kept], many.ways[kept], corrected, taste)
-    return Best(many, kept[best], near.take(best), corrected[best])
+    groups, ways = many.groups[kept], many.ways[kept]
+    if not every:
+        best = plainest(space, set_up, groups, ways, corrected, taste)
+        return Best(many, kept[best], near.take(best), corrected[best], np.ones((1, len(best)), dtype=bool))
+    picks = []
+    for kind in range(KINDS):
+        mine = np.flatnonzero(ways <= kind)
+        alike = np.zeros(len(mine))
+        picks.append(mine[plainest(space, set_up[mine], groups[mine], alike, corrected[mine], taste)])
+    best = np.unique(np.concatenate(picks))
+    best = best[np.lexsort((ways[best], groups[best]))]
+    kinds = np.stack([np.isin(best, pick) for pick in picks])
+    return Best(many, kept[best], near.take(best), corrected[best], kinds)
 
 
 def beside(found: Found, published: Published | None = None) -> tuple[SetUp, float] | None:

@@ -45,6 +45,10 @@ have no program of their own."""
 NUMBERS = ("devices", "tp", "pp", "vpp", "cp", "ep", "micro_batch")
 """Numbers of a set-up, as in rules/columns.toml."""
 
+EVEN_BATCH = 7 / 8
+"""A batch that nobody states may be so much smaller, where it parts evenly over the replicas only then: 2,016
+samples of 2,048 over 72 devices. It is never larger, so that more devices buy no time by it."""
+
 _OFFLOADING = ("torch", "transformers")
 """Programs with which states wait in the host's memory."""
 
@@ -58,9 +62,10 @@ _ZERO1, _ZERO2, _FSDP, _HSDP = (SHARDINGS.index(word) for word in ("zero1", "zer
 
 @dataclass(frozen=True)
 class SetUps:
-    """Columns of equal length: numbers, and codes into the words of CODES and `stacks`."""
+    """Columns of equal length: numbers, and codes into the words of CODES and `stacks`; "alike", equal where
+    only the micro-batch differs; and "batch", samples of a step where they are not the job's."""
 
-    columns: Mapping[str, Array]  # and "alike": equal where only the micro-batch differs
+    columns: Mapping[str, Array]
     stacks: tuple[str, ...] = (PLAIN_STACK, CUT_STACK)
 
     def __len__(self) -> int:
@@ -110,7 +115,8 @@ class SetUps:
         """One set-up by name."""
         values: dict[str, Any] = {name: int(self[name][row]) for name in NUMBERS if name != "micro_batch"}
         values |= {name: self.word(name, row) for name in (*CODES, "stack")}
-        return SetUp(**values, micro_batch=float(self["micro_batch"][row]))
+        batch = None if np.isnan(self["batch"][row]) else float(self["batch"][row])
+        return SetUp(**values, micro_batch=float(self["micro_batch"][row]), batch=batch)
 
     def with_stack(self, rows: Index, stack: str) -> SetUps:
         """These set-ups and, behind them, some of them again in another program."""
@@ -139,11 +145,13 @@ def set_ups(
         indexing="ij", sparse=True,
     )  # fmt: skip
     grid = dict(zip(("devices", *lists), axes, strict=True))
-    keep = _possible(grid, job, stated)
-    keep = keep & _usual(grid, job, stated, even=wide == USUAL) if wide < ANY else keep
+    keep, batch = _possible(grid, job, stated), even_batch(grid, job, stated)
+    keep = keep & _usual(grid, job, stated, batch, even=wide == USUAL) if wide < ANY else keep
     shape = np.broadcast_shapes(*(axis.shape for axis in axes))
     at = np.nonzero(np.broadcast_to(keep, shape))
     columns = {name: np.broadcast_to(axis, shape)[at] for name, axis in grid.items()}
+    taken = np.broadcast_to(batch, shape)[at]
+    columns["batch"] = np.where(taken == job.recipe.global_batch, np.nan, taken)
     place = list(grid).index("micro_batch")
     rest = tuple(np.zeros_like(one) if axis == place else one for axis, one in enumerate(at))
     columns["alike"] = np.ravel_multi_index(rest, shape).astype(np.float64)
@@ -222,8 +230,28 @@ def _possible(grid: Mapping[str, Array], job: Workload, stated: Stated) -> Mask:
     return np.asarray(keep & ((devices > 1) | (grid["sharding"] == 0) | (stated.sharding is not None)))
 
 
-def _usual(grid: Mapping[str, Array], job: Workload, stated: Stated, *, even: bool) -> Mask:
-    """Layouts that somebody would take; what is stated is not judged."""
+def even_batch(grid: Mapping[str, Array], job: Workload, stated: Stated) -> Array:
+    """Samples of a step of each layout: the job's, or a little less where those part over its replicas in no
+    whole micro-batches and nobody states how many they are. NaN: not known."""
+    batch = job.recipe.global_batch
+    if batch is None:
+        return np.array(np.nan)
+    replicas = grid["devices"] / (grid["tp"] * grid["pp"] * grid["cp"])
+    if "global_batch" in job.recipe.stated:
+        return np.full_like(replicas, batch)
+    # interleaving takes as many micro-batches as stages at a time, as in _usual
+    together = np.where((grid["vpp"] > 1) & (stated.vpp is None), grid["pp"], 1.0)
+    each = replicas * grid["micro_batch"] * together
+    with np.errstate(all="ignore"):
+        less = np.floor(batch / each) * each
+        parts = (batch % replicas == 0) | (replicas % 1 != 0)
+    return np.asarray(np.where(parts | (less < EVEN_BATCH * batch), batch, less))
+
+
+def _usual(
+    grid: Mapping[str, Array], job: Workload, stated: Stated, samples: Array, *, even: bool
+) -> Mask:
+    """Layouts that somebody would take, with so many samples a step; what is stated is not judged."""
     batch, layers = job.recipe.global_batch, job.model.numbers.get("layers")
     devices, micro, sharding = grid["devices"], grid["micro_batch"], grid["sharding"]
     vpp, pp = grid["vpp"], grid["pp"]
@@ -231,9 +259,9 @@ def _usual(grid: Mapping[str, Array], job: Workload, stated: Stated, *, even: bo
     keep = grid["ep"] <= replicas * grid["cp"] if stated.ep is None else np.array(True)
     if batch is not None:
         # whole micro-batches: a step of 2,048 samples is never one of 2,049
-        keep = keep & (batch % (replicas * micro) == 0) if even else keep
+        keep = keep & (samples % (replicas * micro) == 0) if even else keep
         # interleaving takes as many micro-batches as stages at a time (github:NVIDIA/Megatron-LM schedules)
-        keep = keep & ((vpp == 1) | (batch / (replicas * micro) % pp == 0)) if stated.vpp is None else keep
+        keep = keep & ((vpp == 1) | (samples / (replicas * micro) % pp == 0)) if stated.vpp is None else keep
     if layers and stated.vpp is None:
         most = [max(n for n in INTERLEAVED if n == 1 or layers % (n * pp_) == 0) for pp_ in pp.ravel()]
         keep = keep & ((vpp == 1) | (vpp == np.reshape(most, pp.shape)))

@@ -198,7 +198,8 @@ class Space(Candidates):
         )
         self.device, self.set_up = self._with_own_stacks(*self._pairs())
         batch = job.recipe.global_batch
-        self.batches = np.full(len(self.set_ups), np.nan if batch is None else float(batch))
+        batches, self.own_batches = self.set_ups["batch"], not np.isnan(self.set_ups["batch"]).all()
+        self.batches = np.where(np.isnan(batches), np.nan if batch is None else float(batch), batches)
         self.parted = np.full(len(self.set_ups), job.model.family == "moe")
         self.job_of = np.zeros(len(self.set_ups), dtype=np.int64)
         self.networks = [job.model.id] * len(self.sites)
@@ -217,6 +218,8 @@ class Space(Candidates):
         # what the search chooses is not the recipe's any more
         own = {name: value for name, value in self.job_inputs.values.items() if name not in _CHOSEN}
         own |= {name: word for name, word in self.stated.columns().items() if name in self.book.columns}
+        if self.own_batches:  # then it is of each set-up
+            own.pop("global_batch", None)
         return Table.from_columns(self.book, own, rows=1).columns
 
     def _device_table(self, own: Mapping[str, Array]) -> Table:
@@ -242,6 +245,8 @@ class Space(Candidates):
 
     def _set_up_table(self, found: SetUps) -> Table:
         columns = {name: found[name] for name in NUMBERS}
+        if self.own_batches:
+            columns["global_batch"] = self.batches
         if "sequence_parallel" not in self.job_inputs.values:
             columns["sequence_parallel"] = np.where(found["tp"] > 1, 1.0, np.nan)
         for name in (*CODES, "stack"):

@@ -33,14 +33,20 @@ class Taste(NamedTuple):
     simpler: float = 1.03  # less parallelism, interleaving, cutting: no estimate is that sure
     stock: float = 1e3  # what a stock trainer has, over each way further off (`SetUps.way`): always
     experts: float = 2.0  # the same of networks of experts, which a stock trainer gathers whole
+    whole: float = 1.25  # of the table of a plan: what a stock trainer's kind may cost more than the best
+    tuning: float = 2.0  # the same of fine-tunes, which hardly anybody sets up otherwise
 
     def stock_of(self, job: Workload) -> float:
         """How much faster what is one way further from a stock trainer's must be to be taken."""
         return self.experts if job.model.family == "moe" else self.stock
 
+    def loss_of(self, job: Workload) -> float:
+        """How many times as much a plan may cost for a layout that a stock trainer has."""
+        return self.whole if job.recipe.method == "pretrain" else self.tuning
+
 
 TASTE = Taste()
-TUNED = Taste(stock=1.0, experts=1.0)
+TUNED = Taste(stock=1.0, experts=1.0, whole=1.0, tuning=1.0)
 """Who tunes or names a program takes another layout for what it gains."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from advisor.published import FILE, Published, load_published
 from advisor.rulebook import RuleBook, load_book
 from advisor.schema import Plan, PlanLimits, PlanOption, Workload
 from advisor.search import workload_from_flags
+from advisor.search.grid import Stated
 from advisor.search.plan import Question, assumed, knee_of, plan, plan_traced
 from advisor.search.plan_left import why_not
 from advisor.search.plan_options import is_old
@@ -163,14 +163,19 @@ def test_the_scaling_table_says_what_a_day_costs(everything: Plan) -> None:
         assert after.usd_per_day_saved == each
 
 
-def test_the_scaling_table_compares_layouts_of_one_kind(
-    book: RuleBook, catalogue: Catalogue, published: Published, large: Workload
+@pytest.mark.parametrize("deadline", [20, 60, 300])
+@pytest.mark.parametrize("device", ["nvidia-h100-sxm5-80gb", "nvidia-b200-sxm-180gb"])
+def test_so_many_times_the_devices_are_no_quicker_than_so_many_times(  # noqa: PLR0917 - cases
+    book: RuleBook, catalogue: Catalogue, published: Published, large: Workload, device: str, deadline: int
 ) -> None:
-    """Beside 256 devices a stock trainer has, 192 that need pipelines are no step of the same stair."""
-    limits = PlanLimits(only=("nvidia-b200-sxm-180gb",), deadline_days=60, max_devices=512, as_of=TODAY)
-    found = plan(book, catalogue, large, limits, published)
-    assert {step.option.beyond for step in found.scaling} == {found.options[0].beyond}
-    assert len(found.scaling) >= 3
+    """One kind of layout along the table: at no count a way opens that those before were denied."""
+    limits = PlanLimits(only=(device,), deadline_days=deadline, max_devices=4096, as_of=TODAY)
+    steps = [step.option for step in plan(book, catalogue, large, limits, published).scaling]
+    several = [option for option in steps if option.devices >= 64]  # fewer have no room for what speeds it
+    assert len(several) > 3
+    for before, after in itertools.pairwise(several):
+        quicker = days(before) / days(after)
+        assert 1.03 < quicker < 1.2 * after.devices / before.devices, (before.label, after.label)
 
 
 def test_the_knee_lies_farthest_below_the_line_between_the_ends() -> None:
@@ -216,17 +221,52 @@ def test_a_budget_is_kept_with_the_probability_too(
     assert steps and all("budget" in step.option.breaks for step in steps)
 
 
-def test_what_a_stock_trainer_has_leads_and_what_it_has_not_is_told(
-    book: RuleBook, catalogue: Catalogue, large: Workload
+def test_a_stock_trainer_leads_where_it_gives_away_little_and_what_it_gives_away_is_told(
+    book: RuleBook, catalogue: Catalogue, published: Published, large: Workload
 ) -> None:
-    """Threes of a server take pipelines, since the batch does not part over them; they are cheaper."""
-    found = few(book, catalogue, large, only=("nvidia-h100-sxm5-80gb",), deadline_days=365)
-    best, steps = found.options[0], found.front
-    assert not best.beyond and best.choices["stack"] == "torch"
-    assert "Megatron" in best.beside and "quicker" in best.beside
-    rents = {one.beyond: one.quantities["rent_usd"].value or math.inf for one in steps if not one.breaks}
-    assert rents[True] < (best.quantities["rent_usd"].value or 0.0)
-    assert all("pp" in one.choices or "ep" in one.choices for one in steps if one.beyond)
+    """Fine-tunes are set up so by nearly all; of pre-training it may cost a quarter more, and no more
+    devices than that."""
+    limits = PlanLimits(only=("nvidia-h100-sxm5-80gb",), deadline_days=40, max_devices=4096, as_of=TODAY)
+    tune = workload_from_flags(catalogue, "llama-3-8b", tokens=1e8, method="full")
+    stock = plan(book, catalogue, tune, limits, published).options[0]
+    assert stock.choices["stack"] == "torch" and not stock.beyond
+    assert "Megatron" in stock.beside and "quicker" in stock.beside
+    best = plan(book, catalogue, large, limits, published).options[0]
+    assert best.choices["stack"] == "megatron" and "pp" not in best.choices
+    assert "a stock trainer alone" in best.beside and "slower" in best.beside
+    stated = Question(book, catalogue, large, limits, published, Stated(stack="torch"))
+    slow = plan_traced(stated)[0].options[0]
+    assert best.devices < slow.devices, "what the taste had cost"
+
+
+def test_a_limit_is_kept_by_whatever_layout_keeps_it(
+    book: RuleBook, catalogue: Catalogue, published: Published
+) -> None:
+    """A stock trainer's layout keeps a deadline of 20 days on twice as many devices alone, whose power is
+    too much: these limits do not contradict each other."""
+    job = workload_from_flags(catalogue, "llama-3-70b", tokens=2e12, method="pretrain")
+    limits = PlanLimits(only=("nvidia-h100-sxm5-80gb",), deadline_days=20, max_power_w=2.5e6, as_of=TODAY)
+    found = plan(book, catalogue, job, limits, published)
+    assert found.options and found.options[0].devices == 2048
+
+
+def test_racks_of_72_take_a_batch_that_parts_over_them(
+    book: RuleBook, catalogue: Catalogue, published: Published, large: Workload
+) -> None:
+    only = ("nvidia-gb200-186gb",)
+    limits = PlanLimits(only=only, deadline_days=365, max_devices=288, as_of=TODAY)
+    steps = {
+        step.option.devices: step.option for step in plan(book, catalogue, large, limits, published).scaling
+    }
+    racks = [option for count, option in steps.items() if count % 72 == 0]
+    assert racks and not any(option.beyond for option in racks)
+    for option in racks:
+        batch, replicas = float(option.choices["batch"]), float(option.choices["dp"])
+        assert batch % replicas == 0 and 7 / 8 * 2048 <= batch < 2048
+    told = large.recipe.model_copy(update={"stated": ("global_batch",)})
+    held = large.model_copy(update={"recipe": told})
+    asked = plan(book, catalogue, held, limits, published)
+    assert not any("batch" in step.option.choices for step in asked.scaling), "a stated batch holds"
 
 
 def test_wrong_names_and_numbers_are_user_errors(

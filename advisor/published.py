@@ -43,6 +43,7 @@ OWN_RUN = "Own run"
 """How the label of a run of the user's own begins."""
 
 _LAYERS = frozenset(("cnn", "stated", "diffusion"))  # known as a whole, layer by layer
+_ADAPTERS = frozenset(("lora", "qlora"))
 
 UNLIKE: Mapping[str, float] = {"generation": 0.4, "kind": 0.25, "family": 0.2, "device": 0.15, "": 0.0}
 """What of a candidate no run is published of, and the standard deviation of ln(time) that comes with it:
@@ -137,9 +138,22 @@ class Published:
             )
         ]  # fmt: skip
 
-    def ran(self, generation: str, family: str) -> bool:
-        """Whether a network of this kind is among the runs on this generation of devices."""
-        return (generation, _kind(family)) in self._ran
+    def ran(self, generation: str, family: str, method: str = "") -> bool:
+        """Whether a network of this kind is among the runs on this generation of devices; of a method also
+        whether weights were trained there alike (all of them, or adapters) of any network."""
+        alike = not method or (generation, method in _ADAPTERS) in self._trained
+        return alike and (generation, _kind(family)) in self._ran
+
+    @functools.cached_property
+    def _trained(self) -> set[tuple[str, bool]]:
+        """On which generations networks were trained whole, and on which adapters alone."""
+        codes = self.neighbours.features.codes
+        generations = {code: word for word, code in self.known["generation"].items()}
+        methods = {code: word for word, code in self.known["method"].items()}
+        return {
+            (generations.get(one, ""), methods.get(method, "") in _ADAPTERS)
+            for one, method in zip(codes["generation"].tolist(), codes["method"].tolist(), strict=True)
+        }
 
     @functools.cached_property
     def _ran(self) -> set[tuple[str, str]]:

@@ -143,6 +143,11 @@ def _cheaper(plan: Plan) -> list[str]:
         if why == "old":
             note = told(option.price_note)
             lines.append(form("by an old price: {label}, {cost} ({note})", **words, note=note))
+        elif why == "unsure":
+            note = told(option.price_note)
+            lines.append(
+                form("of a provider that may not join as many: {label}, {cost} ({note})", **words, note=note)
+            )
         elif why == "untried":
             lines.append(
                 form("without a published run of such a network on that generation: {label}, {cost}", **words)
@@ -248,6 +253,8 @@ def _tell_options(plan: Plan) -> None:
         say("  ~ no published run of such a network on that generation: behind those with one")
     if any(option.beyond for option in shown):
         say("  + a layout that a stock trainer has not: behind those that it has")
+    if any(option.price_unsure for option in shown):
+        say("  ^ more than that provider is known to join to one cluster: behind those that are known")
     if any(option.price_old for option in shown):
         say("  * price older than 180 days: behind those with a younger one")
     say()
@@ -272,6 +279,7 @@ def _price(option: PlanOption, limits: PlanLimits) -> str:
     marks = (
         (" +" if option.beyond else "")
         + (" ~" if option.untried else "")
+        + (" ^" if option.price_unsure else "")
         + (" *" if option.price_old else "")
     )
     return (told("no price") if value.value is None else _told(value)) + marks

@@ -31,10 +31,20 @@ class Price:
     term: str = ""  # of a reservation
     packages: int = 1  # of the instance, which is rented whole
     if_asked: bool = False  # of a cloud that counts only where its region is asked for
+    largest: int | None = None  # packages known to be had as one cluster
+
+    @property
+    def sure(self) -> int:
+        """Packages that are sure to be had joined: of a known cluster, else of one instance or server."""
+        return max(self.packages, _SERVER) if self.largest is None else max(self.packages, self.largest)
 
     def is_old(self, today: datetime.date) -> bool:
         """Whether it is too old to decide on; an undated one is."""
         return is_old(self.as_of, today)
+
+
+_SERVER = 8
+"""GPUs of the usual server: whoever lists a price for each joins as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ class Accelerator:
     prices: tuple[Price, ...] = ()
     rent: Price | None = None  # the on-demand price that is used
     spot: Price | None = None
+    offers: tuple[Price, ...] = ()  # those that may be used: young ones first, the cheapest first
     bought: Purchase | None = None  # list price, or what dealers asked where that is younger
     shown_factor: float | None = None  # memory of one device over its share of the vendor's figure
     shown_source: str = ""
@@ -102,6 +113,16 @@ class Accelerator:
     export_note: str = ""
     cites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def offer(self, packages: float, kind: str = "on_demand") -> Price | None:
+        """The price of so many packages as one cluster: of the first offer that is sure to have them, else of
+        the first at all (`Price.sure` tells how many it has). A spot price above it is no offer."""
+        found = [price for price in self.offers if price.kind == kind]
+        held = next((price for price in found if price.sure >= packages), None)
+        if kind == "on_demand":
+            return held or (found[0] if found else None)
+        dear = self.offer(packages)
+        return None if held is None or (dear is not None and held.usd_per_s >= dear.usd_per_s) else held
 
     @property
     def unified(self) -> bool:

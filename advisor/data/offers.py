@@ -15,10 +15,10 @@ from advisor.data.read_catalogue import _check_keys, _date, _number, text
 from advisor.errors import DataError, UserError, did_you_mean
 
 KINDS = ("on_demand", "spot", "reserved")
-SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml", "gpuhunt.toml")
+SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml", "gpuhunt.toml", "clusters.toml")
 _OFFER_KEYS = frozenset(
     ("accelerator", "instance", "packages", "kind", "term", "region", "currency", "price_per_hour", "as_of",
-     "source")
+     "source", "doubt")
 )  # fmt: skip
 _AREAS = {
     "us": ("us", "eastus", "westus", "centralus", "northcentralus", "southcentralus"),
@@ -36,7 +36,7 @@ def load_offers(
 
     Raises DataError naming file and key.
     """
-    rates = load_rates(folders)
+    rates, clusters = load_rates(folders), load_clusters(folders)
     found: dict[str, list[Price]] = {}
     for folder in folders:
         own: dict[str, list[Price]] = {}
@@ -44,7 +44,7 @@ def load_offers(
             if path.name in SETTINGS:
                 continue
             for key, price in read_offers(path, read_toml(path), clouds, known, rates, if_asked):
-                own.setdefault(key, []).append(price)
+                own.setdefault(key, []).append(_joined(price, clusters))
         for key, more in own.items():
             found[key] = [one for one in found.get(key, ()) if not _known_better(one, more)] + more
     return found
@@ -64,6 +64,32 @@ def _known_better(old: Price, later: Iterable[Price]) -> bool:
         and (old.as_of is None or one.as_of >= old.as_of)
         for one in later
     )
+
+
+def load_clusters(folders: Sequence[Path]) -> list[tuple[str, str, int]]:
+    """Provider, how its instance's name begins, and packages of the largest cluster known, of
+    offers/clusters.toml; a later folder's first, of one folder the longest beginning first."""
+    found: list[tuple[str, str, int]] = []
+    for folder in folders:
+        path, own = folder / "offers" / "clusters.toml", []
+        for raw in read_toml(path).get("cluster", []) if path.is_file() else []:
+            keys = frozenset(("provider", "instance", "largest", "network", "source"))
+            _check_keys(path, raw, keys, "cluster.")
+            text(path, raw, "source")
+            largest = raw.get("largest")
+            if isinstance(largest, bool) or not isinstance(largest, int) or largest < 1:
+                raise DataError.at(path, "cluster.largest", largest, "is no whole number from 1 up", "")
+            own.append((text(path, raw, "provider"), text(path, raw, "instance", ""), largest))
+        found = [*sorted(own, key=lambda one: -len(one[1])), *found]
+    return found
+
+
+def _joined(price: Price, clusters: Iterable[tuple[str, str, int]]) -> Price:
+    """The price with how many packages are known to be had as one cluster."""
+    for provider, instance, largest in clusters:
+        if price.provider == provider and price.instance.startswith(instance):
+            return replace(price, largest=largest)
+    return price
 
 
 def load_rates(folders: Sequence[Path]) -> dict[str, float]:
@@ -136,7 +162,10 @@ def _offer(  # noqa: PLR0913, PLR0917 - a table and what it is read with
         usd_per_s=hourly * rates[currency] / units.HOUR_S,
         as_of=_date(path, raw, "as_of", where),
         source=text(path, raw, "source"),
-        known_cloud=cloud and "community" not in instance and "marketplace" not in instance,
+        known_cloud=cloud
+        and not text(path, raw, "doubt", "")
+        and "community" not in instance
+        and "marketplace" not in instance,
         region=text(path, raw, "region", ""),
         term=text(path, raw, "term", ""),
         packages=_packages(path, where, raw),
@@ -151,12 +180,13 @@ def _packages(path: Path, where: str, raw: dict[str, Any]) -> int:
 
 
 def with_prices(entry: Accelerator, oldest: datetime.date | None, region: str = "") -> Accelerator:
-    """The cheapest dated price of a known cloud of each kind; old ones only where there is no younger.
+    """The cheapest dated price of a known cloud of each kind; old ones only where there is no younger, or
+    none that is sure to have as many as are asked for (`Accelerator.offer`).
 
     Of one offer the newest price counts. `region`: those of this region or area alone, and then those of
     clouds too that count only where their region is asked for.
     """
-    chosen: dict[str, Price] = {}
+    offers: list[Price] = []
     newest: dict[tuple[str, ...], Price] = {}
     for price in entry.prices:
         used = price.known_cloud or (bool(region) and price.if_asked)
@@ -169,9 +199,12 @@ def with_prices(entry: Accelerator, oldest: datetime.date | None, region: str = 
     for kind in ("on_demand", "spot"):
         dated = [price for price in newest.values() if price.kind == kind]
         fresh = [p for p in dated if oldest is not None and p.as_of is not None and p.as_of >= oldest]
-        if dated:
-            chosen[kind] = min(fresh or dated, key=lambda price: price.usd_per_s)
-    return replace(entry, rent=chosen.get("on_demand"), spot=chosen.get("spot"))
+        older = [price for price in dated if price not in fresh]
+        offers += [
+            price for group in (fresh, older) for price in sorted(group, key=lambda price: price.usd_per_s)
+        ]
+    entry = replace(entry, offers=tuple(offers))
+    return replace(entry, rent=entry.offer(1), spot=entry.offer(1, "spot"))
 
 
 def within(region: str, asked: str) -> bool:

@@ -47,6 +47,7 @@ class PlanOption(Frozen):
     price_note: str = ""  # which price, and whether it is old; or that there is none
     untried: bool = False  # no published run of such a network on this generation of devices
     price_old: bool = False
+    price_unsure: bool = False  # more than the provider is known to join to one cluster
     beyond: bool = False  # pipelines or experts over devices: a stock trainer has no such layout
     beside: str = ""  # of the best option: what the best layout of the other kind, stock or not, would gain
     tight: bool = False  # the upper end of its memory's range does not fit
@@ -105,7 +106,8 @@ class Plan(Frozen):
 
     def cheaper(self) -> dict[str, PlanOption]:
         """Where cost ranks, options that cost less than the first, of each reason to stand behind it the
-        cheapest: "old" (an old price), "untried", "beyond", "alike" (as good, on more accelerators)."""
+        cheapest: "old" (an old price), "unsure" (more than the provider is known to join), "untried",
+        "beyond", "alike" (as good, on more accelerators)."""
         name = "own_usd" if self.limits.acquire == "buy" else "rent_usd"
         costs = [
             option.quantities[name].value if name in option.quantities else None for option in self.options
@@ -118,6 +120,7 @@ class Plan(Frozen):
                 continue
             flags = {
                 "old": option.price_old and not first.price_old,
+                "unsure": option.price_unsure and not first.price_unsure,
                 "untried": option.untried and not first.untried,
                 "beyond": option.beyond and not first.beyond,
             }

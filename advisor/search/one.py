@@ -70,7 +70,8 @@ def place_of(entry: Accelerator, packages: int, nodes: int = 1) -> Place:
     A server with fewer than the usual one holds has the smaller scale-up domain; of whole racks, whose
     domain spans servers, the catalogue's figure stays.
     """
-    devices = packages * nodes * entry.devices_per_package
+    devices, many = packages * nodes * entry.devices_per_package, packages * nodes
+    entry = replace(entry, rent=entry.offer(many), spot=entry.offer(many, "spot"))
     inputs = of_accelerator(entry)
     own = packages * entry.devices_per_package
     domain = inputs.values.get("hw_domain_devices")

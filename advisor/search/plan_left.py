@@ -279,6 +279,8 @@ def behind(plan: Plan, option: PlanOption) -> str:
     if name.endswith("usd"):
         if option.price_old and not first.price_old:
             parts.append("its price is older than 180 days")
+        if option.price_unsure and not first.price_unsure:
+            parts.append("its provider is not known to join as many")
         if option.untried and not first.untried:
             parts.append("no published run of such a network is on its generation")
     if option.beyond and not first.beyond:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from advisor.estimate import evaluate, explain
-from advisor.estimate.inputs import table_of
+from advisor.estimate.inputs import known_only, table_of
 from advisor.schema import PlanOption, TraceStep
 from advisor.search.nearby import FACTOR
 from advisor.search.plan_options import Options
@@ -23,7 +23,8 @@ def traced(options: Options, row: int) -> tuple[PlanOption, Trace]:
     """A row as an option whose quantities name their traces, and these."""
     option, found = options.option(row), options.found
     space, at = found.space, int(found.device[row])
-    table = table_of(options.book, [space.inputs(at, int(found.set_up[row]))])
+    inputs = space.inputs(at, int(found.set_up[row])).update(options.price_inputs(row))
+    table = table_of(options.book, [known_only(options.book, inputs)])
     corrected = found.near.table.take([row])
     if FACTOR in corrected.columns:
         table = replace(

@@ -123,12 +123,10 @@ def _priced(catalogue: Catalogue, names: AbstractSet[str], factor: float) -> Cat
     """The catalogue with these accelerators' prices times the factor."""
 
     def priced(entry: Accelerator) -> Accelerator:
-        rent, spot = (
-            None if price is None else replace(price, usd_per_s=price.usd_per_s * factor)
-            for price in (entry.rent, entry.spot)
-        )
+        offers = tuple(replace(price, usd_per_s=price.usd_per_s * factor) for price in entry.offers)
+        entry = replace(entry, offers=offers)
         bought = None if entry.bought is None else entry.bought.times(factor)
-        return replace(entry, rent=rent, spot=spot, bought=bought)
+        return replace(entry, rent=entry.offer(1), spot=entry.offer(1, "spot"), bought=bought)
 
     known = catalogue.accelerators
     return replace(catalogue, accelerators={k: priced(known[k]) if k in names else known[k] for k in known})

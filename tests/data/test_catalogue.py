@@ -120,11 +120,11 @@ def test_figures_are_per_device(catalogue: Catalogue) -> None:
 
 
 def test_power_and_rent_are_per_package(catalogue: Catalogue) -> None:
-    whole = catalogue.accelerators["aws-trainium2"]
+    whole = catalogue.accelerators["nvidia-k80-24gb"]
     figures = figures_of(whole).figures
-    assert whole.devices_per_package == 8 and whole.rent is not None
+    assert whole.devices_per_package == 2 and whole.rent is not None
     assert figures["rent_usd_per_h"].value == pytest.approx(whole.rent.usd_per_s * 3600)
-    assert figures["rent_usd_per_h"].source.startswith("the package of 8 devices")
+    assert figures["rent_usd_per_h"].source.startswith("the package of 2 devices")
     assert figures["power_w"].value == whole.tdp_w
 
 

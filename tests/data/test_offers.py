@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from advisor.data.accelerator import Accelerator, Price
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
 from advisor.data.offers import (
+    _joined,
     check_region,
+    load_clusters,
     load_rates,
     read_offers,
     with_prices,
@@ -147,3 +150,50 @@ def test_clouds_that_count_only_where_their_region_is_asked_for(catalogue: Catal
 def test_a_rate_to_dollars_has_a_day_and_a_source() -> None:
     rates = load_rates([shipped("rules")])
     assert set(rates) >= {"USD", "CNY"} and rates["CNY"] == pytest.approx(1 / 6.7205, rel=1e-3)
+
+
+def offered(*prices: Price) -> Accelerator:
+    entry = Accelerator("x", "X", "nvidia", "", Path("x.toml"), prices=prices)
+    return with_prices(entry, datetime.date(2026, 6, 1))
+
+
+def test_a_cluster_is_rented_where_it_is_known_to_be_had() -> None:
+    one = dataclasses.replace(price(1, instance="gpu_1x"), largest=1)
+    server, cluster = price(2, instance="per GPU"), dataclasses.replace(price(4, instance="big"), largest=512)
+    entry = offered(cluster, server, one)
+    found = [entry.offer(count) for count in (1, 2, 8, 9, 512, 513)]
+    assert found == [one, server, server, cluster, cluster, one]
+    assert [offer.sure for offer in (one, server, cluster)] == [1, 8, 512]
+    assert dataclasses.replace(price(1), packages=16).sure == 16, "an instance is rented whole"
+
+
+def test_an_old_price_of_a_known_cluster_goes_before_a_young_one_of_none() -> None:
+    old = dataclasses.replace(price(1, datetime.date(2025, 1, 1), "b"), largest=64)
+    assert offered(old, price(5)).offer(64) == old
+
+
+def test_a_spot_price_above_that_on_demand_is_none() -> None:
+    dear, cheap = price(3, kind="spot"), price(1, kind="spot", instance="b")
+    assert offered(price(2), dear).spot is None
+    assert offered(price(2), dear, cheap).spot == cheap
+    assert offered(dear).spot == dear, "nothing is known to be cheaper"
+
+
+def test_clusters_are_found_by_provider_and_the_longest_beginning(tmp_path: Path) -> None:
+    (tmp_path / "offers").mkdir()
+    text = "\n".join(
+        f'[[cluster]]\nprovider = "aws"\ninstance = "{name}"\nlargest = {largest}\nsource = "test"\n'
+        for name, largest in (("", 16), ("p5", 20000), ("p5.4x", 1))
+    )
+    (tmp_path / "offers" / "clusters.toml").write_text(text, encoding="utf-8")
+    known = load_clusters([shipped("rules"), tmp_path])
+    names = ("p5.48xlarge", "p5.4xlarge", "g6.xlarge")
+    assert [_joined(price(1, instance=name), known).largest for name in names] == [20000, 1, 16]
+    (tmp_path / "offers" / "clusters.toml").write_text(text.replace("16", "0"), encoding="utf-8")
+    with pytest.raises(DataError, match="no whole number"):
+        load_clusters([tmp_path])
+
+
+def test_a_doubted_price_is_kept_and_not_used(catalogue: Catalogue) -> None:
+    entry = catalogue.accelerators["aws-trainium2"]
+    assert entry.rent is None and any(one.provider == "aws" for one in entry.prices)

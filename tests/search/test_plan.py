@@ -118,7 +118,7 @@ def test_a_surer_plan_needs_more_or_quicker_devices(
 
 def test_old_prices_and_no_prices_come_after_young_ones(everything: Plan) -> None:
     kinds = [
-        2 if option.quantities["rent_usd"].value is None else int(option.price_old)
+        2 if option.quantities["rent_usd"].value is None else int(option.price_old or option.price_unsure)
         for option in everything.options
     ]
     assert kinds == sorted(kinds)

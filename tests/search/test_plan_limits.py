@@ -140,11 +140,11 @@ def test_a_budget_that_cannot_be_checked_is_not_kept_where_others_can_be() -> No
 
 
 def test_instances_are_rented_whole() -> None:
-    entry = KNOWN.catalogue.accelerators["aws-trainium2"]
-    assert entry.rent is not None and entry.rent.packages == 16
+    entry = KNOWN.catalogue.accelerators["nvidia-v100-sxm2-32gb"]
+    assert entry.rent is not None and entry.rent.packages == 8
     for step in planned(LORA, only=(entry.id,)).scaling:
         rent, time = (step.option.quantities[name].value or 0.0 for name in ("rent_usd", "calendar_s"))
-        whole = math.ceil(step.option.packages / 16) * 16
+        whole = math.ceil(step.option.packages / 8) * 8
         assert rent == pytest.approx(whole * entry.rent.usd_per_s * time, rel=1e-6)
 
 

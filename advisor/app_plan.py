@@ -80,7 +80,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
         told += sensitivity(question, found) if options.sensitivity else ()
         found = found.model_copy(update={"sensitivity": told})
     horizon = job.model_copy(update={"deadline_days": found.limits.deadline_days})
-    owned = _owned(options.owned, knowledge, horizon)
+    owned = _owned(options.owned, knowledge, horizon, found)
     advice = Advice(
         stage="complete",
         created_at=now(),
@@ -166,7 +166,7 @@ def of_region(catalogue: Catalogue, region: str) -> Catalogue:
     )
 
 
-def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, Any]:
+def _owned(path: Path | None, knowledge: Knowledge, job: Workload, plan: Plan) -> dict[str, Any]:
     """The machine of a file with what it would take there, as parts of the envelope."""
     if path is None:
         return {}
@@ -177,18 +177,19 @@ def _owned(path: Path | None, knowledge: Knowledge, job: Workload) -> dict[str, 
         raise UserError(f"{path} holds no machine", "Write one with `hwadvisor scan` or `hwadvisor probe`.")
     from advisor.data.systems import load_systems
     from advisor.search.here import places_here
-    from advisor.search.owned import owned
+    from advisor.search.owned import owned, ranked
     from advisor.search.systems_upgrade import upgrades
 
     places = places_here(knowledge.catalogue, earlier.machine, earlier.calibration)
     there = owned(knowledge.book, job, places, earlier.machine, knowledge.published)
+    places_told = ranked(knowledge.book, plan, there.estimates, earlier.machine)
     told = upgrades(
         knowledge.book, knowledge.catalogue, job, places,
         load_systems(knowledge.folders, knowledge.catalogue), knowledge.published, earlier.machine,
     )  # fmt: skip
     return {
         "notices": (
-            *(Notice(code="owned", message=text) for text in there.told),
+            *(Notice(code="owned", message=text) for text in (*places_told, *there.told)),
             *(Notice(code="upgrade", message=text) for text in told),
         ),
         "machine": earlier.machine,

@@ -17,6 +17,7 @@ from advisor.schema import Estimate, Machine, Workload
 from advisor.search.grid import Stated
 from advisor.search.here import Place
 from advisor.search.one import estimate_one, place_of
+from advisor.search.owned import host_lack
 from advisor.search.systems import slot_inputs
 from advisor.units import show
 
@@ -123,11 +124,14 @@ def _told(  # noqa: PLR0913, PLR0917 - two estimates and what stands between the
     entry: Accelerator, have: int, number: int, before: Estimate, after: Estimate, slots: _Slots
 ) -> str:
     what = f"{number} x {entry.title} instead of {have}"
+    lack = host_lack(before, slots.ram_bytes)
     if after.fits is False:
         return f"{what}: the job does not fit there either."
     was, now = (one.quantities["calendar_s"].value for one in (before, after))
     if before.fits is False:
         gain = "the job fits then" + (f", in {show(now, 's')}" if now else "")
+    elif lack and now:
+        gain = f"as it is the job does not run for want of host memory; it takes {show(now, 's')} then"
     elif was and now:
         times = _times(before, after, was / now, number / have)
         gain = f"{times} ({show(was, 's')} to {show(now, 's')} by the catalogue)"

@@ -35,6 +35,21 @@ def test_a_second_card_gains_and_needs_supply_and_lanes() -> None:
     assert "1.17 kW" in text and "1600 W" in text and "x8 lanes" in text
 
 
+def test_a_machine_with_too_little_memory_for_the_job_gains_what_it_could_not_do() -> None:
+    """179 GiB of weights and states go to the host: what such a card can do is not what this machine can."""
+    job = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="full")
+    place = place_of(KNOWN.catalogue.accelerators["nvidia-rtx-4090-24gb"], 1)
+    for ram, lacks in ((64 << 30, True), (512 << 30, False)):
+        bare = Machine(probed_at="2026-11-21T00:00:00+00:00")
+        memory = bare.memory.model_copy(
+            update={"total_bytes": Fact(value=ram, status=Status.ok, source="test")}
+        )
+        own = bare.model_copy(update={"memory": memory})
+        (text,) = upgrades(KNOWN.book, KNOWN.catalogue, job, [place], SYSTEMS, KNOWN.published, own)
+        assert ("does not run for want of host memory" in text) is lacks
+        assert ("times as fast" in text) is not lacks
+
+
 def test_where_no_system_is_known_the_draw_is_summed() -> None:
     (text, *_) = told("nvidia-rtx-a6000-48gb", 2)
     # 3 x 300 W and 300 W for the rest, of a supply that is used to 80 %

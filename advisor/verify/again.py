@@ -14,7 +14,7 @@ from advisor.errors import AdvisorError, UserError
 from advisor.schema import Advice, Estimate
 from advisor.verify.pair import Pair, Steps, alike, said_otherwise
 from advisor.verify.plans import catalogue_of, planned
-from advisor.verify.said import left_open, of_estimate, of_file
+from advisor.verify.said import left_open, of_estimate, of_file, titles_left
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
         words += said_otherwise(pair)
         words += pair.words
         failed += pair.open
+    failed += titles_left(advice.workloads)
     words += of_file(knowledge, catalogue_of(knowledge, advice.plan), advice)
     found.sort(key=lambda d: -abs(math.log(d.factor)) if 0 < d.factor < math.inf else -math.inf)
     versions = advice.versions

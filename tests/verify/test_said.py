@@ -76,6 +76,14 @@ def test_what_an_estimate_says_is_made_again(real, knowledge, tmp_path, change, 
     assert any(words in text for text in verdict.again.words), verdict.again.words
 
 
+@pytest.mark.parametrize("more", ["20 billion tokens", "for nothing", "1,000 tokens, 999,999 steps"])
+def test_a_title_that_tells_another_amount_of_work_is_not_sound(real, knowledge, tmp_path, more):
+    title = real.workloads[0].title
+    assert "1 billion tokens" in title
+    verdict = verify(at(tmp_path, job(real, title=title.replace("1 billion tokens", more))), knowledge)
+    assert verdict.judged == UNCHECKED and "another amount of work" in verdict.unchecked[0]
+
+
 def test_other_rules_may_say_otherwise(real, knowledge, tmp_path):
     versions = real.versions.model_copy(update={"rules_digest": "0" * 64})
     verdict = verify(at(tmp_path, one(real, why=FALSE).model_copy(update={"versions": versions})), knowledge)

@@ -216,10 +216,8 @@ def ranked(options: Options, objective: str) -> Index:
     if objective != "cost" or not len(rows):
         _, first = np.unique(options.device[order], return_index=True)
         return np.asarray(order[np.sort(first)])
-    devices = np.unique(options.device[rows])
-    rows = np.array(
-        [fewest_as_good(options, order[options.device[order] == one], objective) for one in devices]
-    )
+    alike = [order[options.device[order] == one] for one in np.unique(options.device[rows])]
+    rows = np.array([fewest_as_good(options, some, objective) for some in alike])
     rows = rows[np.lexsort((options.counts[rows], options.late[rows], value[rows]))]
     return _fewest_first(options, rows, value[rows])
 

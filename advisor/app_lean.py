@@ -32,7 +32,7 @@ class Leaning:
         """That a pilot has no say, where none of its runs is among those nearest to an estimate."""
         if not self.pilots or any(run.id in self.pilots for run in near):
             return ()
-        told = "The pilot is too unlike this run to correct it: other runs are nearer."
+        told = "The pilot is not among the runs nearest to this one: it corrects it little, if at all."
         hint = "Same network or family, format, method and device make runs alike."
         return (Notice(code="pilot_unlike", message=told, hint=hint),)
 

@@ -224,8 +224,8 @@ def _sentence(path: Path, counted: Counted, passes: float) -> str:
         spread = f" (80 % range {spread})" if spread else ""
     rows = "" if counted.rows is None or counted.unit == "images" else f" in {counted.rows:,.0f} rows"
     times = "" if passes == 1 else f", times {passes:g} epochs"
-    told = f"Counted in {path.name or path}: {amount}{spread}{rows}{times}."
-    return " ".join((told, f"From {counted.how}.", *counted.notes))
+    told = f"{path.name or path} holds {amount}{spread}{rows}{times}, as counted."
+    return " ".join((told, f"{counted.how}.", *counted.notes))
 
 
 def check_unit(counted: Counted | None, model: Model) -> None:

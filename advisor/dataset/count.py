@@ -85,7 +85,7 @@ def _of_images(found: Found) -> Counted:
     if aside:
         notes += (f"{aside} other files are not counted.",)
     count = float(found.images)
-    return Counted("images", count, count, count, count, "image files by their names", notes)
+    return Counted("images", count, count, count, count, "From image files by their names", notes)
 
 
 def _read(found: Found) -> _Total:
@@ -135,7 +135,13 @@ def _of_parquet(path: Path, found: Found, tokenizer: Path | None) -> Counted:
     if images:
         count = float(images)
         return Counted(
-            "images", count, count, count, count, "rows of Parquet with a column of images", _notes(found)
+            "images",
+            count,
+            count,
+            count,
+            count,
+            "From rows of Parquet with a column of images",
+            _notes(found),
         )
     if not total.text:
         raise DataError.at(path, "", None, "holds no text", "Is it empty, or are its columns not text?")
@@ -150,8 +156,8 @@ def _in_tokens(total: _Total, found: Found, tokenizer: Path | None, rows: bool) 
     low = total.text / ratio.value * (1 - _joined(half, 1 - ratio.value / ratio.high))
     high = total.text / ratio.value * (1 + math.hypot(half, ratio.value / ratio.low - 1))
     amount = total.text / ratio.value
-    looked = "a sample" if total.sampled else "all"
-    files = f"{looked} of {total.files} file{'s' if total.files > 1 else ''}"
+    looked = "From a sample of" if total.sampled else "From all of"
+    files = f"{looked} {total.files} file{'s' if total.files > 1 else ''}"
     how = f"{files}, {ratio.value:.2f} bytes a token ({ratio.source})"
     notes = _notes(found)
     if missing:

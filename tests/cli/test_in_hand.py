@@ -199,11 +199,11 @@ def test_a_pilot_of_another_kind_has_no_say_and_is_told(tmp_path: Path, advice: 
     path.write_text(json.dumps(PILOT) + "\n", "utf-8")
     words = ("--model", "resnet-50", "--hardware", "nvidia-h100-sxm5-80gb", "--tokens", "1M")
     plain, like = advice(*words), advice(*words, "--like", str(path))
-    assert "too unlike this run to correct it" in said(like)
+    assert "not among the runs nearest to this one" in said(like)
     before, after = (one["estimates"][0]["quantities"]["time_s"]["value"] for one in (plain, like))
     assert after == pytest.approx(before, rel=0.01)
     near = ("--model", "llama-2-7b", "--hardware", "8 x nvidia-a100-sxm4-80gb", "--tokens", "1B")
-    assert "too unlike" not in said(advice(*near, "--method", "full", "--like", str(path)))
+    assert "not among the runs" not in said(advice(*near, "--method", "full", "--like", str(path)))
 
 
 def test_validate_with_own_evidence(tmp_path: Path, ran: Ran) -> None:

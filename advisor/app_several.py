@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def run_several(options: SeveralOptions) -> Several:
     limits = limits.model_copy(update={"as_of": day, "assumed": told})
     catalogue = of_region(knowledge.catalogue, limits.region) if limits.region else knowledge.catalogue
     asked, boxes = asked_with(catalogue, limits, systems_for(limits, knowledge))
-    asked, boxes, _ = to_be_had(asked, boxes, limits)
+    asked, boxes, barred = to_be_had(asked, boxes, limits)
     adder = Adder(
         knowledge.book,
         asked,
@@ -87,7 +87,9 @@ def run_several(options: SeveralOptions) -> Several:
     except KeyboardInterrupt:
         if not adder.jobs:
             raise
-    return adder.result(len(jobs))
+    found = adder.result(len(jobs))
+    gone = tuple((one.accelerator_id, one.why.rstrip(".")) for one in barred)
+    return replace(found, left_out=(*found.left_out, *gone))
 
 
 def _free_bytes() -> float | None:

@@ -68,6 +68,7 @@ def run(  # what the command line has
         fleets = [fleet.as_json() for fleet in result.fleets]
         told: dict[str, Any] = {"jobs": result.jobs, "of_jobs": result.whole, "runs_per_year": result.runs}
         told |= {"fleets": fleets, "miss": result.miss}
+        told["left_out"] = [{"id": name, "why": why} for name, why in result.left_out]
         click.echo(json.dumps(told | {"relax": result.relax}, indent=1))
     else:
         tell_several(result, limits)
@@ -124,6 +125,7 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
     if not result.fleets:
         paragraph(form("Nothing keeps the limits. {miss}", miss=told(result.miss)))
         paragraph(result.relax)
+        _tell_left_out(result)
         return
     from rich.table import Table
 
@@ -147,6 +149,19 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
         )  # fmt: skip
     if any(fleet.price_old for fleet in result.fleets[:_MOST_SHOWN]):
         say("* list price older than 180 days" if limits.acquire == "buy" else "* price older than 180 days")
+    _tell_left_out(result)
+
+
+def _tell_left_out(result: Several) -> None:
+    """What is no fleet: by name where they are few, else how many."""
+    from advisor.cli.language import form, told
+    from advisor.cli.text import paragraph
+
+    if len(result.left_out) > _MOST_SHOWN:
+        paragraph(form("Left out: {count} (--json tells why).", count=len(result.left_out)))
+        return
+    for name, why in result.left_out:
+        paragraph(form("Left out: {name}: {why}.", name=name, why=told(why)))
 
 
 def _row(fleet: Fleet, limits: PlanLimits) -> list[str]:

@@ -71,6 +71,7 @@ class Adder:
     runs: float = 0.0
     searches: int = 0
     unfit: str = ""  # the job that fits nowhere, or on none of the kinds that do the others, in a sentence
+    lost: dict[int, str] = field(default_factory=dict)  # of kinds that do not do all: the first such job
 
     def __post_init__(self) -> None:
         self.kinds = Sites.of(self.book, self.devices)
@@ -198,6 +199,8 @@ class Adder:
         if not left and not self.unfit:
             where = "nowhere" if not self.done else "on none of the accelerators that do the others"
             self.unfit = f"'{group[0].job.title}' fits {where}."
+        for at in set(self.alive) - set(left):
+            self.lost.setdefault(at, group[0].job.title)
         self.alive = left
         self.done += len(group) if left else 0
         for at in left:
@@ -218,7 +221,7 @@ class Adder:
 
     def result(self, whole: int | None = None) -> Several:
         """Fleets for all that was added, of `whole` jobs that were asked for."""
-        done = Done(self.jobs, self.runs, self.jobs if whole is None else whole, self.unfit)
+        done = Done(self.jobs, self.runs, self.jobs if whole is None else whole, self.unfit, self.lost)
         return self.judge.result(self.sums, done)
 
 

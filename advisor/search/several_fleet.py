@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -58,9 +58,11 @@ class Fleet:
     offloads: int = 0  # different jobs that keep states or weights in the host's memory
     unchecked: bool = False  # a price or a height that a limit is about is not known
 
+    site: int = 0  # which kind of device it is of
+
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "site"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Several:
     miss: str = ""
     relax: str = ""
     whole: int = 0  # jobs that were asked for, where it was stopped before the last
+    left_out: tuple[tuple[str, str], ...] = ()  # accelerators or systems that are no fleet, and why
 
 
 class Done(NamedTuple):
@@ -82,6 +85,7 @@ class Done(NamedTuple):
     runs: float  # a year
     whole: int  # jobs that were asked for
     unfit: str = ""  # the job that fits nowhere, in a sentence
+    lost: Mapping[int, str] = {}  # of kinds that do not do all: the first job that they do not
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,11 @@ class Judge:
         """The fleets that do everything and keep the limits, else what comes nearest."""
 
         def found(fleets: tuple[Fleet, ...], miss: str = "", relax: str = "") -> Several:
-            return Several(done.jobs, done.runs, fleets, miss, relax, done.whole)
+            told = self._left_out(every, {fleet.accelerator_id for fleet in fleets}, done)
+            return Several(done.jobs, done.runs, fleets, miss, relax, done.whole, told)
 
-        fleets = [self._fleet(key, one) for key, one in sums.items() if one.jobs == done.jobs]
-        fleets = [one for one in fleets if not one.unchecked] or fleets
+        every = [self._fleet(key, one) for key, one in sums.items() if one.jobs == done.jobs]
+        fleets = [one for one in every if not one.unchecked] or every
         kept = sorted((fleet for fleet in fleets if not fleet.breaks), key=self._rank)
         if kept:
             kinds: dict[str, list[Fleet]] = {}
@@ -138,6 +143,27 @@ class Judge:
         near = min(fleets, key=lambda fleet: (len(fleet.breaks), self._rank(fleet)))
         miss = f"The nearest, {near.machines} x ({near.label}): {'; '.join(near.breaks)}."
         return found((), miss, f"It would do with {' and '.join(near.enough)}.")
+
+    def _left_out(
+        self, fleets: Sequence[Fleet], kept: Container[str], done: Done
+    ) -> tuple[tuple[str, str], ...]:
+        """Every kind that was asked for and is none of the fleets, and why."""
+        out = []
+        for at, site in enumerate(self.sites):
+            box, mine = self.boxes[at] if self.boxes else None, [one for one in fleets if one.site == at]
+            if site.id in kept and (mine or not box):
+                continue
+            if not self.sizes[at]:
+                why = "no machine of it has so few devices"
+            elif at in done.lost:
+                why = f"no layout of '{done.lost[at]}' fits on it, or its time is not known"
+            elif mine:
+                near = min(mine, key=lambda fleet: (len(fleet.breaks), self._rank(fleet)))
+                why = "; ".join(near.breaks) or "a limit cannot be checked of it"
+            else:
+                why = "not all jobs run on machines of one size"
+            out.append((box.id if box else site.id, why))
+        return tuple(out)
 
     def _smallest(self, fleets: Sequence[Fleet]) -> Fleet:
         """Of sizes of one kind as good as the best the one with the fewest devices; the best is first."""
@@ -176,7 +202,7 @@ class Judge:
             rent_usd=_known(one.rent_usd), own_usd=_known(own), energy_j=_known(one.energy_j),
             power_w=_known(machines * power), price_old=self._old(entry),
             breaks=tuple(broken), enough=tuple(broken.values()),
-            rack_units=units, offloads=one.offloads,
+            rack_units=units, offloads=one.offloads, site=key[0],
             unchecked=(limits.budget_usd is not None and math.isnan(spent))
             or (limits.max_power_w is not None and math.isnan(power))
             or (limits.max_rack_units is not None and units is None),

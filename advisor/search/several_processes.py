@@ -30,6 +30,7 @@ class Part(NamedTuple):
     jobs: int
     runs: float
     unfit: str
+    lost: dict[int, str]
 
 
 def processes_for(jobs: int, free_bytes: float | None = None) -> int:
@@ -70,6 +71,7 @@ def _joined(adder: Adder, done: set[Future[Part]]) -> int:
         adder.jobs += part.jobs
         adder.runs += part.runs
         adder.unfit = adder.unfit or part.unfit
+        adder.lost = part.lost | adder.lost
         for at, totals in part.totals.items():
             adder.totals[at] = adder.totals[at] + totals if at in adder.totals else totals
     return adder.jobs
@@ -88,4 +90,4 @@ def _add(batch: Batch) -> Part:
     adder = _OWN[0]
     adder.totals, adder.jobs, adder.runs, adder.unfit = {}, 0, 0.0, ""
     adder.add_alike(batch)
-    return Part(adder.totals, adder.jobs, adder.runs, adder.unfit)
+    return Part(adder.totals, adder.jobs, adder.runs, adder.unfit, adder.lost)

@@ -265,3 +265,12 @@ def test_processes_find_what_one_finds() -> None:
         for fleet in one.result().fleets
     ]  # fmt: skip
     assert processes_for(3) == 1
+
+
+def test_what_does_not_do_all_jobs_is_told_with_the_job() -> None:
+    adder = of_kinds(*KINDS)
+    adder.add(*three())
+    found = adder.result()
+    kept, told = {fleet.accelerator_id for fleet in found.fleets}, dict(found.left_out)
+    assert kept | set(told) == set(KINDS) and not kept & set(told)
+    assert told and any(job.job.title in why for why in told.values() for job in three())

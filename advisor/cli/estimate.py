@@ -160,7 +160,9 @@ def _estimate(
         raise click.UsageError("--flash/--no-flash and --attention exclude each other")
     recipe, document = traced(flags, {name: flags[name] for name in _RECIPE})
     options = EstimateOptions(
-        workload=WorkloadFlags(hub=hub_cache(), details=details_of(flags, "optimizer", "counted_rows"), **recipe),
+        workload=WorkloadFlags(
+            hub=hub_cache(), details=details_of(flags, "optimizer", "counted_rows"), **recipe
+        ),
         hardware=flags["hardware"],
         stated=Stated(**{name: flags[name] for name in _SET_UP}),
         optimizer=flags["optimizer"],

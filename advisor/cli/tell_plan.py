@@ -252,7 +252,9 @@ def _tell_options(plan: Plan) -> None:
     if any(option.untried for option in shown):
         say("  ~ no published run of such a network on that generation: behind those with one")
     if any(option.beyond for option in shown):
-        say("  + a layout that a stock trainer has not: behind those that it has")
+        say("  + a layout that a stock trainer has not: must be a quarter better (fine-tunes: twice) to lead")
+    if any(option.far for option in shown):
+        say("  ! more devices than any published run of that generation: the range is wider")
     if any(option.price_unsure for option in shown):
         say("  ^ more than that provider is known to join to one cluster: behind those that are known")
     if any(option.price_old for option in shown):
@@ -278,6 +280,7 @@ def _price(option: PlanOption, limits: PlanLimits) -> str:
     value = option.quantities["own_usd" if limits.acquire == "buy" else "rent_usd"]
     marks = (
         (" +" if option.beyond else "")
+        + (" !" if option.far else "")
         + (" ~" if option.untried else "")
         + (" ^" if option.price_unsure else "")
         + (" *" if option.price_old else "")

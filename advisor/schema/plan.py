@@ -49,6 +49,7 @@ class PlanOption(Frozen):
     price_old: bool = False
     price_unsure: bool = False  # more than the provider is known to join to one cluster
     beyond: bool = False  # pipelines or experts over devices: a stock trainer has no such layout
+    far: bool = False  # more devices than any published run of their generation has
     beside: str = ""  # of the best option: what the best layout of the other kind, stock or not, would gain
     tight: bool = False  # the upper end of its memory's range does not fit
     breaks: tuple[str, ...] = ()

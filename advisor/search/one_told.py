@@ -118,7 +118,7 @@ def _notes(table: Table, workload: Workload, place: Place, chosen: SetUp) -> tup
         notes.append(
             f"No published run here has more than {limit:g} such devices: beyond them it is a guess."
         )
-    batch, replicas = workload.recipe.global_batch, table.value("data_parallel", 0)
+    batch, replicas = chosen.batch or workload.recipe.global_batch, table.value("data_parallel", 0)
     if batch and replicas and (batch / replicas) % chosen.micro_batch:
         notes.append(
             f"A batch of {batch:g} does not part evenly into micro-batches of {chosen.micro_batch:g} on "

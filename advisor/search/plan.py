@@ -72,10 +72,14 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     devices, boxes, barred = to_be_had(devices, boxes, limits)
     today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
     most = limits.max_devices or MAX_DEVICES
-    found = search(question.book, job, devices, question.published, most, stated, every=True)
+    found = search(question.book, job, devices, question.published, most, stated, every=1)
     boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
     every = Options(question.book, found, limits, today, boxes)
     options = of_one_kind(every)
+    if _late(options):  # any layout, on any number of devices
+        found = search(question.book, job, devices, question.published, most, stated, every=2, far=True)
+        every = Options(question.book, found, limits, today, boxes)
+        options = of_one_kind(every)
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else _missed(question, options, limits)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
@@ -99,6 +103,13 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
         fitting=found.fitting,
     )
     return found_plan, trace
+
+
+def _late(options: Options) -> bool:
+    """Whether nothing keeps the limits for want of time or memory: more devices might."""
+    if options.kept.any():
+        return False
+    return not len(options) or "deadline" in options.breaks(options.nearest)
 
 
 _FILTERS: Mapping[str, tuple[str, object]] = {

@@ -23,6 +23,8 @@ _NAMES = {
     HOST: "a host memory of",
 }  # fmt: skip
 
+_MORE = " More than {}, which no published run has, are planned only where nothing keeps the limits."
+
 
 def flag_of(limit: str) -> str:
     """The flag that sets a limit."""
@@ -72,7 +74,7 @@ def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftO
     told = "; ".join(_over(options, row, name) for name in broken) + "."
     limit = options.found.space.limits[options.device[row]]
     capped = "deadline" in broken and 2 * options.counts[row] > limit
-    more = f" More than {limit:g} are not estimated: no published run is larger." if capped else ""
+    more = _MORE.format(f"{limit:g}") if capped else ""
     return LeftOut(
         accelerator_id=entry.id,
         code=broken[0],
@@ -162,7 +164,7 @@ def _short_of_memory(options: Options, number: int, entry: Accelerator) -> LeftO
     count = int(space.set_ups["devices"][at])
     lean = _lean(space, at)
     limit = space.limits[number]
-    most = f" More than {limit:g} are not estimated: no published run is larger." if 2 * count > limit else ""
+    most = _MORE.format(f"{limit:g}") if 2 * count > limit else ""
     asked = options.limits.max_devices
     more = f"More than {asked} devices (--max-devices), a" if asked and 2 * asked <= limit else "A"
     return LeftOut(

@@ -55,10 +55,10 @@ class _Asked:
     time: Array
 
 
-def competing(space: Candidates, taste: Taste, *, needs: bool = True, every: bool = False) -> Competing:
+def competing(space: Candidates, taste: Taste, *, needs: bool = True, every: int = 0) -> Competing:
     """The candidates that compete by their memory, with the times by the rules.
 
-    `every`: of matrices and sequences cut too where what a stock trainer has fits.
+    `every`: ways up to this one are asked although one before fits.
     Without `needs` nobody asks by how much the memory of a device falls short, on which nothing fits.
     """
     groups = space.groups()
@@ -94,10 +94,10 @@ def _turns(space: Candidates, ways: Array) -> Index:
     return np.asarray(np.where(offload > 0, last, ways), dtype=np.int64)
 
 
-def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, every: bool) -> _Asked:
+def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, every: int) -> _Asked:
     """Memory and time of the candidates. Of each group what a stock trainer has; what is further off where
-    none of that surely fits, of experts where its links slow it (of the second way of `every` in any case);
-    what offloads where nothing fits at all."""
+    none of that surely fits, of experts where its links slow it (up to way `every` in any case); what
+    offloads where nothing fits at all."""
     rows = len(turn)
     found = _Asked(
         np.full(rows, np.nan), np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool), np.full(rows, np.nan)
@@ -105,11 +105,10 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, ever
     hopeless = _hopeless(space, turn, needs=needs)
     found.share[hopeless], found.asked[hopeless] = np.inf, True
     done = np.zeros(int(groups.max(initial=-1)) + 1, dtype=bool)
-    held: tuple[Index, Mask, Array, Mask] | None = None
+    held: list[tuple[Index, Mask, Array, Mask]] = []
     for number in np.unique(turn).tolist():
-        if held is not None and number > 1:
-            _settle(done, *held)
-            held = None
+        if number > every:
+            _settle_all(done, held)
         if number >= _OFFLOAD:
             done[groups[found.share <= 1]] = True
         mine = np.flatnonzero((turn == number) & ~done[groups] & ~hopeless)
@@ -126,14 +125,9 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, ever
         found.time[mine] = figures["time_s"]
         works = np.fmax(figures["operators_s"], figures["launches_s"]) * figures["accumulations"]
         slowed = space.parted[space.set_up[mine]] & (works < WORKS * figures["step_s"])
-        settled = (groups[mine], found.sure[mine], figures["time_s"], slowed)
-        if every and number == 0:
-            held = settled
-            continue
-        if held is not None:
-            _settle(done, *held)
-            held = None
-        _settle(done, *settled)
+        held.append((groups[mine], found.sure[mine], figures["time_s"], slowed))
+        if number >= every:
+            _settle_all(done, held)
     return found
 
 
@@ -153,6 +147,13 @@ def _hopeless(space: Candidates, turn: Index, *, needs: bool) -> Mask:
         some[space.device[~hopeless]] = True
         hopeless &= some[space.device]
     return hopeless
+
+
+def _settle_all(done: Mask, held: list[tuple[Index, Mask, Array, Mask]]) -> None:
+    """Settles what of one way after the other is held back."""
+    for one in held:
+        _settle(done, *one)
+    held.clear()
 
 
 def _settle(done: Mask, groups: Index, sure: Mask, time: Array, slowed: Mask) -> None:

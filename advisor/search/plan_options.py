@@ -181,6 +181,13 @@ class Options:
         return ~np.array([*ran, True])[self.device]
 
     @cached_property
+    def far(self) -> Mask:
+        """Rows of more devices than any published run of their generation has."""
+        table = self.found.near.table
+        limit = evaluate(self.book, table, ("scale_limit",), keep_all=False).columns["scale_limit"]
+        return np.asarray(self.counts > limit)
+
+    @cached_property
     def beyond(self) -> Mask:
         """Rows whose layout takes more than a stock trainer, where that is no matter of taste."""
         return np.asarray(self.found.way >= 2)
@@ -332,6 +339,7 @@ class Options:
             price_old=bool(self.old[row]),
             price_unsure=bool(self.unsure[row]),
             beyond=bool(self.beyond[row]),
+            far=bool(self.far[row]),
             tight=bool(self.found.tight[row]),
             breaks=self.breaks(row),
             near=tuple(dict.fromkeys(run.title for run in self.found.near.runs(row))),

@@ -63,23 +63,26 @@ def search(  # noqa: PLR0913, PLR0917 - what is asked
     stated: Stated = NOTHING_STATED,
     taste: Taste | None = None,
     *,
-    every: bool = False,
+    every: int = 0,
+    far: bool = False,
 ) -> Found:
     """The best layout of each accelerator and count, corrected by published runs near it, with ranges; of
-    `every` kind of layout the best."""
-    found = best_of(Space(book, job, devices, most, stated=stated), published, taste, every=every)
+    ways up to `every` that of each kind; `far`: on more devices than any published run has, too."""
+    space = Space(book, job, devices, most, stated=stated, far=far)
+    found = best_of(space, published, taste, every=every)
     if found.fitting or np.isnan(found.least_need).all():
         return found
     # nothing fits on anything that was asked: the weights in the host's memory, where its memory is another
-    return best_of(Space(book, job, devices, most, stated=stated, spill=True), published, taste, every=every)
+    space = Space(book, job, devices, most, stated=stated, spill=True, far=far)
+    return best_of(space, published, taste, every=every)
 
 
 def best_of(
-    space: Space, published: Published | None = None, taste: Taste | None = None, *, every: bool = False
+    space: Space, published: Published | None = None, taste: Taste | None = None, *, every: int = 0
 ) -> Found:
     """The best layout of each site and count: of those that fit the fastest, or a plainer one as good."""
     taste = taste or taste_of(space.stated)
-    found = best_candidates(space, published, taste, every=every and taste.stock > 1)
+    found = best_candidates(space, published, taste, every=every if taste.stock > 1 else 0)
     many = found.competing
     return Found(
         space, many.device[found.rows], many.set_up[found.rows], ~many.sure[found.rows], found.near,
@@ -113,10 +116,10 @@ def best_candidates(
     taste: Taste,
     *,
     needs: bool = True,
-    every: bool = False,
+    every: int = 0,
 ) -> Best:
     """The best of each group of candidates, of one job or of several, corrected by published runs near it; of
-    `every` kind the best."""
+    ways up to `every` that of each kind."""
     book, many = space.book, competing(space, taste, needs=needs, every=every)
     kept = near_best(space, many.set_up, 3 * many.groups + many.ways.astype(np.int64), many.time, taste)
     device, set_up = many.device[kept], many.set_up[kept]

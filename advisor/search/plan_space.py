@@ -162,7 +162,8 @@ class Space(Candidates):
 
     `counts`: these numbers of devices alone, in place of powers of two and multiples of a domain; none below
     `least`. What is `stated` of the layout holds. `wide` (of set_ups): also layouts that nobody takes while a
-    usual one fits; `spill`: also with the weights in the host's memory.
+    usual one fits; `spill`: also with the weights in the host's memory; `far`: also more devices than any
+    published run has, of what clusters are built of.
     """
 
     def __init__(  # noqa: PLR0913 - what is asked, then what narrows it
@@ -177,6 +178,7 @@ class Space(Candidates):
         stated: Stated = NOTHING_STATED,
         wide: int = USUAL,
         spill: bool = False,
+        far: bool = False,
     ) -> None:
         self.book, self.job = book, job
         self.stated, self.wide, self.counts_given = stated.of_recipe(job.recipe), wide, counts is not None
@@ -191,6 +193,8 @@ class Space(Candidates):
         self.sites, self.device_inputs = self._sites.sites, self._sites.inputs
         self.domains, self.limits = self._sites.domains, self._sites.limits
         self.job_inputs = known_only(book, of_workload(job))
+        if far:
+            self.limits = np.where([_clusters(site) for site in self.sites], MAX_DEVICES, self.limits)
         largest = float(np.nanmax(self.limits, initial=1.0))
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
         self.set_ups = set_ups(
@@ -319,6 +323,11 @@ class Space(Candidates):
             set_up[mine] = len(self.set_ups) + back
             self.set_ups = self.set_ups.with_stack(used, stack)
         return device, set_up
+
+
+def _clusters(site: Site) -> bool:
+    """Whether clusters of any size are built of it: no cards, and none that are one to a computer."""
+    return not (site.card or site.mobile or site.inputs.values.get("hw_memory_unified") == 1)
 
 
 def _usual(counts: Array, domain: float) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from advisor.app_knowledge import load_knowledge, now
 from advisor.app_options import WorkloadFlags
 from advisor.app_plan import workload_of
-from advisor.data.offers import load_rates
+from advisor.data.offers import load_currencies, load_rates
 from advisor.data.quotes import Quote, load_acceptance, read_quote
 from advisor.data.systems import load_links, load_systems
 from advisor.errors import UserError
@@ -82,12 +82,14 @@ def run_quotes(options: QuoteOptions) -> QuoteResult:
         judge(knowledge.book, catalogue, job, quote, terms, knowledge.published, stated) for quote in quotes
     ]
     judged.sort(key=lambda one: (bool(one.broken), one.incomplete, _or_last(one.cost_per_run_usd), one.title))
+    codes = sorted({quote.currency for quote in quotes} - {"USD"})
+    rates = tuple((code, _rate(code, options.rates, knowledge.folders)) for code in codes)
     names = ("electricity_price", "hosting_price", "staff_share", "residual_share", "used_share", "pue")
     return QuoteResult(
         job,
         options.years,
         tuple(judged),
-        tuple((name, _constant(knowledge.book, told, name)) for name in names),
+        (*rates, *((name, _constant(knowledge.book, told, name)) for name in names)),
     )
 
 
@@ -98,6 +100,14 @@ def _told_apart(quotes: Sequence[Quote]) -> list[Quote]:
         quote if titles[quote.title] == 1 else replace(quote, title=f"{quote.title} ({quote.file.name})")
         for quote in quotes
     ]
+
+
+def _rate(code: str, stated: Mapping[str, float], folders: Sequence[Path]) -> str:
+    """'0.1488 US dollars, 2026-08-26 (source)', or what was stated."""
+    if code in stated:
+        return f"{stated[code]:g} US dollars, stated"
+    known = load_currencies(folders)[code]
+    return f"{known.usd:g} US dollars, {known.as_of or 'undated'} ({known.source})"
 
 
 def _or_last(value: float | None) -> float:

@@ -113,7 +113,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
 )  # fmt: skip
 @click.option(
     "--max-power", metavar="POWER", callback=amount("W", "W", "40kW"),
-    help="Of the devices at their limit with the building's overhead; hosts are not counted.",
+    help="Of everything at its limit with the building's overhead; hosts are counted of named systems.",
 )  # fmt: skip
 @click.option("--max-devices", type=click.IntRange(1), help="At most so many, up to 16,384.")
 @click.option("--vendor", metavar="A,B", callback=_names, help="Of these vendors alone.")

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor import units
 from advisor.data.accelerator import Accelerator, Price
@@ -94,7 +94,20 @@ def _joined(price: Price, clusters: Iterable[tuple[str, str, int]]) -> Price:
 
 def load_rates(folders: Sequence[Path]) -> dict[str, float]:
     """US dollars for one unit of a currency, of offers/currencies.toml in each folder."""
-    rates = {"USD": 1.0}
+    return {"USD": 1.0} | {code: one.usd for code, one in load_currencies(folders).items()}
+
+
+class Currency(NamedTuple):
+    """US dollars for one unit of a currency, with the day of the rate and its source."""
+
+    usd: float
+    as_of: datetime.date | None
+    source: str
+
+
+def load_currencies(folders: Sequence[Path]) -> dict[str, Currency]:
+    """Currencies by their code, a later folder's on top. Raises DataError for rates of none or no source."""
+    found: dict[str, Currency] = {}
     for folder in folders:
         path = folder / "offers" / "currencies.toml"
         for raw in read_toml(path).get("currency", []) if path.is_file() else []:
@@ -102,9 +115,9 @@ def load_rates(folders: Sequence[Path]) -> dict[str, float]:
             rate = _number(path, raw, "usd", "currency.")
             if not rate:
                 raise DataError.at(path, "currency.usd", rate, "is missing or zero", "Dollars for one unit.")
-            text(path, raw, "source")
-            rates[text(path, raw, "code")] = rate
-    return rates
+            as_of, source = _date(path, raw, "as_of", "currency."), text(path, raw, "source")
+            found[text(path, raw, "code")] = Currency(rate, as_of, source)
+    return found
 
 
 def read_offers(  # noqa: PLR0913, PLR0917 - a file and what it is read with

@@ -143,7 +143,9 @@ def judge(  # noqa: PLR0913, PLR0917 - what is known, one by one
         broken=_broken(
             quote, terms, net_usd if gross is None else gross, nameplate, units, estimate, value
         ),
-        missing=_missing(quote, terms), acceptance=_acceptance(entry, place, estimate, terms),
+        missing=_missing(quote, terms), acceptance=(
+            *_acceptance(entry, place, estimate, terms), *_between(quote, place, number, terms)
+        ),
         estimate=estimate,
     )  # fmt: skip
 
@@ -316,3 +318,31 @@ def _acceptance(entry: Accelerator, place: Place, estimate: Estimate, terms: Ter
         tests.append(f"the job itself: a step in at most {show(step.high, 's')} (upper end of the estimate)")
     tests.append("no figure of grade C, and no device below the median of its like by more than 5 %")
     return tuple(tests)
+
+
+def _between(quote: Quote, place: Place, nodes: int, terms: Terms) -> tuple[str, ...]:
+    """What links and network must show on delivery: ports, and all-reduces as nccl-tests counts them."""
+    data, tests, value = terms.acceptance, [], place.inputs.values
+    for item in quote.of("nodes"):
+        if item.network is not None:
+            rate = show(item.network.bytes_per_s, "B/s")
+            name = item.network.title.removesuffix(", one port")
+            tests.append(f"on each node: {item.ports} x {name} up, {rate} each")
+    link, adapter, joined = (
+        value.get(name) for name in ("hw_link_bandwidth", "hw_network_bandwidth", "hw_domain_devices")
+    )
+    inside = place.target.devices // nodes
+    least = math.inf
+    if link and inside > 1 and joined and joined > 1 and "least_link_share" in data:
+        least = float(data["least_link_share"]) * link
+        tests.append(f"all_reduce_perf of nccl-tests, 4 GiB on the {inside} of each node: busbw {_at(least)}")
+    if adapter and nodes > 1 and "least_network_share" in data:
+        # each device's adapter carries its part of what leaves the node: busbw x (nodes - 1) / (devices - 1)
+        over = float(data["least_network_share"]) * adapter * (place.target.devices - 1) / (nodes - 1)
+        every = place.target.devices
+        tests.append(f"all_reduce_perf of nccl-tests, 4 GiB on all {every}: busbw {_at(min(over, least))}")
+    return tuple(tests)
+
+
+def _at(least: float) -> str:
+    return f"at least {show(least, 'B/s')}"

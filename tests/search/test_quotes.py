@@ -115,6 +115,34 @@ def test_the_acceptance_test_has_figures_below_the_vendors(tmp_path: Path) -> No
     assert "16 devices" in told and "715 TFLOP/s" in told and "memory_bandwidth" in told and "step" in told
 
 
+def test_links_and_network_are_accepted_by_their_own_figures(tmp_path: Path) -> None:
+    told = judged(tmp_path).acceptance
+    assert any("8 x InfiniBand NDR" in one and "50 GB/s" in one for one in told)
+    inside, every = (one for one in told if "all_reduce_perf" in one)
+    assert "8 of each node" in inside and "at least 292 GB/s" in inside, "0.65 of the 450 of NVLink"
+    assert "all 16" in every and "at least 292 GB/s" in every, (
+        "0.65 x 50 x 15 is more than the links inside carry"
+    )
+    alone = judged(tmp_path, HEAD + LINES["nodes"].replace("count = 2", "count = 1")).acceptance
+    assert sum("all_reduce_perf" in one for one in alone) == 1
+    cards = LINES["nodes"].replace(
+        'system = "dgx-h100"', 'accelerator = "nvidia-l40s-48gb"\naccelerators = 4'
+    )
+    slow = cards + 'network = "infiniband-ndr"\nports = 1\n'
+    (only,) = (one for one in judged(tmp_path, HEAD + slow).acceptance if "all_reduce_perf" in one)
+    assert "all 8" in only and "at least 56.9 GB/s" in only, "0.65 of a quarter of 50 for each, seven times"
+
+
+def test_the_rate_of_a_quotes_currency_is_told_with_its_day(tmp_path: Path) -> None:
+    path = tmp_path / "q.toml"
+    path.write_text((HEAD + "".join(LINES.values())).replace("USD", "CNY"), encoding="utf-8")
+    flags = WorkloadFlags(model="llama-3-8b", method="lora", tokens=1e8)
+    shipped = dict(run_quotes(QuoteOptions((path,), flags, PlanLimits())).assumed)["CNY"]
+    assert shipped.startswith("0.1488 US dollars, 2026-08-26 (reference rate")
+    stated = dict(run_quotes(QuoteOptions((path,), flags, PlanLimits(), rates={"CNY": 0.2})).assumed)["CNY"]
+    assert stated == "0.2 US dollars, stated"
+
+
 def test_a_currency_without_a_rate_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="CNY"):
         judged(tmp_path, (HEAD + LINES["nodes"]).replace("USD", "CNY"))

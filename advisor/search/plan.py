@@ -15,10 +15,11 @@ from advisor.data.systems import System
 from advisor.errors import UserError, did_you_mean
 from advisor.published import Published
 from advisor.rulebook import RuleBook
-from advisor.schema import Kind, Plan, PlanLimits, PlanOption, PlanStep, Quantity, Workload
+from advisor.schema import Kind, LeftOut, Plan, PlanLimits, PlanOption, PlanStep, Quantity, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
 from advisor.search.one_choice import beside_words
+from advisor.search.plan_far import is_late, promising
 from advisor.search.plan_kinds import fewest_as_good, of_one_kind, other_kind
 from advisor.search.plan_left import flag_of, left_out, nearest_miss
 from advisor.search.plan_options import LARGEST_USD, Options
@@ -76,8 +77,10 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
     every = Options(question.book, found, limits, today, boxes)
     options = of_one_kind(every)
-    if _late(options):  # any layout, on any number of devices
-        found = search(question.book, job, devices, question.published, most, stated, every=2, far=True)
+    if is_late(options) and (again := promising(options)):  # any layout, on any number of devices
+        barred += left_out(options, set(again))
+        sites, boxes = [found.space.sites[at] for at in again], tuple(boxes[at] for at in again if boxes)
+        found = search(question.book, job, sites, question.published, most, stated, every=2, far=True)
         every = Options(question.book, found, limits, today, boxes)
         options = of_one_kind(every)
     rows = ranked(options, limits.objective)
@@ -96,7 +99,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
         best=_best(options),
         front=tuple(options.option(int(row)) for row in front_of(options)),
         scaling=() if shown is None else scaling(options, shown),
-        left_out=(*left_out(options, {int(options.device[row]) for row in rows}), *barred),
+        left_out=_in_order(left_out(options, {int(options.device[row]) for row in rows}), barred),
         miss=miss,
         relax=relax,
         tried=found.tried,
@@ -105,11 +108,8 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     return found_plan, trace
 
 
-def _late(options: Options) -> bool:
-    """Whether nothing keeps the limits for want of time or memory: more devices might."""
-    if options.kept.any():
-        return False
-    return not len(options) or "deadline" in options.breaks(options.nearest)
+def _in_order(*parts: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+    return tuple(sorted((one for part in parts for one in part), key=lambda one: one.accelerator_id))
 
 
 _FILTERS: Mapping[str, tuple[str, object]] = {

@@ -194,7 +194,7 @@ class Space(Candidates):
         self.domains, self.limits = self._sites.domains, self._sites.limits
         self.job_inputs = known_only(book, of_workload(job))
         if far:
-            self.limits = np.where([_clusters(site) for site in self.sites], MAX_DEVICES, self.limits)
+            self.limits = np.where([of_clusters(site) for site in self.sites], MAX_DEVICES, self.limits)
         largest = float(np.nanmax(self.limits, initial=1.0))
         tried = counts_of(list(self.domains), min(most, largest)) if counts is None else counts
         self.set_ups = set_ups(
@@ -325,7 +325,7 @@ class Space(Candidates):
         return device, set_up
 
 
-def _clusters(site: Site) -> bool:
+def of_clusters(site: Site) -> bool:
     """Whether clusters of any size are built of it: no cards, and none that are one to a computer."""
     return not (site.card or site.mobile or site.inputs.values.get("hw_memory_unified") == 1)
 

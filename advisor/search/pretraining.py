@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from advisor.schema import Model, Workload
 
-_BATCHES = (
-    (1.25e8, 0.5e6), (3.5e8, 0.5e6), (7.6e8, 0.5e6), (1.3e9, 1e6), (2.7e9, 1e6), (6.7e9, 2e6), (1.3e10, 2e6),
-    (1.75e11, 3.2e6),
-)  # fmt: skip
-"""Weights of a decoder and tokens of one step: GPT-3, arXiv:2005.14165 table 2.1."""
 _GPT3 = "arXiv:2005.14165 table 2.1"
+_BATCHES = (
+    (1.25e8, 0.5e6, _GPT3), (3.5e8, 0.5e6, _GPT3), (7.6e8, 0.5e6, _GPT3), (1.3e9, 1e6, _GPT3),
+    (2.7e9, 1e6, _GPT3), (6.7e9, 2e6, _GPT3), (1.3e10, 2e6, _GPT3), (1.75e11, 3.2e6, _GPT3),
+    (4.05e11, 16e6, "arXiv:2407.21783 section 3.4.1"),
+)  # fmt: skip
+"""Weights of a decoder, tokens of one step and where it is published: GPT-3, and Llama 3 405B, whose batch grew
+from 4 to 16 million tokens."""
 _USUAL_LENGTH = (4096.0, "4096 as Llama 2, arXiv:2307.09288")
 _OTHERS = {
     "encoder": (512.0, 256.0, "BERT, arXiv:1810.04805 appendix A.2"),
@@ -49,9 +51,10 @@ def usual(model: Model, workloads: Sequence[Workload], seq_len: float | None) ->
     if not native and kin is not None and kin.recipe.seq_len:
         length, told = kin.recipe.seq_len, f"{kin.recipe.seq_len:g} as in '{kin.title}'"
     size = size_of(model)
-    tokens = min(_BATCHES, key=lambda pair: abs(math.log(pair[0] / size)))[1] if size else 1e6
+    near = min(_BATCHES, key=lambda one: abs(math.log(one[0] / size))) if size else _BATCHES[3]
+    tokens, source = near[1:]
     taken = seq_len or length
-    told = f"length {told}, batch of about {tokens:,.0f} tokens as {_GPT3}"
+    told = f"length {told}, batch of about {tokens:,.0f} tokens as {source}"
     return Usual(taken, _even(tokens / taken), told)
 
 
@@ -73,9 +76,12 @@ def size_of(model: Model) -> float | None:
 
 
 def _same_series(model: Model, workloads: Sequence[Workload]) -> Workload | None:
-    """The pre-training of another size of the same series: llama-3-70b for llama-3-8b."""
-    series = model.id.rpartition("-")[0]
-    alike = (
-        w for w in workloads if w.recipe.method == "pretrain" and w.model.id.rpartition("-")[0] == series
-    )
+    """The pre-training of another size of the same series: llama-3-70b for llama-3-8b and llama-3.1-405b."""
+    series = _series(model)
+    alike = (w for w in workloads if w.recipe.method == "pretrain" and _series(w.model) == series)
     return next(alike, None) if "-" in series else None
+
+
+def _series(model: Model) -> str:
+    """'llama-3': releases of one series (3.1 of 3) had the same pre-training."""
+    return model.id.rpartition("-")[0].partition(".")[0]

@@ -23,6 +23,7 @@ def job(knowledge: Knowledge, model: str, **flags: object) -> Workload:
     [
         ("llama-3-8b", 8192, 2**21, "arXiv:2005.14165 table 2.1"),  # 6.7B: 2M
         ("gpt2-1558m", 1024, 2**20, "arXiv:2005.14165 table 2.1"),  # 1.3B: 1M
+        ("llama-3.1-405b", 8192, 2**24, "arXiv:2407.21783 section 3.4.1"),  # 16M
         ("bert-base", 512, 2**17, "arXiv:1810.04805"),  # 256 sequences of 512
         ("t5-base", 512, 2**16, "arXiv:1910.10683"),
     ],

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from advisor.units import Words
 
 ENGLISH = "en"
+_OWN_NAMES = {"CNY": "元"}  # as Chinese, which has the currency behind the number, writes it
 _MARKS = re.compile(r"(?:[\s!•·]|-(?=\s))*")  # a flag is no mark
 _CHINESE = re.compile(r"[\u3400-\u9fff\u3001-\u303f\uff00-\uffef]")
 
@@ -30,6 +32,7 @@ class _State:
     """What was asked for last; one process speaks one language at a time."""
 
     code = ENGLISH
+    currency: tuple[str, float] | None = None  # another than US dollars, and dollars for one of it
 
 
 def of_locale(environment: Mapping[str, str] | None = None) -> str:
@@ -60,6 +63,11 @@ def speak(code: str) -> None:
     _State.code = code
 
 
+def pay_in(code: str, usd: float) -> None:
+    """Tell amounts of money in a currency of which one is so many US dollars; USD: as they are stored."""
+    _State.currency = None if code == "USD" else (code, usd)
+
+
 def spoken() -> str:
     """The code of the language in use."""
     return _State.code
@@ -67,12 +75,16 @@ def spoken() -> str:
 
 def told(text: str) -> str:
     """A sentence in the language in use, with its indent and mark; as it is where nothing is known of it."""
-    if _State.code == ENGLISH or not text:
+    if not text:
         return text
-    sentences = _patterns(_State.code)
-    if sentences is None:
-        return text
-    return "\n".join(_line(line, sentences) for line in text.split("\n"))
+    sentences = None if _State.code == ENGLISH else _patterns(_State.code)
+    if sentences is not None:
+        text = "\n".join(_line(line, sentences) for line in text.split("\n"))
+    if _State.currency is not None and "USD " in text:
+        from advisor.render.figures_told import in_currency
+
+        text = in_currency(text, _words())
+    return text
 
 
 def quoted(source: str) -> str:
@@ -88,7 +100,7 @@ def glued(title: str) -> str:
 
 def told_once(text: str) -> str:
     """The same for what may have been told already: a text with Chinese in it stays as it is."""
-    return text if _State.code == ENGLISH or _CHINESE.search(text) else told(text)
+    return text if _CHINESE.search(text) else told(text)
 
 
 def told_error(text: str) -> str:
@@ -106,7 +118,7 @@ def told_error(text: str) -> str:
 
 def form(english: str, **values: object) -> str:
     """A text with places, as the language in use has it in [forms]; values are put in as they are."""
-    known = None if _State.code == ENGLISH else _known(_State.code)
+    known = None if _State.code == ENGLISH else _known(_State.code, _State.currency)
     if known is None:
         return english.format(**values)
     from advisor.render.figures_told import own_number
@@ -173,24 +185,37 @@ def _tidy(text: str) -> str:
 def _words() -> Words:
     from advisor.units import ENGLISH as PLAIN
 
-    if _State.code == ENGLISH:
-        return PLAIN
-    known = _known(_State.code)
-    return known[1] if known else PLAIN
+    known = None if _State.code == ENGLISH else _known(_State.code, _State.currency)
+    return known[1] if known else _in_money(PLAIN, _State.currency)
+
+
+def _in_money(words: Words, currency: tuple[str, float] | None) -> Words:
+    """The words with amounts in that currency: after the number where the language has it there."""
+    if currency is None:
+        return words
+    code, usd = currency
+    after = words.money.startswith("{}")
+    return replace(words, money=f"{{}} {_OWN_NAMES.get(code, code)}" if after else f"{code} {{}}", usd=usd)
 
 
 def _patterns(code: str) -> Sentences | None:
-    known = _known(code)
+    known = _known(code, _State.currency)
     return known[0] if known else None
 
 
 @lru_cache(maxsize=2)
-def _known(code: str) -> tuple[Sentences, Words, dict[str, str]] | None:
+def _known(
+    code: str, currency: tuple[str, float] | None = None
+) -> tuple[Sentences, Words, dict[str, str]] | None:
     """Patterns, words and forms of a language; None for one that there is not, or whose file is broken."""
     from advisor.errors import AdvisorError
     from advisor.render.texts import terminal_texts
 
     try:
-        return terminal_texts(code)
+        sentences, words, forms = terminal_texts(code)
+        if currency is None:
+            return sentences, words, forms
+        words = _in_money(words, currency)
+        return type(sentences)(sentences.patterns, words), words, forms
     except AdvisorError:  # the command says so where the language is read; this text must not fail
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.currency import tell_in
 from advisor.cli.estimate import from_file
 from advisor.cli.in_hand import check_unit, count_data, data_options, notices, yield_to_the_line
 from advisor.cli.options import STACK_HELP, count, hub_cache, json_flag, print_json, quiet_flag, rules_option
@@ -15,6 +16,7 @@ from advisor.cli.quick import quick
 from advisor.cli.quotes import quote_options
 from advisor.cli.recipe import details_of, recipe_options
 from advisor.cli.several import several_options
+from advisor.cli.text import paragraph
 from advisor.errors import EXIT_NOTHING_FITS
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch", "stack")
@@ -166,6 +168,9 @@ def _plan(context: click.Context, as_json: bool, quiet: bool, flags: dict[str, A
     from advisor.units import DAY_S
 
     yield_to_the_line(context, flags)
+    rate = tell_in(context, flags["currency"], flags["rate"], flags["rules"])
+    if rate and not (as_json or quiet):
+        paragraph(rate)
     counted, told = count_data(context, flags)
     deadline = flags["deadline"]
     limits = PlanLimits(

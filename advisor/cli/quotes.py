@@ -37,7 +37,9 @@ def quote_options(command: _Command) -> _Command:
     for option in (
         click.argument("more_quotes", nargs=-1, type=click.Path(path_type=Path), metavar="[QUOTE…]"),
         click.option("--rate", multiple=True, metavar="CODE=USD", callback=_rates,
-                     help="With --quote: US dollars for one unit of a currency (repeatable)."),
+                     help="US dollars for one unit of a currency, of quotes and of --currency (repeatable)."),
+        click.option("--currency", default="USD", metavar="CODE", show_default=True,
+                     help="Tell amounts of money in this currency; --json, and limits, are in US dollars."),
         click.option("--years", type=float, default=5.0, show_default=True,
                      help="With --quote: over how many years costs are counted."),
         click.option("--quote", "quotes", multiple=True, type=click.Path(path_type=Path), metavar="FILE…",

@@ -27,6 +27,17 @@ def told_figure(text: str, words: Words) -> str | None:
     return own_number(text, words) if _GROUPED.fullmatch(text) else None
 
 
+def in_currency(text: str, words: Words) -> str:
+    """A text with the amounts of US dollars in it as amounts of the money of `words`, with as many digits."""
+
+    def again(match: re.Match[str]) -> str:
+        digits = len(match[1].replace(",", "").replace(".", "").lstrip("0"))
+        value = _number(match[1]) * _THOUSANDS[match[2] or ""]
+        return show(value, f"USD{match[3]}", min(max(digits, 2), 4), words)
+
+    return _MONEY.sub(again, text)
+
+
 def own_number(text: str, words: Words) -> str:
     """ "12,000" as the language writes such numbers ("1.2 万"), where that keeps all its digits."""
     if not _GROUPED.fullmatch(text):

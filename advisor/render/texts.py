@@ -198,7 +198,7 @@ def _words(path: Path, raw: object) -> Words:
     """The table [numbers]: what Words names, and scales = [[1e4, " 万"]], the largest first."""
     if not isinstance(raw, dict):
         raise DataError.at(path, "numbers", raw, "is not a table")
-    known = {part.name for part in fields(Words)}
+    known = {part.name for part in fields(Words)} - {"usd"}
     for name, value in raw.items():
         if name not in known or isinstance(value, str) == (name == "scales"):
             raise DataError.at(path, f"numbers.{name}", value, "is no word for numbers")

@@ -48,8 +48,8 @@ def show_ranged(  # noqa: PLR0913 - all but the figure and its range have defaul
     prints as its figure does is "". `like` is a figure beside it in whose unit both are told, else the
     figure itself. Raises UserError for a unit that is none.
     """
-    middle, kind, label = in_si(value, unit)
-    first, last = in_si(low, unit)[0], in_si(high, unit)[0]
+    middle, kind, label = in_si(value, unit, words)
+    first, last = in_si(low, unit, words)[0], in_si(high, unit, words)[0]
     if first is not None and last is not None and first > last:
         low, high, first, last = high, low, last, first
     if first is None or last is None:
@@ -60,7 +60,7 @@ def show_ranged(  # noqa: PLR0913 - all but the figure and its range have defaul
         return Ranged(figure, "" if figure == alone else alone, alone, alone)
     if first < 0 or not math.isfinite(last) or (first and last / first > _WIDEST):
         return _wide(value, (low, high), unit, words)
-    beside = in_si(like, unit)[0]
+    beside = in_si(like, unit, words)[0]
     within = middle if middle is not None and first <= middle <= last else None
     guide = next((one for one in (beside, within) if one), 0.0) or math.sqrt(first * last) or last / 2
     form = _Form(kind, label, scale_of(kind, label, guide, words), words, (last - first) / 4)
@@ -182,7 +182,7 @@ def _wide(value: float | None, ends: tuple[float | None, float | None], unit: st
 
 def show_rough(value: float | None, unit: str, words: Words = ENGLISH) -> str:
     """A figure of which two digits are known at best, in one unit: "USD 12", "1.7 min"."""
-    si, kind, label = in_si(value, unit)
+    si, kind, label = in_si(value, unit, words)
     if si is None or not math.isfinite(si) or si == 0:
         return show(value, unit, 2, words)
     size = abs(si)

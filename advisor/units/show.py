@@ -47,6 +47,7 @@ class Words:
     year: str = "year"
     years: str = "years"
     money: str = "USD {}"
+    usd: float = 1.0  # US dollars, in which all is stored, for one unit of the money shown
     scales: tuple[tuple[float, str], ...] = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 
 
@@ -70,7 +71,7 @@ def show(value: float | None, unit: str, digits: int = 3, words: Words = ENGLISH
     None and NaN give "unknown". Times are rounded to what is of use (5 % at worst), the rest to
     `digits` figures. Raises UserError for a unit that is none.
     """
-    si, kind, label = in_si(value, unit)
+    si, kind, label = in_si(value, unit, words)
     if si is None:
         return words.unknown
     if math.isinf(si):
@@ -86,8 +87,9 @@ def show_percent(value: float | None, digits: int = 2, words: Words = ENGLISH) -
     return show(None if value is None else value * 100, "%", digits, words)
 
 
-def in_si(value: float | None, unit: str) -> tuple[float | None, str, str]:
-    """SI value (None when unknown), kind of figure, and the label to print after the number."""
+def in_si(value: float | None, unit: str, words: Words = ENGLISH) -> tuple[float | None, str, str]:
+    """SI value (None when unknown; money as it is shown), kind of figure, and the label to print after the
+    number."""
     parsed = parse_unit(unit)
     dimension = parsed.dimension
     kind, label = "other", unit
@@ -96,7 +98,7 @@ def in_si(value: float | None, unit: str) -> tuple[float | None, str, str]:
     elif unit.startswith("USD") and dimension.exponents[BASES.index("USD")] == 1 and unit[3:4] in ("", "/"):
         # Prices per second or per joule are stored as such and read by nobody.
         label, factor = {"USD/s": ("/h", HOUR_S), "USD/J": ("/kWh", KWH_J)}.get(unit, (unit[3:], 1.0))
-        kind, parsed = "money", Unit(factor, dimension)
+        kind, parsed = "money", Unit(factor / words.usd, dimension)
     elif dimension == SECOND:
         kind = "time"
     elif dimension.is_one:

@@ -73,7 +73,8 @@ def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftO
         return _unchecked(options, entry, row)
     told = "; ".join(_over(options, row, name) for name in broken) + "."
     limit = options.found.space.limits[options.device[row]]
-    capped = "deadline" in broken and 2 * options.counts[row] > limit
+    single = options.found.space.sites[int(options.device[row])].single
+    capped = "deadline" in broken and 2 * options.counts[row] > limit and not single
     more = _MORE.format(f"{limit:g}") if capped else ""
     return LeftOut(
         accelerator_id=entry.id,

@@ -21,6 +21,7 @@ class Site:
     inputs: Inputs
     entry: Accelerator | None = None
     mobile: bool = False
+    single: bool = False  # one whole alone: nothing is known that joins two of them
     whole: float = 0.0  # devices of a system that is had in whole pieces alone; 0: of a package
 
     @property

@@ -64,7 +64,9 @@ class Sites:
         domains, limits = (known[name] for name in wanted)
         # a laptop's chip is one to a computer, like chips that share the host's memory
         mobile = np.array([site.mobile for site in every], dtype=bool)
-        return cls(every, inputs, columns, domains, np.where(mobile, np.fmin(limits, 1.0), limits))
+        limits = np.where(mobile, np.fmin(limits, 1.0), limits)
+        single = np.array([site.whole if site.single else np.inf for site in every])
+        return cls(every, inputs, columns, domains, np.fmin(limits, single))
 
     def __len__(self) -> int:
         """Number of sites."""
@@ -327,7 +329,7 @@ class Space(Candidates):
 
 def of_clusters(site: Site) -> bool:
     """Whether clusters of any size are built of it: no cards, and none that are one to a computer."""
-    return not (site.card or site.mobile or site.inputs.values.get("hw_memory_unified") == 1)
+    return not (site.card or site.mobile or site.single or site.inputs.values.get("hw_memory_unified") == 1)
 
 
 def _usual(counts: Array, domain: float) -> Any:

@@ -14,7 +14,7 @@ from advisor.errors import UserError, did_you_mean, nearest
 from advisor.estimate.inputs import Inputs
 from advisor.schema import Kind, LeftOut, PlanLimits
 from advisor.search.plan_site import Site, site_of
-from advisor.search.systems import as_bought, system_inputs, trains
+from advisor.search.systems import as_bought, joins, system_inputs, trains
 
 
 def asked_for(catalogue: Catalogue, limits: PlanLimits) -> tuple[Accelerator, ...]:
@@ -110,7 +110,8 @@ def _whole(entry: Accelerator, box: System) -> Site:
     bought = as_bought(entry, box)
     site = site_of(bought)
     inputs = site.inputs.update(system_inputs(bought, box))
-    return replace(site, inputs=inputs, whole=float(box.accelerators * entry.devices_per_package))
+    whole = float(box.accelerators * entry.devices_per_package)
+    return replace(site, inputs=inputs, whole=whole, single=not joins(box))
 
 
 def _sold(systems: Mapping[str, System], entry: Accelerator) -> System | None:

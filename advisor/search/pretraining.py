@@ -14,8 +14,8 @@ _BATCHES = (
     (2.7e9, 1e6, _GPT3), (6.7e9, 2e6, _GPT3), (1.3e10, 2e6, _GPT3), (1.75e11, 3.2e6, _GPT3),
     (4.05e11, 16e6, "arXiv:2407.21783 section 3.4.1"),
 )  # fmt: skip
-"""Weights of a decoder, tokens of one step and where it is published: GPT-3, and Llama 3 405B, whose batch grew
-from 4 to 16 million tokens."""
+"""Weights of a decoder, tokens of one step and where it is published: GPT-3, and Llama 3 405B, whose batch
+grew from 4 to 16 million tokens."""
 _USUAL_LENGTH = (4096.0, "4096 as Llama 2, arXiv:2307.09288")
 _OTHERS = {
     "encoder": (512.0, 256.0, "BERT, arXiv:1810.04805 appendix A.2"),

@@ -30,6 +30,9 @@ OF_A_SYSTEM = (
 """Columns of an estimate that come from the system, its source in front."""
 
 
+_UNJOINED = "What joins {} x {} is not known: they count as one machine, so the time is the least it takes."
+
+
 class Counted(NamedTuple):
     """So many systems of a kind."""
 
@@ -96,7 +99,14 @@ def place_of_system(catalogue: Catalogue, counted: Counted) -> Place:
         each = rate / (system.accelerators * entry.devices_per_package)
         source = f"{MARK}{system.id}: {system.ports} x {system.network.title}; {system.source_of('network')}"
         place.inputs.put("hw_network_bandwidth", each, Kind.vendor, source)
+    if number > 1 and not joins(system):
+        place = replace(place, notes=(*place.notes, _UNJOINED.format(number, system.id)))
     return place
+
+
+def joins(system: System) -> bool:
+    """Whether several of a system can be one cluster: nothing is known that joins workstations."""
+    return system.network is not None or not system.on_desk
 
 
 def slot_inputs(entry: Accelerator, lanes: float | None, generation: float | None) -> Inputs:

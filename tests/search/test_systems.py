@@ -8,6 +8,9 @@ from advisor.app import load_knowledge
 from advisor.app_estimate import place_named
 from advisor.data.systems import load_systems
 from advisor.errors import UserError
+from advisor.schema import PlanLimits
+from advisor.search import workload_from_flags
+from advisor.search.plan import Question, plan_traced
 from advisor.search.systems import Counted, as_bought, named_system, place_of_system
 
 KNOWN = load_knowledge()
@@ -57,3 +60,16 @@ def test_an_entry_as_bought_has_the_network_of_its_system() -> None:
     entry = KNOWN.catalogue.accelerators["nvidia-a100-sxm4-40gb"]
     assert as_bought(entry, SYSTEMS["p4d-24xlarge"]).network_bandwidth == pytest.approx(50e9 / 8)
     assert as_bought(entry, SYSTEMS["hgx-a100-80gb"]) is entry, "its network is not known"
+
+
+def test_workstations_that_nothing_joins_are_no_cluster() -> None:
+    several = place_of_system(KNOWN.catalogue, Counted(SYSTEMS["workstation-2x-rtx-4090"], 2))
+    assert any("What joins 2 x workstation-2x-rtx-4090 is not known" in note for note in several.notes)
+    one = place_of_system(KNOWN.catalogue, Counted(SYSTEMS["workstation-4x-rtx-4090"], 1))
+    joined = place_of_system(KNOWN.catalogue, Counted(SYSTEMS["dgx-h100"], 2))
+    assert not one.notes and not joined.notes
+    job = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1e10, method="pretrain")
+    limits = PlanLimits(only=("workstation-2x-rtx-4090", "workstation-4x-rtx-4090"), deadline_days=5)
+    question = Question(KNOWN.book, KNOWN.catalogue, job, limits, KNOWN.published, systems=SYSTEMS)
+    labels = {option.system for option in plan_traced(question)[0].options}
+    assert labels == {"1 x workstation-2x-rtx-4090", "1 x workstation-4x-rtx-4090"}

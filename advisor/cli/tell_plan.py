@@ -148,6 +148,8 @@ def _cheaper(plan: Plan) -> list[str]:
             lines.append(
                 form("of a provider that may not join as many: {label}, {cost} ({note})", **words, note=note)
             )
+        elif why == "unrated":
+            lines.append(form("of an unknown 16-bit rate, computed in 32 bits: {label}, {cost}", **words))
         elif why == "untried":
             lines.append(
                 form("without a published run of such a network on that generation: {label}, {cost}", **words)
@@ -251,6 +253,8 @@ def _tell_options(plan: Plan) -> None:
         say(form("  and {count} more (--json has all)", count=len(plan.options) - len(shown)))
     if any(option.untried for option in shown):
         say("  ~ no published run of such a network on that generation: behind those with one")
+    if any(option.unrated for option in shown):
+        say("  ? computed in 32 bits, as no 16-bit rate of it is known here: behind all others")
     if any(option.beyond for option in shown):
         say("  + a layout that a stock trainer has not: must be a quarter better (fine-tunes: twice) to lead")
     if any(option.far for option in shown):
@@ -282,6 +286,7 @@ def _price(option: PlanOption, limits: PlanLimits) -> str:
         (" +" if option.beyond else "")
         + (" !" if option.far else "")
         + (" ~" if option.untried else "")
+        + (" ?" if option.unrated else "")
         + (" ^" if option.price_unsure else "")
         + (" *" if option.price_old else "")
     )

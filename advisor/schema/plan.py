@@ -47,6 +47,7 @@ class PlanOption(Frozen):
     price_note: str = ""  # which price, and whether it is old; or that there is none
     untried: bool = False  # no published run of such a network on this generation of devices
     price_old: bool = False
+    unrated: bool = False  # computed in 32 bits, as nobody here knows its rate in 16
     price_unsure: bool = False  # more than the provider is known to join to one cluster
     beyond: bool = False  # pipelines or experts over devices: a stock trainer has no such layout
     far: bool = False  # more devices than any published run of their generation has
@@ -108,7 +109,7 @@ class Plan(Frozen):
     def cheaper(self) -> dict[str, PlanOption]:
         """Where cost ranks, options that cost less than the first, of each reason to stand behind it the
         cheapest: "old" (an old price), "unsure" (more than the provider is known to join), "untried",
-        "beyond", "alike" (as good, on more accelerators)."""
+        "beyond", "unrated", "alike" (as good, on more accelerators)."""
         name = "own_usd" if self.limits.acquire == "buy" else "rent_usd"
         costs = [
             option.quantities[name].value if name in option.quantities else None for option in self.options
@@ -120,6 +121,7 @@ class Plan(Frozen):
             if cost is None or cost >= costs[0]:
                 continue
             flags = {
+                "unrated": option.unrated and not first.unrated,
                 "old": option.price_old and not first.price_old,
                 "unsure": option.price_unsure and not first.price_unsure,
                 "untried": option.untried and not first.untried,

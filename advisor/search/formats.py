@@ -165,7 +165,7 @@ def in_format(workload: Workload, precision: str) -> Workload:
 
 def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     """Why another format than the one asked for is computed in."""
-    unknown = taken in PLAIN and _unrated_16bit(device)
+    unknown = taken in PLAIN and unrated_16bit(device)
     if lacks(device, asked):
         if unknown:
             return f"{title} has no {_OF[asked]}, and no dense fp16 peak of it is known here"
@@ -179,7 +179,7 @@ def why_other(asked: str, taken: str, device: Inputs, title: str) -> str:
     return f"{title} computes no faster in 16 bit: {taken} is taken"
 
 
-def _unrated_16bit(device: Inputs) -> bool:
+def unrated_16bit(device: Inputs) -> bool:
     """Whether the device computes in 16 bit at a rate that nobody here knows."""
     here = [word for word in ("bf16_mixed", "fp16_mixed") if not lacks(device, word)]
     cpu = device.values.get("vendor") == "cpu"
@@ -188,6 +188,6 @@ def _unrated_16bit(device: Inputs) -> bool:
 
 def unrated_note(taken: str, device: Inputs, title: str) -> tuple[str, ...]:
     """That 16 bit might be faster than what is taken, where its rate is not known."""
-    if taken not in PLAIN or not _unrated_16bit(device):
+    if taken not in PLAIN or not unrated_16bit(device):
         return ()
     return (f"No dense 16-bit peak of {title} is known here: its {taken} rate is taken.",)

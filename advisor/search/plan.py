@@ -246,9 +246,10 @@ def front_of(options: Options) -> Index:
     """Rows that no other beats in time, cost and energy at once, quickest first.
 
     A row without a price is beaten by nothing that has one (its cost is not known), and beats none of them;
-    rows whose energy is not known are left out.
+    rows whose energy is not known are left out, and those computed at another format's rate beside others.
     """
-    rows = np.flatnonzero(options.kept & ~np.isnan(options.energy))
+    rated = ~options.unrated | options.unrated[options.kept].all()
+    rows = np.flatnonzero(options.kept & rated & ~np.isnan(options.energy))
     figures = np.stack([options.late[rows], options.cost[rows], options.energy[rows]])
     keep = [not _beaten(figures, at) for at in range(len(rows))]
     rows = rows[np.array(keep, dtype=bool)]

@@ -275,10 +275,12 @@ def behind(plan: Plan, option: PlanOption) -> str:
     name = {"time": "calendar_at_s", "energy": "energy_j"}.get(plan.limits.objective)
     name = name or ("own_usd" if buys else "rent_usd")
     mine, best = (one.quantities[name].value for one in (option, first))
+    parts = []
+    if option.unrated and not first.unrated:
+        parts.append("no 16-bit peak of it is known here, so that it is computed in 32 bits")
     if mine is None:
         lacks = {"energy_j": "no TDP of it is known", "own_usd": "it has no list price"}
-        return lacks.get(name, "it has no public price")
-    parts = []
+        return "; ".join([*parts, lacks.get(name, "it has no public price")])
     if name.endswith("usd"):
         if option.price_old and not first.price_old:
             parts.append("its price is older than 180 days")

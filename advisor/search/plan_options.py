@@ -14,11 +14,11 @@ from advisor.data.accelerator import OLD_DAYS, Accelerator, Price, is_old
 from advisor.data.catalogue import price_source
 from advisor.data.systems import System
 from advisor.estimate import Range, evaluate
-from advisor.estimate.inputs import Inputs
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
-from advisor.search.formats import PLAIN, computed, is_open
+from advisor.search.formats import PLAIN, computed, is_open, unrated_16bit
 from advisor.search.layouts import Index, Mask
+from advisor.search.plan_prices import NO_PRICE, offer_of, price_columns
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
 from advisor.search.plan_time import Calendar, calendar_of, priced
@@ -35,12 +35,6 @@ LARGEST_USD = 1e13
 HOST = "host memory"
 """The limit that a named system sets by itself: what is offloaded must fit into the memory of its host."""
 _OWNED = ("purchase_usd", "own_usd", "break_even_s")
-_NO_PRICE = "no public price with a date"
-_PRICED = {
-    "on_demand": ("hw_price", "hw_price_packages"),
-    "spot": ("hw_spot_price", "hw_spot_packages"),
-}
-"""Kinds of prices, and the columns of the price and of the packages of an instance."""
 
 
 class Options:
@@ -58,7 +52,8 @@ class Options:
         self.device: Index = found.device
         self.counts = found.space.set_ups["devices"][found.set_up]
         table = found.near.table.with_constants({name: told.value for name, told in limits.assumed.items()})
-        table = replace(table, columns={**table.columns, **self._prices(table.rows)})
+        entries = [self.entry(row) for row in range(table.rows)]
+        table = replace(table, columns={**table.columns, **price_columns(entries, self.counts)})
         self.calendar = calendar_of(book, table)
         self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
         self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
@@ -97,33 +92,9 @@ class Options:
         """The accelerator of a row."""
         return self.found.space.devices[int(self.device[row])]
 
-    def offer(self, row: int, kind: str = "on_demand") -> Price | None:
-        """The price of a row: of an offer that is sure to join as many, where there is one."""
-        entry = self.entry(row)
-        return entry.offer(math.ceil(self.counts[row] / entry.devices_per_package), kind)
-
-    def _prices(self, rows: int) -> dict[str, Array]:
-        """Columns of the prices of each row."""
-        found = {name: np.full(rows, np.nan) for names in _PRICED.values() for name in names}
-        for row in range(rows):
-            for kind, (price, packages) in _PRICED.items():
-                offer = self.offer(row, kind)
-                if offer is not None:
-                    found[price][row] = offer.usd_per_s
-                    found[packages][row] = offer.packages if offer.packages > 1 else np.nan
-        return found
-
-    def price_inputs(self, row: int) -> Inputs:
-        """The same of a row, with their sources."""
-        found = Inputs()
-        for kind, (price, packages) in _PRICED.items():
-            offer = self.offer(row, kind)
-            source = price_source(offer) if offer else self.entry(row).file.name
-            usd = offer.usd_per_s if offer else None
-            found.put(price, usd, Kind.published, source, _NO_PRICE)
-            whole = float(offer.packages) if offer and offer.packages > 1 else None
-            found.put(packages, whole, Kind.published, source, "any number")
-        return found
+    def offer(self, row: int) -> Price | None:
+        """The price that a row is rented at."""
+        return offer_of(self.entry(row), float(self.counts[row]))
 
     @cached_property
     def unsure(self) -> Mask:
@@ -179,6 +150,16 @@ class Options:
         method = self.found.space.job.recipe.method
         ran = [published.ran(entry.generation, family, method) for entry in self.found.space.devices]
         return ~np.array([*ran, True])[self.device]
+
+    @cached_property
+    def unrated(self) -> Mask:
+        """Whether 16 bits are asked for of a device whose rate in them is not known: that of 32 is computed
+        with, which may be many times too slow."""
+        space = self.found.space
+        if space.job.recipe.precision in PLAIN:
+            return np.zeros(len(self), dtype=bool)
+        slow = [unrated_16bit(inputs) for inputs in space.device_inputs]
+        return np.array([*slow, False])[self.device]
 
     @cached_property
     def far(self) -> Mask:
@@ -303,17 +284,17 @@ class Options:
         """What is to be small, unknown as infinite. A layout that a stock trainer has not must be as much
         better as to be taken over one that it has (`Taste`). Of costs those on generations that no published
         run of such a network is of come after the others, old prices after young ones, and by package days,
-        which need no price, what has none."""
+        which need no price, what has none. Behind all stands what is computed at another format's rate."""
         value = self.figure(name) * self.found.taste.loss_of(self.found.space.job) ** self.beyond
         if name != "cost":
-            return np.asarray(value)
+            return np.asarray(value + LARGEST_USD * self.unrated)
         return np.asarray(value + LARGEST_USD * self.behind)
 
     @cached_property
     def behind(self) -> Array:
         """The class of each row's cost: those of a higher one come after all of a lower."""
         known = 2.0 * (self.old | self.unsure) + self.untried
-        return np.asarray(np.where(np.isnan(self.cost), 4.0, known))
+        return np.asarray(np.where(np.isnan(self.cost), 4.0, known) + 5.0 * self.unrated)
 
     def breaks(self, row: int) -> tuple[str, ...]:
         """Limits that a row does not keep."""
@@ -336,6 +317,7 @@ class Options:
             chance=None if self.chances is None else float(self.chances[row]),
             price_note=self._price_note(row),
             untried=bool(self.untried[row]),
+            unrated=bool(self.unrated[row]),
             price_old=bool(self.old[row]),
             price_unsure=bool(self.unsure[row]),
             beyond=bool(self.beyond[row]),
@@ -392,14 +374,14 @@ class Options:
             "calendar_at_s": _one(self.late, row, "s", "no time"),
         }
         for name, given in _FOLLOWING.items():
-            reason = "no TDP is known here" if name == "energy_j" else _NO_PRICE
+            reason = "no TDP is known here" if name == "energy_j" else NO_PRICE
             found[name] = _quantity(self.following[given], row, self.book.unit_of(given), reason)
         late = self.rent / self.calendar.median * self.late
-        found["rent_at_usd"] = _one(late, row, "USD", _NO_PRICE)
+        found["rent_at_usd"] = _one(late, row, "USD", NO_PRICE)
         for name in _OWNED:
             reason = "no list price" if entry.bought is None else "no TDP is known here"
             if name == "break_even_s" and entry.bought is not None:
-                reason = _NO_PRICE if self.offer(row) is None else "renting stays cheaper"
+                reason = NO_PRICE if self.offer(row) is None else "renting stays cheaper"
             found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
         source = self.found.space.device_inputs[int(self.device[row])].sources["hw_purchase"][1]
         found["purchase_usd"] = found["purchase_usd"].model_copy(update={"source": source})

@@ -90,8 +90,8 @@ def test_other_rules_may_say_otherwise(real, knowledge, tmp_path):
     assert verdict.judged == UNCHECKED and verdict.unchecked == ("other rules here say otherwise",)
 
 
-def estimated(knowledge, model: str, hardware: str, stated: Stated) -> Advice:
-    work = workload_from_flags(knowledge.catalogue, model, tokens=1e10)
+def estimated(knowledge, model: str, hardware: str, stated: Stated, **flags: float) -> Advice:
+    work = workload_from_flags(knowledge.catalogue, model, tokens=1e10, **flags)
     found = find_hardware(knowledge.catalogue, hardware)
     place = place_of(found.entry, found.packages, found.nodes)
     made = estimate_one(knowledge.book, work, place, stated, knowledge.published, traced=True)
@@ -113,7 +113,7 @@ def test_notes_of_an_open_layout_are_made_again(knowledge, tmp_path, stated):
 
 
 def test_a_note_missing_is_found(knowledge, tmp_path):
-    advice = estimated(knowledge, "gpt2-124m", "3 x nvidia-h100-sxm5-80gb", Stated(micro_batch=7))
+    advice = estimated(knowledge, "gpt2-124m", "3 x nvidia-h100-sxm5-80gb", Stated(micro_batch=7), batch=100)
     assert verify(at(tmp_path, advice), knowledge).sound and advice.estimates[0].notes
     verdict = verify(at(tmp_path, one(advice, notes=())), knowledge)
     assert verdict.judged == NOT_SOUND and "is missing" in verdict.again.words[0]

@@ -9,6 +9,7 @@ from advisor.estimate.inputs import known_only, table_of
 from advisor.schema import PlanOption, TraceStep
 from advisor.search.nearby import FACTOR
 from advisor.search.plan_options import Options
+from advisor.search.plan_prices import price_inputs
 
 _TRACED = {
     "calendar_s": "calendar_s", "memory_bytes": "memory_bytes", "rent_usd": "calendar_rent_usd",
@@ -23,7 +24,8 @@ def traced(options: Options, row: int) -> tuple[PlanOption, Trace]:
     """A row as an option whose quantities name their traces, and these."""
     option, found = options.option(row), options.found
     space, at = found.space, int(found.device[row])
-    inputs = space.inputs(at, int(found.set_up[row])).update(options.price_inputs(row))
+    inputs = space.inputs(at, int(found.set_up[row]))
+    inputs = inputs.update(price_inputs(options.entry(row), float(options.counts[row])))
     table = table_of(options.book, [known_only(options.book, inputs)])
     corrected = found.near.table.take([row])
     if FACTOR in corrected.columns:

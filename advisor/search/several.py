@@ -6,7 +6,7 @@ import datetime
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import PlanLimits, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.plan import with_horizon
+from advisor.search.plan_prices import price_columns
 from advisor.search.plan_product import Array
 from advisor.search.plan_site import Site
 from advisor.search.plan_space import Sites, Space, sizes_of
@@ -162,7 +163,7 @@ class Adder:
         ):
             some = sites[numbers[0]]
             asked = Asked.of(layouts, [some[at] for at in space.asked], groups[numbers[0]])
-            asked = self._hosted(asked)
+            asked = self._priced(self._hosted(asked))
             for number in numbers:
                 found[number] = asked._replace(jobs=groups[number])
             work = space.job.recipe.samples or 0.0
@@ -176,6 +177,12 @@ class Adder:
         each = evaluate(self.book, asked.table, ("host_bytes",), keep_all=False).columns["host_bytes"]
         held, most = (np.array(one)[asked.site] for one in zip(*self._hosts(), strict=True))
         return asked.where(~(each * np.minimum(asked.devices, most) > held))
+
+    def _priced(self, asked: Asked) -> Asked:
+        """With the rents of offers that are known to join as many."""
+        entries = [site.entry for site in self.sites if site.entry is not None]  # a plan's sites all are
+        columns = {**asked.table.columns, **price_columns(entries, asked.site, asked.devices)}
+        return asked._replace(table=replace(asked.table, columns=columns))
 
     def _hosts(self) -> Iterator[tuple[float, float]]:
         """Of each kind the memory of its system's host, and how many devices share it."""

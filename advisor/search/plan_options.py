@@ -16,7 +16,7 @@ from advisor.data.systems import System
 from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
-from advisor.search.formats import PLAIN, computed, is_open
+from advisor.search.formats import PLAIN, computed, is_open, unrated_16bit
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_prices import NO_PRICE, offer_of, price_columns
 from advisor.search.plan_product import Array
@@ -156,6 +156,16 @@ class Options:
         return ~np.array([*ran, True])[self.device]
 
     @cached_property
+    def unrated(self) -> Mask:
+        """Whether 16 bits are asked for of a device whose rate in them is not known: that of 32 is computed
+        with, which may be many times too slow."""
+        space = self.found.space
+        if space.job.recipe.precision in PLAIN:
+            return np.zeros(len(self), dtype=bool)
+        slow = [unrated_16bit(inputs) for inputs in space.device_inputs]
+        return np.array([*slow, False])[self.device]
+
+    @cached_property
     def far(self) -> Mask:
         """Rows of more devices than any published run of their generation has."""
         table = self.found.near.table
@@ -278,17 +288,17 @@ class Options:
         """What is to be small, unknown as infinite. A layout that a stock trainer has not must be as much
         better as to be taken over one that it has (`Taste`). Of costs those on generations that no published
         run of such a network is of come after the others, old prices after young ones, and by package days,
-        which need no price, what has none."""
+        which need no price, what has none. Behind all stands what is computed at another format's rate."""
         value = self.figure(name) * self.found.taste.loss_of(self.found.space.job) ** self.beyond
         if name != "cost":
-            return np.asarray(value)
+            return np.asarray(value + LARGEST_USD * self.unrated)
         return np.asarray(value + LARGEST_USD * self.behind)
 
     @cached_property
     def behind(self) -> Array:
         """The class of each row's cost: those of a higher one come after all of a lower."""
         known = 2.0 * (self.old | self.unsure) + self.untried
-        return np.asarray(np.where(np.isnan(self.cost), 4.0, known))
+        return np.asarray(np.where(np.isnan(self.cost), 4.0, known) + 5.0 * self.unrated)
 
     def breaks(self, row: int) -> tuple[str, ...]:
         """Limits that a row does not keep."""
@@ -311,6 +321,7 @@ class Options:
             chance=None if self.chances is None else float(self.chances[row]),
             price_note=self._price_note(row),
             untried=bool(self.untried[row]),
+            unrated=bool(self.unrated[row]),
             price_old=bool(self.old[row]),
             price_unsure=bool(self.unsure[row]),
             beyond=bool(self.beyond[row]),

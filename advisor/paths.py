@@ -33,3 +33,9 @@ def user_rules() -> Path | None:
     except RuntimeError:
         return None
     return base / "hwadvisor" / "rules"
+
+
+def with_user_rules(stated: tuple[Path, ...] = ()) -> tuple[Path, ...]:
+    """The user's own folder first, where it is there, then those that are named."""
+    own = user_rules()
+    return stated if own is None or own in stated or not there(own) else (own, *stated)

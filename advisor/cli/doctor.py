@@ -80,9 +80,10 @@ def _distribution_of(module: str) -> str:
 
 def _rules() -> Iterator[Check]:
     from advisor.app import load_knowledge
+    from advisor.paths import with_user_rules
 
     try:
-        knowledge = load_knowledge()
+        knowledge = load_knowledge(with_user_rules())
     except AdvisorError as error:
         yield Check("Rules", False, error.message, error.hint)
         return

@@ -11,7 +11,7 @@ import click
 
 from advisor.cli.language import of_locale
 from advisor.errors import UserError
-from advisor.paths import there, user_rules
+from advisor.paths import with_user_rules
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -34,11 +34,7 @@ python_option: Decorator = click.option(
 def _with_own(
     _context: click.Context, _option: click.Parameter, stated: tuple[Path, ...]
 ) -> tuple[Path, ...]:
-    """The user's own folder first, where it is there, then those that are named."""
-    own = user_rules()
-    if own is None or own in stated or not there(own):
-        return stated
-    return (own, *stated)
+    return with_user_rules(stated)
 
 
 rules_option: Decorator = click.option(

@@ -101,13 +101,13 @@ def test_prices_are_written_into_the_own_folder_and_count_from_then_on(own: Path
 def test_a_plan_pays_the_live_price(own: Path) -> None:
     from advisor.app_options import WorkloadFlags
     from advisor.app_plan import PlanOptions, run_plan
-    from advisor.cli.options import _with_own
+    from advisor.paths import with_user_rules
     from advisor.schema import PlanLimits
 
     def cost() -> tuple[float | None, str]:
         flags = WorkloadFlags("llama-3-8b", None, method="lora", tokens=1e8)
-        rules = _with_own(None, None, ())  # type: ignore[arg-type]
-        found = run_plan(PlanOptions(flags, PlanLimits(only=(SXM,)), rules=rules)).advice.plan
+        options = PlanOptions(flags, PlanLimits(only=(SXM,)), rules=with_user_rules())
+        found = run_plan(options).advice.plan
         assert found is not None
         return found.options[0].quantities["rent_usd"].value, found.options[0].price_note
 
@@ -174,3 +174,22 @@ def test_a_file_of_the_library_s_own_has_its_own_day(own: Path, monkeypatch: pyt
     monkeypatch.setenv("GPUHUNT_CATALOG_DIR", str(folder))
     told = json.loads(call("--provider", "aws", "--json").output)
     assert {one["as_of"] for one in told["offers"]} == {"2026-03-04"}
+
+
+def test_every_command_reads_the_own_folder_before_those_that_are_named(own: Path, tmp_path: Path) -> None:
+    import click
+
+    from advisor.cli.options import rules_option
+
+    @click.command()
+    @rules_option
+    def echo(rules: tuple[Path, ...]) -> None:
+        click.echo(" ".join(map(str, rules)))
+
+    def read(*named: str) -> list[str]:
+        return CliRunner().invoke(echo, [part for one in named for part in ("--rules", one)]).output.split()
+
+    assert read() == [] and read("other") == ["other"], "it is not there yet"
+    own.mkdir(parents=True)
+    assert read("other") == [str(own), "other"]
+    assert read("other", str(own)) == ["other", str(own)], "named: at its place"

@@ -168,3 +168,20 @@ def test_a_name_for_what_is_not_in_the_catalogue_is_an_error(tmp_path: Path, cat
     with pytest.raises(DataError, match="not in the catalogue") as error:
         load_names([tmp_path], catalogue.accelerators)
     assert SXM in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("provider", "instance"), [("aws", "p5.48xlarge"), ("azure", "Standard_ND96isr_H100_v5")]
+)
+def test_live_names_of_instances_with_a_network_are_known_as_clusters(
+    tmp_path: Path, catalogue: Catalogue, names: Names, provider: str, instance: str
+) -> None:
+    """A plan on thousands of devices must not lose a provider because its price was taken anew."""
+    (tmp_path / "offers").mkdir()
+    day = datetime.date(2027, 1, 1)
+    given = row(provider=provider, instance=instance)
+    offers, _ = offers_of([given], names, catalogue.accelerators, {provider: (day, "test")})
+    write_offers(tmp_path / "offers", offers, ())
+    found = load_catalogue([shipped("rules"), tmp_path]).accelerators[SXM].prices
+    (live,) = [price for price in found if price.source == "test"]
+    assert live.largest is not None and live.largest >= 10_000

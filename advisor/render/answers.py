@@ -51,6 +51,9 @@ def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
     return describe.sentences(best, _cheaper(advice, plan, t), t)
 
 
+_NOTE = 120  # letters of a note on a price
+
+
 def _cheaper(advice: Advice, plan: Plan, t: Texts) -> Markup:
     """What costs less than the best and is not: by an old price, or by less than estimates can tell."""
     found, more = plan.cheaper(), Markup()
@@ -60,8 +63,17 @@ def _cheaper(advice: Advice, plan: Plan, t: Texts) -> Markup:
             "Cheaper by an old price: {label}, {cost} ({note}).",
             label=choice.option_label(advice, old, t),
             cost=_told(choice.cost(old, plan), t),
-            note=describe.noted(t, old.price_note),
+            note=describe.noted(t, old.price_note, _NOTE),
         )
+    if (unsure := found.get("unsure")) is not None:
+        told = t(
+            "answer.plan.unsure",
+            "Cheaper of a provider that may not join as many: {label}, {cost} ({note}).",
+            label=choice.option_label(advice, unsure, t),
+            cost=_told(choice.cost(unsure, plan), t),
+            note=describe.noted(t, unsure.price_note, _NOTE),
+        )
+        more = describe.sentences(told, more, t)
     if (alike := found.get("alike")) is None:
         return more
     told = t(
@@ -118,7 +130,9 @@ def _of_option(plan: Plan, option: PlanOption, marks: Marks) -> list[KeyFigure]:
         money = t("key.own", "This job’s share of owning it")
     return [
         KeyFigure(t("key.time", "Time"), marks.quantity(known.get("calendar_s")), kept),
-        KeyFigure(money, marks.quantity(choice.cost(option, plan)), describe.noted(t, option.price_note)),
+        KeyFigure(
+            money, marks.quantity(choice.cost(option, plan)), describe.noted(t, option.price_note, _NOTE)
+        ),
         KeyFigure(
             t("key.device_memory", "Memory of each device"),
             marks.quantity(known.get("memory_bytes")),

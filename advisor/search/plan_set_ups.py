@@ -248,9 +248,7 @@ def even_batch(grid: Mapping[str, Array], job: Workload, stated: Stated) -> Arra
     return np.asarray(np.where(parts | (less < EVEN_BATCH * batch), batch, less))
 
 
-def _usual(
-    grid: Mapping[str, Array], job: Workload, stated: Stated, samples: Array, *, even: bool
-) -> Mask:
+def _usual(grid: Mapping[str, Array], job: Workload, stated: Stated, samples: Array, *, even: bool) -> Mask:
     """Layouts that somebody would take, with so many samples a step; what is stated is not judged."""
     batch, layers = job.recipe.global_batch, job.model.numbers.get("layers")
     devices, micro, sharding = grid["devices"], grid["micro_batch"], grid["sharding"]

@@ -13,7 +13,7 @@ from advisor.data.systems import System, load_systems
 from advisor.errors import UserError
 from advisor.schema import Plan, PlanLimits, Workload
 from advisor.search import workload_from_flags
-from advisor.search.plan import Question, plan_traced
+from advisor.search.plan import Question, plan, plan_traced
 from advisor.search.plan_systems import asked_with, to_be_had
 from advisor.search.sensitivity import bought, sensitivity
 
@@ -253,3 +253,23 @@ def test_a_filter_that_leaves_nothing_in_time_contradicts_the_deadline() -> None
 def test_more_devices_than_are_searched_is_an_error() -> None:
     with pytest.raises(UserError, match="20,000 devices"):
         planned(LORA, max_devices=20_000)
+
+
+def test_where_nothing_keeps_the_limits_more_devices_than_published_are_tried_and_marked() -> None:
+    known = load_knowledge()
+    job = workload_from_flags(known.catalogue, "llama-3-70b", tokens=2e12, method="pretrain")
+
+    def planned(deadline: float, only: str) -> Plan:
+        limits = PlanLimits(only=(only,), deadline_days=deadline, as_of="2026-11-21")
+        return plan(known.book, known.catalogue, job, limits, known.published)
+
+    assert not any(step.option.far for step in planned(700, "amd-mi300x-192gb").scaling), "64 keep that"
+    wide = planned(60, "amd-mi300x-192gb")
+    assert wide.options and wide.options[0].far and wide.options[0].devices > 64
+    spread = {}
+    for step in wide.scaling:
+        time = step.option.quantities["calendar_s"]
+        spread[step.option.devices] = (time.high or 0) / (time.value or 1)
+        assert step.option.far == (step.option.devices > 64)
+    assert spread[1024] > spread[64]
+    assert not any(step.option.devices > 8 for step in planned(60, "nvidia-rtx-4090-24gb").scaling), "cards"

@@ -56,9 +56,11 @@ def test_a_machine_on_a_desk_pays_no_hosting_no_building_and_no_switch() -> None
     rack = steps("nvidia-rtx-4090-24gb", SMALL, acquire="buy")[4]
     assert value(rack, "own_usd") > 1.5 * value(desk, "own_usd"), "cards of no named machine are hosted"
     entry = KNOWN.catalogue.accelerators["nvidia-rtx-4090-24gb"]
-    each = value(desk, "purchase_usd") / 4
-    two = value(steps("workstation-2x-rtx-4090", SMALL, acquire="buy")[4], "purchase_usd") / 4
-    assert two / each == pytest.approx(KNOWN.book.constants["cluster_factor"].value), "two machines, a switch"
+    assert 4 not in steps("workstation-2x-rtx-4090", SMALL, acquire="buy"), "nothing joins two of them"
+    servers = steps("hgx-h100", acquire="buy", max_devices=16)
+    shares = [value(servers[count], "purchase_usd") / count for count in (8, 16)]
+    switch = KNOWN.book.constants["cluster_factor"].value
+    assert shares[1] / shares[0] == pytest.approx(switch), "two machines, a switch"
     assert power_inputs(entry, SYSTEMS["workstation-4x-rtx-4090"]).values["hw_on_desk"] == 1
 
 

@@ -37,15 +37,18 @@ BEST = option("best", 100.0, 4)
 ALIKE = option("alike", 98.0, 16)
 OLD = option("old", 60.0, price_old=True, price_note="somewhere, 2025-01-01: older than 180 days")
 OLDER = option("older", 70.0, price_old=True)
+UNSURE = option(
+    "unsure", 55.0, price_unsure=True, price_note="cloud, 2026-11-01; 8 of them are known to be joined"
+)
 UNTRIED = option("untried", 50.0, untried=True)
 BEYOND = option("beyond", 40.0, beyond=True)
 DEAR, UNPRICED = option("dear", 200.0), option("unpriced", None)
 
 
 def test_each_reason_has_its_cheapest() -> None:
-    found = planned(BEST, ALIKE, OLD, OLDER, UNTRIED, BEYOND, DEAR, UNPRICED).cheaper()
+    found = planned(BEST, ALIKE, OLD, OLDER, UNSURE, UNTRIED, BEYOND, DEAR, UNPRICED).cheaper()
     assert {why: one.accelerator_id for why, one in found.items()} == {
-        "alike": "alike", "old": "old", "untried": "untried", "beyond": "beyond",
+        "alike": "alike", "old": "old", "unsure": "unsure", "untried": "untried", "beyond": "beyond",
     }  # fmt: skip
 
 
@@ -65,7 +68,10 @@ def test_among_old_prices_an_old_one_is_no_reason() -> None:
 
 
 def test_the_terminal_says_why_beneath_the_best() -> None:
-    lines = _cheaper(planned(BEST, ALIKE, OLD))
+    lines = _cheaper(planned(BEST, ALIKE, OLD, UNSURE))
+    assert lines[2].startswith(
+        "of a provider that may not join as many: 1 x unsure, USD 55.00 (cloud, 2026-11-01; 8"
+    )
     assert lines[0] == "16 x alike by 2.0%: as good within what estimates can tell, and the best takes fewer"
     assert lines[1].startswith("by an old price: 1 x old, USD 60.00 (somewhere, 2025-01-01: older than")
 
@@ -77,6 +83,12 @@ def test_the_report_says_so_in_its_first_sentences(lang: str, words: str) -> Non
     advice = Advice(workloads=(JOB,), plan=planned(BEST, OLD))
     told = answer(advice, load_texts(lang)).striptags()
     assert words in told and "2025-01-01" in told
+    both = advice.model_copy(update={"plan": planned(BEST, OLD, UNSURE)})
+    said = {
+        "en": "Cheaper of a provider that may not join as many: 1 x unsure",
+        "zh": "已知最多可连成 8 块的集群",
+    }
+    assert said[lang] in answer(both, load_texts(lang)).striptags()
     alone = advice.model_copy(update={"plan": planned(BEST, DEAR)})
     assert words not in answer(alone, load_texts(lang)).striptags()
 
@@ -87,6 +99,7 @@ def test_the_report_says_so_in_its_first_sentences(lang: str, words: str) -> Non
         (DEAR, "cost", "it costs USD 200, 2.0 times as much"),
         (option("dearer", 130.0), "cost", "it costs USD 130, 30% more than that"),
         (OLD, "cost", "its price is older than 180 days"),
+        (UNSURE, "cost", "its provider is not known to join as many"),
         (UNTRIED, "cost", "no published run of such a network is on its generation"),
         (
             option("both", 300.0, price_old=True),

@@ -58,6 +58,8 @@ def with_steps(workload: Workload, steps: int | None) -> Workload:
     if not recipe.global_batch:
         raise UserError(f"--steps {steps} needs --batch", "Say how many samples a step has.")
     told = tuple(dict.fromkeys((*recipe.stated, "samples")))
-    recipe = recipe.model_copy(update={"samples": steps * recipe.global_batch, "stated": told})
+    # samples count whole sequences; those that keep their own lengths are less than one each
+    whole = recipe.global_batch * min(1.0, recipe.numbers.get("mean_length_share", 1.0))
+    recipe = recipe.model_copy(update={"samples": steps * whole, "stated": told})
     title = f"{workload.title}, {steps:,} steps"
     return workload.model_copy(update={"recipe": recipe, "title": title})

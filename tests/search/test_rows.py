@@ -11,7 +11,11 @@ from advisor.dataset import Rows
 from advisor.errors import UserError
 from advisor.schema import Kind, Workload
 from advisor.search import workload_from_flags
+from advisor.search.accumulate import with_steps
+from advisor.search.grid import Stated
+from advisor.search.hardware import find_hardware
 from advisor.search.inputs import of_workload
+from advisor.search.one import estimate_one, place_of
 from advisor.search.rows import rows_told, with_work
 
 KNOWN = load_knowledge()
@@ -96,6 +100,63 @@ def test_more_work_has_its_range_in_proportion() -> None:
     double = with_work(recipe, 2 * (recipe.samples or 0))
     assert double.counted["samples"].high == pytest.approx(2 * recipe.counted["samples"].high)
     assert double.counted["mean_length_share"] == recipe.counted["mean_length_share"]
+
+
+def told(workload: Workload, hardware: str = "nvidia-h100-sxm5-80gb", **stated: Any) -> dict[str, Any]:
+    """Quantities of a set-up that is the same whatever the lengths are."""
+    found = find_hardware(KNOWN.catalogue, hardware)
+    place = place_of(found.entry, found.packages, found.nodes)
+    layout = Stated(micro_batch=2.0, recompute="full", **stated)
+    one = estimate_one(KNOWN.book, workload, place, layout, KNOWN.published)
+    return dict(one.estimate.quantities)
+
+
+def sized(seq_len: int, **details: Any) -> Workload:
+    flags: dict[str, Any] = {"batch": 16, "method": "lora", "seq_len": seq_len, "details": details}
+    return workload_from_flags(KNOWN.catalogue, "llama-3-8b", **flags)
+
+
+def test_a_step_of_rows_in_their_own_length_takes_as_long_as_one_of_sequences_of_the_mean() -> None:
+    short = told(with_steps(sized(512), 375))
+    own = told(with_steps(sized(2048, mean_length=512), 375))
+    whole = told(with_steps(sized(2048), 375))
+    for name in ("optimizer_step_s", "samples_per_s", "tokens_per_s", "mfu", "time_s"):
+        assert own[name].value == pytest.approx(short[name].value, rel=0.1), name
+    assert whole["time_s"].value > 2 * own["time_s"].value
+
+
+@pytest.mark.parametrize("way", ["own", "padded", "packed"])
+def test_steps_rows_and_the_run_agree(way: str) -> None:
+    rows = ROWS._replace(way=way, together=2, passes=3.0)
+    workload = workload_from_flags(
+        KNOWN.catalogue, "llama-3-8b", tokens=3000 * MEAN, method="full", seq_len=1000, batch=16,
+        details={"counted_rows": rows},
+    )  # fmt: skip
+    found = told(workload, "8xnvidia-h100-sxm5-80gb", sharding="fsdp")
+    samples = 3 * MEAN if way == "packed" else 3000.0
+    assert found["time_s"].value / found["optimizer_step_s"].value == pytest.approx(samples / 16)
+    assert found["samples_per_s"].value == pytest.approx(16 / found["optimizer_step_s"].value)
+
+
+def test_gathered_weights_and_updates_are_paid_by_the_step_however_short_its_rows() -> None:
+    sharded = {"hardware": "8xnvidia-h100-sxm5-80gb", "sharding": "fsdp"}
+    own, whole = (
+        told(with_steps(sized(2048, **more), 375), **sharded) for more in ({"mean_length": 256}, {})
+    )
+    assert own["optimizer_step_s"].value > 1.5 / 8 * whole["optimizer_step_s"].value
+    assert own["time_s"].value == pytest.approx(375 * own["optimizer_step_s"].value)
+
+
+def test_lengths_widen_rates_both_ways() -> None:
+    def ends(rows: Rows) -> dict[str, tuple[float, float]]:
+        found = told(job(rows))
+        return {
+            name: (found[name].low, found[name].high) for name in ("tokens_per_s", "samples_per_s", "time_s")
+        }
+
+    sure, open_ = ends(ROWS._replace(low=1.0, high=1.0)), ends(ROWS)
+    for name, (low, high) in sure.items():
+        assert open_[name][0] < low and high < open_[name][1], name
 
 
 def test_networks_that_read_no_single_sequence_are_left_alone() -> None:

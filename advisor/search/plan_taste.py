@@ -36,10 +36,6 @@ class Taste(NamedTuple):
     whole: float = 1.25  # of the table of a plan: what a stock trainer's kind may cost more than the best
     tuning: float = 2.0  # the same of fine-tunes, which hardly anybody sets up otherwise
 
-    def stock_of(self, job: Workload) -> float:
-        """How much faster what is one way further from a stock trainer's must be to be taken."""
-        return self.experts if job.model.family == "moe" else self.stock
-
     def loss_of(self, job: Workload) -> float:
         """How many times as much a plan may cost for a layout that a stock trainer has."""
         return self.whole if job.recipe.method == "pretrain" else self.tuning

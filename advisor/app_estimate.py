@@ -15,7 +15,7 @@ from advisor.app_lean import lean_on
 from advisor.app_options import WorkloadFlags
 from advisor.data.accelerator import OLD_DAYS
 from advisor.errors import AdvisorError, UserError
-from advisor.schema import Estimate, Notice, Workload
+from advisor.schema import Estimate, Model, Notice, Workload
 from advisor.search import accelerator_figures
 from advisor.search.accumulate import with_accumulation, with_steps
 from advisor.search.formats import check_format, with_format
@@ -101,6 +101,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     check_format(workload, place.inputs, entry.title if entry else place.target.label)
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
     workload = with_steps(workload, options.steps)
+    within_trace(workload.model, stated, workload.recipe.global_batch, place.target.devices)
     one = estimate_one(
         knowledge.book, workload, place, stated, knowledge.published, own=leaning.own, traced=options.traced
     )
@@ -204,6 +205,20 @@ def _check_trained(workload: Workload, one: One) -> None:
     raise UserError(
         f"--train-only {trained:g} is more than the {params.value:g} weights of {workload.model.title}",
         "Give a smaller number, or a share such as 10%.",
+    )
+
+
+def within_trace(model: Model, stated: Stated, batch: float | None, devices: int) -> None:
+    """Raise UserError for a pass of more samples than were traced, of a network that grows neither with the
+    batch nor with its square."""
+    most = model.numbers.get("traced_most_samples")
+    largest = stated.micro_batch or (batch or 1.0) / devices
+    if most is None or largest <= most:
+        return
+    raise UserError(
+        f"{model.title} grows neither with the batch nor with its square, and was traced at up to "
+        f"{most:g} samples: {largest:g} at once are not told",
+        f"Give --micro-batch {most:g} or less.",
     )
 
 

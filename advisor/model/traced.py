@@ -12,6 +12,10 @@ FAMILY = "traced"
 KINDS = ("matrix", "attention", "convolution", "depthwise", "grouped", "recurrent")
 _PIECES = 3  # lines of the backward pass's memory that the rules take
 _STAGED = ("forward", "backward")
+_PAIRS = (
+    "count", "depth", "kept", "kept_again", "beside", "beside_line", "outside", "inside", "highest",
+    "highest_line",
+)  # fmt: skip
 Document = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -51,7 +55,24 @@ def _numbers(document: Document) -> dict[str, float]:
     numbers["traced_operators"] = float(_count(rows, None))
     numbers |= _memory(memory, document)
     numbers |= _sizes(document["inputs"])
+    numbers |= _pairs(document.get("squares"), float(document["gradient_bytes"]))
+    if document.get("beyond"):
+        numbers["traced_most_samples"] = float(document["beyond"]["samples"])
     return numbers
+
+
+def _pairs(squares: Mapping[str, Any] | None, gradients: float) -> dict[str, float]:
+    """What goes over all pairs of samples, for the square of the batch; nothing where no operator does."""
+    if not squares:
+        return {}
+    found = {f"traced_pairs_{name}": float(squares[name]) for name in _PAIRS}
+    for name in ("flops", "moved"):
+        forward, backward = (float(squares[f"{name}_{phase}"]) for phase in _STAGED)
+        found[f"traced_pairs_{name}"] = forward
+        found[f"traced_pairs_{name}_back"] = backward / forward if forward else 0.0
+    found["traced_pairs_highest_fixed"] = float(squares["highest_fixed"]) - gradients
+    found["traced_pairs_bytes"] = float(squares["bytes_forward"])
+    return found
 
 
 def _of(rows: Iterable[Row], phase: str, kinds: tuple[str, ...] | None) -> list[Row]:
@@ -133,7 +154,7 @@ def _sizes(inputs: Sequence[str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for text in inputs:
         shape, _, dtype = text.rpartition("=")[2].partition(":")
-        sizes = [int(size) for size in shape.split("x") if size != "B"]
+        sizes = [int(size) for size in shape.split("x") if not size.endswith("B")]
         if dtype == "int64" and len(sizes) == 1 and "native_seq_len" not in found:
             found["native_seq_len"] = float(sizes[0])
         if dtype.startswith(("float", "bfloat")) and len(sizes) == 3 and sizes[0] <= 4 < sizes[1]:

@@ -81,7 +81,7 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
             guessed += seconds
             guesses.add(operator)
         calls["optimizer" if phase == "optimizer" else "pass"] += count
-        anew = made[0] + made[1] * samples
+        anew = made[0] + made[1] * samples + sum(made[2:]) * samples**2  # over all pairs of samples
         if phase == "optimizer":
             update += seconds
             large += anew * count if _ALIVE * anew > hole else 0.0

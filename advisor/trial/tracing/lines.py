@@ -78,8 +78,8 @@ def _unlike(first: list[Any], second: list[Any], batches: tuple[int, int]) -> li
 
 def own_rows(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list[list[Any]]:
     """Operators as the machine at hand runs them: [phase, operator, format, count, lines of its sizes, line
-    of the bytes of its results]. Of traces that differ with the batch only the second is told, each size in
-    proportion to the batch.
+    of the bytes of its results], which has a third figure where some go with the square of the batch. Of
+    traces that differ with the batch only the second is told, each size in proportion to the batch.
     """
     rows: dict[tuple[Any, ...], list[Any]] = {}
     same = alike(first, second)
@@ -89,6 +89,7 @@ def own_rows(first: list[Any], second: list[Any], batches: tuple[int, int]) -> l
             continue
         sizes = [line(x, y, batches) if same else [0.0, y / batches[1]] for x, y in zip(a.own[1], after)]
         made = line(a.made, b.made, batches) if same else [0.0, b.made / batches[1]]
+        made += [b.square] if b.square else []
         key = (b.phase, name, word, tuple(map(tuple, sizes)), tuple(made))
         if key in rows:
             rows[key][3] += 1

@@ -26,7 +26,7 @@ class Event:
 
     __slots__ = (
         "block", "bytes", "dtype", "flops", "gradients", "kind", "made", "name", "other", "own", "phase",
-        "saved", "saved_live", "shape",
+        "saved", "saved_live", "shape", "square",
     )  # fmt: skip
 
     def __init__(self, phase: str, name: str, block: int) -> None:
@@ -35,6 +35,7 @@ class Event:
         self.flops, self.bytes, self.saved = 0.0, 0, 0
         self.own: tuple[str, tuple[float, ...], str] = ("", (), "")  # as bench/sizes.py tells it
         self.made = 0  # bytes of results that were not there before
+        self.square = 0.0  # of them, for the square of the batch (squares.py, which takes it off the rest)
         self.other = self.saved_live = self.gradients = 0  # bytes that live when it has run
 
 
@@ -105,19 +106,28 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         """The gradient of a weight is complete: from now on it stands until it is used."""
         if weight.grad is None:
             return
-        store = self.stores.get(weight.grad.untyped_storage()._cdata)
-        if store is not None and store.kind == OTHER:
-            self.live[OTHER] -= store.nbytes
-            self.live[GRADIENT] += store.nbytes
-            store.kind = GRADIENT
-            for event in reversed(self.events):  # it was one from when it was made
-                event.other -= store.nbytes
-                event.gradients += store.nbytes
-                if event is store.event or event.phase != "backward":
-                    break
+        for part in parts(weight.grad):
+            store = self.stores.get(part.untyped_storage()._cdata)
+            if store is not None and store.kind == OTHER:
+                self._now_gradient(store)
+
+    def _now_gradient(self, store: Store) -> None:
+        self.live[OTHER] -= store.nbytes
+        self.live[GRADIENT] += store.nbytes
+        store.kind = GRADIENT
+        for event in reversed(self.events):  # it was one from when it was made
+            event.other -= store.nbytes
+            event.gradients += store.nbytes
+            if event is store.event or event.phase != "backward":
+                break
 
     def pack(self, tensor: Any) -> Any:
         """Called for every tensor that autograd saves."""
+        for part in parts(tensor):
+            self._saved(part)
+        return tensor
+
+    def _saved(self, tensor: Any) -> None:
         key = tensor.untyped_storage()._cdata
         store = self.stores.get(key)
         if store is None:
@@ -130,7 +140,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
                 store.event.saved += store.nbytes
             if store.block >= 0:
                 self.kept_inside[store.block] = self.kept_inside.get(store.block, 0) + store.nbytes
-        return tensor
 
     def enters_block(self, block: int, tensors: list[Any]) -> None:
         """A repeated block begins: what comes into it would be kept if it were recomputed."""
@@ -190,13 +199,20 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
 def _tensors(found: Any) -> list[Any]:
     """The tensors of an operator's arguments or results (which nest one deep at most)."""
     if isinstance(found, torch.Tensor):
-        return [found]
+        return parts(found)
     if not isinstance(found, (tuple, list)):
         return []
     tensors = []
     for item in found:
         if isinstance(item, torch.Tensor):
-            tensors.append(item)
+            tensors += parts(item)
         elif isinstance(item, (tuple, list)):
-            tensors += [one for one in item if isinstance(one, torch.Tensor)]
+            tensors += [part for one in item if isinstance(one, torch.Tensor) for part in parts(one)]
     return tensors
+
+
+def parts(tensor: Any) -> list[Any]:
+    """What has the storages of a tensor: itself, or of a sparse one (gradients of embeddings) its values and
+    their places.
+    """
+    return [tensor] if tensor.layout != torch.sparse_coo else [tensor._values(), tensor._indices()]

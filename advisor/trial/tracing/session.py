@@ -11,16 +11,18 @@ from typing import Any
 import torch
 
 from ..child.memory import resident
-from . import lines
+from . import lines, squares
 from .adapting import adapt, targets
 from .batch import of_example, of_flags
-from .build import Built, call, converting, factory_of, failure_of, of_config, place, replace
+from .build import Built, Undo, call, converting, factory_of, failure_of, of_config, place, replace
 from .failure import Failure
+from .kernels import flex_as_fused
 from .record import NotOnCpu, Recorder
 from .step import MIXED, blocks_of, run
 
 FAKE_BATCHES = (2, 4)  # normalising over a batch needs more than one
 REAL_BATCHES = (2, 3)
+FAKE_MORE, REAL_MORE = (8, 16), (5, 8)  # where something may grow faster than the batch (squares.py)
 _FEW = " and ".join(map(str, REAL_BATCHES))
 _LARGEST_REAL = 4 << 30  # bytes of weights that a real run may take
 _DATA = ("DataDependent", "DynamicOutputShape", "GuardOnDataDependent", "UnsupportedFakeTensor")
@@ -43,30 +45,38 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
 
     began = time.perf_counter()
     stage("import")
+    flex_as_fused()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # a network that looks at its data sees the same each time
         make = _maker(spec)
         notes: list[str] = []
+        undo = Undo()
         try:
             stage("factory")
             with _fake():
-                built = _prepared(_build_fake(make, notes), spec)
+                built = _prepared(_build_fake(make, notes), spec, undo)
                 stage("trace")
                 traces, told = _both(built, spec, FAKE_BATCHES)
+                faster = _faster(built, spec, traces, (*FAKE_BATCHES, *FAKE_MORE))
             mode, batches, before = "fake", FAKE_BATCHES, resident()
         except (Failure, MemoryError):
             raise
         except Exception as error:  # whatever a module cannot do with tensors that hold nothing
             why = _why_not(error)
             stage("factory")
+            undo()
+            notes.clear()  # of a factory run in vain
             gc.collect()
             before = resident()  # with all imported, before anything is held for real
             built = _prepared(make(), spec)
             _check_size(built, why)
             stage("real run")
-            notes.append(f"Not traceable ({why}): hooks on a small real run of {_FEW} samples instead.")
+            notes.append(
+                f"Not traceable ({why}): hooks on a small real run of {_FEW} samples instead, {_seen(built)}."
+            )
             try:
                 traces, told = _both(built, spec, REAL_BATCHES)
+                faster = _faster(built, spec, traces, (*REAL_BATCHES, *REAL_MORE))
             except Failure:
                 raise
             except Exception as real:
@@ -81,7 +91,8 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
         "views": traces[1].views,
         "process": before,
     }
-    found["notes"] = [*notes, *built.notes]
+    found |= faster
+    found["notes"] = [*notes, *built.notes, *filter(None, [squares.note_of(faster)])]
     found.update(mode=mode, loss=told, torch=str(torch.__version__), seconds=time.perf_counter() - began)
     return found
 
@@ -137,8 +148,12 @@ def _build_fake(make: Callable[[], Built], notes: list[str]) -> Built:
     return built
 
 
-def _prepared(built: Built, spec: dict[str, Any]) -> Built:
-    """With the batch of --input, adapters, and the weights' format of the recipe."""
+def _prepared(built: Built, spec: dict[str, Any], undo: Undo | None = None) -> Built:
+    """With the batch of --input, adapters, and the weights' format of the recipe. `undo` learns how to put
+    the network back: a factory may return the same one again.
+    """
+    if undo is not None:
+        undo.learn(built.module)
     if spec["inputs"]:
         built.batch = of_flags([str(text) for text in spec["inputs"]])
     if built.batch is None:
@@ -181,14 +196,46 @@ def _check_size(built: Built, why: str) -> None:
         )
 
 
+def _seen(built: Built) -> str:
+    """What the network looked at in a real run."""
+    if built.batch is not None and built.batch.known():
+        return "with the factory's own weights and example"
+    return "on made-up numbers, as no example tells others"
+
+
 def _both(
     built: Built, spec: dict[str, Any], batches: tuple[int, int]
 ) -> tuple[tuple[Recorder, Recorder], str]:
-    blocks = blocks_of(built.module)
+    """Traces of two batches. Where tensors with several rows of each sample (patches of pictures) do not go
+    with the others at other batches than the example's, they grow with the samples too.
+    """
     assert built.batch is not None  # noqa: S101 - _prepared sees to it
+    try:
+        return _pair(built, spec, batches)
+    except (Failure, MemoryError):
+        raise
+    except Exception as error:
+        plain, packed = built.batch, built.batch.packed()
+        if packed is None or type(error).__name__.startswith(_DATA):
+            raise
+        built.batch = packed
+        built.module.zero_grad()
+        try:
+            return _pair(built, spec, batches)
+        except Exception:
+            built.batch = plain
+            raise error from None
+
+
+def _pair(
+    built: Built, spec: dict[str, Any], batches: tuple[int, int]
+) -> tuple[tuple[Recorder, Recorder], str]:
+    blocks = blocks_of(built.module)
+    assert built.batch is not None  # noqa: S101
     found, told = [], ""
     precision, optimizer = str(spec["precision"]), str(spec["optimizer"])
     for samples in batches:
+        torch.manual_seed(0)  # what hangs on chance falls alike at each batch
         try:
             recorder, told = run(
                 built.module, blocks, built.batch, samples, precision, optimizer, built.loss,
@@ -205,6 +252,16 @@ def _both(
         found.append(recorder)
         gc.collect()
     return (found[0], found[1]), told
+
+
+def _faster(
+    built: Built, spec: dict[str, Any], traces: tuple[Recorder, Recorder], batches: squares.Batches
+) -> dict[str, Any]:
+    """What grows faster than the batch, taken off the traces where the document can tell it."""
+    if not squares.suspected(traces[0].events, traces[1].events, batches[:2]):
+        return {}
+    more, _ = _both(built, spec, batches[2:])
+    return squares.told([*traces, *more], batches, fake=batches[2:] == FAKE_MORE)
 
 
 def _why_not(error: Exception) -> str:
@@ -225,6 +282,7 @@ def _document(built: Built, traces: tuple[Recorder, Recorder], batches: tuple[in
     return {
         "batches": list(batches),
         "inputs": built.batch.told(),
+        "samples": built.batch.samples,
         "alike": lines.alike(first, second),
         "parameters": sum(w.numel() for w in weights),
         "trainable": sum(w.numel() for w in weights if w.requires_grad),

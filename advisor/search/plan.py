@@ -22,6 +22,7 @@ from advisor.search.one_choice import beside_words
 from advisor.search.plan_far import is_late, promising
 from advisor.search.plan_kinds import fewest_as_good, of_one_kind, other_kind
 from advisor.search.plan_left import flag_of, left_out, nearest_miss
+from advisor.search.plan_option import option_of
 from advisor.search.plan_options import LARGEST_USD, Options
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import beside, best_of, search
@@ -86,7 +87,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     rows = ranked(options, limits.objective)
     miss, relax = ("", "") if len(rows) else _missed(question, options, limits)
     shown = int(rows[0]) if len(rows) else _nearest_row(options)
-    told = [options.option(int(row)) for row in rows]
+    told = [option_of(options, int(row)) for row in rows]
     trace: Trace = {}
     if told:
         told[0], trace = traced(options, int(rows[0]))
@@ -97,7 +98,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
         options=tuple(told),
         lead=_lead(options, rows),
         best=_best(options),
-        front=tuple(options.option(int(row)) for row in front_of(options)),
+        front=tuple(option_of(options, int(row)) for row in front_of(options)),
         scaling=() if shown is None else scaling(options, shown),
         left_out=_in_order(left_out(options, {int(options.device[row]) for row in rows}), barred),
         miss=miss,
@@ -293,16 +294,16 @@ def _best(options: Options) -> dict[str, PlanOption]:
     cheap = int(ranked(options, "cost")[0])
     # a limit that cannot be checked is no recommendation, nor is an old price alone
     if not (options.unchecked[cheap] or options.old[cheap] or np.isnan(options.cost[cheap])):
-        found["cost"] = options.option(cheap)
+        found["cost"] = option_of(options, cheap)
     for name in ("time", "energy"):
         value = np.where(options.kept & ~options.unchecked, options.objective(name), np.inf)
         if np.isfinite(value).any():
-            found[name] = options.option(int(np.argmin(value)))
+            found[name] = option_of(options, int(np.argmin(value)))
     front = front_of(options)
     front = front[~np.isnan(options.cost[front]) & ~options.old[front]]
     knee = knee_of(options.late[front], options.cost[front])
     if knee is not None:
-        found["knee"] = options.option(int(front[knee]))
+        found["knee"] = option_of(options, int(front[knee]))
     return found
 
 
@@ -320,13 +321,13 @@ def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:
     late = options.calendar.median[rows]
     quicker = AS_GOOD * late < np.minimum.accumulate(np.concatenate([[np.inf], late[:-1]]))
     rows = rows[quicker | (rows == row)]
-    steps = [PlanStep(option=options.option(int(rows[0])))]
+    steps = [PlanStep(option=option_of(options, int(rows[0])))]
     for before, after in itertools.pairwise(rows):
         days = (options.calendar.median[before] - options.calendar.median[after]) / DAY_S
         more = options.cost[after] - options.cost[before]
         known = days > 0 and not math.isnan(more)
         each = float(more / days) if known else None
-        steps.append(PlanStep(option=options.option(int(after)), usd_per_day_saved=each))
+        steps.append(PlanStep(option=option_of(options, int(after)), usd_per_day_saved=each))
     return tuple(steps)
 
 

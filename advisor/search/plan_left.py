@@ -14,6 +14,7 @@ from advisor.estimate.inputs import table_of
 from advisor.schema import LeftOut, Plan, PlanOption
 from advisor.search.formats import instead_of
 from advisor.search.lack import PRECISION
+from advisor.search.plan_option import option_of
 from advisor.search.plan_options import HOST, Options
 from advisor.search.plan_space import Space
 from advisor.units import DAY_S, HOUR_S, show
@@ -79,9 +80,9 @@ def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftO
     return LeftOut(
         accelerator_id=entry.id,
         code=broken[0],
-        why=f"Its nearest, {options.option(row).label}: {told}{more}",
+        why=f"Its nearest, {option_of(options, row).label}: {told}{more}",
         change=_enough(options, row, broken),
-        nearest=options.option(row),
+        nearest=option_of(options, row),
     )
 
 
@@ -99,7 +100,7 @@ def _unchecked(options: Options, entry: Accelerator, row: int) -> LeftOut:
         why=f"Whether it keeps {' and '.join(_NAMES[name] for name, _ in lacks)} cannot be checked: "
         f"{'; '.join(reason for _, reason in lacks)}.",
         change="A figure of your own, in a file given with --rules, or no such limit.",
-        nearest=options.option(row),
+        nearest=option_of(options, row),
     )
 
 
@@ -224,7 +225,7 @@ def nearest_miss(options: Options) -> tuple[str, str]:
     told = "; ".join(_over(options, row, name) for name in broken) + "."
     pair = contradiction(options)
     relax = _enough(options, row, broken)
-    miss = f"The nearest of {found.fitting:,} layouts that fit, {options.option(row).label}: {told}"
+    miss = f"The nearest of {found.fitting:,} layouts that fit, {option_of(options, row).label}: {told}"
     return (f"{pair} {miss}" if pair else miss), relax
 
 

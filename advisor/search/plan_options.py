@@ -1,4 +1,4 @@
-"""What the search found as options of a plan: figures with ranges, prices with dates, limits kept or not."""
+"""What the search found as options of a plan: a table of figures, prices, and limits kept or not."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from functools import cached_property
 
 import numpy as np
 
-from advisor.data.accelerator import OLD_DAYS, Accelerator, Price, is_old
-from advisor.data.catalogue import price_source
+from advisor.data.accelerator import Accelerator, Price, is_old
 from advisor.data.systems import System
 from advisor.estimate import Range, evaluate
 from advisor.rulebook import RuleBook
-from advisor.schema import Kind, PlanLimits, PlanOption, Quantity
-from advisor.search.formats import PLAIN, computed, is_open, unrated_16bit
+from advisor.schema import PlanLimits
+from advisor.search.formats import PLAIN, unrated_16bit
 from advisor.search.layouts import Index, Mask
-from advisor.search.plan_prices import NO_PRICE, offer_of, price_columns
+from advisor.search.plan_prices import offer_of, price_columns
 from advisor.search.plan_product import Array
 from advisor.search.plan_search import Found
 from advisor.search.plan_time import Calendar, calendar_of, priced
-from advisor.search.words import devices_of_server, host_words, label_of
 from advisor.units import DAY_S
 
-_FOLLOWING = {
+FOLLOWING = {
     "rent_usd": "calendar_rent_usd",
     "spot_usd": "calendar_spot_usd",
     "energy_j": "calendar_energy_j",
@@ -34,7 +32,7 @@ LARGEST_USD = 1e13
 """More than any job costs: only the order of classes counts."""
 HOST = "host memory"
 """The limit that a named system sets by itself: what is offloaded must fit into the memory of its host."""
-_OWNED = ("purchase_usd", "own_usd", "break_even_s")
+OWNED = ("purchase_usd", "own_usd", "break_even_s")
 
 
 class Options:
@@ -56,7 +54,7 @@ class Options:
         table = replace(table, columns={**table.columns, **prices})
         self.calendar = calendar_of(book, table)
         self.late = self.calendar.at(limits.confidence)  # kept to with the plan's confidence
-        self.following = priced(book, table, self.calendar, tuple(_FOLLOWING.values()))
+        self.following = priced(book, table, self.calendar, tuple(FOLLOWING.values()))
         wanted = (
             "packages",
             "power_w",
@@ -64,7 +62,7 @@ class Options:
             "memory_bytes",
             "computes_16bit",
             "host_bytes",
-            *_OWNED,
+            *OWNED,
         )
         known = tuple(name for name in wanted if name in book.quantities)
         self.told: Mapping[str, Array] = evaluate(book, table, known, keep_all=False).columns
@@ -134,10 +132,10 @@ class Options:
     @cached_property
     def old(self) -> Mask:
         """Whether the price behind the row's cost is too old; false where there is none."""
-        dates = [self._dated(row) for row in range(len(self))]
+        dates = [self.dated(row) for row in range(len(self))]
         return np.array([known and is_old(as_of, self.today) for known, as_of in dates], dtype=bool)
 
-    def _dated(self, row: int) -> tuple[bool, datetime.date | None]:
+    def dated(self, row: int) -> tuple[bool, datetime.date | None]:
         """Whether there is a price of the kind that ranks, and its date."""
         entry = self.entry(row)
         if self.limits.acquire == "buy":
@@ -232,14 +230,15 @@ class Options:
         for row in range(len(self) if self.boxes else 0):
             box = self.box(row)
             if box is not None and box.rack_units is not None:
-                out[row] = self._pieces(row, box) * box.rack_units
+                out[row] = self.pieces(row, box) * box.rack_units
         return out
 
     def box(self, row: int) -> System | None:
         """The system a row is bought as, where that counts."""
         return self.boxes[int(self.device[row])] if self.boxes else None
 
-    def _pieces(self, row: int, box: System) -> int:
+    def pieces(self, row: int, box: System) -> int:
+        """How many of these systems a row is."""
         return math.ceil(float(self.told["packages"][row]) / max(1, box.accelerators))
 
     @cached_property
@@ -303,125 +302,3 @@ class Options:
     def breaks(self, row: int) -> tuple[str, ...]:
         """Limits that a row does not keep."""
         return tuple(name for name, excess in self.excess.items() if excess[row] > 1)
-
-    def option(self, row: int) -> PlanOption:
-        """A row with everything that is said of it."""
-        entry, count = self.entry(row), int(self.counts[row])
-        packages = float(self.told["packages"][row])
-        space, box = self.found.space, self.box(row)
-        return PlanOption(
-            accelerator_id=entry.id,
-            label=label_of(entry, count, packages),
-            system=f"{self._pieces(row, box)} x {box.id}" if box else "",
-            rack_units=None if math.isnan(self.rack_units[row]) else float(self.rack_units[row]),
-            devices=count,
-            packages=packages,
-            choices=space.set_ups.row(int(self.found.set_up[row])).words(space.stated) | self._told(row),
-            quantities=self._quantities(row),
-            chance=None if self.chances is None else float(self.chances[row]),
-            price_note=self._price_note(row),
-            untried=bool(self.untried[row]),
-            unrated=bool(self.unrated[row]),
-            price_old=bool(self.old[row]),
-            price_unsure=bool(self.unsure[row]),
-            beyond=bool(self.beyond[row]),
-            far=bool(self.far[row]),
-            tight=bool(self.found.tight[row]),
-            breaks=self.breaks(row),
-            near=tuple(dict.fromkeys(run.title for run in self.found.near.runs(row))),
-        )
-
-    def _told(self, row: int) -> dict[str, str]:
-        """The number format computed in, where it is not the one asked for; what the hosts must hold."""
-        space, at = self.found.space, int(self.device[row])
-        device, asked = space.device_inputs[at], space.job.recipe.precision
-        slow = "computes_16bit" in self.told and self.told["computes_16bit"][row] == 0
-        taken = str(device.values.get("precision") or computed(space.job, device, slow=slow))
-        found = {"precision": taken} if taken != asked and is_open(space.job) else {}
-        if slow and taken not in PLAIN:  # memory is that of 16 bit, the rate is not
-            found["arithmetic"] = "fp32"
-        elif taken != asked and not found:
-            found["arithmetic"] = taken.removesuffix("_mixed")
-        found |= self._cores_told(row) | self._slots_told(row)
-        each = float(self.told["host_bytes"][row]) if "host_bytes" in self.told else 0.0
-        if each > 0:
-            server = devices_of_server(float(self.counts[row]), device.values.get("hw_domain_devices"))
-            found["host_memory"] = host_words(each, server)
-        return found
-
-    def _cores_told(self, row: int) -> dict[str, str]:
-        """Cores of the system's host for each device, and what they must feed it with, of images."""
-        box = self.box(row)
-        if box is None or box.cpu_cores is None or not box.accelerators:
-            return {}
-        each = box.cpu_cores / (box.accelerators * self.entry(row).devices_per_package)
-        text = f"{each:.3g} cores for each device"
-        job, step = self.found.space.job, float(self.told["optimizer_step_s"][row])
-        batch = job.recipe.global_batch
-        if job.model.family in ("cnn", "vit") and batch and step > 0:
-            text += f", {batch / step / self.counts[row] / each:.0f} images a second to read by each core"
-        return {"host_cores": text}
-
-    def _slots_told(self, row: int) -> dict[str, str]:
-        """Slots of a workstation that wait for another card."""
-        box = self.box(row)
-        slots = {} if box is None or box.kind != "workstation" else box.slots
-        free = 0 if box is None else int(slots.get("count", 0)) - box.accelerators
-        lanes = slots.get("lanes")
-        return {"free_slots": f"{free}" + (f" of x{lanes:g} lanes" if lanes else "")} if free > 0 else {}
-
-    def _quantities(self, row: int) -> dict[str, Quantity]:
-        entry = self.entry(row)
-        calendar = Range(self.calendar.median, self.calendar.low, self.calendar.high)
-        found = {
-            "calendar_s": _quantity(calendar, row, "s", "no time"),
-            "calendar_at_s": _one(self.late, row, "s", "no time"),
-        }
-        for name, given in _FOLLOWING.items():
-            reason = "no TDP is known here" if name == "energy_j" else NO_PRICE
-            found[name] = _quantity(self.following[given], row, self.book.unit_of(given), reason)
-        late = self.rent / self.calendar.median * self.late
-        found["rent_at_usd"] = _one(late, row, "USD", NO_PRICE)
-        for name in _OWNED:
-            reason = "no list price" if entry.bought is None else "no TDP is known here"
-            if name == "break_even_s" and entry.bought is not None:
-                reason = NO_PRICE if self.offer(row) is None else "renting stays cheaper"
-            found[name] = _one(self.told[name], row, self.book.unit_of(name), reason)
-        source = self.found.space.device_inputs[int(self.device[row])].sources["hw_purchase"][1]
-        found["purchase_usd"] = found["purchase_usd"].model_copy(update={"source": source})
-        for name, given in (
-            ("power_w", "power_w"), ("step_s", "optimizer_step_s"), ("memory_bytes", "memory_bytes"),
-        ):  # fmt: skip
-            reason = f"no TDP of the {entry.title} is known here"
-            found[name] = _one(self.told[given], row, self.book.unit_of(given), reason)
-        offer = self.offer(row)
-        if offer is not None:
-            found["rent_usd"] = found["rent_usd"].model_copy(update={"source": price_source(offer)})
-        return found
-
-    def _price_note(self, row: int) -> str:
-        entry, offer = self.entry(row), self.offer(row)
-        known, as_of = self._dated(row)
-        if not known:
-            return "no public price"
-        note = entry.bought.told if entry.bought else ""
-        if self.limits.acquire == "rent" and offer is not None:
-            whole = f" of {offer.packages}" if offer.packages > 1 else ""
-            note = f"{offer.provider} {offer.instance}{whole}, {as_of or 'undated'}"
-            if self.unsure[row]:
-                note += f"; {offer.sure:,} of them are known to be joined"
-        return f"{note}: older than {OLD_DAYS} days" if is_old(as_of, self.today) else note
-
-
-def _one(values: Array, row: int, unit: str, reason: str) -> Quantity:
-    value = float(values[row])
-    if math.isnan(value):
-        return Quantity(unit=unit, reason=reason)
-    return Quantity(value=value, unit=unit, kind=Kind.rule)
-
-
-def _quantity(span: Range, row: int, unit: str, reason: str) -> Quantity:
-    value, low, high = (float(values[row]) for values in span)
-    if math.isnan(value):
-        return Quantity(unit=unit, reason=reason)
-    return Quantity(value=value, low=low, high=high, unit=unit, kind=Kind.rule)

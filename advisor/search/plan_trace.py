@@ -8,6 +8,7 @@ from advisor.estimate import evaluate, explain
 from advisor.estimate.inputs import known_only, table_of
 from advisor.schema import PlanOption, TraceStep
 from advisor.search.nearby import FACTOR
+from advisor.search.plan_option import option_of
 from advisor.search.plan_options import Options
 from advisor.search.plan_prices import price_inputs
 
@@ -22,7 +23,7 @@ Trace = dict[str, tuple[TraceStep, ...]]
 
 def traced(options: Options, row: int) -> tuple[PlanOption, Trace]:
     """A row as an option whose quantities name their traces, and these."""
-    option, found = options.option(row), options.found
+    option, found = option_of(options, row), options.found
     space, at = found.space, int(found.device[row])
     inputs = space.inputs(at, int(found.set_up[row]))
     inputs = inputs.update(price_inputs(options.entry(row), float(options.counts[row])))

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from advisor.data.accelerator import is_old
 from advisor.data.catalogue import Catalogue, load_catalogue
 from advisor.data.files import shipped
 from advisor.errors import UserError
@@ -18,7 +19,6 @@ from advisor.search import workload_from_flags
 from advisor.search.grid import Stated
 from advisor.search.plan import Question, assumed, knee_of, plan, plan_traced
 from advisor.search.plan_left import why_not
-from advisor.search.plan_options import is_old
 from advisor.search.plan_time import Calendar
 from advisor.units import DAY_S
 

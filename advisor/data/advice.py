@@ -138,6 +138,8 @@ def read_advice(path: Path, text: str) -> Advice:
         raise DataError.at(path, "", None, f"is not whole JSON ({error})", _hint_of(text)) from error
     except RecursionError as error:
         raise DataError.at(path, "", None, "is nested too deeply", _HINT_AGAIN) from error
+    if isinstance(raw, dict) and "fleets" in raw and "jobs" in raw:
+        raise DataError.at(path, "", None, _SEVERAL, _HINT_ONE)
     if not isinstance(raw, dict) or "schema_version" not in raw:
         raise DataError.at(path, "schema_version", None, "is missing: this is no advice.json", _HINT_AGAIN)
     _check_version(path, raw)
@@ -149,6 +151,8 @@ def read_advice(path: Path, text: str) -> Advice:
         raise DataError.at(path, key, first.get("input"), first["msg"], _HINT_AGAIN) from error
 
 
+_SEVERAL = "is a plan of several jobs (plan --workloads), of which there is no report, page or request"
+_HINT_ONE = "Plan the job that you want it for alone: hwadvisor plan --model … --json > plan.json"
 _HINT_AGAIN = "Write it again with `hwadvisor scan`."
 _BEGINNING = 2000  # characters in which a file says what wrote it
 _COMMAND = re.compile(r'"command":\s*"(scan|probe|calibrate|estimate|plan)"')

@@ -24,10 +24,13 @@ class Layout(NamedTuple):
 
 
 def layouts_of(workload: Workload) -> tuple[Layout, ...]:
-    """The stated micro-batch first, then one sample, then one sample with everything recomputed."""
-    stated = workload.recipe.numbers.get("micro_batch", 1.0)
-    first = (Layout(stated, "none"),) if stated > 1 else ()
-    return (*first, Layout(1.0, "none"), Layout(1.0, "full"))
+    """The stated micro-batch first, then its halves down to one sample, then one with everything recomputed."""
+    size = workload.recipe.numbers.get("micro_batch", 1.0)
+    found = []
+    while size > 1:
+        found.append(Layout(size, "none"))
+        size = float(size // 2)
+    return (*found, Layout(1.0, "none"), Layout(1.0, "full"))
 
 
 def first_true(groups: Index, holds: Mask, count: int) -> Index:

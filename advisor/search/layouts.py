@@ -24,7 +24,7 @@ class Layout(NamedTuple):
 
 
 def layouts_of(workload: Workload) -> tuple[Layout, ...]:
-    """The stated micro-batch first, then its halves down to one sample, then one with everything recomputed."""
+    """The stated micro-batch first, its halves down to one sample, then one with all recomputed."""
     size = workload.recipe.numbers.get("micro_batch", 1.0)
     found = []
     while size > 1:

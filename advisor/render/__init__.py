@@ -124,7 +124,7 @@ def _attached(advice: Advice, stored: str) -> tuple[Data, ...]:
     pdf.load_weasyprint()
     return (
         pdf.Data("advice.json", "The figures of this report", stored),
-        pdf.Data("candidates.csv", "Every estimate of this report, one a line", candidates_csv(advice)),
+        pdf.Data("candidates.csv", "Every estimate and option, one a line", candidates_csv(advice)),
     )
 
 

@@ -1,15 +1,23 @@
-"""The files that ride in the PDF beside advice.json: every estimate as a line of a table."""
+"""The files that ride in the PDF beside advice.json: every estimate and option as a line of a table."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+from collections.abc import Iterator, Mapping
 
 from advisor.render.select import state
-from advisor.schema import Advice, Estimate, Workload
+from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
 
-QUANTITIES = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "energy_j")
+QUANTITIES = (
+    "calendar_s", "time_s", "memory_bytes", "memory_usable", "calendar_rent_usd", "rent_usd", "own_usd",
+    "calendar_energy_j", "energy_j",
+)  # fmt: skip
+"""With the ends of their ranges. `calendar_…` are those of the whole run, with start-up, checkpoints and
+interruptions, as the first page tells them; the others are of its steps alone."""
+_OF_OPTION = {"calendar_rent_usd": "rent_usd", "calendar_energy_j": "energy_j"}
+"""What options of a plan call figures of the whole run; what estimates call so is of the steps alone."""
 COLUMNS = (
     "workload",
     "target",
@@ -21,34 +29,86 @@ COLUMNS = (
     "fits",
     "state",
     "limit",
+    "calendar_at_s",
     *(f"{name}{end}" for name in QUANTITIES for end in ("", "_low", "_high")),
     "choices",
     "why",
+    "price",
 )
 
 
 def candidates_csv(advice: Advice) -> str:
-    """One line for each estimate, figures in SI units as they are stored; unknown is an empty cell."""
+    """One line for each estimate, option and what is left out; figures in SI units, unknown is an empty cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     workloads = {workload.id: workload for workload in advice.workloads}
     for estimate in advice.estimates:
         writer.writerow(_line(estimate, workloads.get(estimate.workload)))
+    if advice.plan is not None:
+        writer.writerows(_planned(advice.plan))
     return out.getvalue()
 
 
 def _line(estimate: Estimate, workload: Workload | None) -> list[str]:
     target = estimate.target
+    rent = estimate.quantities.get("calendar_rent_usd") or estimate.quantities.get("rent_usd")
     cells: list[object] = [
         estimate.workload, target.label, target.accelerator_id, target.here, estimate.purpose, target.devices,
         target.packages, estimate.fits, state(estimate, workload) if workload else "", estimate.limit,
+        *_figures(estimate.quantities), _choices(estimate.choices), estimate.why, rent.source if rent else "",
     ]  # fmt: skip
-    for name in QUANTITIES:
-        quantity = estimate.quantities.get(name)
-        cells += [quantity.value, quantity.low, quantity.high] if quantity else [None] * 3
-    cells += ["; ".join(f"{key} {value}" for key, value in estimate.choices.items()), estimate.why]
     return [_cell(cell) for cell in cells]
+
+
+def _planned(plan: Plan) -> Iterator[list[str]]:
+    """The options in their order, then what is listed beside them, then what is none and why; each once."""
+    listed = [
+        *(("option", one) for one in plan.options),
+        *(("front", one) for one in plan.front),
+        *(("best", one) for one in plan.best.values()),
+        *(("scaling", step.option) for step in plan.scaling),
+    ]
+    told: set[tuple[str, str]] = set()
+    for purpose, option in listed:
+        key = option.label, _choices(option.choices)
+        if key not in told:
+            told.add(key)
+            yield [_cell(cell) for cell in _option(plan, purpose, option)]
+    for left in plan.left_out:
+        yield [_cell(cell) for cell in _left(plan, left)]
+
+
+def _option(plan: Plan, purpose: str, option: PlanOption) -> list[object]:
+    known = {name: option.quantities.get(_OF_OPTION.get(name, name)) for name in QUANTITIES}
+    known |= {"rent_usd": None, "energy_j": None, "calendar_at_s": option.quantities.get("calendar_at_s")}
+    return [
+        plan.workload, option.label, option.accelerator_id, False, purpose, option.devices, option.packages,
+        True, "misses" if option.breaks else "keeps", ", ".join(option.breaks), *_figures(known),
+        _choices(option.choices), "", option.price_note,
+    ]  # fmt: skip
+
+
+def _left(plan: Plan, left: LeftOut) -> list[object]:
+    fits = False if left.code == "memory" else None
+    why = " ".join(part for part in (left.why, left.change) if part)
+    return [
+        plan.workload, left.accelerator_id, left.accelerator_id, False, "left out", None, None, fits, "",
+        left.code, *_figures({}), "", why, "",
+    ]  # fmt: skip
+
+
+def _figures(known: Mapping[str, Quantity | None]) -> list[object]:
+    late = known.get("calendar_at_s")
+    cells: list[object] = [late.value if late else None]
+    for name in QUANTITIES:
+        quantity = known.get(name)
+        cells += [quantity.value, quantity.low, quantity.high] if quantity else [None] * 3
+    return cells
+
+
+def _choices(choices: Mapping[str, str]) -> str:
+    return "; ".join(f"{key} {value}" for key, value in choices.items())
 
 
 def _cell(value: object) -> str:

@@ -22,5 +22,5 @@ def test_a_plan_of_several_jobs_says_what_it_is_and_what_to_do(tmp_path):
 def test_any_other_json_is_no_advice(tmp_path):
     path = tmp_path / "x.json"
     path.write_text("{}")
-    with pytest.raises(DataError, match="no advice.json"):
+    with pytest.raises(DataError, match=r"no advice\.json"):
         load_advice(path)

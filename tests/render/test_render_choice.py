@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 import pytest
 import sample
 
 from advisor.render import charts, choice, describe, plots, steps
+from advisor.render.attach import candidates_csv
 from advisor.render.html import render_html
 from advisor.render.marks import Marks
 from advisor.render.texts import Texts, full_texts
@@ -220,3 +223,22 @@ def test_hostile_names_in_a_plan_stay_text():
     page = render_html(held, Texts(), charts.draw(held, Texts())).partition("</style>")[2]
     assert "<script>alert" not in page and "\u202e" not in page and "\x00" not in page
     assert "A" * 500 not in page
+
+
+def test_a_plans_table_has_every_option_once_and_what_is_none():
+    rows = list(csv.DictReader(io.StringIO(candidates_csv(planned()))))
+    assert [row["purpose"] for row in rows] == ["option", "option", "option", "left out"]
+    first, left = rows[0], rows[-1]
+    assert first["target"] == "8 x amd-mi300x-192gb" and first["state"] == "keeps"
+    found = [float(first[name]) for name in ("calendar_s", "calendar_s_high", "calendar_at_s")]
+    assert found == [90_000, 135_000, 135_000]
+    assert float(first["calendar_rent_usd"]) == 300 and first["rent_usd"] == ""
+    assert (
+        left["accelerator"] == "nvidia-rtx-3060-12gb" and left["limit"] == "deadline" and "66" in left["why"]
+    )
+
+
+def test_an_estimates_line_has_what_its_first_page_tells():
+    (row,) = csv.DictReader(io.StringIO(candidates_csv(estimated())))
+    assert (float(row["calendar_s"]), float(row["calendar_rent_usd"])) == (90_000, 400)
+    assert float(row["time_s"]) == 80_000

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
-from advisor.data.accelerator import Accelerator, Price
+from advisor.data.accelerator import Accelerator, Price, Purchase
 from advisor.neighbours import Features, Kernel, Neighbours
 from advisor.rulebook.compile import later
 from advisor.rulebook.expr import Expr
@@ -42,7 +42,7 @@ T = TypeVar("T")
 _TUPLE, _LIST, _DATE, _PATH, _TREE, _DIMENSION, _ARRAY, _WORDS, _CASES, _SET, _FIRST = range(11)
 _TYPES: tuple[type[Any], ...] = (
     Accelerator, Case, Column, Constant, Curve, Features, Hint, Kernel, Model, Neighbours, OpColumn, OpTotal,
-    Operator, Override, Price, Quantity, Recipe, Rule, Term, Workload,
+    Operator, Override, Price, Purchase, Quantity, Recipe, Rule, Term, Workload,
 )  # fmt: skip
 _NUMBER = {kind: number for number, kind in enumerate(_TYPES, _FIRST)}
 _MADE_AGAIN = ("run", "run_when")  # functions, made of the trees

@@ -1,17 +1,19 @@
 """Two advices side by side: what is different of the machines, the measurements, the estimates.
 
 Ratios are of figures that both have; two figures whose ranges overlap are not told apart: that the second is
-larger is then no difference that the ranges show.
+larger is then no difference that the ranges show. Measurements stand beside each other where the same work
+was measured, estimates and plans where they are of one workload, whatever their ids: "own" is any job of a
+user's, and a benchmark's id does not tell its size. What has no like stands in a line of its own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from advisor.schema import Advice, Estimate, Fact, Kind, Measurement, Quantity
+from advisor.schema import Advice, Estimate, Fact, Kind, Measurement, PlanOption, Quantity, Workload
 
 GROUPS = ("machine", "measured", "estimates", "plan")
 _FACTS: tuple[tuple[str, str, str, str], ...] = (
@@ -26,6 +28,8 @@ _FACTS: tuple[tuple[str, str, str, str], ...] = (
     ("kernel", "host", "kernel", ""),
 )
 _FIGURES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
+_NOT_THE_WORK = frozenset(("threads", "intercept_s", "file_bytes"))
+"""Parameters of a measurement that the machine gives: threads, a result, the size of a compressed picture."""
 _SAME = 0.01  # nothing here is known to a hundredth
 _LESS_IS_BETTER = frozenset(("s", "B", "USD", "J", "W"))
 
@@ -40,6 +44,7 @@ class Row:
     b: Quantity | str | None
     ratio: float | None = None  # b / a
     judged: str = ""  # alike, within (ranges overlap), better, worse, other; "": nothing can be said
+    of: Measurement | None = None  # what was measured, its label being an id
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,17 @@ def _frameworks(advice: Advice) -> str | None:
 def _measurements(a: Advice, b: Advice) -> Iterator[Row]:
     ours, theirs = ({m.id: m for m in x.calibration.measurements} if x.calibration else {} for x in (a, b))
     for name in dict.fromkeys((*ours, *theirs)):
-        yield _row("measured", name, _measured(ours.get(name)), _measured(theirs.get(name)))
+        pair = ours.get(name), theirs.get(name)
+        alike = pair[0] is None or pair[1] is None or _work(pair[0]) == _work(pair[1])
+        for one, other in (pair,) if alike else ((pair[0], None), (None, pair[1])):
+            yield replace(_row("measured", name, _measured(one), _measured(other)), of=one or other)
+
+
+def _work(m: Measurement) -> tuple[object, ...]:
+    """What was done: two figures of one id compare where this is the same."""
+    # main memory is measured with arrays that the machine's own caches cannot hold
+    left = _NOT_THE_WORK | ({"bytes"} if m.bench == "memory_bandwidth" else set())
+    return m.bench, m.phase, sorted((key, value) for key, value in m.params.items() if key not in left)
 
 
 def _measured(m: Measurement | None) -> Quantity | None:
@@ -126,9 +141,8 @@ def _measured(m: Measurement | None) -> Quantity | None:
 
 
 def _estimates(a: Advice, b: Advice) -> Iterator[Row]:
-    titles = {w.id: w.title for x in (b, a) for w in x.workloads}
-    for workload, title in titles.items():
-        pair = [_best(x, workload) for x in (a, b)]
+    for title, one, other in _workloads(a, b):
+        pair = [_best(a, one), _best(b, other)]
         if pair == [None, None]:
             continue
         for name in _FIGURES:
@@ -141,12 +155,31 @@ def _estimates(a: Advice, b: Advice) -> Iterator[Row]:
             yield _row("estimates", f"{title}: on", *places)
 
 
+def _workloads(a: Advice, b: Advice) -> Iterator[tuple[str, str | None, str | None]]:
+    """Title and id on each side (None: only the other has it); first a's, then what b alone has."""
+    left = list(b.workloads)
+    for ours in a.workloads:
+        theirs = next((w for w in left if _content(w) == _content(ours)), None)
+        if theirs is not None:
+            left.remove(theirs)
+        yield ours.title, ours.id, theirs.id if theirs is not None else None
+    for theirs in left:
+        yield theirs.title, None, theirs.id
+
+
+def _content(of: Workload) -> tuple[object, ...]:
+    """The network and how it is trained: not what it is called, who said so, or when it has to be done."""
+    model, recipe = of.model, of.recipe
+    told = recipe.model_dump(mode="python", exclude={"source", "stated", "counted"})
+    return model.family, sorted(model.numbers.items()), sorted(told.items())
+
+
 def _word(name: str) -> str:
     words = {"time_s": "time", "calendar_s": "time with start and interruptions", "memory_bytes": "memory"}
     return words.get(name) or {"rent_usd": "rent", "energy_j": "energy"}[name]
 
 
-def _best(advice: Advice, workload: str) -> Estimate | None:
+def _best(advice: Advice, workload: str | None) -> Estimate | None:
     """This machine's best estimate of a workload; where the file is of no machine, its only or first one."""
     found = [e for e in advice.estimates if e.workload == workload]
     here = [e for e in found if e.target.here]
@@ -159,13 +192,21 @@ def _time(estimate: Estimate) -> float:
 
 
 def _plans(a: Advice, b: Advice) -> Iterator[Row]:
-    plans = [x.plan for x in (a, b)]
-    if plans == [None, None]:
-        return
-    first = [plan.options[0] if plan is not None and plan.options else None for plan in plans]
-    yield _row("plan", "first choice", *(option.label if option else None for option in first))
-    for name, word in (("calendar_s", "its time"), ("rent_usd", "its rent"), ("energy_j", "its energy")):
-        yield _row("plan", word, *(option.quantities.get(name) if option else None for option in first))
+    for title, one, other in _workloads(a, b):
+        first = [_first(x, name) for x, name in ((a, one), (b, other))]
+        if first == [None, None]:
+            continue
+        yield _row("plan", f"{title}: first choice", *(option.label if option else None for option in first))
+        for name in ("calendar_s", "rent_usd", "energy_j"):
+            cells = [option.quantities.get(name) if option else None for option in first]
+            if cells != [None, None]:
+                yield _row("plan", f"{title}: {_word(name)}", *cells)
+
+
+def _first(advice: Advice, workload: str | None) -> PlanOption | None:
+    """The best option of a plan that is of this workload."""
+    plan = advice.plan
+    return plan.options[0] if plan is not None and plan.options and plan.workload == workload else None
 
 
 def _row(group: str, label: str, a: Quantity | str | None, b: Quantity | str | None) -> Row:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from advisor.cli.language import form, show_ranged, told
+from advisor.cli.language import form, show_ranged, spoken, told
 from advisor.cli.options import formats_option, json_flag, lang_option, print_json, redact_option
 from advisor.cli.screen import console
 from advisor.cli.tell import tell_rendered
 
 if TYPE_CHECKING:
     from advisor.compare import Comparison, Row
+    from advisor.render.texts import Texts
     from advisor.schema import Advice, Quantity
 
 
@@ -89,7 +89,15 @@ def document(compared: Comparison) -> dict[str, object]:
     def cell(of: Quantity | str | None) -> object:
         return of.model_dump(mode="json", exclude={"trace"}) if isinstance(of, Quantity) else of
 
-    rows = [{**asdict(row), "a": cell(row.a), "b": cell(row.b)} for row in compared.rows]
+    rows = [
+        {
+            **{name: item for name, item in vars(row).items() if name != "of"},
+            "a": cell(row.a),
+            "b": cell(row.b),
+            **({"params": row.of.params} if row.of is not None else {}),
+        }
+        for row in compared.rows
+    ]
     return {"names": list(compared.names), "dates": list(compared.dates), "rows": rows}
 
 
@@ -99,11 +107,13 @@ def tell(compared: Comparison, everything: bool) -> None:
     from rich.text import Text
 
     from advisor.cli.text import plain
+    from advisor.render.texts import full_texts
 
     out = console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", *compared.names, "second to first"):
         table.add_column(Text(plain(told(heading))), overflow="fold")
+    texts = full_texts(spoken())
     hidden = {"alike": 0, "within": 0}
     group = ""
     for row in compared.rows:
@@ -113,8 +123,8 @@ def tell(compared: Comparison, everything: bool) -> None:
         if row.group != group:
             group = row.group
             table.add_row(Text(told(group), style="bold"))
-        texts = (f"  {told(row.label)}", _cell(row.a), _cell(row.b), told(_ratio(row)))
-        table.add_row(*(Text(plain(text)) for text in texts))
+        cells = (f"  {_label(row, texts)}", _cell(row.a), _cell(row.b), told(_ratio(row)))
+        table.add_row(*(Text(plain(text)) for text in cells))
     if table.row_count:
         out.print(table)
     else:
@@ -125,6 +135,15 @@ def tell(compared: Comparison, everything: bool) -> None:
         out.print(form("Lines that are alike: {count}.", count=hidden["alike"]))
     if any(hidden.values()):
         out.print(told("--all shows these too."))
+
+
+def _label(row: Row, texts: Texts) -> str:
+    """What the line is of, as the page has it: a measurement by what was done and how large."""
+    if row.of is None:
+        return told(row.label)
+    from advisor.render.compare_page import measured
+
+    return measured(row.of, texts).striptags()
 
 
 def _cell(cell: Quantity | str | None) -> str:

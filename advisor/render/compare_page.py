@@ -84,13 +84,12 @@ def comparison_html(
 
     t = full_texts(lang)
     context, marks = page_context(sides[1], t, paged=paged)
-    known = {m.id: m for side in sides if side.calibration for m in side.calibration.measurements}
-    page = _page(compared, marks, known, paged=paged)
+    page = _page(compared, marks, paged=paged)
     carries = Markup() if paged else carried(data, f"{NAME}.html", t)
     return render_page("pages/compare.html", {**context, "page": page}, t, carries=carries)
 
 
-def _page(compared: Comparison, marks: Marks, known: Mapping[str, Measurement], *, paged: bool) -> Page:
+def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
     t = marks.t
     names = (marks.said(compared.names[0], 40), marks.said(compared.names[1], 40))
     titles = {
@@ -104,7 +103,7 @@ def _page(compared: Comparison, marks: Marks, known: Mapping[str, Measurement], 
         rows = compared.of(group)
         if rows:
             shown = rows[:_ROWS_PAGED] if paged else rows
-            groups.append((titles[group], [_line(row, marks, known) for row in shown]))
+            groups.append((titles[group], [_line(row, marks) for row in shown]))
     made = [foreign(date[:10], 20) if date else t("unknown", "unknown") for date in compared.dates]
     return Page(
         title=t("compare.title", "{a} beside {b}", a=names[0], b=names[1]),
@@ -162,18 +161,20 @@ def _numbers(counts: Mapping[str, int], known: int, t: Texts) -> dict[str, str]:
     return {**found, "known": t.number(known, "1")}
 
 
-def _line(row: Row, marks: Marks, known: Mapping[str, Measurement]) -> tuple[Markup, Markup, Markup, Markup]:
+def _line(row: Row, marks: Marks) -> tuple[Markup, Markup, Markup, Markup]:
     t = marks.t
-    if row.group == "measured" and (measured := known.get(row.label)) is not None:
-        label = t(
-            "compare.figure",
-            "{device}: {what}",
-            device=describe.device(t, measured.device, {}),
-            what=describe.measurement(t, measured),
-        )
-    else:
-        label = foreign(row.label, 60) if row.group == "measured" else marks.said(row.label, 120)
+    label = measured(row.of, t) if row.of is not None else marks.said(row.label, 120)
     return label, _cell(row.a, marks), _cell(row.b, marks), _ratio(row, marks)
+
+
+def measured(of: Measurement, t: Texts) -> Markup:
+    """What was measured, with device and size."""
+    return t(
+        "compare.figure",
+        "{device}: {what}",
+        device=describe.device(t, of.device, {}),
+        what=describe.measurement(t, of),
+    )
 
 
 def _cell(cell: Quantity | str | None, marks: Marks) -> Markup:

@@ -12,7 +12,7 @@ import sample
 
 from advisor.compare import compare, counted
 from advisor.render.compare_page import comparison_html
-from advisor.schema import Advice
+from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Quantity
 
 CPU, GPU = sample.cpu_machine(), sample.gpu_machine()
 
@@ -115,6 +115,79 @@ def test_unknown_is_no_zero():
     assert compare(Advice(), Advice()).rows == ()
 
 
+def work(advice: Advice, **changes) -> Advice:
+    """The same advice with its first workload trained otherwise."""
+    first = advice.workloads[0]
+    other = first.model_copy(update={"recipe": first.recipe.model_copy(update=changes)})
+    return advice.model_copy(update={"workloads": (other, *advice.workloads[1:])})
+
+
+def test_workloads_of_one_id_are_beside_each_other_only_where_they_are_the_same():
+    first = CPU.workloads[0]
+    count = sum(r.label.startswith(f"{first.title}: ") for r in compare(CPU, CPU).of("estimates"))
+    apart = [
+        r for r in compare(CPU, work(CPU, samples=1e12)).of("estimates") if r.label.startswith(first.title)
+    ]
+    assert all((r.a is None) != (r.b is None) and r.judged == "" and r.ratio is None for r in apart)
+    assert sum(r.b is None for r in apart) == sum(r.a is None for r in apart) == count + 1  # and "on"
+    # who said so is not part of it, nor what the file calls it
+    told = work(CPU, stated=("samples",), source="another")
+    assert compare(CPU, told).apart == ()
+    renamed = CPU.model_copy(
+        update={
+            "workloads": (first.model_copy(update={"id": "mine"}), *CPU.workloads[1:]),
+            "estimates": tuple(
+                e.model_copy(update={"workload": "mine"}) if e.workload == first.id else e
+                for e in CPU.estimates
+            ),
+        }
+    )
+    assert compare(CPU, renamed).apart == ()
+
+
+def planned(advice: Advice, usd: float) -> Advice:
+    option = PlanOption(
+        accelerator_id="x", label="8 x x", devices=8, packages=8,
+        quantities={"rent_usd": Quantity(value=usd, unit="USD")},
+    )  # fmt: skip
+    plan = Plan(workload=advice.workloads[0].id, limits=PlanLimits(), options=(option,))
+    return advice.model_copy(update={"plan": plan, "estimates": ()})
+
+
+def test_plans_are_compared_where_they_are_of_one_workload():
+    title = CPU.workloads[0].title
+    same = compare(planned(CPU, 10.0), planned(CPU, 20.0))
+    assert row(same, f"{title}: rent").judged == "worse"
+    other = compare(planned(CPU, 10.0), work(planned(CPU, 20.0), method="full"))
+    rents = [r for r in other.of("plan") if r.label == f"{title}: rent"]
+    assert [(r.a is None, r.b is None, r.judged) for r in rents] == [(False, True, ""), (True, False, "")]
+
+
+def sized(advice: Advice, name: str, **changes) -> Advice:
+    found = tuple(
+        m.model_copy(update={"params": {**m.params, **changes}}) if m.id == name else m
+        for m in advice.calibration.measurements
+    )
+    calibration = advice.calibration.model_copy(update={"measurements": found})
+    return advice.model_copy(update={"calibration": calibration})
+
+
+def test_measurements_of_one_id_are_beside_each_other_only_where_the_work_is_the_same():
+    m = next(m for m in CPU.calibration.measurements if m.bench == "matmul" and m.value)
+    other = compare(CPU, sized(CPU, m.id, n=17))
+    found = [r for r in other.of("measured") if r.label == m.id]
+    assert [(r.a is None, r.b is None, r.of.params["n"], r.judged) for r in found] == [
+        (False, True, m.params["n"], ""),
+        (True, False, 17, ""),
+    ]
+    before = counted(compare(CPU, CPU).of("measured"))["alike"]
+    assert counted(other.of("measured"))["alike"] == before - 1
+    # the threads are the machine's own, and no other work
+    assert row(compare(CPU, sized(CPU, m.id, threads=99)), m.id).judged == "alike"
+    page = comparison_html((CPU, CPU), other, {})
+    assert "17 × 17" in page and f"{m.params['n']} × {m.params['n']}" in page
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_page_shows_both_and_nothing_hostile(lang):
     named = ("<script>alert(1)</script>", "b\u202e")
@@ -136,6 +209,6 @@ def test_chinese_has_every_word_of_it():
     from advisor.render.texts import load_texts
 
     texts = load_texts("zh")
-    for found in compare(CPU, GPU).rows:
+    for found in (*compare(CPU, GPU).rows, *compare(planned(CPU, 1.0), planned(CPU, 2.0)).rows):
         if found.group != "measured":
             assert texts.said(found.label) != found.label, found.label

@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 def candidates_csv(advice: Advice) -> str:
-    """One line for each estimate, option and what is left out; figures in SI units, unknown is an empty cell."""
+    """A line for each estimate, each option and what is none: figures in SI units, unknown is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

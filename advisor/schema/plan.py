@@ -31,7 +31,7 @@ class PlanOption(Frozen):
     `quantities`: "calendar_s" with its 80 % range, "calendar_at_s" (kept to with the plan's confidence),
     "rent_usd", "rent_at_usd", "spot_usd", "energy_j", "power_w", "step_s", "memory_bytes", and where the
     accelerator has a purchase price "own_usd" (this job's share of owning it), "purchase_usd" and
-    "break_even_s" (use after which buying has cost less than renting).
+    "break_even_s" (use after which buying has cost less than renting). Memory has a range too.
     `breaks` names the limits it does not keep: deadline, budget, power, space.
     """
 

@@ -104,11 +104,10 @@ def _quantities(options: Options, row: int) -> dict[str, Quantity]:
         found[name] = _one(options.told[name], row, options.book.unit_of(name), reason)
     source = options.found.space.device_inputs[int(options.device[row])].sources["hw_purchase"][1]
     found["purchase_usd"] = found["purchase_usd"].model_copy(update={"source": source})
-    for name, given in (
-        ("power_w", "power_w"), ("step_s", "optimizer_step_s"), ("memory_bytes", "memory_bytes"),
-    ):  # fmt: skip
+    for name, given in (("power_w", "power_w"), ("step_s", "optimizer_step_s")):
         reason = f"no TDP of the {entry.title} is known here"
         found[name] = _one(options.told[given], row, options.book.unit_of(given), reason)
+    found["memory_bytes"] = _quantity(options.memory, row, "B", "no memory")
     offer = options.offer(row)
     if offer is not None:
         found["rent_usd"] = found["rent_usd"].model_copy(update={"source": price_source(offer)})

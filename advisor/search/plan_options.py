@@ -12,7 +12,7 @@ import numpy as np
 
 from advisor.data.accelerator import Accelerator, Price, is_old
 from advisor.data.systems import System
-from advisor.estimate import Range, evaluate
+from advisor.estimate import Range, evaluate, evaluate_ranges
 from advisor.rulebook import RuleBook
 from advisor.schema import PlanLimits
 from advisor.search.formats import PLAIN, unrated_16bit
@@ -97,6 +97,11 @@ class Options:
     @cached_property
     def _offers(self) -> list[Price | None]:
         return [offer_of(self.entry(row), float(self.counts[row])) for row in range(len(self))]
+
+    @cached_property
+    def memory(self) -> Range:
+        """Memory of a device, with its range."""
+        return evaluate_ranges(self.book, self.found.near.table, ("memory_bytes",))["memory_bytes"]
 
     @cached_property
     def unsure(self) -> Mask:

@@ -391,3 +391,14 @@ def test_the_lead_is_what_the_price_may_rise(
     first, second = (option.quantities["rent_usd"].value or 0.0 for option in two.options)
     assert two.lead is not None and two.lead == pytest.approx(second / first - 1) and two.lead > 0
     assert (everything.lead is None) == bool(everything.cheaper()), "then it is not the cheapest"
+
+
+def test_an_options_memory_has_a_range_and_tight_is_its_upper_end(
+    catalogue: Catalogue, everything: Plan
+) -> None:
+    for option in everything.options:
+        need = option.quantities["memory_bytes"]
+        assert need.value and need.low and need.high and need.low < need.value < need.high, option.label
+        entry = catalogue.accelerators[option.accelerator_id]
+        if option.tight:  # usable is a little less than the vendor's
+            assert need.high > 0.9 * (entry.memory_bytes or 0.0) / entry.devices_per_package, option.label

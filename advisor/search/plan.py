@@ -20,6 +20,7 @@ from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.layouts import Index
 from advisor.search.one_choice import beside_words
 from advisor.search.plan_far import is_late, promising
+from advisor.search.plan_groups import numbers_of
 from advisor.search.plan_kinds import fewest_as_good, of_one_kind, other_kind
 from advisor.search.plan_left import flag_of, left_out, nearest_miss
 from advisor.search.plan_option import option_of
@@ -228,7 +229,7 @@ def ranked(options: Options, objective: str) -> Index:
     if objective != "cost" or not len(rows):
         _, first = np.unique(options.device[order], return_index=True)
         return np.asarray(order[np.sort(first)])
-    alike = [order[options.device[order] == one] for one in np.unique(options.device[rows])]
+    alike = [order[options.device[order] == one] for one in numbers_of(options.device[rows])[0]]
     rows = np.array([fewest_as_good(options, some, objective) for some in alike])
     rows = rows[np.lexsort((options.counts[rows], options.late[rows], value[rows]))]
     return _fewest_first(options, rows, value[rows])

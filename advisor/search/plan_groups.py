@@ -49,10 +49,23 @@ def _least(numbers: Index, count: int, values: Array) -> Array:
     return least
 
 
+def numbers_of(values: Array | Index) -> tuple[Index, Index]:
+    """Which whole numbers from 0 there are, rising, and of each value which of them it is: what np.unique
+    says, counted where they are dense, and not sorted."""
+    whole = np.asarray(values, dtype=np.int64)
+    count = int(whole.max(initial=-1)) + 1
+    if count > _DENSE * len(whole) + 4096:
+        used, back = np.unique(whole, return_inverse=True)
+        return used, np.asarray(back, dtype=np.int64)
+    seen = np.zeros(count, dtype=bool)
+    seen[whole] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[whole]
+
+
 def _numbered(groups: Index) -> tuple[Index, int]:
     """The groups as numbers below a count that is not much above that of the rows, in the same order."""
     count = int(groups.max(initial=-1)) + 1
     if count <= _DENSE * len(groups) + 4096:
         return groups, count
-    used, numbers = np.unique(groups, return_inverse=True)
-    return np.asarray(numbers, dtype=np.int64), len(used)
+    used, numbers = numbers_of(groups)
+    return numbers, len(used)

@@ -6,6 +6,7 @@ import numpy as np
 
 from advisor.search.grid import SetUp
 from advisor.search.layouts import Index
+from advisor.search.plan_groups import numbers_of
 from advisor.search.plan_options import Options
 from advisor.search.plan_taste import AS_GOOD
 
@@ -22,7 +23,7 @@ def of_one_kind(options: Options) -> Options:
         return options
     loss = options.found.taste.loss_of(options.found.space.job)
     chosen = np.zeros(len(options), dtype=bool)
-    for device in np.unique(options.device):
+    for device in numbers_of(options.device)[0]:
         rows = np.flatnonzero(options.device == device)
         chosen[rows] = options.found.kinds[_kind_of(options, rows, loss), rows]
     return options.take(np.flatnonzero(chosen))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.search.layouts import Index, Mask
-from advisor.search.plan_groups import fastest, least_of, prefer
+from advisor.search.plan_groups import fastest, least_of, numbers_of, prefer
 from advisor.search.plan_product import Array, Product, kinds
 from advisor.search.plan_space import Candidates
 from advisor.search.plan_taste import Taste, ways_of
@@ -106,7 +106,7 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, ever
     found.share[hopeless], found.asked[hopeless] = np.inf, True
     done = np.zeros(int(groups.max(initial=-1)) + 1, dtype=bool)
     held: list[tuple[Index, Mask, Array, Mask]] = []
-    for number in np.unique(turn).tolist():
+    for number in numbers_of(turn)[0].tolist():
         if number > every:
             _settle_all(done, held)
         if number >= _OFFLOAD:
@@ -114,7 +114,7 @@ def _in_turn(space: Candidates, groups: Index, turn: Index, *, needs: bool, ever
         mine = np.flatnonzero((turn == number) & ~done[groups] & ~hopeless)
         if not len(mine):
             continue
-        used, at = np.unique(space.set_up[mine], return_inverse=True)
+        used, at = numbers_of(space.set_up[mine])
         device, product = space.device[mine], space.of(used)
         share = shares_of(space, product, device, used, at)
         found.share[mine], found.asked[mine] = share, True
@@ -177,7 +177,7 @@ def shares_of(space: Candidates, product: Product, device: Index, set_ups: Index
     jobs = space.job_of[set_ups].astype(np.float64)
     alike = kinds([jobs, found["alike"][set_ups], found["stack"][set_ups]], len(set_ups))[at]
     pairs = device * (int(alike.max(initial=0)) + 1) + alike
-    _, pairs = np.unique(pairs, return_inverse=True)
+    _, pairs = numbers_of(pairs)
     micro = found["micro_batch"][set_ups][at]
     least = micro == least_of(pairs, micro)
     share = np.full(len(device), np.inf)
@@ -195,7 +195,7 @@ def shares_of(space: Candidates, product: Product, device: Index, set_ups: Index
 
 def surely_fits(space: Candidates, device: Index, set_up: Index) -> Mask:
     """Whether the upper end of the memory's range fits too."""
-    used, at = np.unique(set_up, return_inverse=True)
+    used, at = numbers_of(set_up)
     worst = space.of(used, "pessimistic")
     needed = worst.evaluate(("memory_bytes",), device, at)["memory_bytes"]
     return np.asarray(needed <= worst.on_device("memory_usable")[device])

@@ -16,6 +16,7 @@ from advisor.schema import Workload
 from advisor.search.grid import NOTHING_STATED, SetUp, Stated
 from advisor.search.layouts import Index, Mask
 from advisor.search.nearby import Nearby, with_neighbours
+from advisor.search.plan_groups import numbers_of
 from advisor.search.plan_memory import Competing, competing
 from advisor.search.plan_product import Array
 from advisor.search.plan_site import Site
@@ -137,7 +138,7 @@ def best_candidates(
         mine = np.flatnonzero(ways <= kind)
         alike = np.zeros(len(mine))
         picks.append(mine[plainest(space, set_up[mine], groups[mine], alike, corrected[mine], taste)])
-    best = np.unique(np.concatenate(picks))
+    best = numbers_of(np.concatenate(picks))[0]
     best = best[np.lexsort((ways[best], groups[best]))]
     kinds = np.stack([np.isin(best, pick) for pick in picks])
     return Best(many, kept[best], near.take(best), corrected[best], kinds)

@@ -21,6 +21,7 @@ from advisor.search.inputs import PLAIN_STACK, of_workload
 from advisor.search.lack import lack_of
 from advisor.search.layouts import Index, Mask, flags, numbers
 from advisor.search.on_chip import kind_of, stages_of, usual_on_chip
+from advisor.search.plan_groups import numbers_of
 from advisor.search.plan_product import Array, Product
 from advisor.search.plan_set_ups import ANY, CODES, NUMBERS, OWN_TOKENS, USUAL, SetUps, set_ups
 from advisor.search.plan_site import Site, site_of
@@ -128,7 +129,7 @@ class Candidates:
 
     def group_of(self, device: Index, set_up: Index) -> Index:
         """The same, of these pairs: devices in rising order, of each the counts."""
-        counts, at = np.unique(self.set_ups["devices"], return_inverse=True)
+        counts, at = numbers_of(self.set_ups["devices"])
         return np.asarray(device * len(counts) + at[set_up])
 
     def of(self, set_ups: Index, scenario: str = "middle") -> Product:
@@ -297,9 +298,9 @@ class Space(Candidates):
         keep = (found["tp"] <= inside) & (found["tp"] * found["cp"] <= longest)
         if not self.counts_given:
             # whole packages are rented and bought
-            keep &= (
-                (counts <= limit) & _usual(counts, domain) & (counts % (site.whole or site.per_package) == 0)
-            )
+            some, at = numbers_of(counts)
+            usual = _usual(some.astype(np.float64), domain)[at]
+            keep &= (counts <= limit) & usual & (counts % (site.whole or site.per_package) == 0)
         if site.stack != PLAIN_STACK or site.card:  # Megatron's copies are no other layout there
             keep &= ~alone | (found["stack"] != 1) | (stated.stack is not None)
         if site.card and not free:  # one published run alone cuts a network over cards: too few
@@ -321,7 +322,7 @@ class Space(Candidates):
         stacks = np.array([site.stack for site in self.sites])
         for stack in sorted(set(stacks.tolist()) - {PLAIN_STACK}):
             mine = (stacks == stack)[device]
-            used, back = np.unique(set_up[mine], return_inverse=True)
+            used, back = numbers_of(set_up[mine])
             set_up[mine] = len(self.set_ups) + back
             self.set_ups = self.set_ups.with_stack(used, stack)
         return device, set_up

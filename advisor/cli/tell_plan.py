@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from advisor.cli.language import form, show, show_end, show_ranged, show_rough, told
+from advisor.cli.language import chosen, form, show, show_end, show_ranged, show_rough, told
 from advisor.cli.text import cells, label, left, paragraph, plain, right, say, shortened, text_width
 from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, PlanStep, Quantity
 from advisor.units import DAY_S
@@ -99,7 +99,7 @@ def _limits(limits: PlanLimits) -> str:
 def _tell_best(plan: Plan) -> None:
     best = plan.options[0]
     q = best.quantities
-    say(form("Best: {label}", label=best.label))
+    say(form("Best: {label}", label=told(best.label)))
     for text in _cheaper(plan):
         _line("cheaper", text)
     late = _late(best)
@@ -129,7 +129,8 @@ def _tell_best(plan: Plan) -> None:
         if other is not None and other.label != best.label:
             knee, by = form("front bends most at"), form("best by {objective}:", objective=told(name))
             title = knee if name == "knee" else by
-            paragraph(f"{title} {other.label}, {_brief(other, plan.limits)}", "  ", " " * 10)
+            brief = form(", ").join((told(other.label), _brief(other, plan.limits)))
+            paragraph(f"{title} {brief}", "  ", " " * 10)
     say()
 
 
@@ -139,7 +140,7 @@ def _cheaper(plan: Plan) -> list[str]:
     for why, option in plan.cheaper().items():
         cost = "own_usd" if plan.limits.acquire == "buy" else "rent_usd"
         first, other = (one.quantities[cost].value or 0.0 for one in (best, option))
-        words = {"label": option.label, "cost": _told(option.quantities[cost])}
+        words = {"label": told(option.label), "cost": _told(option.quantities[cost])}
         if why == "old":
             note = told(option.price_note)
             lines.append(form("by an old price: {label}, {cost} ({note})", **words, note=note))
@@ -160,7 +161,7 @@ def _cheaper(plan: Plan) -> list[str]:
             lines.append(
                 form(
                     "{label} by {share}: as good within what estimates can tell, and the best takes fewer",
-                    label=option.label, share=f"{1 - other / first:.1%}",
+                    label=told(option.label), share=f"{1 - other / first:.1%}",
                 )
             )  # fmt: skip
     return lines
@@ -194,17 +195,19 @@ def _costs(option: PlanOption, limits: PlanLimits) -> list[tuple[str, str]]:
         elif q["rent_usd"].value is not None:
             text += f"; {told(q['break_even_s'].reason)}"
         source = q["purchase_usd"].source.partition(":")[0]
-        lines.append(("own", text + (note if limits.acquire == "buy" else f" ({source})")))
+        lines.append(
+            ("own", text + (note if limits.acquire == "buy" else form(" ({hint})", hint=told(source))))
+        )
     return lines
 
 
 def _brief(option: PlanOption, limits: PlanLimits) -> str:
-    return f"{_told(option.quantities['calendar_s'])}, {_price(option, limits)}"
+    return form(", ").join((_told(option.quantities["calendar_s"]), _price(option, limits)))
 
 
 def _layout(option: PlanOption) -> str:
-    named = {told(_LAYOUT.get(name, name)): told(str(value)) for name, value in option.choices.items()}
-    return form(", ").join(f"{name} {value}" for name, value in named.items())
+    named = (chosen(_LAYOUT.get(name, name), str(value)) for name, value in option.choices.items())
+    return form(", ").join(named)
 
 
 def _chance_told(option: PlanOption, limits: PlanLimits) -> str:
@@ -269,7 +272,7 @@ def _tell_options(plan: Plan) -> None:
 def _named(option: PlanOption, limits: PlanLimits) -> str:
     """'1 x dgx-h100' where systems were asked for, or are what is bought."""
     systems = limits.acquire == "buy" or option.system.rpartition(" x ")[2] in limits.only
-    return option.system if option.system and systems else option.label
+    return option.system if option.system and systems else told(option.label)
 
 
 def _cost_name(plan: Plan) -> str:

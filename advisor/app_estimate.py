@@ -25,6 +25,7 @@ from advisor.search.here import Place, places_here
 from advisor.search.largest import Largest, largest
 from advisor.search.one import One, estimate_one, place_of
 from advisor.search.own import check_word, with_program, workload_from_flags
+from advisor.search.remedies import COUNTS
 from advisor.search.rows import rows_told
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class EstimateOptions:
     traced: bool = False
     document: Mapping[str, Any] | None = None  # of a traced network: its operators, for a machine calibrated
     largest: bool = False  # also what would fit at most on one of the devices
+    shared: tuple[int, ...] = ()  # by how many devices it may be shared there; (): as many as there are
     workdir: Path = field(default_factory=Path)
 
 
@@ -101,6 +103,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     check_format(workload, place.inputs, entry.title if entry else place.target.label)
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
     workload = with_steps(workload, options.steps)
+    stated, as_pilot = leaning.set_up(workload, place.target, stated)
+    notices += as_pilot
     within_trace(workload.model, stated, workload.recipe.global_batch, place.target.devices)
     one = estimate_one(
         knowledge.book, workload, place, stated, knowledge.published, own=leaning.own, traced=options.traced
@@ -129,7 +133,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
         )
 
     own = with_format(knowledge.book, workload, place.inputs)
-    most = tuple(largest(knowledge.book, own, place.inputs)) if options.largest else ()
+    most = _largest(options, knowledge, own, place) if options.largest else ()
     if one.estimate.target.here:
         whole = with_bottlenecks(knowledge, advice())
         return EstimateResult(one, workload, whole.notices, lambda: whole, most)
@@ -206,6 +210,19 @@ def _check_trained(workload: Workload, one: One) -> None:
         f"--train-only {trained:g} is more than the {params.value:g} weights of {workload.model.title}",
         "Give a smaller number, or a share such as 10%.",
     )
+
+
+def _largest(
+    options: EstimateOptions, knowledge: Knowledge, own: Workload, place: Place
+) -> tuple[Largest, ...]:
+    """What fits at most on one of the devices, and on several of them."""
+    counts = options.shared or ((place.target.devices,) if place.target.devices > 1 else COUNTS)
+    return tuple(
+        largest(
+            knowledge.book, own, place.inputs, counts=tuple(dict.fromkeys(counts)),
+            presets=knowledge.catalogue.models,
+        )
+    )  # fmt: skip
 
 
 def within_trace(model: Model, stated: Stated, batch: float | None, devices: int) -> None:

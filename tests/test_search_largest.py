@@ -15,19 +15,25 @@ from rich.console import Console
 from advisor.app import load_knowledge
 from advisor.cli.tell_largest import tell_largest
 from advisor.estimate import evaluate_ranges
-from advisor.estimate.inputs import of_accelerator, table_of
+from advisor.estimate.inputs import Inputs, of_accelerator, table_of
+from advisor.model.size import model_of_size
 from advisor.search import largest as module
 from advisor.search import workload_from_flags
 from advisor.search.inputs import of_workload
-from advisor.search.largest import REMEDIES, Largest, largest
+from advisor.search.largest import Largest, largest
+from advisor.search.remedies import PLAIN, Remedy, alone, together
 
 KNOWN = load_knowledge()
 H100 = of_accelerator(KNOWN.catalogue.accelerators["nvidia-h100-sxm5-80gb"])
 
 
-def asked(model: str, **flags: object) -> dict[str, Largest]:
+RTX_4090 = of_accelerator(KNOWN.catalogue.accelerators["nvidia-rtx-4090-24gb"])
+MODELS = KNOWN.catalogue.models
+
+
+def asked(model: str, place: Inputs = H100, **flags: object) -> dict[str, Largest]:
     workload = workload_from_flags(KNOWN.catalogue, model, **flags)
-    return {one.remedy.name: one for one in largest(KNOWN.book, workload, H100)}
+    return {one.remedy.name: one for one in largest(KNOWN.book, workload, place, presets=MODELS)}
 
 
 def test_what_is_told_fits_and_the_next_size_does_not() -> None:
@@ -51,7 +57,7 @@ def test_remedies_make_room_and_the_sure_size_is_no_larger() -> None:
     plain = found["as it is"].micro_batch
     assert plain is not None
     for name, one in found.items():
-        assert (one.micro_batch or 0) >= plain, name
+        assert (one.micro_batch or 0) >= plain * (0.75 if one.remedy.devices > 1 else 1), name
         assert (one.sure_micro_batch or 0) <= (one.micro_batch or 0)
         assert (one.sure_seq_len or 0) <= (one.seq_len or 0)
 
@@ -73,20 +79,84 @@ def test_positions_bound_the_length_and_pictures_have_none() -> None:
     assert "8-bit optimizer" not in pictures, "its recipe takes SGD"
 
 
-def test_a_remedy_that_changes_nothing_is_left_out() -> None:
-    found = asked("llama-3-8b", method="lora")
-    assert "LoRA" not in found
-    assert "LoRA, full recomputation" not in found
-    assert "full recomputation" in found
+def test_adapters_are_offered_to_what_has_a_base_alone() -> None:
+    lora, qlora = asked("llama-3-8b", method="lora"), asked("llama-3-8b", method="qlora")
+    assert "LoRA" not in lora and "QLoRA" in lora
+    assert not any("LoRA" in name for name in qlora)
+    assert "full recomputation" in lora and "full recomputation" in qlora
+    assert not any("LoRA" in name for name in asked("llama-3-8b", method="pretrain"))
+
+
+def test_what_each_costs_is_told_and_the_cheapest_is_first() -> None:
+    found = list(asked("gpt2-124m", RTX_4090, method="full", seq_len=1024).values())
+    costs = [one.cost for one in found]
+    assert found[0].remedy == PLAIN and costs[0] == 1
+    assert None not in costs[1:] and costs[1:] == sorted(cost or 0 for cost in costs[1:])
+    by_name = {one.remedy.name: one for one in found}
+    assert (by_name["full recomputation"].cost or 0) > 1.1
+    assert (by_name["sharded over 8 devices"].cost or 0) > 1
+
+
+def test_remedies_go_together() -> None:
+    found = asked("gpt2-124m", RTX_4090, method="full", seq_len=1024)
+    both = found["fused loss, full recomputation"]
+    each = max(found[name].micro_batch or 0 for name in ("fused loss", "full recomputation"))
+    assert (both.micro_batch or 0) > 2 * each
+
+
+def test_whole_training_of_an_8b_on_80_gb() -> None:
+    found = asked("llama-3-8b", method="full")
+    sets = [one for one in found.values() if one.remedy.devices == 1 and one.remedy.change < 2]
+    fit = [one for one in sets if one.micro_batch and "offload" not in one.remedy.columns]
+    assert found["plain bf16 weights"] in fit
+    assert any(one.remedy.columns.get("optimizer") == "adamw_8bit" for one in fit)
+
+
+def test_formats_that_a_device_lacks_are_no_remedy() -> None:
+    v100 = of_accelerator(KNOWN.catalogue.accelerators["nvidia-v100-sxm2-32gb"])
+    workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
+    assert "plain bf16 weights" in [one.name for one in alone(workload, H100)]
+    assert "plain bf16 weights" not in [one.name for one in alone(workload, v100)]
+
+
+def test_as_many_devices_as_are_asked_for() -> None:
+    workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
+    found = largest(KNOWN.book, workload, H100, counts=(4,))
+    assert {one.remedy.devices for one in found} == {1, 4}
+
+
+def test_the_largest_network_of_the_family_fits_and_larger_ones_do_not() -> None:
+    found = asked("llama-3-8b", method="full", seq_len=2048)
+    plain, recomputed = found["as it is"], found["full recomputation"]
+    assert plain.model is not None and 3e9 < (plain.model_params or 0) < 6e9
+    assert (recomputed.model_params or 0) >= (plain.model_params or 0)
+    assert (found["QLoRA"].model_params or 0) > (found["LoRA"].model_params or 0) > 10e9
+    assert MODELS[plain.model].family == "decoder"
+
+
+def test_a_network_of_known_size_alone_grows_by_its_weights() -> None:
+    workload = workload_from_flags(KNOWN.catalogue, model_of_size(7e9), method="full")
+    [plain] = largest(KNOWN.book, workload, H100, remedies=[PLAIN])
+    assert plain.micro_batch is None
+    assert 2e9 < (plain.model_params or 0) < 6e9
+
+
+def test_sets_hold_no_nonsense() -> None:
+    workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
+    for one in together(alone(workload, H100)):
+        assert len(one.columns) > 1
+        if "method" in one.columns:
+            assert "optimizer" not in one.columns
+    assert together([PLAIN, Remedy("fused loss", {"fused_loss": 1.0})]) == []
 
 
 def test_less_than_the_device_has_and_memory_that_is_not_known() -> None:
     workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
-    [half] = largest(KNOWN.book, workload, H100, 20e9, REMEDIES[:1])
-    [whole] = largest(KNOWN.book, workload, H100, None, REMEDIES[:1])
+    [half] = largest(KNOWN.book, workload, H100, 20e9, [PLAIN])
+    [whole] = largest(KNOWN.book, workload, H100, None, [PLAIN])
     assert (half.micro_batch or 0) < (whole.micro_batch or 0)
     wafer = of_accelerator(KNOWN.catalogue.accelerators["cerebras-wse3"])
-    [unknown] = largest(KNOWN.book, workload, wafer, None, REMEDIES[:1])
+    [unknown] = largest(KNOWN.book, workload, wafer, None, [PLAIN])
     assert unknown.micro_batch is None
     assert unknown.reason
 
@@ -105,11 +175,12 @@ def test_the_command_prints_the_table() -> None:
 def test_the_table_fits_in_80_columns_and_says_what_is_not_known() -> None:
     workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
     out = io.StringIO()
-    tell_largest(largest(KNOWN.book, workload, H100), "one card", 1024.0, Console(file=out, width=80))
+    found = largest(KNOWN.book, workload, H100, presets=MODELS)
+    tell_largest(found, "one card", 1024.0, Console(file=out, width=80))
     assert "full recomputation" in out.getvalue()
     assert "…" not in out.getvalue()
     out = io.StringIO()
-    tell_largest([Largest(REMEDIES[0], reason="memory is not known")], "one card", None, Console(file=out))
+    tell_largest([Largest(PLAIN, reason="memory is not known")], "one card", None, Console(file=out))
     assert "memory is not known" in out.getvalue()
 
 

@@ -131,8 +131,13 @@ def _read(path: Path, known: tuple[str, ...]) -> dict[str, Any]:
 @click.option(
     "--largest",
     is_flag=True,
-    help="Also the largest micro-batch and longest sequence that fit on one device, remedy by remedy.",
+    help="Also the largest micro-batch, sequence and network of the family that fit on one device, remedy by "
+    "remedy, the cheapest in time first.",
 )
+@click.option(
+    "--devices", type=click.IntRange(2, 16384), multiple=True, metavar="N",
+    help="Devices to share the network in that table (repeatable); else those of --hardware, or 2 and 8.",
+)  # fmt: skip
 @click.option("--depth", type=click.IntRange(0, 99), default=4, show_default=True, help="Of that tree.")
 @rules_option
 @json_flag
@@ -177,6 +182,7 @@ def _estimate(
         traced=as_json or explain is not None,
         document=document,
         largest=flags["largest"],
+        shared=flags["devices"],
         workdir=here(),
     )
     result = run_estimate(options)
@@ -200,7 +206,8 @@ def _estimate(
 
             target, own = result.one.estimate.target, result.workload.recipe
             device = target.accelerator_id or target.label
-            tell_largest(result.largest, f"one {device}", own.seq_len, console())
+            family = result.workload.model.family
+            tell_largest(result.largest, f"one {device}", own.seq_len, console(), family=family)
         if explain is not None:
             from advisor.cli.explain import show_tree
 

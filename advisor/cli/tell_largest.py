@@ -9,10 +9,23 @@ from rich.console import Console
 from rich.table import Table
 
 from advisor.cli.language import form, told
-from advisor.search.largest import Largest
+from advisor.search.largest import MOST_SAMPLES, MOST_TOKENS, Largest
+
+_MARKS = ("", "~", "*")
+_ABOUT = (
+    "Time: of all devices for one sample, over that of the first line, at the micro-batch that fits there "
+    "(one where none does)."
+)
+_CHANGES = "~ trained in other formats: check its quality. * trains adapters, not the network."
+_MODELS = "Largest network: of all of its family that `hwadvisor models` lists, one sample at a time."
+_SIZES = "Largest network: as the one asked for with more weights, one sample at a time."
+_NO_LENGTH = "A trace is of one length: trace it again with --input or --seq-len for another."
+_NO_MODEL = "A traced network has no family to find the largest of."
 
 
-def tell_largest(found: Sequence[Largest], device: str, seq_len: float | None, out: Console) -> None:
+def tell_largest(
+    found: Sequence[Largest], device: str, seq_len: float | None, out: Console, *, family: str = ""
+) -> None:
     """One line a remedy, cheapest first; in brackets what fits at the upper end of the memory's range."""
     head = form(
         "The largest that fits on {device} (in brackets: at the upper end of the range)", device=told(device)
@@ -20,25 +33,59 @@ def tell_largest(found: Sequence[Largest], device: str, seq_len: float | None, o
     out.print("\n" + head, soft_wrap=True)
     reason = next((one.reason for one in found if one.reason), "")
     if reason:
-        out.print(f"  {reason}")
+        out.print(f"  {told(reason)}")
         return
     lengths = any(one.seq_len is not None for one in found)
+    models = any(one.model is not None for one in found)
+    costs = any(one.cost is not None for one in found)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", overflow="fold")
-    title = form("samples of {length} tokens", length=f"{seq_len:g}") if lengths and seq_len else "samples"
-    table.add_column(title, justify="right", overflow="fold")
-    if lengths:
-        table.add_column("longest sequence", justify="right", overflow="fold")
+    title = (
+        form("samples of {length} tokens", length=f"{seq_len:g}") if lengths and seq_len else told("samples")
+    )
+    heads = [
+        *([told("time")] if costs else []), title, *([told("longest sequence")] if lengths else []),
+        *([told("largest network")] if models else []),
+    ]  # fmt: skip
+    for name in heads:
+        table.add_column(name, justify="right", overflow="fold")
     for one in found:
-        row = [one.remedy.name, _pair(one.micro_batch, one.sure_micro_batch)]
-        table.add_row(*row, *([_pair(one.seq_len, one.sure_seq_len)] if lengths else []))
+        mark = _MARKS[one.remedy.change]
+        row = [f"{named(one.remedy.name)}{' ' + mark if mark else ''}"]
+        row += [] if not costs else ["" if one.cost is None else f"x{one.cost:.2f}"]
+        row.append(_pair(one.micro_batch, one.sure_micro_batch, MOST_SAMPLES))
+        row += [_pair(one.seq_len, one.sure_seq_len, MOST_TOKENS)] if lengths else []
+        row += [one.model or told("none")] if models else []
+        table.add_row(*row)
     out.print(table)
+    for text in _notes(found, family, seq_len=seq_len, models=models, costs=costs):
+        out.print(told(text), soft_wrap=True, highlight=False)
 
 
-def _pair(middle: int | None, sure: int | None) -> str:
+def named(name: str) -> str:
+    """A remedy, or several, in the language in use."""
+    return ", ".join(told(part) for part in name.split(", "))
+
+
+def _notes(
+    found: Sequence[Largest], family: str, *, seq_len: float | None, models: bool, costs: bool
+) -> list[str]:
+    traced = family == "traced"
+    return [
+        *([_ABOUT] if costs else []),
+        *([_CHANGES] if any(one.remedy.change for one in found) else []),
+        *([_SIZES if family == "size_only" else _MODELS] if models else []),
+        *([_NO_LENGTH] if traced and seq_len else []),
+        *([_NO_MODEL] if traced else []),
+    ]
+
+
+def _pair(middle: int | None, sure: int | None, most: int) -> str:
+    """Both sizes; a plus where no larger one was tried."""
     if middle is None:
-        return "none"
-    return f"{middle} ({told('none') if sure is None else sure})"
+        return told("none")
+    one, other = (f"{size}+" if size == most else f"{size}" for size in (middle, sure))
+    return f"{one} ({told('none') if sure is None else other})"
 
 
 def as_json(found: Sequence[Largest]) -> list[dict[str, Any]]:
@@ -48,7 +95,8 @@ def as_json(found: Sequence[Largest]) -> list[dict[str, Any]]:
             "remedy": one.remedy.name, "columns": dict(one.remedy.columns), "devices": one.remedy.devices,
             "micro_batch": one.micro_batch, "sure_micro_batch": one.sure_micro_batch,
             "seq_len": one.seq_len, "sure_seq_len": one.sure_seq_len, "capped": one.capped,
-            "reason": one.reason,
+            "reason": one.reason, "time_ratio": one.cost, "model": one.model,
+            "model_params": one.model_params,
         }
         for one in found
     ]  # fmt: skip

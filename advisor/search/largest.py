@@ -1,56 +1,32 @@
-"""The largest that fits on one device by the memory rules, and what each remedy buys.
+"""The largest that fits on one device by the memory rules, what each remedy buys, and what it costs.
 
-One table of all sizes of all remedies, evaluated at once: memory grows with micro-batch and length, so the
-largest that fits is found by looking at each size.
+Memory grows with micro-batch, length and network, so the largest that fits is found by halving the list of
+sizes, of all remedies at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from advisor.estimate import evaluate_ranges
+import numpy as np
+import numpy.typing as npt
+
+from advisor.estimate import evaluate, evaluate_ranges
 from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.rulebook import RuleBook
-from advisor.schema import Kind, Workload
+from advisor.schema import Kind, Model, Workload
 from advisor.search.inputs import of_workload
+from advisor.search.remedies import COUNTS, OF_TOKENS, PLAIN, Remedy, alone, together
 
-MOST_SAMPLES = 4096
+MOST_SAMPLES = 1 << 20
 MOST_TOKENS = 1 << 20
-_OF_TOKENS = ("decoder", "moe", "encoder", "size_only")
-_BLOCKS = (*_OF_TOKENS, "encoder_decoder", "vit")
+MOST_TOGETHER, MOST_SHARED = 3, 2  # sets of remedies that are told of a kind, on one device and on several
+_MORE = 1.25  # a set of remedies that costs more is told where it allows so many times as much
 _SOURCE = "tried: the largest that fits"
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """Something that makes room: what it is called, the columns it changes, how many devices it needs."""
-
-    name: str
-    columns: Mapping[str, float | str] = field(default_factory=dict)
-    devices: int = 1
-    families: tuple[str, ...] = ()  # that it helps; (): all
-
-
-REMEDIES: tuple[Remedy, ...] = (
-    Remedy("as it is"),
-    Remedy("fused loss", {"fused_loss": 1.0}, families=("decoder", "moe", "size_only")),
-    Remedy("8-bit optimizer", {"optimizer": "adamw_8bit"}),
-    Remedy("selective recomputation", {"recompute": "selective"}, families=_BLOCKS),
-    Remedy("full recomputation", {"recompute": "full"}),
-    Remedy("full recomputation, 8-bit optimizer", {"recompute": "full", "optimizer": "adamw_8bit"}),
-    Remedy("LoRA", {"method": "lora"}, families=_BLOCKS),
-    Remedy("LoRA, full recomputation", {"method": "lora", "recompute": "full"}, families=_BLOCKS),
-    Remedy("QLoRA, full recomputation", {"method": "qlora", "recompute": "full"}, families=_BLOCKS),
-    Remedy("optimizer states in the host's memory", {"offload": "optimizer"}),
-    Remedy("weights and states in the host's memory", {"offload": "params", "recompute": "full"}),
-    Remedy("sharded over 2 devices", {"sharding": "fsdp"}, devices=2),
-    Remedy("sharded over 8 devices", {"sharding": "fsdp"}, devices=8),
-    Remedy(
-        "sharded over 8 devices, full recomputation", {"sharding": "fsdp", "recompute": "full"}, devices=8
-    ),
-)
-"""Cheapest first: what costs nothing, then time, then accuracy, then hardware."""
+_STEPS = 8  # sizes of a network from one to ten times as many weights, where they alone are known
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +34,9 @@ class Largest:
     """What one remedy allows. None: not even the smallest size fits, or (with `reason`) not known.
 
     `micro_batch` at the workload's own length, `seq_len` at one sample; `sure_…` the same at the upper end of
-    the memory's range. `capped`: larger ones were not tried.
+    the memory's range. `model`: the largest of the family's presets, one sample at a time. `capped`: larger
+    ones were not tried. `cost`: device time for each sample over that without any remedy, the micro-batch
+    the same; None: not known.
     """
 
     remedy: Remedy
@@ -68,51 +46,190 @@ class Largest:
     sure_seq_len: int | None = None
     capped: bool = False
     reason: str = ""
+    cost: float | None = None
+    model: str | None = None
+    model_params: float | None = None
 
 
-def largest(
+class _Ask(NamedTuple):
+    """Everything that the rows of the tables have in common."""
+
+    book: RuleBook
+    base: Inputs
+    usable: float | None
+
+    def fits(self, rows: list[Inputs]) -> tuple[Floats, Floats, Floats]:
+        """What is needed, the same at the upper end, and what there is; NaN: not known."""
+        found = evaluate_ranges(self.book, table_of(self.book, rows), ["memory_bytes", "memory_usable"])
+        need, usable = found["memory_bytes"], found["memory_usable"].value
+        return need.value, need.high, usable if self.usable is None else np.full(len(rows), self.usable)
+
+
+def largest(  # noqa: PLR0913 - the question, and what is known
     book: RuleBook,
     workload: Workload,
     place: Inputs,
     usable_bytes: float | None = None,
-    remedies: Sequence[Remedy] = REMEDIES,
+    remedies: Sequence[Remedy] | None = None,
+    *,
+    counts: Sequence[int] = COUNTS,
+    presets: Mapping[str, Model] | None = None,
 ) -> list[Largest]:
-    """What each remedy allows of a workload on one kind of device, whose columns `place` holds.
+    """What each remedy allows of a workload on one kind of device, whose columns `place` holds: first none,
+    then the cheapest in time; of those that go together the ones that allow more than what is cheaper.
 
-    `usable_bytes`: what may be taken of it, where that is less than what the device has.
+    `usable_bytes`: what may be taken of it, where that is less than what the device has. `counts`: numbers of
+    devices to share the network. `presets`: networks to find the largest of the family among.
     """
-    known = _helping(workload, remedies)
-    batches = _doubled(1, MOST_SAMPLES)
-    lengths = _lengths(workload)
-    base = of_workload(workload).update(place)
-    rows: list[Inputs] = []
-    for remedy in known:
-        rows += [_row(book, base, remedy, float(batch), None) for batch in batches]
-        rows += [_row(book, base, remedy, 1.0, float(length)) for length in lengths]
-    table = table_of(book, rows)
-    found = evaluate_ranges(book, table, ["memory_bytes", "memory_usable"])
-    need, usable = found["memory_bytes"], found["memory_usable"].value
-    each = len(batches) + len(lengths)
-    out = []
-    for at, remedy in enumerate(known):
-        first = at * each
-        room = [usable_bytes if usable_bytes is not None else float(usable[first + i]) for i in range(each)]
-        middle = [float(need.value[first + i]) <= room[i] for i in range(each)]
-        upper = [float(need.high[first + i]) <= room[i] for i in range(each)]
-        cut = len(batches)
-        unknown = need.value[first] != need.value[first] or room[0] != room[0]
-        out.append(
-            Largest(
-                remedy,
-                _last(batches, middle[:cut]),
-                _last(batches, upper[:cut]),
-                _last(lengths, middle[cut:]),
-                _last(lengths, upper[cut:]),
-                middle[cut - 1] or bool(lengths and middle[-1]),
-                "memory is not known" if unknown else "",
-            )
+    single = list(remedies) if remedies is not None else alone(workload, place, counts)
+    known = [*single, *([] if remedies is not None else together(single))]
+    ask = _Ask(book, of_workload(workload).update(place), usable_bytes)
+    found = _allowed(ask, workload, known)
+    found = _worth(_costed(ask, workload, found), len(single))
+    return _with_models(ask, workload, place, found, presets or {})
+
+
+def _allowed(ask: _Ask, workload: Workload, known: Sequence[Remedy]) -> list[Largest]:
+    most = int(workload.model.numbers.get("traced_most_samples") or MOST_SAMPLES)
+    batches, lengths = _doubled(1, most), _lengths(workload)
+
+    def of_batch(at: int, size: int) -> Inputs:
+        return _row(ask.book, ask.base, known[at], float(size), None)
+
+    def of_length(at: int, size: int) -> Inputs:
+        return _row(ask.book, ask.base, known[at], 1.0, float(size))
+
+    need, _, room = ask.fits([of_batch(at, 1) for at in range(len(known))])
+    micro, sure = (_halved(ask, len(known), batches, of_batch, upper=upper) for upper in (False, True))
+    longest, sure_longest = (
+        _halved(ask, len(known), lengths, of_length, upper=upper) if lengths else [None] * len(known)
+        for upper in (False, True)
+    )
+    return [
+        Largest(
+            remedy,
+            micro[at],
+            sure[at],
+            longest[at],
+            sure_longest[at],
+            micro[at] == batches[-1] or bool(lengths and longest[at] == lengths[-1]),
+            "memory is not known" if np.isnan(need[at]) or np.isnan(room[at]) else "",
         )
+        for at, remedy in enumerate(known)
+    ]
+
+
+def _halved(
+    ask: _Ask, many: int, sizes: Sequence[int], row: Callable[[int, int], Inputs], *, upper: bool
+) -> list[int | None]:
+    """Of each remedy the largest size that fits; None: not even the first does."""
+    low, high = np.full(many, -1), np.full(many, len(sizes))  # fits; does not fit
+    while (open_ := np.flatnonzero(high - low > 1)).size:
+        middle = (low + high) // 2
+        need, end, room = ask.fits([row(int(at), sizes[middle[at]]) for at in open_])
+        fit = (end if upper else need) <= room
+        low[open_[fit]] = middle[open_[fit]]
+        high[open_[~fit]] = middle[open_[~fit]]
+    return [sizes[at] if at >= 0 else None for at in low]
+
+
+def _costed(ask: _Ask, workload: Workload, found: list[Largest]) -> list[Largest]:
+    """With the device time of a sample, over that of the first, at the micro-batch that the first allows."""
+    if "samples_per_s" not in ask.book.quantities:
+        return found
+    whole = max(workload.recipe.global_batch or 1.0, 1.0)
+    micro = float(max(1, min(found[0].micro_batch or 1, whole)))
+    rows = []
+    for one in found:
+        row = _row(ask.book, ask.base, one.remedy, micro, None)
+        pass_ = micro * one.remedy.devices
+        row.put("global_batch", pass_ * max(1.0, round(whole / pass_)), Kind.assumed, _SOURCE)
+        rows.append(row)
+    table = evaluate(ask.book, table_of(ask.book, rows), ["samples_per_s"], keep_all=False)
+    rates = table.columns["samples_per_s"]
+    times = [one.remedy.devices / rate for one, rate in zip(found, rates, strict=True)]
+    costs = [float(time / times[0]) for time in times]
+    return [
+        replace(one, cost=None if np.isnan(cost) else cost) for one, cost in zip(found, costs, strict=True)
+    ]
+
+
+def _worth(found: list[Largest], alone_: int) -> list[Largest]:
+    """The first, each remedy alone, and of the sets those that allow more than all that is cheaper on as many
+    devices and changes no more of the result; by what they cost."""
+    if any(one.cost is None for one in found):
+        return found[:alone_]
+    first, *rest = found
+    order = sorted(range(len(rest)), key=lambda at: (rest[at].cost or 0.0, len(rest[at].remedy.columns)))
+    best: dict[tuple[int, int], int] = {}
+    told: list[Largest] = []
+    sets: dict[tuple[int, int], list[Largest]] = {}
+    for at in order:
+        one, room = rest[at], rest[at].micro_batch or 0
+        devices, change = one.remedy.devices, one.remedy.change
+        before = max(best.get((devices, less), first.micro_batch or 0) for less in range(change + 1))
+        best[devices, change] = max(best.get((devices, change), 0), room)
+        if at < alone_ - 1:
+            told.append(one)
+        elif room > before * _MORE and (devices == 1 or not change):
+            sets.setdefault((devices, change), []).append(one)
+    for (devices, _), several in sets.items():
+        told += _spread(several, MOST_TOGETHER if devices == 1 else MOST_SHARED)
+    return [first, *sorted(told, key=lambda one: one.cost or 0.0)]
+
+
+def _spread(found: list[Largest], most: int) -> list[Largest]:
+    """So many of sets of remedies, each dearer and roomier than the one before: first, last, and between."""
+    if len(found) <= most:
+        return found
+    return [found[round(n * (len(found) - 1) / (most - 1))] for n in range(most)]
+
+
+# ---- networks -----------------------------------------------------------------------------------------
+
+
+def _with_models(
+    ask: _Ask, workload: Workload, place: Inputs, found: list[Largest], presets: Mapping[str, Model]
+) -> list[Largest]:
+    """With the largest network of the family that fits, one sample at a time, at the workload's length."""
+    sizes = _family(workload, presets)
+    if not sizes or any(one.reason for one in found):
+        return found
+    bases = [of_workload(workload.model_copy(update={"model": model})).update(place) for model in sizes]
+    for base, model in zip(bases, sizes, strict=True):
+        places, length = model.numbers.get("positions"), base.values.get("seq_len")
+        if places and isinstance(length, float) and places < length:
+            base.put("seq_len", places, Kind.published, model.title)
+    plain = table_of(ask.book, [_row(ask.book, base, PLAIN, 1.0, None) for base in bases])
+    params = evaluate(ask.book, plain, ["params"], keep_all=False).columns["params"]
+    rows = [_row(ask.book, base, one.remedy, 1.0, None) for one in found for base in bases]
+    need, _, room = ask.fits(rows)
+    fit = (need <= room).reshape(len(found), len(bases))
+    out = []
+    for one, fits in zip(found, fit, strict=True):
+        at = int(np.argmax(np.where(fits & ~np.isnan(params), params, -1.0)))
+        out.append(replace(one, model=sizes[at].id, model_params=float(params[at])) if fits[at] else one)
     return out
+
+
+def _family(workload: Workload, presets: Mapping[str, Model]) -> list[Model]:
+    """Networks of the same family; of one of which only the size is known, the same at other sizes."""
+    model = workload.model
+    if model.family != "size_only":
+        return [one for one in presets.values() if one.family == model.family]
+    own = model.numbers.get("stated_params")
+    if own is None:
+        return []
+    sizes = [10 ** (7 + n / _STEPS) for n in range(5 * _STEPS)]
+    return [
+        model.model_copy(
+            update={"id": f"{size / 1e9:.2g} B", "numbers": {**model.numbers, "stated_params": size}}
+        )
+        for size in sizes
+    ]
+
+
+# ---- rows ---------------------------------------------------------------------------------------------
 
 
 def _row(book: RuleBook, base: Inputs, remedy: Remedy, batch: float, length: float | None) -> Inputs:
@@ -149,33 +266,8 @@ def _doubled(first: int, most: int) -> list[int]:
 
 def _lengths(workload: Workload) -> list[int]:
     """Lengths of sequences to try: multiples of 128 as far as there are positions; none for pictures."""
-    if workload.model.family not in _OF_TOKENS:
+    if workload.model.family not in OF_TOKENS:
         return []
     places = int(workload.model.numbers.get("positions") or MOST_TOKENS)
     found = [128 * n for n in _doubled(1, MOST_TOKENS // 128) if 128 * n < places]
     return [*found, places]
-
-
-def _helping(workload: Workload, remedies: Sequence[Remedy]) -> list[Remedy]:
-    """Remedies that can help this family and change something that those before do not."""
-    family, recipe = workload.model.family, workload.recipe
-    found: dict[tuple[object, ...], Remedy] = {}
-    for remedy in remedies:
-        if remedy.families and family not in remedy.families:
-            continue
-        if remedy.columns.get("optimizer") == "adamw_8bit" and recipe.optimizer != "adamw":
-            continue
-        same = {"method": recipe.method, "optimizer": recipe.optimizer}
-        changed = sorted((k, v) for k, v in remedy.columns.items() if same.get(k) != v)
-        found.setdefault((*changed, remedy.devices), remedy)
-    return list(found.values())
-
-
-def _last(sizes: Sequence[int], fits: Sequence[bool]) -> int | None:
-    """The largest size up to which all fit, or None."""
-    best = None
-    for size, fit in zip(sizes, fits, strict=True):
-        if not fit:
-            return best
-        best = size
-    return best

@@ -87,6 +87,11 @@ class Job:
         return math.ceil((self.needs["memory"].value or 0.0) / GIB)
 
     @property
+    def whole_nodes(self) -> bool:
+        """Whether the site's nodes are taken with all their accelerators, so with all else they have."""
+        return self.node is not None and self.gpus_per_node == self.node.gpus
+
+    @property
     def disk_gib(self) -> int | None:
         """Room for checkpoints, whole GiB; None: not known."""
         size = self.needs["disk"].value
@@ -134,12 +139,14 @@ def build(  # noqa: PLR0913 - the last two have defaults
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
     needs["memory"] = _memory(choice, known, per_node, nodes, min(cpus, cores), size)
     notes += _room(needs["memory"], node)
+    if scheduler == "slurm" and node is not None and per_node == node.gpus:
+        needs["memory"] = _all_of(needs["memory"], node, site)
     headroom = known["headroom"] if options.headroom is None else options.headroom
     wall_s = choice.upper_s * (1 + headroom)
     partition = site.partition_for(node, nodes, wall_s) if scheduler == "slurm" else None
     limit = _limit(partition, site, wall_limit_s, scheduler)
     lead = max(known["signal_lead_s"], 2 * (size or 0.0) / (known["checkpoint_rate"] * nodes))
-    segments, segment = _segments(wall_s, limit, known["startup_s"], lead)
+    segments, segment = _segments(wall_s, limit, known, lead)
     kind = Kind.assumed if options.headroom is None else Kind.stated
     needs["wall"] = Need(wall_s, "s", kind, f"{choice.upper_why}, and {headroom:.0%} more")
     needs |= bounds(choice, segments, segment, wall_s, "starts" if scheduler == "k8s" else "jobs")
@@ -291,21 +298,30 @@ def _room(memory: Need, node: Node | None) -> list[str]:
     )
 
 
-def _segments(wall_s: float, limit: float | None, startup_s: float, lead_s: float) -> tuple[int, float]:
+def _all_of(needed: Need, node: Node, site: Site) -> Need:
+    """The memory of a node that is taken whole: nobody else can use the rest, and running out ends a job."""
+    why = f"all of a node that is taken whole; needed are {needed.why}"
+    if node.memory_bytes is None:
+        return replace(needed, why=why)
+    whole = math.floor(node.memory_bytes / GIB) * GIB
+    return replace(needed, value=float(whole), kind=Kind.stated, why=why, source=site.name)
+
+
+def _segments(wall_s: float, limit: float | None, known: Defaults, lead_s: float) -> tuple[int, float]:
     """How many jobs one after the other, and the wall time of each.
 
     Each but the first starts again, and each but the last stops early to write a checkpoint.
     """
     if limit is None or wall_s <= limit:
         return 1, wall_s
-    useful = limit - startup_s - lead_s
-    if useful <= 0:
+    startup_s, between = known["startup_s"], known["restart_s"] + lead_s
+    if limit <= startup_s + lead_s:
         raise NothingFits(
             f"a job of {hours(limit)} is over before it has started and written a checkpoint "
             f"({hours(startup_s + lead_s)})",
             "Ask for a queue with a longer limit.",
         )
-    count = math.ceil((wall_s - startup_s) / useful)
+    count = math.ceil((wall_s - between) / (limit - between))
     if count > _MOST_SEGMENTS:
         raise NothingFits(f"{count} jobs of {hours(limit)} would be needed", "Take more devices.")
     return max(2, count), limit

@@ -147,7 +147,7 @@ def _directives(job: Job, by_array: bool) -> list[str]:
         "ntasks-per-node=1",
         f"gres={gres}:{job.gpus_per_node}",
         f"cpus-per-task={job.cpus_per_gpu * job.gpus_per_node}",
-        f"mem={job.memory_gib}G",
+        f"mem={0 if job.whole_nodes else f'{job.memory_gib}G'}",  # 0: all that a node has
         f"time={clock(job.segment_s)}",
         f"signal=B:USR1@{max(60, round(job.lead_s))}",
         "requeue",

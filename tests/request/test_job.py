@@ -63,6 +63,17 @@ def test_the_site_gives_nodes_partition_account_and_cores():
     assert asked.folder == f"/scratch/proj/{asked.run}" and asked.run.startswith("tiny-1b-pretrain-")
 
 
+def test_a_node_taken_whole_is_taken_with_its_memory():
+    whole = job(site=SITE)
+    assert whole.whole_nodes and whole.memory_gib == 1e12 // GIB
+    assert whole.needs["memory"].kind is Kind.stated and "taken whole" in whole.needs["memory"].why
+    part = job(made.advice(estimate=made.estimate(2)), site=SITE)
+    assert not part.whole_nodes and part.memory_gib < 100
+    assert job(site=SITE, scheduler="k8s").memory_gib < 100  # a pod that asks for all is never placed
+    untold = {**SITE, "node": [{k: v for k, v in SITE["node"][0].items() if k != "memory"}]}
+    assert "taken whole" in job(site=untold).needs["memory"].why
+
+
 def test_a_pod_never_asks_for_every_core_of_a_node():
     asked = job(site=SITE, scheduler="k8s")
     assert asked.cpus_per_gpu * asked.gpus_per_node < 96 and "own programs" in asked.needs["cpus"].why
@@ -71,11 +82,21 @@ def test_a_pod_never_asks_for_every_core_of_a_node():
 def test_a_run_longer_than_the_limit_is_chained_and_no_shorter_than_asked():
     asked, known = job(site=SITE), load_defaults()
     assert asked.segments == 2 and asked.segment_s == 2 * made.DAY
-    useful = asked.segments * (asked.segment_s - asked.lead_s) - (asked.segments - 1) * known["startup_s"]
-    assert useful >= asked.wall_s - known["startup_s"]
-    short = job(wall_limit_s=6 * 3600)
-    useful = short.segments * (6 * 3600 - short.lead_s - known["startup_s"])
-    assert useful >= short.wall_s - known["startup_s"] > useful - 6 * 3600
+    between = known["restart_s"] + asked.lead_s  # what a further job costs
+    assert asked.segments * asked.segment_s - (asked.segments - 1) * between >= asked.wall_s
+    for hours in (0.75, 1, 6):
+        short = job(wall_limit_s=hours * 3600)
+        one_less, enough = (
+            n * hours * 3600 - (n - 1) * (known["restart_s"] + short.lead_s)
+            for n in (short.segments - 1, short.segments)
+        )
+        assert one_less < short.wall_s <= enough
+
+
+def test_a_chain_of_short_jobs_is_not_charged_the_slowest_start_each_time():
+    """4.2 h in jobs of 1 h: five, not the nine that half an hour of starting each would make of it."""
+    held = made.advice(estimate=made.estimate(days=4.2 / 24 / 1.1 / 1.5))
+    assert job(held, wall_limit_s=3600.0).segments == 5
 
 
 def test_no_other_run_has_the_same_folder_and_more_time_goes_on():

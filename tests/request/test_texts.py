@@ -197,6 +197,15 @@ def test_what_is_asked_for_is_told_as_it_is_billed():
     assert "# asked for: 4 days in 4 jobs of 24 h; with all restarts 1,536 GPU-hours at most" in text
 
 
+def test_slurm_gives_all_memory_of_nodes_taken_whole():
+    node = {"name": "n", "accelerator": made.H100, "gpus": 8, "cpus": 96, "memory": "1 TB"}
+    told = directives(write(job(site={"node": [node]}), "slurm")[0]["job.sbatch"])
+    assert told["mem"] == "0" and told["cpus-per-task"] == "96"
+    few = made.advice(estimate=made.estimate(4))
+    told = directives(write(job(few, {"node": [node]}), "slurm")[0]["job.sbatch"])
+    assert re.fullmatch(r"\d+G", told["mem"]) and told["mem"] != "0G"
+
+
 def test_kubernetes_tells_of_one_job_and_puts_up_with_taints():
     taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
     site = {"kubernetes": {"max_wall": "1 day", "tolerations": [taint]}}

@@ -14,13 +14,15 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 
-from .batch import Batch, of_example
+from .batch import Batch, of_example, real
 from .failure import Failure
 
 _NO_CUDA = re.compile(
     r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|not linked with support for|CUDA error|HIP"
 )
+_SMALL = 0.02  # deviation of the first values of weights, as GPT-2 has it (github:openai/gpt-2)
 _CUDA_HINT = "Leave the network on the CPU: it is traced with tensors that hold nothing, on no device at all."
 
 
@@ -192,20 +194,43 @@ def _check_made(module: Any, name: str) -> None:
         )
 
 
+class Undo:
+    """Puts a network back as it was when `learn` saw it: weights, buffers, and parts."""
+
+    def __init__(self) -> None:
+        self._old: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def learn(self, module: Any) -> None:
+        """Keep what the network holds; nothing for one whose weights hold nothing."""
+        if any(isinstance(weight, FakeTensor) for weight in module.parameters()):
+            return
+        for part in module.modules():
+            self._old += [(s, dict(s)) for s in (part._parameters, part._buffers, part._modules)]
+
+    def __call__(self) -> None:
+        """Put it back."""
+        for store, old in self._old:
+            store.clear()
+            store.update(old)
+        self._old.clear()
+
+
 def replace(module: Any, floats: Any = None) -> None:
-    """Every weight and buffer by one of its shape (in the format `floats`) as the current mode makes them.
+    """Every weight and buffer in the format `floats`, as the current mode has it: under fake tensors one of
+    its shape that holds nothing, else with its own numbers.
 
     Module.to() does not work on fake tensors; shared weights stay shared.
     """
     made: dict[int, Any] = {}
+    keep = real()
 
     def new(tensor: Any) -> Any:
         if id(tensor) not in made:
             dtype = floats if floats is not None and tensor.is_floating_point() else tensor.dtype
-            empty = torch.empty(tensor.shape, dtype=dtype, device="cpu")
-            made[id(tensor)] = (
-                nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
-            )
+            found = _own(tensor, dtype) if keep else torch.empty(tensor.shape, dtype=dtype, device="cpu")
+            if isinstance(tensor, nn.Parameter) and not isinstance(found, nn.Parameter):
+                found = nn.Parameter(found, tensor.requires_grad)
+            made[id(tensor)] = found
         return made[id(tensor)]
 
     for part in module.modules():
@@ -215,10 +240,19 @@ def replace(module: Any, floats: Any = None) -> None:
                     store[key] = new(tensor)
 
 
+def _own(tensor: Any, dtype: Any) -> Any:
+    """A weight with its numbers; small ones for what the factory left without any (on the meta device)."""
+    if tensor.device.type != "meta":
+        return tensor if tensor.dtype == dtype else tensor.detach().to(dtype)
+    if not tensor.is_floating_point():
+        return torch.zeros(tensor.shape, dtype=dtype)
+    return torch.randn(tensor.shape).mul_(_SMALL).to(dtype)
+
+
 @contextlib.contextmanager
 def converting() -> Iterator[None]:
     """While this holds, Module.to() and its relatives make new weights, as fake tensors cannot be changed."""
-    real = nn.Module._apply
+    before = nn.Module._apply
     made: dict[int, tuple[Any, Any]] = {}  # the old one too, so that no other gets its id
 
     def new(tensor: Any, fn: Callable[[Any], Any]) -> Any:
@@ -243,7 +277,7 @@ def converting() -> Iterator[None]:
     try:
         yield
     finally:
-        setattr(nn.Module, "_apply", real)  # noqa: B010
+        setattr(nn.Module, "_apply", before)  # noqa: B010
 
 
 # ---- config.json -----------------------------------------------------------------------------------------

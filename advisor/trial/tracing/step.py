@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
 
 from .failure import Failure
@@ -14,6 +15,7 @@ from .kernels import as_accelerators
 from .record import Recorder
 
 MIXED = ("bf16_mixed", "fp16_mixed", "fp8_mixed", "mxfp8_mixed", "nvfp4_mixed")
+_NO_RATE = 1e-30  # for an optimizer that takes no zero
 _IN_FP32 = (
     "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity", "cross_entropy",
     "cumprod", "cumsum", "dist", "exp", "expm1", "group_norm", "kl_div", "l1_loss", "layer_norm", "log",
@@ -157,14 +159,22 @@ def _number(found: Any) -> Any:
     )
 
 
-def optimizer_of(name: str, module: Any, foreach: bool | None) -> Any:
-    """The optimizer, as far as torch has it; else None. `foreach` None: as torch has it here."""
+def optimizers_of(name: str, module: Any, foreach: bool | None) -> list[Any]:
+    """The optimizer, as far as torch has it. `foreach` None: as torch has it here. It changes no weight, so
+    that a network which looks at them does the same in every step. Weights whose gradient is sparse are
+    SparseAdam's, as AdamW takes none (under fake tensors nobody's: how many numbers it has is unknown).
+    """
     weights = [w for w in module.parameters() if w.requires_grad]
-    if name == "adamw":
-        return torch.optim.AdamW(weights, foreach=foreach)
     if name == "sgd":
-        return torch.optim.SGD(weights, lr=0.1, momentum=0.9, foreach=foreach)
-    return None
+        return [torch.optim.SGD(weights, lr=0.0, momentum=0.9, foreach=foreach)]
+    if name != "adamw":
+        return []
+    sparse = [
+        w for w in weights if w.grad is not None and w.grad.is_sparse and not isinstance(w.grad, FakeTensor)
+    ]
+    dense = [w for w in weights if w.grad is None or not w.grad.is_sparse]
+    found = [torch.optim.AdamW(dense, lr=0.0, foreach=foreach)] if dense else []
+    return [*found, *([torch.optim.SparseAdam(sparse, lr=_NO_RATE)] if sparse else [])]
 
 
 def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
@@ -203,18 +213,23 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
         del number
         told += _left_out(module)
         recorder.phase, recorder.block = "optimizer", -1
-        chosen = optimizer_of(optimizer, module, None if own else True)
-        if chosen is not None:
+        chosen = optimizers_of(optimizer, module, None if own else True)
+        if chosen:
             del out, args, kwargs
             if own:  # the first step makes the states
                 begun = len(recorder.events), recorder.views["optimizer"]
-                chosen.step()
+                _step(chosen)
                 del recorder.events[begun[0] :]
                 recorder.views["optimizer"] = begun[1]
-            chosen.step()
+            _step(chosen)
     for weight in module.parameters():
         weight.grad = None
     return recorder, told
+
+
+def _step(optimizers: list[Any]) -> None:
+    for one in optimizers:
+        one.step()
 
 
 def _left_out(module: Any) -> str:

@@ -125,7 +125,8 @@ def show_tree(
             f"no quantity '{quantity}' here", did_you_mean(quantity, known) or ", ".join(sorted(known))
         )
     say()
-    say(form("{title} on {target}", title=estimate.workload, target=told(estimate.target.label)))
+    title = next((job.title for job in advice.workloads if job.id == estimate.workload), estimate.workload)
+    say(form("{title} on {target}", title=told(title), target=told(estimate.target.label)))
     steps = advice.trace.get(found.trace) or _again(advice, estimate, quantity, rules)
     if steps:
         tree_of(steps, estimate, quantity, depth).tell(quantity)

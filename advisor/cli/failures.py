@@ -14,7 +14,7 @@ import click
 
 from advisor import __version__
 from advisor.cli.language import glued, told_error
-from advisor.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USER, AdvisorError
+from advisor.errors import EXIT_DONE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USER, AdvisorError, did_you_mean
 
 
 def run_guarded(command: click.Command) -> int:
@@ -32,8 +32,7 @@ def run_guarded(command: click.Command) -> int:
         click.echo(error.ctx.get_help() if error.ctx else error.format_message())
         return EXIT_DONE
     except click.UsageError as error:
-        hint = f"See `{error.ctx.command_path} --help`." if error.ctx else ""
-        return _tell(error.format_message(), hint, EXIT_USER)
+        return _tell(*_usage(error), EXIT_USER)
     except click.ClickException as error:
         return _tell(error.format_message(), "", EXIT_USER)
     except (click.Abort, KeyboardInterrupt):
@@ -49,6 +48,16 @@ def run_guarded(command: click.Command) -> int:
     except Exception as error:
         return _bug(error)
     return result if isinstance(result, int) else EXIT_DONE
+
+
+def _usage(error: click.UsageError) -> tuple[str, str]:
+    """Message and hint. A mistyped option is told in our own words: those of click differ between its
+    versions, and stand in no order of likeness."""
+    help_of = f"See `{error.ctx.command_path} --help`." if error.ctx else ""
+    if not isinstance(error, click.NoSuchOption):
+        return error.format_message(), help_of
+    near = did_you_mean(error.option_name, error.possibilities or ())
+    return f"no such option '{error.option_name}'", " ".join(part for part in (near, help_of) if part)
 
 
 def _tell(message: str, hint: str, code: int) -> int:

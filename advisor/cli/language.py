@@ -87,6 +87,13 @@ def told(text: str) -> str:
     return text
 
 
+def chosen(name: str, value: str) -> str:
+    """A choice of the set-up: one phrase where the language has one ("recompute none"), or both words."""
+    sentences = None if _State.code == ENGLISH else _patterns(_State.code)
+    whole = sentences.patterns.get(f"{name} {value}".replace("_", " ")) if sentences is not None else None
+    return whole or f"{told(name)} {told(value)}"
+
+
 def quoted(source: str) -> str:
     """A source as it is quoted, with those of its parts that are sentences of ours in the language in use."""
     sentences = None if _State.code == ENGLISH else _patterns(_State.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from advisor.cli.language import form, show, show_end, show_ranged, told
+from advisor.cli.language import chosen, form, show, show_end, show_ranged, told
 from advisor.cli.text import label, left, paragraph, right, say
 from advisor.schema import Estimate, Quantity
 from advisor.search.words import IF_THE_HOST
@@ -129,7 +129,7 @@ def _origin(name: str, quantity: Quantity, estimate: Estimate) -> str:
 
 
 def _layout(estimate: Estimate) -> None:
-    words = (f"{told(name.replace('_', '-'))} {told(str(word))}" for name, word in estimate.choices.items())
+    words = (chosen(name.replace("_", "-"), str(word)) for name, word in estimate.choices.items())
     paragraph(form("Layout: {words}.", words=form(", ").join(words)))
     prices = (estimate.quantities.get(name) for name in ("rent_usd", "spot_usd"))
     sources = dict.fromkeys(price.source for price in prices if price is not None and price.source)

@@ -101,7 +101,7 @@ def left_counts(plan: Plan, t: Texts) -> Markup:
     }
     found = Counter(one.code for one in plan.left_out)
     counted = [
-        Markup("{} {}").format(number, names.get(code) or foreign(code, 40))
+        t("left.counted", "{count} {what}", count=number, what=names.get(code) or foreign(code, 40))
         for code, number in found.most_common()
     ]
     return t("list.comma", ", ").join(counted)
@@ -229,7 +229,7 @@ def rows_of(estimate: Estimate, marks: Marks) -> list[tuple[Markup, Markup]]:
     names = (
         ("calendar_s", t("estimate.calendar", "Time with start-up, checkpoints and interruptions")),
         ("time_s", t("estimate.time", "Time of training alone")),
-        ("optimizer_step_s", t("estimate.step", "One optimizer step")),
+        ("optimizer_step_s", t("estimate.step", "One training step")),
         ("tokens_per_s", t("estimate.tokens", "Tokens per second")),
         ("samples_per_s", t("estimate.samples", "Samples per second")),
         ("mfu", t("estimate.mfu", "Share of the peak arithmetic in use (MFU)")),
@@ -246,6 +246,8 @@ def rows_of(estimate: Estimate, marks: Marks) -> list[tuple[Markup, Markup]]:
             end: None if one is None else one * 100 for end, one in (("low", share.low), ("high", share.high))
         }
         known["mfu"] = share.model_copy(update={"value": share.value * 100, "unit": "%", **ends})
+    if (rate := known.get("samples_per_s")) is not None and rate.unit == "1/s":
+        known["samples_per_s"] = rate.model_copy(update={"unit": "samples/s"})
     return [(label, marks.quantity(known[name])) for name, label in names if name in known]
 
 

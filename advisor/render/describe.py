@@ -280,11 +280,17 @@ _NAMES = {"torch_npu"}
 
 def choices_of(choices: Mapping[str, str], t: Texts) -> Markup:
     """The same of choices that stand alone."""
-    words = (
-        f"{t.said(key.replace('_', ' '))} {value if value in _NAMES else t.said(value.replace('_', ' '))}"
-        for key, value in choices.items()
-    )
+    words = (_choice(key.replace("_", " "), value, t) for key, value in choices.items())
     return foreign(t.plain("list.comma", ", ").join(words), 200)
+
+
+def _choice(name: str, value: str, t: Texts) -> str:
+    """ "recompute none": told whole where the language says it otherwise than by name and value."""
+    if value in _NAMES:
+        return f"{t.said(name)} {value}"
+    value = value.replace("_", " ")
+    whole = t.sentences.patterns.get(f"{name} {value}") if t.sentences else None
+    return whole or f"{t.said(name)} {t.said(value)}"
 
 
 def joined(*shown: Markup) -> Markup:

@@ -6,8 +6,9 @@ advice.json keeps them in English, so that it reads the same everywhere. A langu
     "Needs {need} of the {there} {where} has." = "需要 {need}，{where}有 {there}。"
 
 A placeholder named path, word, count, kept or share stands for one word, need, there and total for a figure
-with its unit, any other for words. What stands there is told the same way: a figure in the language's own
-units, a sentence within the sentence by its own pattern.
+with its unit, one that begins with typed for what one types, which stays as it is, any other for words. What
+stands there is told the same way: a figure in the language's own units, a sentence within the sentence by its
+own pattern.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _SEPARATORS = (("; ", "；"), (", ", "，"))  # and what parts the same in Chine
 _DEEPEST = 6  # sentences within sentences
 
 _WORDS = {"path", "word", "count", "kept", "share"}  # placeholders of one word, without a blank
+_TYPED = "typed"  # begins placeholders of what one types, which is the same in every language
 _FIGURES = {"need", "there", "total"}  # placeholders of a figure with its unit
 _BETWEEN = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")  # "24 小时 的上限": no blank there
 _WORDING = re.compile(r"\b[a-z]{2,} [a-z]{2,}")  # two plain words: a name or a figure has none
@@ -89,6 +91,8 @@ class Sentences:
         """A source: it stands as it is quoted, but for those of its parts that are sentences of ours."""
         if not self:
             return source
+        if (whole := self._whole(source, None, 0)) is not None:
+            return whole
         return "; ".join(self._whole(part, None, 0) or part for part in source.split("; "))
 
     def _joined(self, told: str | None, english: str, between: str, left: dict[str, None] | None) -> str:
@@ -108,7 +112,8 @@ class Sentences:
             match = pattern_of(english).fullmatch(text)
             if match:
                 values = {
-                    name: self.tell(value, left, depth + 1) for name, value in match.groupdict().items()
+                    name: value if name.startswith(_TYPED) else self.tell(value, left, depth + 1)
+                    for name, value in match.groupdict().items()
                 }
                 return _BETWEEN.sub("", told.format(**values))
         return self.figure(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from markupsafe import Markup
 
-from advisor.render import choice, describe
+from advisor.render import choice, describe, summary
 from advisor.render.clean import slug
 from advisor.render.marks import Marks, foreign
 from advisor.render.select import best_here, cheapest
@@ -116,7 +116,7 @@ def trace_title(advice: Advice, key: str, t: Texts) -> Markup:
             if quantity.trace == key:
                 several = len({q.trace for q in estimate.quantities.values()}) > 1
                 what = describe.said(t, titles.get(estimate.workload, estimate.workload), 90)
-                where = describe.said(t, estimate.target.label, 80)
+                where = summary.target_label(advice, estimate, t)
                 title = t("trace.title", "{workload} on {target}", workload=what, target=where)
                 figure = describe.quantity_name(t, name)
                 return t("trace.of", "{what}: {figure}", what=title, figure=figure) if several else title

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", str, Markup)
 
+_COUNTED = {"image_decode": "images/s", "serial_task": "steps/s"}
+"""What a bench counts whose figure is stored as a bare rate."""
+
 _UNKNOWN_UNIT = re.compile(r"[^A-Za-z0-9/*%µ ^.()-]")
 
 
@@ -67,7 +70,8 @@ class Texts:
 
     def _filled(self, form: Callable[[str], T], key: str, english: str, values: dict[str, Any]) -> T:
         try:
-            return form(self._text(key, english)).format(**values)
+            filled = form(self._text(key, english)).format(**values)
+            return filled if self.code == "en" else type(filled)(tidy(filled))
         except (KeyError, IndexError, ValueError):  # a translation with other places than the English text
             self.left[english] = None
             return form(english).format(**values)
@@ -118,7 +122,8 @@ class Texts:
 
     def told(self, figure: Quantity | Measurement) -> Ranged:
         """The same of a figure of the advice."""
-        return self.ranged(figure.value, figure.low, figure.high, figure.unit)
+        counted = _COUNTED.get(getattr(figure, "bench", "")) if figure.unit == "1/s" else None
+        return self.ranged(figure.value, figure.low, figure.high, counted or figure.unit)
 
 
 def number(value: float, unit: str, words: Words = Words()) -> str:  # noqa: B008 - frozen, has no state
@@ -200,11 +205,13 @@ def _words(path: Path, raw: object) -> Words:
         raise DataError.at(path, "numbers", raw, "is not a table")
     known = {part.name for part in fields(Words)} - {"usd"}
     for name, value in raw.items():
-        if name not in known or isinstance(value, str) == (name == "scales"):
+        if name not in known or isinstance(value, str) == (name in ("scales", "rates")):
             raise DataError.at(path, f"numbers.{name}", value, "is no word for numbers")
     told = dict(raw)
     if "scales" in told:
         told["scales"] = tuple((float(size), str(name)) for size, name in told["scales"])
+    if "rates" in told:
+        told["rates"] = tuple((str(unit), str(name)) for unit, name in told["rates"])
     return Words(**told)
 
 

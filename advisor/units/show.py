@@ -47,6 +47,8 @@ class Words:
     year: str = "year"
     years: str = "years"
     money: str = "USD {}"
+    per_hour: str = "/h"  # of prices
+    rates: tuple[tuple[str, str], ...] = ()  # counts by the second, as (("images/s", " 张/秒"),)
     usd: float = 1.0  # US dollars, in which all is stored, for one unit of the money shown
     scales: tuple[tuple[float, str], ...] = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 
@@ -98,13 +100,14 @@ def in_si(value: float | None, unit: str, words: Words = ENGLISH) -> tuple[float
     elif unit.startswith("USD") and dimension.exponents[BASES.index("USD")] == 1 and unit[3:4] in ("", "/"):
         # Prices per second or per joule are stored as such and read by nobody.
         label, factor = {"USD/s": ("/h", HOUR_S), "USD/J": ("/kWh", KWH_J)}.get(unit, (unit[3:], 1.0))
+        label = words.per_hour if label == "/h" else label
         kind, parsed = "money", Unit(factor / words.usd, dimension)
     elif dimension == SECOND:
         kind = "time"
     elif dimension.is_one:
         kind, label = "count", "" if unit == "1" else " " + unit
     elif unit.partition("/")[0] in _COUNT_NAMES and dimension == ONE / SECOND and unit.endswith("/s"):
-        kind, label = "count", " " + unit if unit != "1/s" else "/s"
+        kind, label = "count", dict(words.rates).get(unit, " " + unit if unit != "1/s" else "/s")
     else:
         kind, label = _prefixed(unit)
         if kind == "other":

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from advisor.cli import cli
-from advisor.cli.language import asked, form, of_locale, show, speak, told, told_error, told_once
+from advisor.cli.language import asked, chosen, form, of_locale, show, speak, told, told_error, told_once
 from advisor.cli.text import cells, folded, left, right, shortened
 from advisor.render.texts import placeholders, terminal_texts
 
@@ -164,3 +164,34 @@ def test_the_page_of_a_rule_is_told_and_its_formula_and_sources_stand() -> None:
     speak("en")
     plain = CliRunner().invoke(cli, ["--lang", "en", "rules", "show", "step-copy"]).output
     assert "why:       the default (foreach) AdamW takes" in plain
+
+
+def test_a_mistyped_option_is_told_whole_with_the_nearest_first(capsys: pytest.CaptureFixture[str]) -> None:
+    from advisor.cli.failures import run_guarded
+
+    for code, line, hint in (
+        ("zh", "没有选项 '--modle'", "是不是想用 --model, --"),
+        ("en", "no such option '--modle'", "Did you mean --model, --"),
+    ):
+        sys.argv[1:] = ["--lang", code, "plan", "--modle", "x"]
+        assert run_guarded(cli) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert told[0] == f"hwadvisor: {line}" and hint in told[1] and "plan --help" in told[1]
+
+
+def test_what_one_types_is_not_translated() -> None:
+    speak("zh")
+    assert told("There is: ordinary, full.") == "可选：ordinary, full。"
+    assert told("Did you mean none or full?") == "是不是想用 none 或 full？"
+    assert "[默认：none]" in in_chinese("validate", "--help")[0].replace("\n", "")
+
+
+def test_choices_of_a_set_up_read_as_chinese() -> None:
+    assert chosen("recompute", "none") == "recompute none"
+    speak("zh")
+    assert [chosen("recompute", "none"), chosen("sharding", "zero2"), chosen("precision", "bf16_mixed")] == [
+        "不重计算",
+        "ZeRO-2 切分",
+        "bf16 混合精度",
+    ]
+    assert chosen("micro-batch", "2") == "微批次 2"

@@ -64,6 +64,7 @@ def test_no_text_is_missing(code):
     assert set(raw(code)["texts"]) == set(english())
 
 
+CHOICES = ("precision ", "recompute ", "sharding ")
 OF_THE_SYSTEM = {"No such file or directory", "permission denied"}
 
 
@@ -74,6 +75,8 @@ def test_every_told_sentence_is_one_that_the_code_says(code):
     for pattern in raw(code)["sentences"]:
         for part in re.split(r"\{\w+\}", pattern):
             words = part.strip(" .:;,()'`").replace("_", " ")
+            if pattern.startswith(CHOICES):  # told as one phrase, and said as name and value
+                words = pattern.split(" ", 1)[1]
             if len(words) >= 12 and words not in OF_THE_SYSTEM:
                 assert all(clause in said for clause in re.split(r"(?<=\.) ", words)), (pattern, words)
 
@@ -288,6 +291,9 @@ def test_hostile_text_is_no_pattern():
         (1.5e13, "1", "15 万亿"),
         (9.89e14, "FLOP/s", "989 TFLOP/s"),
         (24 * GIB, "B", "24 GiB"),
+        (425.0, "images/s", "425 张/秒"),
+        (12.1, "samples/s", "12.1 个样本/秒"),
+        (3.85, "USD/h", "3.85 美元/小时"),
     ],
 )
 def test_figures(value, unit, text):
@@ -312,3 +318,33 @@ def test_the_nearest_published_run_stands_in_the_method():
     method = page[page.index("How a time is estimated") : page.index("What this report was made with")]
     assert method.count("example.org/table") == 1, "one run behind several estimates is told once"
     assert "nearest published run: Some run, 2 s measured, 3 s by the rules" in page
+
+
+def test_a_number_of_ten_thousands_joins_its_measure_word():
+    texts = load_texts("zh")
+    count = texts.number(48_800.0, "1")
+    assert texts("recipe.samples", "{count} samples", count=count) == "4.88 万个样本"
+
+
+@pytest.mark.parametrize(
+    ("method", "named"), [("lora", "LoRA 微调"), ("full", "全参数微调"), ("pretrain", "预训练")]
+)
+def test_a_title_names_its_method(method, named):
+    told = load_texts("zh").said(f"Llama 3 8B, {method}, 100 million tokens")
+    assert told == f"Llama 3 8B，{named}，1 亿 token"
+
+
+def test_choices_read_as_chinese():
+    told = describe.choices_of({"recompute": "none", "sharding": "zero2", "tp": "2"}, load_texts("zh"))
+    assert told.striptags() == "不重计算，ZeRO-2 切分，tp 2"
+
+
+def test_a_source_that_is_one_sentence_of_ours_is_told_whole():
+    """It has a semicolon, and a citation, within."""
+    said = load_texts("zh").sentences.quoted(
+        "method, precision as in 'GPT-2 124M on 10 B tokens'; length and batch of arXiv:2005.14165; "
+        "the rest stated by flags"
+    )
+    assert said.startswith("训练方式，精度取自“GPT-2 124M 预训练，100 亿 token”；") and said.endswith(
+        "其余由参数给定"
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,9 @@ class OwnRun:
     stack: str
     memory_bytes: float | None = None
     memory_rules_bytes: float | None = None
+    network: str = ""  # a preset's id, or as the record spells it
+    device: str = ""  # of the catalogue
+    columns: Mapping[str, float | str | None] = field(default_factory=dict)  # of its row in the rules' table
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def join_own(
     asked = [one for one in evidence.asked if one.quantity == "step_time_s"]
     if len(asked) > MOST:
         raise DataError.at(path, "", None, f"has {len(asked):,} runs, more than {MOST:,}", "Give a part.")
+    if pilot:
+        evidence = replace(evidence, table=_ordinary(evidence.table))
     table, rules, refused = _by_the_rules(book, evidence, asked)
     kept = [at for at in range(len(asked)) if at not in refused]
     refusals = (*evidence.refusals, *refused.values(), *_timeless(evidence, asked))
@@ -106,14 +111,23 @@ def join_own(
         labels=[_label(run) for run in runs],
     )
     memory = _memory(book, evidence)
-    own = [
-        OwnRun(
-            runs[at].record.id, float(measured[at]), float(rules[row]),
-            str(runs[at].inputs.values.get("stack", "")), *memory.get(runs[at].record.id, (None, None)),
-        )
-        for at, row in enumerate(kept)
-    ]  # fmt: skip
+    own = []
+    for at, row in enumerate(kept):
+        run = runs[at]
+        stack = str(run.inputs.values.get("stack", ""))
+        peak, by_rules = memory.get(run.record.id, (None, None))
+        own.append(OwnRun(
+            run.record.id, float(measured[at]), float(rules[row]), stack, peak, by_rules,
+            network=run.name, device=run.entry.id, columns=run.inputs.values,
+        ))  # fmt: skip
     return Joined(joined, tuple(own), refusals)
+
+
+def _ordinary(table: Table) -> Table:
+    """The runs as those of whoever asks, with a stock trainer: published ones count as tuned unless they
+    are known to be ordinary, and what a pilot stands for is told without that."""
+    effort = {"effort_ordinary": np.ones(table.rows), "effort_tuned": np.zeros(table.rows)}
+    return replace(table, columns={**table.columns, **effort})
 
 
 def _by_the_rules(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +13,10 @@ from advisor.data.catalogue import Catalogue, find_model
 from advisor.data.resolve import entry_of, resolve_device
 from advisor.errors import UserError, did_you_mean
 from advisor.evidence.inputs import shipped_reading
+from advisor.evidence.record import TRACED
 from advisor.schema import Model
 from advisor.trial.logs import Log, read_log
-from advisor.trial.record import Fields, checked, network_fields, plain, slug
+from advisor.trial.record import WRITTEN, Fields, checked, network_fields, plain, slug
 
 SOURCE = "hwadvisor import"
 _FLAGS = {
@@ -26,9 +28,16 @@ _FLAGS = {
     "seq_len": "--seq-len N",
     "image_size": "--image-size N",
 }
+_UNTOLD = {
+    "recompute": ("--recompute", "none"),
+    "compile": ("--compile or --no-compile", "none"),
+}
+"""What logs seldom say and time and memory hang on: its flag, and what the rules then count."""
+
 _OF_PICTURES = ("vit", "cnn", "diffusion")
+_UNCOMPILED = ("Megatron-LM", "llm.c")  # kernels of their own
 _WORDS = {  # flag: its kind of word in rules/evidence/reading.toml, and examples
-    "precision": ("precisions", ("bf16", "fp16", "fp32", "tf32", "fp8")),
+    "precision": ("precisions", ("bf16_mixed", "fp16_mixed", "bf16", "fp32", "tf32", "fp8_mixed")),
     "method": ("methods", ("full", "lora", "qlora")),
     "optimizer": ("optimizers", ("adamw", "sgd", "adafactor", "lion", "muon", "lamb")),
     "sharding": ("shardings", ("none", "zero1", "zero2", "fsdp", "hsdp")),
@@ -47,16 +56,22 @@ def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
     """The record. Raises DataError for a file that is no known log, UserError naming the flags that lack."""
     log = read_log(path)
     _check_words(said.fields or {})
-    model = find_model(catalogue, said.model) if isinstance(said.model, str) else said.model
+    named = said.model or log.fields.get("model")
+    model = find_model(catalogue, named) if isinstance(named, str) else named
     found: Fields = dict(log.fields)
     if model is not None:
         # the preset's shape, unless the log prints a padded vocabulary or a depth of its own
         found = {**network_fields(model), **found, "model": model.id}
         found["family"] = network_fields(model)["family"]
-    found |= {name: value for name, value in (said.fields or {}).items() if value is not None}
+    flags = {name: value for name, value in (said.fields or {}).items() if value is not None}
+    accumulate = flags.pop("accumulate", None)
+    if "precision" in flags:
+        flags["precision"] = WRITTEN.get(flags["precision"], flags["precision"])
+    found |= flags
     found.setdefault("method", "full")
     _sample(found, model)
     _batch(found, log)
+    _micro(found, accumulate)
     _require(found, log, model)
     entry = _device(found, catalogue)
     found["vendor"] = entry
@@ -79,8 +94,20 @@ def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
     notes = [f"Own log: {log.count} printed steps, the first tenth left out, median.", *log.notes]
     if log.count == 1:  # printed by a run's end of all its steps, or the first of them
         notes = ["Own log.", *(log.notes or ("One printed step: a first one compiles and waits for data.",))]
+    notes += untold({**head, **found})
     found.setdefault("model", str(name))
     return checked({**head, **found, "notes": " ".join(notes)})
+
+
+def untold(record: Mapping[str, Any]) -> list[str]:
+    """What neither log nor flags say and time and memory hang on: what is counted, and the flag for it."""
+    if record.get("family") == "cnn":  # its activations are hardly ever checkpointed
+        return []
+    return [
+        f"Not said is {name}, {counted} is counted: {flag} would say it."
+        for name, (flag, counted) in _UNTOLD.items()
+        if name not in record and not (name == "compile" and record.get("framework") in _UNCOMPILED)
+    ]
 
 
 def _check_words(said: Mapping[str, Any]) -> None:
@@ -112,12 +139,34 @@ def _batch(found: Fields, log: Log) -> None:
         found["global_batch"] = plain(log.tokens_per_step / length)
 
 
+def _micro(found: Fields, accumulate: int | None) -> None:
+    """Samples of a pass where accumulation is told: a replica's part of the batch over its passes.
+
+    Raises UserError where that is no whole number, or goes against the micro-batch.
+    """
+    batch, devices = found.get("global_batch"), found.get("num_accelerators")
+    if accumulate is None or not batch or not devices:
+        return
+    ways = math.prod(found.get(name) or 1 for name in ("tp", "pp", "cp"))
+    micro = batch * ways / (devices * accumulate)
+    told = found.get("micro_batch")
+    if micro < 1 or not float(micro).is_integer() or told not in (None, micro):
+        against = "" if told is None else f", with {told:g} samples each"
+        raise UserError(
+            f"--accumulate {accumulate}: a batch of {batch:g} on {devices:g} devices ({ways} to a replica) "
+            f"does not part into so many passes{against}",
+            "Leave one of --batch, --micro-batch and --accumulate away.",
+        )
+    found["micro_batch"] = plain(micro)
+
+
 def _require(found: Fields, log: Log, model: Model | None) -> None:
     """Raises UserError that lists every flag that is still needed."""
     needed = ["accelerator", "num_accelerators", "precision"]
     if model is None and not (found.get("family") and found.get("layers") and found.get("hidden")):
         needed.append("model")
-    needed.append("image_size" if found.get("family") in _OF_PICTURES else "seq_len")
+    if found.get("family") != TRACED:  # its trace has the size of a sample
+        needed.append("image_size" if found.get("family") in _OF_PICTURES else "seq_len")
     if log.tokens_per_step is None or "seq_len" in found:
         needed.append("global_batch")
     lacking = [_FLAGS[name] for name in needed if name not in found]

@@ -22,6 +22,9 @@ _NUMBERS = {
     "layers": "layers", "hidden": "hidden", "heads": "heads", "kv_heads": "kv_heads", "vocab": "vocab",
     "head_dim": "head_dim", "experts": "num_experts", "experts_per_token": "top_k",
 }  # fmt: skip
+WRITTEN = {"bf16": "pure_bf16"}
+"""Formats of flags as records write them: a record's bf16 is autocast, as in what is published."""
+
 _HOST = {"host_cores": "host_cores", "host_clock": "host_clock_hz", "host_simd": "host_simd"}
 _GIB = 2.0**30
 Fields = dict[str, Any]
@@ -85,7 +88,7 @@ def _record(done: Trial, depth: Depth) -> Fields:
         "params": depth.parameters,
         "global_batch": setup.batch,
         "micro_batch": setup.micro_batch,
-        "precision": recipe.precision,
+        "precision": WRITTEN.get(recipe.precision, recipe.precision),
         "optimizer": recipe.optimizer,
         "method": "full" if recipe.method == "pretrain" else recipe.method,
         "sharding": "none",

@@ -190,7 +190,7 @@ def test_a_pilot_corrects_and_stands_in_the_trace(tmp_path: Path, advice: Advise
     assert "Pilot pilot-1: measured 42 s" in said(like)
     steps = next(iter(like["trace"].values()))
     factor = next(one for one in steps if one["quantity"] == "neighbour_factor")
-    assert factor["source"].startswith("own run pilot-1: x 2.")
+    assert factor["source"].startswith("own run pilot-1: x 1.9")
     assert like["estimates"][0]["near"][0]["id"] == "pilot-1"
 
 
@@ -228,3 +228,16 @@ def test_a_scan_takes_a_recipe(tmp_path: Path, ran: Ran) -> None:
     text = tmp_path / "a.txt"
     text.write_text("word " * 100, "utf-8")
     ran(*words, "--model", "resnet-50", "--dataset", str(text), code=2)
+
+
+def test_what_is_left_open_of_a_set_up_is_the_pilots(advice: Advised, tmp_path: Path) -> None:
+    """At its own set-up a pilot says nearly its own figure, whichever layout a search would find better."""
+    path = tmp_path / "pilot.jsonl"
+    path.write_text(json.dumps(PILOT | {"tp": 1, "pp": 1, "micro_batch": 1, "step_time_s": 60.0}) + "\n")
+    job = ("--model", "llama-2-7b", "--hardware", "8 x nvidia-a100-sxm4-80gb", "--seq-len", "4096",
+           "--method", "full", "--tokens", "1e9", "--like", str(path))  # fmt: skip
+    same = advice(*job, "--batch", "128")
+    assert "As in the pilot, since nothing else is said: micro-batch 1, recompute full" in said(same)
+    assert same["estimates"][0]["quantities"]["optimizer_step_s"]["value"] == pytest.approx(60, rel=0.03)
+    for other in (("--batch", "64"), ("--batch", "128", "--recompute", "none")):
+        assert "As in the pilot" not in said(advice(*job, *other))

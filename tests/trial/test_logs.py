@@ -90,6 +90,7 @@ LITGPT = "loss,iter,step,epoch,iter_time\n" + "".join(
     f"1.0,{i},{i // 4},0,{5.0 if i == 1 else 0.5}\n" for i in range(1, 41)
 )
 CLOCK = "time,step,loss\n" + "".join(f"{100 + 2.5 * i},{i * 5},1.0\n" for i in range(9))
+MEGATRON_FLAGS = {"accelerator": "H100-SXM5-80GB", "model": None, "family": "decoder"}
 FULL = {"accelerator": "A100-SXM4-80GB", "num_accelerators": 8, "precision": "bf16", "global_batch": 64,
         "seq_len": 1024}  # fmt: skip
 
@@ -134,11 +135,22 @@ def test_llm_c_says_all_of_its_set_up(tmp_path: Path) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
+def test_llm_c_is_a_gpt_2_on_replicas(tmp_path: Path) -> None:
+    found = record(tmp_path, LLMC)
+    assert (found["model"], found["tp"], found["pp"], found["recompute"]) == ("gpt2-124m", 1, 1, "none")
+    assert record(tmp_path, LLMC.replace("| 768 ", "| 512 "))["model"] == "12l-512h"
+
+
 def test_nanogpt_and_its_tokens(tmp_path: Path) -> None:
     known = {"accelerator": "A100-SXM4-40GB", "num_accelerators": 8, "precision": "bf16", "seq_len": 1024}
     found = record(tmp_path, NANOGPT, "gpt2-124m", **known)
     assert found["step_time_s"] == pytest.approx(0.25)
     assert found["global_batch"] == 480
+    assert found["compile"] is False and found["recompute"] == "none", "it says so at the start"
+    compiled = record(tmp_path, "compiling the model... (takes a ~minute)\n" + NANOGPT, "gpt2-124m", **known)
+    assert compiled["compile"] is True
+    cut = "\n".join(line for line in NANOGPT.splitlines() if line.startswith("iter"))
+    assert "compile" not in record(tmp_path, cut, "gpt2-124m", **known, global_batch=480)
 
 
 def test_the_trainer_of_a_finished_run(tmp_path: Path) -> None:
@@ -157,6 +169,55 @@ def test_lightning_in_three_ways(tmp_path: Path) -> None:
     assert record(tmp_path, CLOCK, "gpt2-124m", **FULL)["step_time_s"] == pytest.approx(0.5)
     with pytest.raises(DataError, match="tells no speed"):
         record(tmp_path, "epoch,step,train_loss\n0,1,2.0\n")
+
+
+def test_torchtitan_says_what_it_applies(tmp_path: Path) -> None:
+    known = {"precision": "bf16_mixed"}
+    head = "[titan] - Applied {} activation checkpointing to the model\n"
+    model = (
+        "[titan] - Compiling each TransformerBlock with torch.compile\n[titan] - Applied FSDP to the model\n"
+    )
+    told = record(tmp_path, head.format("selective") + model + TITAN, "llama-3-8b", **known)
+    expected = {"recompute": "selective", "compile": True, "sharding": "fsdp", "tp": 1, "pp": 1, "cp": 1}
+    assert {name: told.get(name) for name in expected} == expected
+    assert "Not said" not in str(told["notes"])
+    plain = record(tmp_path, "[titan] - Applied HSDP to the model\n" + TITAN, "llama-3-8b", **known)
+    assert (plain["recompute"], plain["compile"], plain["sharding"]) == ("none", False, "hsdp")
+    mesh = "Building 2-D device mesh with ['dp_shard', 'tp'], [4, 2]"
+    both = TITAN.replace("Building 1-D device mesh with ['dp_shard'], [8]", mesh)
+    assert (record(tmp_path, both, "llama-3-8b", **known)["tp"], both.count(mesh)) == (2, 1)
+
+
+def test_what_neither_log_nor_flags_say_is_told(tmp_path: Path) -> None:
+    notes = str(record(tmp_path, TITAN, "llama-3-8b", precision="bf16_mixed")["notes"])
+    assert "Not said is recompute, none is counted: --recompute would say it." in notes
+    assert "Not said is compile" in notes
+    said = {"precision": "bf16_mixed", "recompute": "full", "compile": False}
+    assert "Not said" not in str(record(tmp_path, TITAN, "llama-3-8b", **said)["notes"])
+    assert "Not said is compile" not in str(record(tmp_path, MEGATRON, **MEGATRON_FLAGS)["notes"])
+
+
+def test_formats_are_those_of_estimate(tmp_path: Path) -> None:
+    """bf16 of a flag keeps weights in bf16, as everywhere; that of a log or a paper is autocast."""
+    from advisor.evidence.inputs import shipped_reading
+
+    reading = shipped_reading()
+    for flag in ("bf16", "bf16_mixed", "fp16_mixed", "fp32", "tf32", "fp8_mixed"):
+        written = record(tmp_path, MEGATRON, **{**MEGATRON_FLAGS, "precision": flag})["precision"]
+        assert reading.word("precisions", str(written)) == flag
+    assert reading.word("precisions", str(record(tmp_path, LLMC)["precision"])) == "bf16_mixed"
+
+
+def test_accumulation_tells_the_samples_of_a_pass(tmp_path: Path) -> None:
+    known = {
+        "accelerator": "A100-SXM4-40GB",
+        "num_accelerators": 8,
+        "precision": "bf16_mixed",
+        "seq_len": 1024,
+    }
+    assert record(tmp_path, NANOGPT, "gpt2-124m", **known, accumulate=5)["micro_batch"] == 12
+    with pytest.raises(UserError, match="--accumulate 7: a batch of 480 on 8 devices"):
+        record(tmp_path, NANOGPT, "gpt2-124m", **known, accumulate=7)
 
 
 def test_a_flag_wins_over_the_log(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ _WHOLE = {
     "padded_vocab_size Vp": "vocab",
 }  # fmt: skip
 
+_NETWORKS = {
+    (12, 768): "gpt2-124m", (24, 1024): "gpt2-355m", (36, 1280): "gpt2-774m", (48, 1600): "gpt2-1558m",
+}  # fmt: skip
+"""Layers and channels of what it trains unless told otherwise (-e d12, d24, d36, d48)."""
+
 
 def looks_like(text: str) -> bool:
     """Whether it has an llm.c step line."""
@@ -43,7 +48,8 @@ def parse(text: str) -> Log:
             settings[setting[1].strip()] = setting[2].strip()
         else:
             batch = _BATCH.search(line) or batch
-    fields: Fields = {"family": "decoder"}
+    # data parallel alone; activation checkpointing of GELU and norms at most, which the rules count as none
+    fields: Fields = {"family": "decoder", "tp": 1, "pp": 1, "recompute": "none"}
     for name, field in _WHOLE.items():
         put(fields, field, whole(settings.get(name)))
     tokens = number(settings.get("total batch size"))
@@ -62,6 +68,9 @@ def parse(text: str) -> Log:
     if settings.get("zero_stage") in ("0", "1"):
         fields["sharding"] = "zero1" if settings["zero_stage"] == "1" else "none"
     fields["optimizer"] = "adamw"
+    shape = tuple(fields.get(name) for name in ("layers", "hidden"))
+    if shape in _NETWORKS:
+        fields["model"] = _NETWORKS[shape]
     return Log("llm.c", fields, Steps.of(times), tokens_per_step=tokens)
 
 

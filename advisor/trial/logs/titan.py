@@ -20,6 +20,11 @@ _LENGTH = re.compile(r"sequence length (\d+)")
 _MESH = re.compile(r"Building \d+-D device mesh with .*?,\s*\[([\d, ]+)\]")
 _DEGREES = re.compile(r"Building device mesh with parallelism: ([\w=, ]+)")
 _DEVICE = re.compile(r"capacity: (.+?) with [\d.]+GiB memory")
+_CHECKPOINTED = re.compile(r"Applied (full|selective) activation checkpointing to the model")
+_COMPILES = re.compile(r"Compiling (?:each TransformerBlock|the model) with torch\.compile")
+_PARALLEL = re.compile(r"Applied (FSDP|HSDP|DDP) to the model")
+_SHARDINGS = {"FSDP": "fsdp", "HSDP": "hsdp", "DDP": "none"}
+_MESH_NAMES = re.compile(r"device mesh with \[([^\]]+)\], \[([\d, ]+)\]")
 _PARAMS = re.compile(r"size: ([\d,]+) total parameters")
 _ALWAYS = ("dp_replicate", "dp_shard", "pp", "cp", "tp")
 
@@ -34,6 +39,7 @@ def parse(text: str) -> Log:
     rates: list[float | None] = []
     fields: Fields = {}
     memory = 0.0
+    applied: Fields = {}
     for line in lines(text):
         if step := _LINE.search(line):
             memory = max(memory, number(step[2]) or 0.0)
@@ -47,10 +53,37 @@ def parse(text: str) -> Log:
         if found := _PARAMS.search(line):
             put(fields, "params", whole(found[1]) or number(found[1]))
         if count := _devices(line):
-            fields["num_accelerators"] = count
+            fields |= {"num_accelerators": count, **_degrees(line)}
+        applied |= _applied(line)
+    if "sharding" in applied:  # what is done to blocks is printed before it
+        fields |= {"recompute": "none", "compile": False}
+    fields |= applied
     if memory:
         fields |= {"peak_mem_gib": memory, "memory_kind": "reserved"}
     return Log("torchtitan", fields, tokens_per_device=Steps.of(rates))
+
+
+def _applied(line: str) -> Fields:
+    """Checkpointing, compiling and sharding as torchtitan says that it applies them."""
+    if told := _CHECKPOINTED.search(line):
+        return {"recompute": told[1]}
+    if _COMPILES.search(line):
+        return {"compile": True}
+    if told := _PARALLEL.search(line):
+        return {"sharding": _SHARDINGS[told[1]]}
+    return {}
+
+
+def _degrees(line: str) -> Fields:
+    """Degrees of parallelism that a mesh names; of one that it leaves out, 1."""
+    if mesh := _MESH_NAMES.search(line):
+        names = [name.strip(" '\"") for name in mesh[1].split(",")]
+        degrees = dict(zip(names, mesh[2].split(","), strict=False))
+    elif told := _DEGREES.search(line):
+        degrees = dict(part.strip().partition("=")[::2] for part in told[1].split(","))
+    else:
+        return {}
+    return {name: whole(degrees.get(name)) or 1 for name in ("tp", "pp", "cp")}
 
 
 def _devices(line: str) -> int | None:

@@ -48,7 +48,9 @@ class Leaning:
         pilot = self.pilot
         if pilot is None or not _same_job(pilot, job, target):
             return stated, ()
-        had: dict[str, Any] = {name: pilot.columns[name] for name in _LAYOUT if pilot.columns.get(name) is not None}
+        had: dict[str, Any] = {
+            name: pilot.columns[name] for name in _LAYOUT if pilot.columns.get(name) is not None
+        }
         if any(getattr(stated, name) not in (None, value) for name, value in had.items()):
             return stated, ()
         open_ = {name: value for name, value in had.items() if getattr(stated, name) is None}

@@ -192,6 +192,7 @@ def document(job: Job, scheduler: str, files: dict[str, str]) -> dict[str, objec
         "scheduler": scheduler,
         "target": job.choice.label,
         "gpus": job.choice.devices,
+        "accelerators": job.choice.count,
         "nodes": job.nodes,
         "gpus_per_node": job.gpus_per_node,
         "cpus_per_gpu": job.cpus_per_gpu,

@@ -110,7 +110,7 @@ def _page(advice: Advice, job: Job, marks: Marks, name: str) -> Page:
     title = t(
         "request.title",
         "Request: {count} × {device}",
-        count=t.number(float(choice.devices), "1"),
+        count=t.number(float(choice.count), "1"),
         device=foreign(choice.title, 60),
     )
     made = foreign(advice.created_at[:10], 20) if advice.created_at else t("unknown", "unknown")
@@ -125,7 +125,7 @@ def _page(advice: Advice, job: Job, marks: Marks, name: str) -> Page:
         "request.sentence",
         "{work} needs {count} × {device} for up to {time}, {jobs}.",
         work=marks.said(choice.workload.title, 120),
-        count=t.number(float(choice.devices), "1"),
+        count=t.number(float(choice.count), "1"),
         device=foreign(choice.title, 60),
         time=t.number(job.total_s, "s"),
         jobs=_in_jobs(job, marks),
@@ -159,8 +159,16 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         "request.shape",
         "on each of {nodes} nodes: {each}",
         nodes=t.number(float(job.nodes), "1"),
-        each=t.number(float(job.gpus_per_node), "1"),
+        each=t.number(float(job.sold_per_node), "1"),
     )
+    if choice.each > 1:
+        shape = t(
+            "request.shape_devices",
+            "on each of {nodes} nodes: {each}, which are {devices} devices",
+            nodes=t.number(float(job.nodes), "1"),
+            each=t.number(float(job.sold_per_node), "1"),
+            devices=t.number(float(job.gpus_per_node), "1"),
+        )
     found = [
         (t("request.devices", "Accelerators"), figure(marks, job.needs["gpus"].quantity()), shape),
         (t("request.time", "Expected time"), figure(marks, choice.time), Markup()),
@@ -201,7 +209,7 @@ def _expected_hours(job: Job, marks: Marks) -> Markup:
     if need.value is None:
         return marks.unknown(need.why)
     value, low, high = (
-        None if end is None else end * job.choice.devices / 3600 for end in (time.value, time.low, time.high)
+        None if end is None else end * job.choice.count / 3600 for end in (time.value, time.low, time.high)
     )
     told = marks.t.ranged(value, low, high, "1").figure
     return Markup('<span class="fig">{}</span>{}').format(told, marks.mark(need.kind))
@@ -230,7 +238,13 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
     return [
         row(t("request.row.wall", "Time, with headroom"), needs["wall"]),
         *([row(t("request.row.asked", "Time of all jobs"), whole)] if whole else []),
-        row(t("request.row.cores", "Processor cores for each accelerator"), needs["cpus"], cores),
+        row(
+            t("request.row.cores", "Processor cores for each accelerator")
+            if job.choice.each == 1
+            else t("request.row.cores_device", "Processor cores for each device"),
+            needs["cpus"],
+            cores,
+        ),
         row(t("request.row.memory", "Main memory of a node"), needs["memory"]),
         row(t("request.row.checkpoint", "One checkpoint"), needs["checkpoint"]),
         row(t("request.row.disk", "Room for checkpoints"), replace(needs["disk"], source="")),
@@ -245,13 +259,11 @@ def _basis(job: Job, marks: Marks) -> list[Markup]:
     found = []
     if need is not None and need.value is not None:
         there = figure(marks, has) if has is not None and has.value is not None else marks.unknown()
+        both = {"need": figure(marks, need), "has": there}
         found.append(
-            t(
-                "request.memory",
-                "Memory of each accelerator: {need} needed, {has} there.",
-                need=figure(marks, need),
-                has=there,
-            )
+            t("request.memory", "Memory of each accelerator: {need} needed, {has} there.", **both)
+            if choice.each == 1
+            else t("request.memory_device", "Memory of each device: {need} needed, {has} there.", **both)
         )
     found.append(
         t(

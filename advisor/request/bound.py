@@ -25,12 +25,12 @@ def bounds(choice: Choice, segments: int, segment_s: float, wall_s: float, each:
     expected = choice.time.value
     found = {
         "gpu_seconds": Need(
-            choice.devices * total, "s", Kind.rule,
-            "devices x the time of all jobs, restarts included: the most that can be billed",
+            choice.count * total, "s", Kind.rule,
+            "accelerators x the time of all jobs, restarts included: the most that can be billed",
         ),
         "gpu_seconds_expected": Need(
-            None if expected is None else choice.devices * expected, "s", Kind.rule,
-            "devices x expected time",
+            None if expected is None else choice.count * expected, "s", Kind.rule,
+            "accelerators x expected time",
         ),
     }  # fmt: skip
     if segments > 1:
@@ -55,7 +55,7 @@ def what_is_open(site: Site, scheduler: str, choice: Choice, wall_s: float) -> l
     """What keeps the bound from holding."""
     if scheduler != "skypilot" or site.skypilot.get("bucket"):
         return []
-    loss = f"{choice.devices * wall_s / 3600:,.0f}"
+    loss = f"{choice.count * wall_s / 3600:,.0f}"
     return [
         "Without a bucket in [skypilot] of --site a lost machine takes the checkpoints and the count of "
         f"hours with it: each loss adds up to {loss} accelerator hours."

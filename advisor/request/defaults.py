@@ -31,6 +31,8 @@ class DeviceNames:
     gres: str  # Slurm
     torchrun: bool
     source: str
+    counted: str = "device"  # or package: of which of these gpus_per_node, resource and gres are a number
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ def places(job: Job) -> dict[str, str | int | float]:
         "accelerator": choice.accelerator_id,
         "accelerator_title": choice.title,
         "gpus": choice.devices,
+        "accelerators": choice.count,
+        "accelerators_per_node": job.counted_per_node,
         "nodes": job.nodes,
         "gpus_per_node": job.gpus_per_node,
         "cpus_per_gpu": job.cpus_per_gpu,

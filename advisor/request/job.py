@@ -17,6 +17,7 @@ from advisor.request.defaults import Defaults, DeviceNames, load_defaults
 from advisor.request.need import Need
 from advisor.request.pick import Choice
 from advisor.request.quote import job_name
+from advisor.request.server import server_of
 from advisor.request.site import IMAGE, IMAGE_LIKE, Node, Partition, Site
 from advisor.schema import Calibration, Kind
 from advisor.units import GIB, show
@@ -89,7 +90,17 @@ class Job:
     @property
     def whole_nodes(self) -> bool:
         """Whether the site's nodes are taken with all their accelerators, so with all else they have."""
-        return self.node is not None and self.gpus_per_node == self.node.gpus
+        return self.node is not None and self.counted_per_node == self.node.gpus
+
+    @property
+    def counted_per_node(self) -> int:
+        """Accelerators of a node as its scheduler counts them: devices, or packages of several."""
+        return math.ceil(self.gpus_per_node / _counted(self.choice, self.names))
+
+    @property
+    def sold_per_node(self) -> int:
+        """Accelerators of a node as they are sold."""
+        return math.ceil(self.gpus_per_node / self.choice.each)
 
     @property
     def disk_gib(self) -> int | None:
@@ -121,10 +132,11 @@ def build(  # noqa: PLR0913 - the last two have defaults
     names = known.names_of(choice.accelerator_id)
     node = site.node_of(choice.accelerator_id)
     per_node, nodes, notes = _shape(choice, node, options, names)
-    needs = {"gpus": Need(choice.devices, "1", Kind.rule, "devices of the estimate", choice.label)}
+    needs = {"gpus": Need(choice.count, "1", Kind.rule, "accelerators of the estimate", choice.label)}
     needs["cpus"], cores = _cores(choice, calibration, known)
     kept = round(known["kubernetes_cores"]) if scheduler == "k8s" else 0
-    cpus, more = _within(cores, node, per_node, kept)
+    there = _there(node, choice, names, site)
+    cpus, more = _within(cores, there, per_node, kept)
     notes += more
     if cpus != cores:
         why = f"the share of a node's cores that goes with an accelerator; needed are {needs['cpus'].why}"
@@ -133,13 +145,13 @@ def build(  # noqa: PLR0913 - the last two have defaults
                 f"the share of a node's cores that goes with an accelerator ({kept} kept for the node's own "
                 f"programs); needed are {needs['cpus'].why}"
             )
-        needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=site.name)
+        needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=there.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
     needs["memory"] = _memory(choice, known, per_node, nodes, min(cpus, cores), size)
     notes += _room(needs["memory"], node)
-    if scheduler == "slurm" and node is not None and per_node == node.gpus:
+    if scheduler == "slurm" and node is not None and there.whole(per_node):
         needs["memory"] = _all_of(needs["memory"], node, site)
     headroom = known["headroom"] if options.headroom is None else options.headroom
     wall_s = choice.upper_s * (1 + headroom)
@@ -197,11 +209,14 @@ def _shape(
     choice: Choice, node: Node | None, options: Options, names: DeviceNames | None
 ) -> tuple[int, int, list[str]]:
     """Devices of a node, nodes, and remarks: full nodes where the count divides, else as even as it goes."""
-    most = options.gpus_per_node or (node.gpus if node else names.gpus_per_node if names else 8)
+    each = _counted(choice, names)
+    most = each * (options.gpus_per_node or (node.gpus if node else names.gpus_per_node if names else 8))
     least = max(1, math.ceil(choice.devices / most))
-    nodes = next(n for n in range(least, choice.devices + 1) if choice.devices % n == 0)
+    even = [n for n in range(least, choice.devices + 1) if choice.devices % n == 0]
+    # no package is parted between nodes where that can be
+    nodes = next((n for n in even if choice.devices // n % each == 0), even[0])
     per_node = choice.devices // nodes
-    notes = []
+    notes = [names.note] if names is not None and names.note else []
     if node is None and options.gpus_per_node is None and nodes > 1:
         notes.append(f"Nodes of {most} devices are assumed; give --site or --gpus-per-node if yours differ.")
     if nodes > least:
@@ -235,16 +250,44 @@ def _cores(choice: Choice, calibration: Calibration | None, known: Defaults) -> 
     return Need(cores, "1", kind, why, source), cores
 
 
-def _within(cores: int, node: Node | None, per_node: int, kept: int = 0) -> tuple[int, list[str]]:
+@dataclass(frozen=True)
+class _Shape:
+    """What a node has: the site's, or the largest server that is known, of which nothing is taken whole."""
+
+    name: str
+    devices: int
+    cpus: int | None
+    stated: bool
+
+    def whole(self, per_node: int) -> bool:
+        """Whether so many devices are all of a node of the site."""
+        return self.stated and per_node == self.devices
+
+
+def _counted(choice: Choice, names: DeviceNames | None) -> int:
+    """Devices in one of what schedulers, sites and `--gpus-per-node` count."""
+    return choice.each if names is not None and names.counted == "package" else 1
+
+
+def _there(node: Node | None, choice: Choice, names: DeviceNames | None, site: Site) -> _Shape:
+    if node is not None:
+        return _Shape(site.name, node.gpus * _counted(choice, names), node.cpus, stated=True)
+    server = server_of(choice.accelerator_id)
+    if server is None:
+        return _Shape("", 0, None, stated=False)
+    return _Shape(server.title, server.accelerators * choice.each, server.cpus, stated=False)
+
+
+def _within(cores: int, node: _Shape, per_node: int, kept: int = 0) -> tuple[int, list[str]]:
     """As many cores for a device as its node has besides `kept`; its share of a node taken whole."""
-    if node is None or node.cpus is None:
+    if node.cpus is None:
         return cores, []
-    share = max(1, (node.cpus - kept) // (max(per_node, 1) if per_node == node.gpus else node.gpus))
+    share = max(1, (node.cpus - kept) // node.devices)
     if cores > share:
         return share, [
             f"{cores} cores for each device would feed it, the node has {share}: expect it to wait for data."
         ]
-    return (share if per_node == node.gpus else cores), []
+    return (share if node.whole(per_node) else cores), []
 
 
 def _checkpoint(choice: Choice, known: Defaults) -> Need:

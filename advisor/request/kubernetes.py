@@ -159,7 +159,7 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
             "Give resource and image in [kubernetes] of --site.",
         )
     amounts = {
-        resource: str(job.gpus_per_node),
+        resource: str(job.counted_per_node),
         "cpu": str(job.cpus_per_gpu * job.gpus_per_node),
         "memory": f"{job.memory_gib}Gi",
     }

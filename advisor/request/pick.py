@@ -43,6 +43,17 @@ class Choice:
         return self.quantities.get(of) is self.time
 
     @property
+    def count(self) -> int:
+        """Accelerators as they are sold and billed: a package of several devices is taken whole."""
+        return max(1, math.ceil(self.packages - 1e-9))
+
+    @property
+    def each(self) -> int:
+        """Devices that a framework sees of one of them."""
+        told = self.accelerator.devices_per_package if self.accelerator else self.devices / self.count
+        return max(1, round(told))
+
+    @property
     def title(self) -> str:
         """The accelerator's name for people."""
         return self.accelerator.title if self.accelerator else self.accelerator_id or self.label

@@ -67,10 +67,10 @@ def task(job: Job) -> dict[str, Any]:
             f"SkyPilot's name for {remark(job.choice.title, 60)} is not known",
             "Give accelerator in [skypilot] of --site (`sky show-gpus` lists them).",
         )
-    count, slice_ = job.gpus_per_node, name.startswith("tpu-")
+    count, slice_ = job.counted_per_node, name.startswith("tpu-")
     resources: dict[str, Any] = {
         "accelerators": _slice(name, job) if slice_ else f"{name}:{count}",
-        "cpus": f"{job.cpus_per_gpu * count}+",
+        "cpus": f"{job.cpus_per_gpu * job.gpus_per_node}+",
         "memory": f"{job.memory_gib}+",
         "disk_size": _SYSTEM_GIB + (0 if site.get("bucket") else job.disk_gib or 0),
         # a lost machine is replaced as often as it is lost; an error of the program ends the task

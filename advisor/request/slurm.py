@@ -145,7 +145,7 @@ def _directives(job: Job, by_array: bool) -> list[str]:
     found += [
         f"nodes={job.nodes}",
         "ntasks-per-node=1",
-        f"gres={gres}:{job.gpus_per_node}",
+        f"gres={gres}:{job.counted_per_node}",
         f"cpus-per-task={job.cpus_per_gpu * job.gpus_per_node}",
         f"mem={0 if job.whole_nodes else f'{job.memory_gib}G'}",  # 0: all that a node has
         f"time={clock(job.segment_s)}",
@@ -165,13 +165,15 @@ def told(job: Job) -> list[str]:
     choice = job.choice
     hours = (job.needs["gpu_seconds"].value or 0.0) / 3600
     span = (choice.time.value, choice.time.low, choice.time.high)
+    devices = "" if choice.count == choice.devices else f" ({choice.devices} devices)"
+    unit = "GPU-hours" if job.names is None or job.names.gres == "gpu" else "accelerator hours"
     restarts = "with all restarts" if job.bounded else "if no machine is lost"
     lines = [
-        remark(f"{choice.workload.title}, on {choice.devices} x {choice.title}"),
+        remark(f"{choice.workload.title}, on {choice.count} x {choice.title}{devices}"),
         remark("layout: " + ", ".join(f"{name} {value}" for name, value in choice.layout.items())),
         f"time: {show_ranged(*span, 's').figure} expected, {show_end(choice.upper_s, *span, 's')} "
         f"planned for ({remark(choice.upper_why)})",
-        f"asked for: {_asked(job)}; {restarts} {hours:,.0f} GPU-hours at most",
+        f"asked for: {_asked(job)}; {restarts} {hours:,.0f} {unit} at most",
         "checkpoints: in a folder with a digest of workload, layout, hardware and command in its name, so "
         "that no other run goes on from them",
         remark(f"cores for each device: {job.needs['cpus'].why}"),

@@ -57,7 +57,7 @@ def estimate(devices: int = 16, days: float = 2.0, accelerator: str = H100, **ch
             label=f"{devices} x {accelerator}",
             accelerator_id=accelerator,
             devices=devices,
-            packages=float(devices),
+            packages=devices / changes.pop("each", 1),
         ),
         "purpose": "fit",
         "fits": True,
@@ -77,7 +77,13 @@ def advice(work: Workload | None = None, **changes: Any) -> Advice:
         "versions": Versions(tool="0.1.0", rules_digest="ab" * 32, prices_as_of="2026-09-01"),
         "workloads": (work or workload(),),
         "estimates": (one,),
-        "accelerators": (Accelerator(id=name, title="Made-up " + name),),
+        "accelerators": (
+            Accelerator(
+                id=name,
+                title="Made-up " + name,
+                devices_per_package=one.target.devices / one.target.packages,
+            ),
+        ),
     }
     return Advice(**{**found, **changes})
 

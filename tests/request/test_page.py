@@ -54,6 +54,15 @@ def test_hours_and_money_are_told_as_expected_and_at_most():
     assert re.search(r"rented, at most\s*USD 4,000R\s*expected: USD 2,000", shown)
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_chip_of_several_devices_is_one_accelerator(lang):
+    one = made.estimate(128, accelerator="aws-trainium2", each=8)
+    shown = re.sub(r"<[^>]*>", "", page(made.advice(estimate=one), lang)[0])
+    assert {"en": "Request: 16 × Made-up", "zh": "资源申请：16 × Made-up"}[lang] in shown
+    assert "128 × " not in shown and {"en": "16, which are 128 devices", "zh": "128 个设备"}[lang] in shown
+    assert re.search({"en": r"at most\s*1,267R", "zh": r"1,267"}[lang], shown)
+
+
 def test_each_scheduler_has_its_own_page():
     names = []
     for scheduler in ("slurm", "k8s", "skypilot"):

@@ -197,6 +197,36 @@ def test_what_is_asked_for_is_told_as_it_is_billed():
     assert "# asked for: 4 days in 4 jobs of 24 h; with all restarts 1,536 GPU-hours at most" in text
 
 
+TRAINIUM = made.advice(estimate=made.estimate(128, accelerator="aws-trainium2", each=8))
+MI250X = made.advice(estimate=made.estimate(16, accelerator="amd-mi250x-128gb", each=2))
+
+
+def test_chips_of_several_devices_are_counted_as_their_schedulers_count_them():
+    asked = job(TRAINIUM)
+    told = directives(write(asked, "slurm")[0]["job.sbatch"])
+    assert (told["nodes"], told["gres"]) == ("1", "neuron:16")
+    assert int(told["cpus-per-task"]) <= 192, "a trn2.48xlarge has no more"
+    text = write(asked, "slurm")[0]["job.sbatch"]
+    assert "on 16 x Made-up aws-trainium2 (128 devices)" in text and "--nproc-per-node=128" in text
+    assert "1,267 accelerator hours at most" in text and "NEURON_LOGICAL_NC_CONFIG=1" in text
+    pod = list(yaml.safe_load_all(write(job(TRAINIUM, scheduler="k8s"), "k8s")[0]["job.yaml"]))[-1]
+    limits = pod["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits["aws.amazon.com/neuron"] == "16" and int(limits["cpu"]) <= 190
+    two = made.advice(estimate=made.estimate(256, accelerator="aws-trainium2", each=8))
+    assert directives(write(job(two), "slurm")[0]["job.sbatch"])["nodes"] == "2"
+    # AMD's two dies are two GPUs to Slurm and Kubernetes, and one to who pays
+    told = directives(write(job(MI250X), "slurm")[0]["job.sbatch"])
+    assert (told["nodes"], told["gres"]) == ("2", "gpu:8") and job(MI250X).choice.count == 8
+
+
+def test_what_a_site_or_a_flag_counts_is_what_its_scheduler_counts():
+    node = {"name": "t", "accelerator": "aws-trainium2", "gpus": 16, "cpus": 192, "gres": "neuron:trn2"}
+    told = directives(write(job(TRAINIUM, {"node": [node]}), "slurm")[0]["job.sbatch"])
+    assert (told["gres"], told["mem"], told["cpus-per-task"]) == ("neuron:trn2:16", "0", "128")
+    told = directives(write(job(TRAINIUM, options=Options(gpus_per_node=4)), "slurm")[0]["job.sbatch"])
+    assert (told["nodes"], told["gres"]) == ("4", "neuron:4")
+
+
 def test_slurm_gives_all_memory_of_nodes_taken_whole():
     node = {"name": "n", "accelerator": made.H100, "gpus": 8, "cpus": 96, "memory": "1 TB"}
     told = directives(write(job(site={"node": [node]}), "slurm")[0]["job.sbatch"])

@@ -43,7 +43,8 @@ class QuoteOptions:
 
 @dataclass(frozen=True)
 class QuoteResult:
-    """The quotes: those that break nothing first, then whole ones, then the cheapest work."""
+    """The quotes: those that break nothing first, of them those of a known rate, then whole ones, then the
+    cheapest work."""
 
     job: Workload
     years: float
@@ -81,7 +82,11 @@ def run_quotes(options: QuoteOptions) -> QuoteResult:
     judged = [
         judge(knowledge.book, catalogue, job, quote, terms, knowledge.published, stated) for quote in quotes
     ]
-    judged.sort(key=lambda one: (bool(one.broken), one.incomplete, _or_last(one.cost_per_run_usd), one.title))
+    judged.sort(
+        key=lambda one: (
+            bool(one.broken), one.unrated, one.incomplete, _or_last(one.cost_per_run_usd), one.title
+        )
+    )  # fmt: skip
     codes = sorted({quote.currency for quote in quotes} - {"USD"})
     rates = tuple((code, _rate(code, options.rates, knowledge.folders)) for code in codes)
     names = ("electricity_price", "hosting_price", "staff_share", "residual_share", "used_share", "pue")

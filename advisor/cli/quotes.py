@@ -115,6 +115,8 @@ def tell_quotes(result: QuoteResult) -> None:
         say()
     if any(one.incomplete for one in result.judged):
         paragraph("* what is missing of the quote is not in it: it ranks behind whole quotes")
+    if any(one.unrated for one in result.judged):
+        say("? computed in 32 bits, as no 16-bit rate of it is known here: behind all others")
     paragraph(
         "Without VAT: price less what is left of it, staff, hosting of the nameplate power, electricity."
     )
@@ -157,7 +159,7 @@ def _rows(result: QuoteResult) -> list[tuple[str, list[str]]]:
         ("net", lambda one: f"{one.net:,.0f} {one.currency}"),
         ("net, dollars", lambda one: known(one.net_usd, "USD")),
         ("with VAT", lambda one: known(one.gross_usd, "USD")),
-        ("one run", lambda one: known(one.calendar_s, "s")),
+        ("one run", lambda one: known(one.calendar_s, "s") + (" ?" if one.unrated else "")),
         ("runs a year", lambda one: "-" if one.runs_per_year is None else f"{one.runs_per_year:.3g}"),
         ("work a year", work),
         ("cost of the years", lambda one: known(one.cost_usd, "USD") + (" *" if one.incomplete else "")),

@@ -147,6 +147,8 @@ def tell_several(result: Several, limits: PlanLimits) -> None:
                 count=first.offloads, jobs=result.jobs,
             )
         )  # fmt: skip
+    if any(fleet.unrated for fleet in result.fleets[:_MOST_SHOWN]):
+        say("? computed in 32 bits, as no 16-bit rate of it is known here: behind all others")
     if any(fleet.price_old for fleet in result.fleets[:_MOST_SHOWN]):
         say("* list price older than 180 days" if limits.acquire == "buy" else "* price older than 180 days")
     _tell_left_out(result)
@@ -170,7 +172,7 @@ def _row(fleet: Fleet, limits: PlanLimits) -> list[str]:
     def known(value: float | None, unit: str) -> str:
         return told("not known") if value is None else show(value, unit)
 
-    star, buys = " *" if fleet.price_old else "", limits.acquire == "buy"
+    star, buys = (" ?" if fleet.unrated else "") + (" *" if fleet.price_old else ""), limits.acquire == "buy"
     used = "<1%" if fleet.used < 0.01 else f"{fleet.used:.0%}"
     return [
         f"{fleet.machines:,} x ({fleet.label})", used, known(fleet.rent_usd, "USD") + ("" if buys else star),

@@ -15,6 +15,7 @@ from advisor.errors import UserError
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Kind, PlanLimits, Workload
+from advisor.search.formats import PLAIN, unrated_16bit
 from advisor.search.grid import Stated
 from advisor.search.here import Place
 from advisor.search.one import estimate_one, place_of
@@ -75,6 +76,7 @@ class Judged:
     missing: tuple[str, ...]
     acceptance: tuple[str, ...]
     estimate: Estimate
+    unrated: bool = False  # asked for in 16 bits and computed in 32, as nobody here knows its rate in 16
 
     @property
     def incomplete(self) -> bool:
@@ -147,6 +149,7 @@ def judge(  # noqa: PLR0913, PLR0917 - what is known, one by one
             *_acceptance(entry, place, estimate, terms), *_between(quote, place, number, terms)
         ),
         estimate=estimate,
+        unrated=job.recipe.precision not in PLAIN and unrated_16bit(place.inputs),
     )  # fmt: skip
 
 

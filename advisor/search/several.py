@@ -17,6 +17,7 @@ from advisor.estimate import evaluate
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import PlanLimits, Workload
+from advisor.search.formats import PLAIN, unrated_16bit
 from advisor.search.grid import NOTHING_STATED, Stated
 from advisor.search.plan import with_horizon
 from advisor.search.plan_prices import price_columns
@@ -83,6 +84,7 @@ class Adder:
         if self.published is not None:
             self.published.neighbours.among_all  # noqa: B018 - made once for all searches
         self.alive = [at for at, sizes in enumerate(self.sizes) if sizes]
+        self._slow = [unrated_16bit(inputs) for inputs in self.kinds.inputs]
 
     def add(self, *jobs: Counted) -> None:
         """Jobs more. Those that are alike but for their work are searched once, for the largest."""
@@ -213,6 +215,8 @@ class Adder:
         for at in left:
             sizes = np.array(self.sizes[at], dtype=np.int64)
             own = kept[at].summed(sizes, times, self.limits.objective)
+            unrated = self._slow[at] and group[0].job.recipe.precision not in PLAIN
+            own = np.vstack([own, own[0] * unrated])
             self.totals[at] = own if at not in self.totals else self.totals[at] + own
 
     @property
@@ -221,9 +225,11 @@ class Adder:
         found = {}
         for at, totals in self.totals.items():
             for size, column in zip(self.sizes[at], totals.T.tolist(), strict=True):
-                jobs, busy, rent, energy, late, offloads = column
+                jobs, busy, rent, energy, late, offloads, unrated = column
                 if jobs:
-                    found[at, size] = Sum(int(jobs), busy, rent, energy, int(late), int(offloads))
+                    found[at, size] = Sum(
+                        int(jobs), busy, rent, energy, int(late), int(offloads), int(unrated)
+                    )
         return found
 
     def result(self, whole: int | None = None) -> Several:

@@ -35,6 +35,7 @@ class Sum:
     energy_j: float = 0.0
     late: int = 0  # jobs that miss their own deadline
     offloads: int = 0  # jobs that keep states or weights in the host's memory
+    unrated: int = 0  # jobs in 16 bits that are computed in 32, as the rate in 16 is not known
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Fleet:
     rack_units: float | None = None
     offloads: int = 0  # different jobs that keep states or weights in the host's memory
     unchecked: bool = False  # a price or a height that a limit is about is not known
+    unrated: bool = False  # some job in 16 bits is computed in 32, as nobody here knows its rate in 16
 
     site: int = 0  # which kind of device it is of
 
@@ -167,20 +169,21 @@ class Judge:
 
     def _smallest(self, fleets: Sequence[Fleet]) -> Fleet:
         """Of sizes of one kind as good as the best the one with the fewest devices; the best is first."""
-        bound = AS_GOOD * self._rank(fleets[0])[2]
-        good = [one for one in fleets if self._rank(one)[:2] == self._rank(fleets[0])[:2]]
-        good = [one for one in good if self._rank(one)[2] <= bound]
+        bound = AS_GOOD * self._rank(fleets[0])[-1]
+        good = [one for one in fleets if self._rank(one)[:-1] == self._rank(fleets[0])[:-1]]
+        good = [one for one in good if self._rank(one)[-1] <= bound]
         return min(good, key=lambda one: one.machines * one.packages)
 
-    def _rank(self, fleet: Fleet) -> tuple[bool, bool, float]:
-        """No price after old ones, old ones after young ones."""
+    def _rank(self, fleet: Fleet) -> tuple[bool, bool, bool, float]:
+        """No price after old ones, old ones after young ones; behind all what is computed at another format's
+        rate."""
         limits = self.limits
         value = fleet.own_usd if limits.acquire == "buy" else fleet.rent_usd
         if limits.objective == "energy":
             value = fleet.energy_j
         elif limits.objective == "time":
             value = fleet.busy_s
-        return value is None, fleet.price_old and limits.objective == "cost", value or 0.0
+        return fleet.unrated, value is None, fleet.price_old and limits.objective == "cost", value or 0.0
 
     def _fleet(self, key: tuple[int, int], one: Sum) -> Fleet:
         entry, count = self.sites[key[0]].entry, key[1]
@@ -202,7 +205,7 @@ class Judge:
             rent_usd=_known(one.rent_usd), own_usd=_known(own), energy_j=_known(one.energy_j),
             power_w=_known(machines * power), price_old=self._old(entry),
             breaks=tuple(broken), enough=tuple(broken.values()),
-            rack_units=units, offloads=one.offloads, site=key[0],
+            rack_units=units, offloads=one.offloads, unrated=one.unrated > 0, site=key[0],
             unchecked=(limits.budget_usd is not None and math.isnan(spent))
             or (limits.max_power_w is not None and math.isnan(power))
             or (limits.max_rack_units is not None and units is None),

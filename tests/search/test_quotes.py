@@ -169,3 +169,20 @@ def test_quotes_of_one_seller_are_told_apart_by_their_files(tmp_path: Path) -> N
     asked = QuoteOptions(tuple(paths), WorkloadFlags(model="gpt2-124m", tokens=1e9), PlanLimits())
     titles = {one.title for one in run_quotes(asked).judged}
     assert titles == {"Alpha (a.toml)", "Alpha (b.toml)", "Beta"}
+
+
+def test_accelerators_of_an_unknown_16_bit_rate_are_told_and_come_last(tmp_path: Path) -> None:
+    unrated, files = "nvidia-h800-pcie-80gb", []
+    assert not {"fp16", "bf16"} & set(KNOWN.catalogue.accelerators[unrated].peaks)
+    for seller, name, price in (("a", unrated, 1), ("b", "nvidia-a100-pcie-80gb", 200000)):
+        text = HEAD + (
+            f'seller = "{seller}"\n[[item]]\nkind = "nodes"\naccelerator = "{name}"\naccelerators = 8\n'
+            f'count = 1\nunit_price = {price}\npower = "6 kW"\n'
+        )
+        files.append(tmp_path / f"{seller}.toml")
+        files[-1].write_text(text, encoding="utf-8")
+    flags = WorkloadFlags(model="llama-3-8b", tokens=1e9, method="full")
+    result = run_quotes(QuoteOptions(tuple(files), flags, PlanLimits(as_of="2026-11-21")))
+    assert [(one.accelerator_id, one.unrated) for one in result.judged] == [
+        ("nvidia-a100-pcie-80gb", False), (unrated, True)
+    ]  # fmt: skip

@@ -274,3 +274,19 @@ def test_what_does_not_do_all_jobs_is_told_with_the_job() -> None:
     kept, told = {fleet.accelerator_id for fleet in found.fleets}, dict(found.left_out)
     assert kept | set(told) == set(KINDS) and not kept & set(told)
     assert told and any(job.job.title in why for why in told.values() for job in three())
+
+
+def test_what_is_computed_at_another_formats_rate_is_marked_and_last() -> None:
+    unrated = "nvidia-h800-pcie-80gb"
+    assert not {"fp16", "bf16"} & set(KNOWN.catalogue.accelerators[unrated].peaks)
+    adder = of_kinds(unrated, *KINDS)
+    adder.add(Counted(SMALL, 3))
+    fleets = adder.result().fleets
+    assert [fleet.unrated for fleet in fleets] == [False] * (len(fleets) - 1) + [True]
+    assert fleets[-1].accelerator_id == unrated
+    free = replace(fleets[-1], rent_usd=0.0, price_old=False)
+    assert adder.judge._rank(free) > adder.judge._rank(fleets[0]), "however little it costs"
+    plain = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1e9, method="pretrain", precision="fp32")
+    adder = of_kinds(unrated, *KINDS)
+    adder.add(Counted(plain, 3))
+    assert not any(fleet.unrated for fleet in adder.result().fleets), "who asks for 32 bits compares alike"

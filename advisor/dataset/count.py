@@ -12,9 +12,10 @@ from advisor.dataset.parquet import read_parquet
 from advisor.dataset.rows import Rows, parted
 from advisor.dataset.text import read_parts
 from advisor.dataset.tokens import Ratio, ratio_of
-from advisor.errors import DataError
+from advisor.errors import DataError, UserError
 
 _Z80 = 1.2816
+_IDS = Ratio(1.0, 1.0, 1.0, "ids of tokens")
 _FILES = 200  # of a folder that are opened; more are taken for alike
 _LEAST_SPREAD = 0.02  # of what was sampled: blocks that happen to agree prove little
 
@@ -150,7 +151,7 @@ def _of_parquet(path: Path, found: Found, tokenizer: Path | None) -> Counted:
 
 
 def _in_tokens(total: _Total, found: Found, tokenizer: Path | None, rows: bool) -> Counted:
-    ratio, missing = ratio_of(total.parts, tokenizer)
+    ratio, missing = _ratio(total, tokenizer)
     half = _Z80 * total.spread
     # errors of the sample and of the ratio are independent, and both small or both told as ranges
     low = total.text / ratio.value * (1 - _joined(half, 1 - ratio.value / ratio.high))
@@ -159,6 +160,8 @@ def _in_tokens(total: _Total, found: Found, tokenizer: Path | None, rows: bool) 
     looked = "From a sample of" if total.sampled else "From all of"
     files = f"{looked} {total.files} file{'s' if total.files > 1 else ''}"
     how = f"{files}, {ratio.value:.2f} bytes a token ({ratio.source})"
+    if ratio is _IDS:
+        how = f"{files}, which hold ids of tokens"
     notes = _notes(found)
     if missing:
         notes += (f"Tokens are counted by bytes: {missing}.",)
@@ -169,6 +172,17 @@ def _in_tokens(total: _Total, found: Found, tokenizer: Path | None, rows: bool) 
     counted = total.rows if rows else None
     lengths = _lengths(total, ratio, max(low, 0.0) / amount, high / amount)
     return Counted("tokens", amount, max(low, 0.0), high, counted, how, notes, lengths)
+
+
+def _ratio(total: _Total, tokenizer: Path | None) -> tuple[Ratio, str]:
+    """Bytes of a token; of rows that hold ids of tokens none are guessed. Raises UserError for a mixture."""
+    tokenised, rows = (sum(getattr(part, name) for part in total.parts) for name in ("tokenised", "rows"))
+    if not tokenised:
+        return ratio_of(total.parts, tokenizer)
+    plain = any(part.text_bytes and not part.tokenised for part in total.parts)
+    if plain or tokenised < rows:
+        raise UserError("some rows hold ids of tokens, others text", "Give one of the two kinds at a time.")
+    return _IDS, ""
 
 
 def _lengths(total: _Total, ratio: Ratio, low: float, high: float) -> Rows:

@@ -37,6 +37,7 @@ class Sums:
     text_bytes: int = 0
     wide_bytes: int = 0  # of text, outside ASCII
     rows: int = 0
+    tokenised: int = 0  # of rows: those that hold ids of tokens, whose bytes are then tokens
     texts: int = 0  # of rows: one each, two of a pair of answers
     lengths: list[int] = field(default_factory=list)  # bytes of some of them, drawn at random
     samples: list[str] = field(default_factory=list)
@@ -51,6 +52,14 @@ class Sums:
         for text in texts:
             if text:
                 self._keep(self.add(text))
+
+    def add_ids(self, sizes: Sequence[int]) -> None:
+        """A record of ids of tokens: so many each that is trained on."""
+        self.rows += 1
+        self.tokenised += 1
+        for size in filter(None, sizes):
+            self.text_bytes += size
+            self._keep(size)
 
     def _keep(self, size: int) -> None:
         """A length, so that each of all there were has the same chance to be kept."""

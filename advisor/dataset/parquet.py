@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.dataset.counted import Sums
-from advisor.dataset.text import texts_of
+from advisor.dataset.text import add_record
 from advisor.errors import DataError, MissingLibrary
 
 _GROUPS = 8  # row groups of a file that are read
@@ -46,7 +46,7 @@ def _sampled(file: Any, rows: int) -> list[Sums]:
         sums = Sums(limit=100_000)
         batch = next(file.iter_batches(batch_size=_ROWS, row_groups=[group]), None)
         for row in [] if batch is None else batch.to_pylist():
-            sums.add_row(texts_of(row))
+            add_record(sums, row)
         if sums.rows:
             parts.append(sums)
     return parts if rows else []

@@ -19,6 +19,9 @@ BLOCK, BLOCKS = 512 << 10, 64
 LONGEST_LINE = 64 << 20
 MOST_JSON = 512 << 20  # a .json is one value and has to be read whole
 
+_IDS = ("input_ids", "token_ids", "chosen_input_ids", "rejected_input_ids")
+"""Fields of tokenised records, as the libraries of Hugging Face name them."""
+
 _ASIDE = frozenset(
     ("id", "role", "from", "source", "url", "lang", "language", "split", "type", "name", "created",
      "timestamp", "images", "image", "videos", "audios", "meta", "metadata", "score", "hash", "date")
@@ -48,6 +51,30 @@ def texts_of(value: Any) -> list[str]:
         rest = {key: one for key, one in value.items() if key not in ("chosen", "rejected")}
         return [text_of({**rest, "answer": value[name]}) for name in ("chosen", "rejected")]
     return [text_of(value)]
+
+
+def ids_of(value: Any) -> list[int]:
+    """How many ids of tokens a tokenised record holds: of each text that is trained on; none in others."""
+    if not isinstance(value, dict):
+        return []
+    return [size for name in _IDS if (size := _count(value.get(name))) is not None]
+
+
+def _count(ids: Any) -> int | None:
+    if not isinstance(ids, list) or not ids:
+        return None
+    if all(isinstance(one, list) for one in ids):  # a batch of them
+        each = [_count(one) for one in ids]
+        return None if None in each else sum(one or 0 for one in each)
+    return len(ids) if all(type(one) is int for one in ids[:64]) else None
+
+
+def add_record(sums: Sums, value: Any) -> None:
+    """A record as what is trained on: its ids of tokens where it holds them, else its text."""
+    if sizes := ids_of(value):
+        sums.add_ids(sizes)
+    else:
+        sums.add_row(texts_of(value))
 
 
 def read_parts(path: Path, records: bool) -> tuple[list[Sums], int]:
@@ -94,7 +121,7 @@ def _json(path: Path, file: BinaryIO, size: int) -> Sums:
         value = max(lists, key=len) if lists else [value]
     sums = Sums(file_bytes=len(raw))
     for row in value if isinstance(value, list) else [value]:
-        sums.add_row(texts_of(row))
+        add_record(sums, row)
     return sums
 
 
@@ -133,7 +160,7 @@ def _line(path: Path, line: bytes, number: int, sums: Sums) -> None:
     except ValueError as error:
         told = f"is not valid JSON: {str(error)[:120]}"
         raise DataError.at(path, f"line {number}", None, told, "Give one record a line.") from error
-    sums.add_row(texts_of(value))
+    add_record(sums, value)
 
 
 def _plain(path: Path, raw: bytes, sums: Sums, cut: int) -> Sums:

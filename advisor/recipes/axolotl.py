@@ -83,7 +83,9 @@ def _put_method(taking: Taking) -> bool:
     taking.put("method", method, "adapter", "rl")
     if adapter:
         put_adapters(taking, "lora_r", "lora_target_modules", 8)
-        taking.leave(("lora_alpha", "lora_dropout", "lora_target_linear"))
+        if taking.flag("lora_target_linear"):  # every linear layer, beside those that are named
+            taking.put("lora_targets", "all", "lora_target_linear")
+        taking.leave(("lora_alpha", "lora_dropout"))
     else:
         taking.leave(("lora_r", "lora_alpha", "lora_dropout", "lora_target_linear", "lora_target_modules"))
     if method.endswith("qlora"):

@@ -40,6 +40,32 @@ def test_rows_of_json_lines(tmp_path: Path) -> None:
     assert found.amount == pytest.approx(120 * len(LINE) / 3.94)
 
 
+def test_rows_that_are_tokenised_are_counted_exactly(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"input_ids": list(range(n)), "attention_mask": [1] * n, "labels": [-100] * n} for n in (10, 30, 50)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = count_dataset(path)
+    assert (found.amount, found.low, found.high, found.rows) == (90, 90, 90, 3)
+    assert found.how == "From all of 1 file, which hold ids of tokens"
+    assert found.lengths is not None and found.lengths.lengths == (10, 30, 50)
+    assert found.exact and not found.notes
+    pairs = {"chosen_input_ids": [1] * 7, "rejected_input_ids": [1] * 5, "prompt": "text that they hold"}
+    path.write_text(json.dumps(pairs) + "\n" + json.dumps({"input_ids": [[1, 2], [3, 4, 5]]}) + "\n")
+    found = count_dataset(path)
+    assert found.amount == 17 and found.lengths is not None and found.lengths.lengths == (5, 5, 7)
+
+
+def test_ids_beside_text_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"input_ids": [1, 2, 3]}) + "\n" + json.dumps({"text": LINE}) + "\n")
+    with pytest.raises(UserError, match="some rows hold ids of tokens, others text"):
+        count_dataset(path)
+    path.write_text(json.dumps({"input_ids": ["a", "b"], "text": LINE}) + "\n")
+    assert count_dataset(path).amount > 3, "words under that name are none"
+
+
 def test_other_scripts_are_less_sure(tmp_path: Path) -> None:
     path = tmp_path / "zh.txt"
     path.write_text("今天天气很好。" * 500, "utf-8")

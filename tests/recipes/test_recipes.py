@@ -243,3 +243,23 @@ def test_any_values_give_flags_or_one_error(tmp_path: Path, values: Mapping[str,
     assert all(isinstance(value, (str, bool)) for value in recipe.flags.values())
     seen = {*recipe.aside, *recipe.unknown} | {text.split(":")[0] for text in recipe.unmodelled}
     assert seen <= set(values)
+
+
+def test_axolotl_adapts_every_linear_layer_where_it_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    text = "base_model: meta-llama/Meta-Llama-3-8B\nadapter: lora\nlora_target_modules: [q_proj, v_proj]\n"
+    path.write_text(text)
+    assert read_recipe(path).flags["lora_targets"] == "attention"
+    path.write_text(text + "lora_target_linear: true\n")
+    found = read_recipe(path)
+    assert found.flags["lora_targets"] == "all"
+    assert found.said["lora_targets"] == "lora_target_linear: True"
+    assert "lora_target_linear" not in (*found.aside, *found.unknown)
+
+
+@pytest.mark.parametrize("size", ["0.5B", "1.5B", "7B", "72B"])
+def test_qwen2_is_of_the_shape_of_its_successor(size: str) -> None:
+    from advisor.model import preset_of
+
+    assert preset_of(f"Qwen/Qwen2-{size}").preset == f"qwen2.5-{size.lower()}"
+    assert preset_of(f"Qwen/Qwen2-{size}-Instruct").preset == f"qwen2.5-{size.lower()}"

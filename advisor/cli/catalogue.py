@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.language import told
 from advisor.cli.options import json_flag, rules_option
 from advisor.cli.trace import tell_trace, trace_options
 
@@ -47,5 +48,11 @@ def models(name: str | None, rules: tuple[Path, ...], as_json: bool, **flags: An
         table.add_column(heading, no_wrap=plain, justify="right" if heading == "Parameters" else "left")
     for id_ in sorted(known):
         size = sizes[id_]
-        table.add_row(id_, "?" if size is None else show(size, "1"), known[id_].title, known[id_].family)
+        number = "?" if size is None else show(size, "1")
+        table.add_row(id_, number, known[id_].title, _family(known[id_].family))
     console().print(table)
+
+
+def _family(name: str) -> str:
+    """A family in words of the language in use: "stated" alone would be told as what a user stated."""
+    return told(f"family {name}").removeprefix("family ")

@@ -51,7 +51,8 @@ def _print(checks: list[Check]) -> None:
         lacks = check.needed_for and not check.ok
         needed = form(" (needed for {what})", what=told(check.needed_for)) if lacks else ""
         mark = label("ok" if check.ok else "MISSING", 7)
-        out.print(f"{mark}  {told(check.name)}: {told(check.detail)}{needed}", soft_wrap=True)
+        line = form("{name}: {detail}", name=told(check.name), detail=told(check.detail))
+        out.print(f"{mark}  {line}{needed}", soft_wrap=True)
         if check.hint and not check.ok:
             out.print(f"         {told(check.hint)}", soft_wrap=True)
 

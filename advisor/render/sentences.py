@@ -68,7 +68,7 @@ class Sentences:
             if len(parts) < 2:
                 continue
             within: dict[str, None] = {}  # what of these has no pattern itself
-            told = [self._whole(part, within, depth) for part in parts]
+            told = [self._whole(part, within, depth) or self._list(part) for part in parts]
             if between == "，" and any(
                 one is None and _WORDING.search(part) for one, part in zip(told, parts, strict=True)
             ):
@@ -82,6 +82,12 @@ class Sentences:
         if left is not None and is_wording(text):
             left[text] = None
         return text
+
+    def _list(self, text: str) -> str | None:
+        """A list of words, each of which is known; None where one is not, or where it is no list."""
+        parts = text.split(", ")
+        told = [self._exact.get(part) for part in parts]
+        return "、".join(word for word in told if word) if len(parts) > 1 and all(told) else None
 
     def find(self, text: str, left: dict[str, None] | None = None) -> str | None:
         """The whole of `text` in this language; None when there is no pattern of it."""

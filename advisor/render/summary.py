@@ -41,10 +41,17 @@ def subtitle(advice: Advice, t: Texts) -> Markup:
         parts += [describe.device_title(t, device) for device in select.usable_devices(advice)[:2]]
         if machine.cpu.model.value:
             parts.append(foreign(machine.cpu.model.value, 80))
-    when = dated.created(advice)
-    if when is not None:
-        parts.append(t("subtitle.date", "{date} UTC", date=f"{when.astimezone(UTC):%Y-%m-%d %H:%M}"))
+    if made := made_at(advice, t):
+        parts.append(made)
     return Markup(" · ").join(parts)
+
+
+def made_at(advice: Advice, t: Texts) -> Markup:
+    """Day and time of the advice; empty when it does not say."""
+    when = dated.created(advice)
+    if when is None:
+        return Markup()
+    return t("subtitle.date", "{date} UTC", date=f"{when.astimezone(UTC):%Y-%m-%d %H:%M}")
 
 
 def answer(advice: Advice, t: Texts) -> Markup:

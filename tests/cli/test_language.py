@@ -195,3 +195,14 @@ def test_choices_of_a_set_up_read_as_chinese() -> None:
         "bf16 混合精度",
     ]
     assert chosen("micro-batch", "2") == "微批次 2"
+
+
+def test_doctor_and_models_speak_chinese() -> None:
+    speak("zh")
+    assert (
+        told("torch 2.13.0+cpu under Python 3.11.7 (/opt/python)")
+        == "torch 2.13.0+cpu，Python 3.11.7（/opt/python）"
+    )
+    assert told("3.11.7 at /opt/python") == "3.11.7（/opt/python）"
+    listed, _ = in_chinese("models")
+    assert "参数量" in listed and "encoder_decoder" not in listed and "用户给定" not in listed

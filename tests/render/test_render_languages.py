@@ -348,3 +348,24 @@ def test_a_source_that_is_one_sentence_of_ours_is_told_whole():
     assert said.startswith("训练方式，精度取自“GPT-2 124M 预训练，100 亿 token”；") and said.endswith(
         "其余由参数给定"
     )
+
+
+def test_sources_that_we_word_are_told_and_those_quoted_stand():
+    said = load_texts("zh").sentences.quoted
+    assert said("affinity") == "CPU 亲和性" and said("main memory") == "主内存"
+    assert said("dependent-add loop, best of 9 runs of about 1 ms").startswith(
+        "前后相依的加法循环，运行 9 次"
+    )
+    whole = said(
+        "the package of 8 devices: aws trn2 (us-east-2) of 16, rented whole, 2026-09-12: x.com $14 (copy)"
+    )
+    assert (
+        whole
+        == "整块的价格（含 8 个设备）：aws trn2 (us-east-2)，共 16 块，只能整机租用，2026-09-12: x.com $14"
+    )
+
+
+def test_when_a_report_was_made_is_told_for_people():
+    page = render_html(sample.cpu_machine(), load_texts("zh"), {})
+    assert "+00:00" not in page.partition("<main")[2].partition("advice.json")[0]
+    assert "（UTC）</td>" in page

@@ -204,12 +204,19 @@ def _unknown(options: Options, numbers: list[int]) -> list[LeftOut]:
         quantity = "memory_usable" if unsized else "calendar_s"
         what = "Its memory" if unsized else "Its time"
         reason = said_plainly(why_unknown(space.book, table, row, quantity))
+        told, whole = f"{what} is not known: {reason}.", space.sites[number].whole
+        change = "A published figure, in a file of your own given with --rules."
+        if not reason and whole:  # nothing lacks: there is no machine of so few
+            told = (
+                f"It is sold {whole:g} devices at a time, and at most {space.limits[number]:g} are planned."
+            )
+            change = "Another accelerator."
         out.append(
             LeftOut(
                 accelerator_id=entry.id,
                 code="unknown",
-                why=f"{what} is not known: {reason}.",
-                change="A published figure, in a file of your own given with --rules.",
+                why=told,
+                change=change,
             )
         )
     return out

@@ -96,3 +96,9 @@ def test_systems_are_dearer_and_cheaper_too() -> None:
     dearer, all_dearer, cheaper, all_cheaper = costs
     assert dearer is not None and cheaper is not None and dearer > 1.2 * cheaper
     assert (dearer, cheaper) == (all_dearer, all_cheaper)
+
+
+def test_boards_of_more_devices_than_are_planned_are_told_as_that() -> None:
+    (one,) = planned("intel-max-1550-128gb").left_out
+    assert (one.code, one.change) == ("unknown", "Another accelerator.")
+    assert one.why == "It is sold 12 devices at a time, and at most 8 are planned."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import json
 import math
 import re
 import sys
@@ -164,6 +165,39 @@ def put(tables: str, path: Path = _ROOT / "docs" / "accuracy.md") -> None:
     path.write_text(found, encoding="utf-8")
 
 
+_ROW = re.compile(
+    r"^\| (?P<label>[^|]+) \| (?P<n>\d+) \| (?P<median>[\d.]+)% \| (?P<p90>[\d.]+)% \| [^|]* "
+    r"\| (?P<within>[\d.]+)% \|",
+    re.MULTILINE,
+)
+_HEADINGS = {
+    "group": "### Step time, left out by group",
+    "source": "### Step time, left out by source",
+    "memory": "### peak_mem_gib, left out by source",
+}
+ERRORS = _ROOT / "rules" / "evidence" / "errors.json"
+
+
+def tables_of(text: str) -> dict[str, dict[str, dict[str, float]]]:
+    """The tables that reports print, out of the document: label -> rows and errors as shares."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name, heading in _HEADINGS.items():
+        part = text.split(heading, 1)[1].split("\n### ", 1)[0]
+        found[name] = {
+            row["label"]: {"n": int(row["n"])}
+            | {key: round(float(row[key]) / 100, 4) for key in ("median", "p90", "within")}
+            for row in _ROW.finditer(part)
+        }
+    return found
+
+
+def write_errors(path: Path = _ROOT / "docs" / "accuracy.md") -> None:
+    """What reports print of the document, as data."""
+    about = "Written by tools/accuracy.py from docs/accuracy.md: errors on published runs that were left out."
+    whole = {"about": about, "tables": tables_of(path.read_text(encoding="utf-8"))}
+    ERRORS.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(
@@ -184,6 +218,7 @@ def main() -> None:
     print(said.getvalue())
     if options.write:
         put(said.getvalue())
+        write_errors()
 
 
 if __name__ == "__main__":

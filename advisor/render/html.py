@@ -19,6 +19,7 @@ from markupsafe import Markup
 from advisor.data.files import shipped
 from advisor.render import (
     answers,
+    behind,
     choice,
     dated,
     describe,
@@ -82,7 +83,7 @@ def render_html(
     `carries` is the line with its data (see `carried`); on paper the data is attached.
     """
     everything, t = t.left, replace(t, left={})  # each document lists what it left in English itself
-    marks = Marks(advice, t, traces_shown=steps.traces(advice, paged=paged))
+    marks = Marks(advice, t, traces_shown=steps.traces(advice, paged=paged), numbered=paged)
     sections: list[Section] = []
     environment = _environment()
     context = _context(advice, marks, drawn, sections, paged=paged)
@@ -190,6 +191,7 @@ def _context(
         "chart": lambda name: _figure(drawn.get(name), t, paged=paged),
         "section": section,
         "answers": answers,
+        "behind": behind,
         "choice": choice,
         "dated": dated,
         "figures": figures,

@@ -64,6 +64,8 @@ class Marks:
     sources: dict[str, Source] = field(default_factory=dict)
     traces: dict[str, None] = field(default_factory=dict)  # keys in the order of first use
     made: dict[str, Made] = field(default_factory=dict)  # of estimates without stored steps
+    numbered: bool = False  # on paper, where no link can be followed, letters bear their source's number
+    numbers: dict[str, int] = field(default_factory=dict)  # of sources, in the order of first use
     again: str = AGAIN  # where it is told how to compute steps that are not stored
 
     def kind_name(self, kind: Kind | str) -> Markup:
@@ -80,20 +82,28 @@ class Marks:
         }
         return names[Kind(kind)]
 
-    def mark(self, kind: Kind | str, target: str = "", title: str = "") -> Markup:
-        """The letter of a kind; a link when `target` (an id of this document) is given."""
+    def mark(self, kind: Kind | str, target: str = "", title: str = "", number: int = 0) -> Markup:
+        """The letter of a kind; a link when `target` (an id of this document) is given.
+
+        `number` is that of a line of the list of sources, told where no link can be followed.
+        """
         kind = Kind(kind)
         name = f"{self.kind_name(kind).unescape()}: {clean(title)}" if title else self.kind_name(kind)
-        letter, css = LETTERS[kind], f"k k-{kind.value}"
+        letter, css = self._letter(kind, number or self.numbers.get(target, 0)), f"k k-{kind.value}"
         if not target:
             return Markup('<span class="{}" title="{}">{}</span>').format(css, name, letter)
         return Markup('<a class="{}" href="#{}" title="{}">{}</a>').format(css, target, name, letter)
+
+    def _letter(self, kind: Kind, number: int) -> str:
+        return f"{LETTERS[kind]}{number}" if number and self.numbered else LETTERS[kind]
 
     def source(self, kind: Kind | str, text: str, note: str = "") -> str:
         """Remember a source and give the id of its line; the same source is one line."""
         kind = Kind(kind)
         key = slug("s", f"{kind}|{text}|{note}")
-        self.sources.setdefault(key, Source(key, kind, clean(text), clean(note)))
+        told = self.t.sentences.quoted(text)
+        self.sources.setdefault(key, Source(key, kind, clean(told, 600), clean(note, 600)))
+        self.numbers.setdefault(key, len(self.numbers) + 1)
         return key
 
     def steps_at(self, target: str = AGAIN) -> str:
@@ -178,8 +188,8 @@ class Marks:
         mark = self.mark(Kind.measured, slug("m", measurement.id), measurement.id)
         if measurement.value is None:
             why = self.t("measured.disturbed", "(disturbed while measured: no single figure)")
-            bound = Markup('<span class="fig">{}</span>{} <span class="why">{}</span>')
-            return bound.format(self.span(measurement), mark, why)
+            bound = Markup('<span class="fig bound">{}</span>{} <span class="why">{}</span>')
+            return bound.format(unbroken(self.span(measurement)), mark, why)
         return self._with_spread(measurement, mark, ranged=ranged)
 
     def _with_spread(self, of: Quantity | Measurement, mark: Markup, *, ranged: bool) -> Markup:
@@ -262,6 +272,12 @@ class Marks:
         """Why something was not measured, in a word or two."""
         failed = Status(status) == Status.failed
         return self.t("status.not_measured", "failed") if failed else self.status_text(status)
+
+
+def unbroken(told: str) -> Markup:
+    """A figure that may break behind words before it ("at least"), never within number and unit."""
+    first = next((at for at, letter in enumerate(told) if letter.isdigit()), 0)
+    return Markup('{}<span class="nw">{}</span>').format(told[:first], told[first:])
 
 
 def _cut(text: str, longest: int) -> str:

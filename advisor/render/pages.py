@@ -23,6 +23,8 @@ def digest() -> str:
     templates = shipped("templates")
     found = [(path.relative_to(templates).as_posix(), path) for path in templates.rglob("*")]
     found += [(f"{folder.name}/{path.name}", path) for folder in _CODE for path in folder.glob("*.py")]
+    errors = shipped("rules").joinpath("evidence", "errors.json")  # which pages print
+    found.append((errors.name, errors))
     whole = hashlib.sha256()
     for name, path in sorted(found):
         if path.is_file() and "__pycache__" not in path.parts:

@@ -30,7 +30,7 @@ class Room:
     narrow: bool = False
 
 
-WIDE = Room(470, 70)  # a desk, and paper; drawn wider there, see .chart svg in style.css
+WIDE = Room(700, 100)  # a desk, and paper: all of its width, see .chart svg in style.css
 NARROW = Room(330, 50, narrow=True)  # a telephone of 360 px and more
 
 

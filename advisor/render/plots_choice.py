@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import choice, select
+from advisor.render import behind, choice, select
 from advisor.render.describe import said
 from advisor.render.labels import Frame, Label, placed
 from advisor.render.plots import (
@@ -27,10 +27,10 @@ from advisor.render.plots import (
     time_axis,
 )  # fmt: skip
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Estimate
+from advisor.schema import Advice, Estimate, Quantity
 
 _MOST = 300  # points drawn
-_HEIGHT = 210.0
+_HEIGHT = 240.0
 _WHOLE = re.compile(r"(?<=\d)\.00(?!\d)")  # cents that an axis needs not
 PARTS_COLOURS = (SERIES[0], SERIES[1], SERIES[2], SERIES[3], "#b39a3b", "#4a9a97", "#9a5b6b")
 
@@ -116,17 +116,14 @@ def _named(label: str, titles: dict[str, str], t: Texts) -> str:
 def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """What fills the memory: parts of each estimate, as shares of their sum."""
     rows = []
-    for estimate in _estimates(advice):
-        job = choice.workload(advice, estimate.workload)
-        parts = choice.memory_parts(advice, estimate)
+    for name, parts, need in _memories(advice, t):
         total = sum(parts.values())
-        need = estimate.quantities.get("memory_bytes")
-        if job is None or not total or need is None or not need.value:
+        if not total or need is None or not need.value:
             continue
         title = t.plain(
             "chart.memory.row",
             "{title}: {size}",
-            title=short(t.said(job.title), room.letters - 12),
+            title=short(name, room.letters - 12),
             size=t.told(need).figure,
         )
         rows += [
@@ -163,6 +160,23 @@ def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | 
         "What fills the memory of a device, as shares; the size named is all that is needed. Parts are at "
         "their own largest, which they do not all reach at one moment; allocator and driver come on top.",
     )
+
+
+def _memories(advice: Advice, t: Texts) -> Iterator[tuple[str, Mapping[str, float], Quantity | None]]:
+    """What is drawn: the name of each, the parts of its memory, and all that it needs."""
+    plan = advice.plan
+    if plan is not None:
+        titles = {a.id: a.title for a in advice.accelerators}
+        for option in plan.options[:1]:  # the only one whose steps are stored
+            parts = behind.memory_parts(advice, option)
+            yield _named(option.label, titles, t), parts, option.quantities.get("memory_bytes")
+        if plan.options and advice.machine is None:
+            return
+    for estimate in _estimates(advice):
+        job = choice.workload(advice, estimate.workload)
+        if job is not None:
+            parts = dict(choice.memory_parts(advice, estimate))
+            yield t.said(job.title), parts, estimate.quantities.get("memory_bytes")
 
 
 def _estimates(advice: Advice) -> list[Estimate]:

@@ -55,6 +55,7 @@ class EstimateOptions:
     traced: bool = False
     document: Mapping[str, Any] | None = None  # of a traced network: its operators, for a machine calibrated
     largest: bool = False  # also what would fit at most on one of the devices
+    lengths: tuple[Model, ...] = ()  # a traced network at three lengths, for the longest sequence there
     shared: tuple[int, ...] = ()  # by how many devices it may be shared there; (): as many as there are
     workdir: Path = field(default_factory=Path)
 
@@ -101,6 +102,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
             notices.append(Notice(code="hardware_resolved", message=told))
     entry = knowledge.catalogue.accelerators.get(place.target.accelerator_id)
     check_format(workload, place.inputs, entry.title if entry else place.target.label)
+    workload, as_example = _on_each(workload, options, place.target.devices)
+    notices += as_example
     workload, stated = with_accumulation(workload, said, place.target.devices, options.accumulate)
     workload = with_steps(workload, options.steps)
     stated, as_pilot = leaning.set_up(workload, place.target, stated)
@@ -220,7 +223,7 @@ def _largest(
     return tuple(
         largest(
             knowledge.book, own, place.inputs, counts=tuple(dict.fromkeys(counts)),
-            presets=knowledge.catalogue.models,
+            presets=knowledge.catalogue.models, traced=options.lengths,
         )
     )  # fmt: skip
 
@@ -265,6 +268,7 @@ def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:
     recipe = asdict(flags)
     for name in ("model", "params", "hub"):
         del recipe[name]
+    recipe["batch"] = recipe["batch"] or _example(options)
     found = workload_from_flags(catalogue, network_of(flags, catalogue), **recipe)
     own = found.recipe
     numbers = dict(own.numbers)
@@ -287,6 +291,25 @@ def _workload(options: EstimateOptions, catalogue: Catalogue) -> Workload:
         }
     )
     return found.model_copy(update={"recipe": recipe_now, "deadline_days": None})
+
+
+def _example(options: EstimateOptions) -> int | None:
+    """Samples of the factory's example (or as --input says), where nothing says how many there are to be."""
+    stated = options.workload.batch, options.stated.micro_batch, options.accumulate
+    if options.document is None or any(one is not None for one in stated):
+        return None
+    return options.document.get("samples")
+
+
+def _on_each(workload: Workload, options: EstimateOptions, devices: int) -> tuple[Workload, list[Notice]]:
+    """The example's batch on each device, and that it is so."""
+    samples = _example(options)
+    if samples is None:
+        return workload, []
+    recipe = workload.recipe.model_copy(update={"global_batch": float(samples * devices)})
+    told = f"A batch of {samples} on each device, as in the example of the traced network."
+    notice = Notice(code="batch_of_example", message=told, hint="--batch changes it.")
+    return workload.model_copy(update={"recipe": recipe}), [notice]
 
 
 def _this_machine(options: EstimateOptions) -> tuple[Machine, Calibration | None]:

@@ -12,7 +12,7 @@ from advisor.cli.in_hand import check_unit, count_data, data_options, from_recip
 from advisor.cli.options import STACK_HELP, count, here, hub_cache, json_flag, print_json, rules_option
 from advisor.cli.quick import quick
 from advisor.cli.recipe import details_of, recipe_options
-from advisor.cli.trace import trace_options, traced
+from advisor.cli.trace import other_lengths, trace_options, traced
 from advisor.errors import EXIT_NOTHING_FITS, DataError, did_you_mean
 
 _RECIPE = ("model", "params", "tokens", "method", "precision", "seq_len", "batch")
@@ -183,6 +183,7 @@ def _estimate(
         document=document,
         largest=flags["largest"],
         shared=flags["devices"],
+        lengths=other_lengths(str(flags["model"]), flags, document) if flags["largest"] else (),
         workdir=here(),
     )
     result = run_estimate(options)

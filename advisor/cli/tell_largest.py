@@ -19,7 +19,9 @@ _ABOUT = (
 _CHANGES = "~ trained in other formats: check its quality. * trains adapters, not the network."
 _MODELS = "Largest network: of all of its family that `hwadvisor models` lists, one sample at a time."
 _SIZES = "Largest network: as the one asked for with more weights, one sample at a time."
-_NO_LENGTH = "A trace is of one length: trace it again with --input or --seq-len for another."
+_NO_LENGTH = (
+    "It takes no other length than that of the trace, or none was tried: give one with --input or --seq-len."
+)
 _NO_MODEL = "A traced network has no family to find the largest of."
 
 
@@ -71,11 +73,12 @@ def _notes(
     found: Sequence[Largest], family: str, *, seq_len: float | None, models: bool, costs: bool
 ) -> list[str]:
     traced = family == "traced"
+    lengths = any(one.seq_len is not None for one in found)
     return [
         *([_ABOUT] if costs else []),
         *([_CHANGES] if any(one.remedy.change for one in found) else []),
         *([_SIZES if family == "size_only" else _MODELS] if models else []),
-        *([_NO_LENGTH] if traced and seq_len else []),
+        *([_NO_LENGTH] if traced and seq_len and not lengths else []),
         *([_NO_MODEL] if traced else []),
     ]
 

@@ -11,12 +11,15 @@ import click
 from advisor.units import show
 
 if TYPE_CHECKING:
-    from advisor.trial.trace import Traced
+    from advisor.schema import Model
+    from advisor.trial.trace import Traced, TraceFlags
 
 Command = Callable[..., Any]
 _FIGURES = ("Count", "FLOPs", "Moved", "Saved")
 _UNITS = {"flops": "FLOP", "bytes": "B", "saved": "B"}
 _PHASES = ("forward", "backward", "optimizer")
+_SHORTEST = 16  # tokens of a sequence of which another length is traced too
+_LONGEST_S = 10.0  # of a trace, if others of its kind are to follow: they take up to eight times as long
 _SHOWN = 40  # rows of the table, those with most work first
 
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
@@ -81,10 +84,54 @@ def traced(flags: dict[str, Any], recipe: dict[str, Any]) -> tuple[dict[str, Any
     return told, found.document
 
 
+def other_lengths(name: str, flags: dict[str, Any], document: dict[str, Any] | None) -> tuple[Model, ...]:
+    """A traced network at three lengths, shortest first, of which its own is the last where it takes none
+    above; () where it has no length, or takes none but its own."""
+    from advisor.errors import AdvisorError
+    from advisor.model.traced import model_of_trace
+    from advisor.trial.trace import at_length, trace_network
+
+    if document is None:
+        return ()
+    own = model_of_trace(name, document)
+    length = int(own.numbers.get("native_seq_len") or 0)
+    if length < _SHORTEST or float(document["seconds"]) > _LONGEST_S:
+        return ()
+    name, asked = _asked(name, flags)
+
+    def at(tokens: int) -> Model | None:
+        try:
+            return trace_network(name, at_length(asked, document["inputs"], length, tokens)).model
+        except AdvisorError:
+            return None
+
+    # what the weights hold as many of as there are tokens (positions) is not there for longer ones
+    bound = length in document["sizes"]
+    found: list[Model] = []
+    for tokens in (length // 4, length // 2) if bound else (2 * length, 4 * length, 8 * length):
+        one = at(tokens)
+        if one is None:
+            return ()
+        found.append(one)
+    return (*found, own) if bound else tuple(found)
+
+
 def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any]]:
     """Trace what `name` means, and say on stderr what was traced; beside it what the child was told."""
-    from advisor.cli.options import here, hub_cache
     from advisor.cli.screen import console
+    from advisor.trial.trace import spec_of, trace_network
+
+    name, own = _asked(name, flags)
+    talk = console(stderr=True)
+    found = trace_network(name, own)
+    for note in (found.model.source[:1].upper() + found.model.source[1:] + ".", *found.notes):
+        talk.print(note, soft_wrap=True, markup=False, highlight=False)
+    return found, spec_of(name, own)
+
+
+def _asked(name: str, flags: dict[str, Any]) -> tuple[str, TraceFlags]:
+    """What to trace, and how. Raises UserError for a name that is neither code nor a config.json."""
+    from advisor.cli.options import here, hub_cache
     from advisor.errors import UserError
     from advisor.model import find_config
     from advisor.probe.software import check_python
@@ -94,8 +141,6 @@ def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any
         SEQ_LEN,
         TraceFlags,
         is_factory,
-        spec_of,
-        trace_network,
     )
 
     if not is_factory(name):
@@ -121,11 +166,7 @@ def trace_named(name: str, flags: dict[str, Any]) -> tuple[Traced, dict[str, Any
         own=of_processors(flags),
         folder=here(),
     )
-    talk = console(stderr=True)
-    found = trace_network(name, own)
-    for note in (found.model.source[:1].upper() + found.model.source[1:] + ".", *found.notes):
-        talk.print(note, soft_wrap=True, markup=False, highlight=False)
-    return found, spec_of(name, own)
+    return name, own
 
 
 def of_processors(flags: dict[str, Any]) -> bool:

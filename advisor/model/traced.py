@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from advisor.errors import DataError
@@ -72,6 +72,40 @@ def _pairs(squares: Mapping[str, Any] | None, gradients: float) -> dict[str, flo
         found[f"traced_pairs_{name}_back"] = backward / forward if forward else 0.0
     found["traced_pairs_highest_fixed"] = float(squares["highest_fixed"]) - gradients
     found["traced_pairs_bytes"] = float(squares["bytes_forward"])
+    return found
+
+
+def at_lengths(models: Sequence[Model]) -> Callable[[float], dict[str, float]]:
+    """The numbers of a network traced at three lengths, at any other: squares through the three."""
+    known = [{**model.numbers, **_ends(model.numbers)} for model in models]
+    (a, b, c) = (model.numbers["native_seq_len"] for model in models)
+
+    def numbers(length: float) -> dict[str, float]:
+        weights = (
+            (length - b) * (length - c) / ((a - b) * (a - c)),
+            (length - a) * (length - c) / ((b - a) * (b - c)),
+            (length - a) * (length - b) / ((c - a) * (c - b)),
+        )
+        found = {}
+        for name, first in known[0].items():
+            values = [one.get(name, first) for one in known]
+            same = max(values) == min(values)
+            said = first if same else sum(w * v for w, v in zip(weights, values, strict=True))
+            found[name] = said if name.endswith("_fixed") else max(said, 0.0)
+        return found
+
+    return numbers
+
+
+def _ends(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Of the pieces of the backward pass's memory the flattest and the steepest: how many lie between them,
+    and where, differs by length."""
+    pieces = sorted(
+        (numbers[f"traced_back_{at}"], numbers[f"traced_back_{at}_fixed"]) for at in range(1, _PIECES + 1)
+    )
+    found = {}
+    for at, (slope, fixed) in enumerate((pieces[0], pieces[-1], pieces[-1]), 1):
+        found |= {f"traced_back_{at}": slope, f"traced_back_{at}_fixed": fixed}
     return found
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from advisor.estimate import evaluate, evaluate_ranges
 from advisor.estimate.inputs import Inputs, known_only, table_of
+from advisor.model.traced import at_lengths
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, Model, Workload
 from advisor.search.inputs import of_workload
@@ -74,30 +75,40 @@ def largest(  # noqa: PLR0913 - the question, and what is known
     *,
     counts: Sequence[int] = COUNTS,
     presets: Mapping[str, Model] | None = None,
+    traced: Sequence[Model] = (),
 ) -> list[Largest]:
     """What each remedy allows of a workload on one kind of device, whose columns `place` holds: first none,
     then the cheapest in time; of those that go together the ones that allow more than what is cheaper.
 
     `usable_bytes`: what may be taken of it, where that is less than what the device has. `counts`: numbers of
-    devices to share the network. `presets`: networks to find the largest of the family among.
+    devices to share the network. `presets`: networks to find the largest of the family among. `traced`: the
+    network traced at three lengths, shortest first; it takes none above the last where that is its own.
     """
     single = list(remedies) if remedies is not None else alone(workload, place, counts)
     known = [*single, *([] if remedies is not None else together(single))]
     ask = _Ask(book, of_workload(workload).update(place), usable_bytes)
-    found = _allowed(ask, workload, known)
+    found = _allowed(ask, workload, known, traced)
     found = _worth(_costed(ask, workload, found), len(single))
     return _with_models(ask, workload, place, found, presets or {})
 
 
-def _allowed(ask: _Ask, workload: Workload, known: Sequence[Remedy]) -> list[Largest]:
+def _allowed(
+    ask: _Ask, workload: Workload, known: Sequence[Remedy], traced: Sequence[Model]
+) -> list[Largest]:
     most = int(workload.model.numbers.get("traced_most_samples") or MOST_SAMPLES)
-    batches, lengths = _doubled(1, most), _lengths(workload)
+    batches, lengths = _doubled(1, most), _lengths(workload, traced)
+    numbers = at_lengths(traced) if traced else None
 
     def of_batch(at: int, size: int) -> Inputs:
         return _row(ask.book, ask.base, known[at], float(size), None)
 
     def of_length(at: int, size: int) -> Inputs:
-        return _row(ask.book, ask.base, known[at], 1.0, float(size))
+        base = ask.base
+        if numbers is not None:
+            base = base.update(Inputs())
+            for name, value in numbers(size).items():
+                base.put(name, value, Kind.published, "traces at three lengths")
+        return _row(ask.book, base, known[at], 1.0, float(size))
 
     need, _, room = ask.fits([of_batch(at, 1) for at in range(len(known))])
     micro, sure = (_halved(ask, len(known), batches, of_batch, upper=upper) for upper in (False, True))
@@ -264,8 +275,12 @@ def _doubled(first: int, most: int) -> list[int]:
     return found
 
 
-def _lengths(workload: Workload) -> list[int]:
+def _lengths(workload: Workload, traced: Sequence[Model] = ()) -> list[int]:
     """Lengths of sequences to try: multiples of 128 as far as there are positions; none for pictures."""
+    if traced:
+        last, own = (int(one.numbers["native_seq_len"]) for one in (traced[-1], workload.model))
+        most, step = own if last == own else MOST_TOKENS, min(128, max(own // 8, 1))
+        return [*(step * n for n in _doubled(1, most // step) if step * n < most), most]
     if workload.model.family not in OF_TOKENS:
         return []
     places = int(workload.model.numbers.get("positions") or MOST_TOKENS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,17 @@ def trace_network(name: str, flags: TraceFlags, say: Say = lambda _: None) -> Tr
             "Its operators differ with the batch: figures between the two batches are a straight line."
         )
     return Traced(model, document, (*notes, *map(str, document["notes"])))
+
+
+def at_length(flags: TraceFlags, inputs: Sequence[str], length: int, tokens: int) -> TraceFlags:
+    """The same with sequences of `tokens` in place of `length`: every dimension of that size is one."""
+    told = []
+    for text in inputs:
+        name, equals, rest = text.rpartition("=")
+        shape, _, dtype = rest.partition(":")
+        sizes = [str(tokens) if size == str(length) else size for size in shape.split("x")]
+        told.append(f"{name}{equals}{'x'.join(sizes)}:{dtype}")
+    return replace(flags, inputs=tuple(told), seq_len=tokens)
 
 
 def trace_preset(workload: Workload, python: str | None, *, own: bool) -> Message:

@@ -78,3 +78,29 @@ def differences() -> Any:
 
 def looped() -> Any:
     return Looped(), torch.randn(8, WIDTH)
+
+
+class Looks(nn.Module):
+    """Attention over tokens, with or without a place for each."""
+
+    def __init__(self, places: bool) -> None:
+        super().__init__()
+        self.words, self.out = nn.Embedding(90, SPACE), nn.Linear(SPACE, 90)
+        self.places = nn.Embedding(24, SPACE) if places else None
+        self.joint = nn.Linear(SPACE, 3 * SPACE)
+
+    def forward(self, ids: Any) -> Any:
+        x = self.words(ids)
+        if self.places is not None:
+            x = x + self.places(torch.arange(ids.shape[1]))
+        q, k, v = self.joint(x).unflatten(-1, (3, 4, SPACE // 4)).permute(2, 0, 3, 1, 4)
+        seen = (q @ k.transpose(-1, -2)).softmax(-1) @ v  # scores stand in memory
+        return self.out(seen.transpose(1, 2).flatten(2)).logsumexp(-1).mean()
+
+
+def looks() -> Any:
+    return Looks(False), torch.randint(0, 90, (4, 24))
+
+
+def looks_with_places() -> Any:
+    return Looks(True), torch.randint(0, 90, (4, 24))

@@ -291,6 +291,7 @@ def _document(built: Built, traces: tuple[Recorder, Recorder], batches: tuple[in
         "weight_bytes": sum(w.numel() * w.element_size() for w in weights),
         "buffer_bytes": sum(b.numel() * b.element_size() for b in built.module.buffers()),
         "blocks": len(blocks_of(built.module)),
+        "sizes": sorted({size for w in [*weights, *built.module.buffers()] for size in w.shape}),
         "linear_parameters": built.linear,
         "operators": lines.table(first, second, batches),
         "phases": lines.phases(first, second, batches),

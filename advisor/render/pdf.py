@@ -161,7 +161,10 @@ def write_pdf(html: str, data: Iterable[Data], when: datetime | None) -> tuple[b
         document = weasyprint.HTML(string=fonts.undated(html), url_fetcher=DataOnly(), base_url=None)
         try:
             pdf = document.write_pdf(
-                font_config=FontConfiguration(), pdf_variant=VARIANT, attachments=attachments
+                font_config=FontConfiguration(),
+                pdf_variant=VARIANT,
+                attachments=attachments,
+                finisher=_each_once,
             )
         except Exception as error:  # a bug of the library costs the PDF, not the scan
             reason = clean(f"{type(error).__name__}: {error}", 160)
@@ -170,6 +173,12 @@ def write_pdf(html: str, data: Iterable[Data], when: datetime | None) -> tuple[b
                 "The HTML has everything; print it from a browser, and please send us the advice.json.",
             ) from error
     return bytes(pdf), tuple(complaints[:3])
+
+
+def _each_once(_document: Any, pdf: Any) -> None:
+    """Associated files without those that stand twice: WeasyPrint lists each by its name and as an object."""
+    if listed := pdf.catalog.get("AF"):
+        listed[:] = dict.fromkeys(listed)
 
 
 @contextlib.contextmanager

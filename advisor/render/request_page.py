@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -161,7 +162,15 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         nodes=t.number(float(job.nodes), "1"),
         each=t.number(float(job.sold_per_node), "1"),
     )
-    if choice.each > 1:
+    if job.nodes == 1 and choice.each == 1:
+        shape = t("request.one_node", "on one node")
+    elif job.nodes == 1:
+        shape = t(
+            "request.one_node_devices",
+            "on one node, where they are {devices} devices",
+            devices=t.number(float(job.gpus_per_node), "1"),
+        )
+    elif choice.each > 1:
         shape = t(
             "request.shape_devices",
             "on each of {nodes} nodes: {each}, which are {devices} devices",
@@ -236,6 +245,7 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
     )
     whole = needs.get("asked")
     return [
+        *_queue(job, marks),
         row(t("request.row.wall", "Time, with headroom"), needs["wall"]),
         *([row(t("request.row.asked", "Time of all jobs"), whole)] if whole else []),
         row(
@@ -249,6 +259,36 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         row(t("request.row.checkpoint", "One checkpoint"), needs["checkpoint"]),
         row(t("request.row.disk", "Room for checkpoints"), replace(needs["disk"], source="")),
     ]
+
+
+def _queue(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
+    """Where it is handed in: partition, account and quality of service, with what limits one job there."""
+    t, partition = marks.t, job.partition
+    if job.scheduler != "slurm" or not (partition or job.account or job.qos):
+        return []
+    told = []
+    if job.account:
+        told.append(t("request.account", "account {name}", name=foreign(job.account, 60)))
+    if job.qos:
+        told.append(t("request.qos", "QOS {name}", name=foreign(job.qos, 60)))
+    if partition is not None and partition.max_wall_s:
+        limit = t.number(partition.max_wall_s, "s")
+        told.append(t("request.max_wall", "at most {time} a job", time=limit))
+    if partition is not None and partition.max_nodes:
+        told.append(t("request.max_nodes", "at most {count} nodes a job", count=partition.max_nodes))
+    name = foreign(partition.name, 60) if partition else t("request.default_queue", "the default one")
+    why = t("list.comma", ", ").join(told)
+    return [(t("request.row.queue", "Partition"), name, why)]
+
+
+def _launch(job: Job, marks: Marks) -> Markup:
+    """What is started, and how often."""
+    return marks.t(
+        "request.launch",
+        "Started on each node: {count} processes of {command}.",
+        count=marks.t.number(float(job.gpus_per_node), "1"),
+        command=Markup("<code>{}</code>").format(foreign(shlex.join(job.options.command), 160)),
+    )
 
 
 def _basis(job: Job, marks: Marks) -> list[Markup]:
@@ -274,6 +314,7 @@ def _basis(job: Job, marks: Marks) -> list[Markup]:
     )
     if choice.layout:
         found.append(t("request.layout", "Layout: {layout}.", layout=choices_of(choice.layout, t)))
+    found.append(_launch(job, marks))
     if choice.estimate is not None and choice.estimate.near:
         run = choice.estimate.near[0]
         found.append(

@@ -63,8 +63,8 @@ def places(job: Job) -> dict[str, str | int | float]:
         "gpu_hours": round((job.needs["gpu_seconds"].value or 0.0) / 3600, 1),
         "checkpoints": job.folder,
         "partition": partition.name if partition else "",
-        "account": (partition.account if partition else "") or job.site.account,
-        "qos": (partition.qos if partition else "") or job.site.qos,
+        "account": job.account,
+        "qos": job.qos,
         "gres": node.gres if node and node.gres else job.names.gres if job.names else "gpu",
         "image": job.options.image or (job.names.image if job.names else ""),
     }

@@ -17,7 +17,7 @@ from advisor.request.defaults import Defaults, DeviceNames, load_defaults
 from advisor.request.need import Need
 from advisor.request.pick import Choice
 from advisor.request.quote import job_name
-from advisor.request.server import server_of
+from advisor.request.server import counted, shape_of, within
 from advisor.request.site import IMAGE, IMAGE_LIKE, Node, Partition, Site
 from advisor.schema import Calibration, Kind
 from advisor.units import GIB, show
@@ -93,9 +93,19 @@ class Job:
         return self.node is not None and self.counted_per_node == self.node.gpus
 
     @property
+    def account(self) -> str:
+        """Who pays, as the partition or the site says."""
+        return (self.partition.account if self.partition else "") or self.site.account
+
+    @property
+    def qos(self) -> str:
+        """Its quality of service, as the partition or the site says."""
+        return (self.partition.qos if self.partition else "") or self.site.qos
+
+    @property
     def counted_per_node(self) -> int:
         """Accelerators of a node as its scheduler counts them: devices, or packages of several."""
-        return math.ceil(self.gpus_per_node / _counted(self.choice, self.names))
+        return math.ceil(self.gpus_per_node / counted(self.choice, self.names))
 
     @property
     def sold_per_node(self) -> int:
@@ -135,8 +145,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
     needs = {"gpus": Need(choice.count, "1", Kind.rule, "accelerators of the estimate", choice.label)}
     needs["cpus"], cores = _cores(choice, calibration, known)
     kept = round(known["kubernetes_cores"]) if scheduler == "k8s" else 0
-    there = _there(node, choice, names, site)
-    cpus, more = _within(cores, there, per_node, kept)
+    there = shape_of(node, choice, names, site)
+    cpus, more = within(cores, there, per_node, kept)
     notes += more
     if cpus != cores:
         why = f"the share of a node's cores that goes with an accelerator; needed are {needs['cpus'].why}"
@@ -145,7 +155,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
                 f"the share of a node's cores that goes with an accelerator ({kept} kept for the node's own "
                 f"programs); needed are {needs['cpus'].why}"
             )
-        needs["cpus"] = replace(needs["cpus"], value=cpus, kind=Kind.stated, why=why, source=there.name)
+        kind = Kind.stated if there.stated else Kind.published
+        needs["cpus"] = replace(needs["cpus"], value=cpus, kind=kind, why=why, source=there.name)
     needs["checkpoint"] = _checkpoint(choice, known)
     size = needs["checkpoint"].value
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
@@ -209,7 +220,7 @@ def _shape(
     choice: Choice, node: Node | None, options: Options, names: DeviceNames | None
 ) -> tuple[int, int, list[str]]:
     """Devices of a node, nodes, and remarks: full nodes where the count divides, else as even as it goes."""
-    each = _counted(choice, names)
+    each = counted(choice, names)
     most = each * (options.gpus_per_node or (node.gpus if node else names.gpus_per_node if names else 8))
     least = max(1, math.ceil(choice.devices / most))
     even = [n for n in range(least, choice.devices + 1) if choice.devices % n == 0]
@@ -248,46 +259,6 @@ def _cores(choice: Choice, calibration: Calibration | None, known: Defaults) -> 
         f"and {base:g} for its process"
     )
     return Need(cores, "1", kind, why, source), cores
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What a node has: the site's, or the largest server that is known, of which nothing is taken whole."""
-
-    name: str
-    devices: int
-    cpus: int | None
-    stated: bool
-
-    def whole(self, per_node: int) -> bool:
-        """Whether so many devices are all of a node of the site."""
-        return self.stated and per_node == self.devices
-
-
-def _counted(choice: Choice, names: DeviceNames | None) -> int:
-    """Devices in one of what schedulers, sites and `--gpus-per-node` count."""
-    return choice.each if names is not None and names.counted == "package" else 1
-
-
-def _there(node: Node | None, choice: Choice, names: DeviceNames | None, site: Site) -> _Shape:
-    if node is not None:
-        return _Shape(site.name, node.gpus * _counted(choice, names), node.cpus, stated=True)
-    server = server_of(choice.accelerator_id)
-    if server is None:
-        return _Shape("", 0, None, stated=False)
-    return _Shape(server.title, server.accelerators * choice.each, server.cpus, stated=False)
-
-
-def _within(cores: int, node: _Shape, per_node: int, kept: int = 0) -> tuple[int, list[str]]:
-    """As many cores for a device as its node has besides `kept`; its share of a node taken whole."""
-    if node.cpus is None:
-        return cores, []
-    share = max(1, (node.cpus - kept) // node.devices)
-    if cores > share:
-        return share, [
-            f"{cores} cores for each device would feed it, the node has {share}: expect it to wait for data."
-        ]
-    return (share if node.whole(per_node) else cores), []
 
 
 def _checkpoint(choice: Choice, known: Defaults) -> Need:

@@ -1,4 +1,4 @@
-"""The largest server known of an accelerator (rules/systems): what a node can have where no site tells.
+"""What a node has: the site's shape, or the largest server known of an accelerator (rules/systems).
 
 Shipped files alone are read, so that a page is made again the same from what rides in it.
 """
@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from advisor.data.files import read_toml, shipped
+from advisor.request.defaults import DeviceNames
+from advisor.request.pick import Choice
+from advisor.request.site import Node, Site
 
 _VIRTUAL = re.compile(r"(\d+) vCPU")
 
@@ -39,3 +42,44 @@ def _servers() -> dict[str, list[Server]]:
 def server_of(accelerator_id: str) -> Server | None:
     """The one with the most processors for each accelerator; None: no server of it is known."""
     return max(_servers().get(accelerator_id, ()), key=lambda s: s.cpus / s.accelerators, default=None)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a node has: the site's, or the largest server that is known, of which nothing is taken whole."""
+
+    name: str
+    devices: int
+    cpus: int | None
+    stated: bool
+
+    def whole(self, per_node: int) -> bool:
+        """Whether so many devices are all of a node of the site."""
+        return self.stated and per_node == self.devices
+
+
+def counted(choice: Choice, names: DeviceNames | None) -> int:
+    """Devices in one of what schedulers, sites and `--gpus-per-node` count."""
+    return choice.each if names is not None and names.counted == "package" else 1
+
+
+def shape_of(node: Node | None, choice: Choice, names: DeviceNames | None, site: Site) -> Shape:
+    """The shape of nodes of the site; without one, of the largest server known."""
+    if node is not None:
+        return Shape(site.name, node.gpus * counted(choice, names), node.cpus, stated=True)
+    server = server_of(choice.accelerator_id)
+    if server is None:
+        return Shape("", 0, None, stated=False)
+    return Shape(server.title, server.accelerators * choice.each, server.cpus, stated=False)
+
+
+def within(cores: int, node: Shape, per_node: int, kept: int = 0) -> tuple[int, list[str]]:
+    """As many cores for a device as its node has besides `kept`; its share of a node taken whole."""
+    if node.cpus is None:
+        return cores, []
+    share = max(1, (node.cpus - kept) // node.devices)
+    if cores > share:
+        return share, [
+            f"{cores} cores for each device would feed it, the node has {share}: expect it to wait for data."
+        ]
+    return (share if node.whole(per_node) else cores), []

@@ -68,7 +68,7 @@ class Site:
     qos: str = ""
     folder: str = ""  # shared storage for checkpoints
     chain: str = "array"  # or dependency
-    setup: tuple[str, ...] = ()  # lines of shell before the launch: modules, environments
+    setup: tuple[str, ...] = ()  # lines of shell before the launch on the cluster: modules, environments
     nodes: tuple[Node, ...] = ()
     partitions: tuple[Partition, ...] = ()
     kubernetes: dict[str, Any] = field(default_factory=dict)
@@ -98,9 +98,9 @@ class Site:
             )
         wide = [p for p in fit if p.max_nodes is None or p.max_nodes >= nodes]
         if not wide:
-            most = max(p.max_nodes or 0 for p in fit)
+            told, own = ", ".join(f"{p.name}: {p.max_nodes}" for p in fit), self.name or "the site"
             raise NothingFits(
-                f"{nodes} nodes are more than {self.name or 'the site'} gives one job ({most})",
+                f"{nodes} nodes are more than a partition of {own} gives one job ({told})",
                 "Plan again with --max-devices.",
             )
         endless = float("inf")
@@ -125,7 +125,7 @@ _KUBERNETES = {
     "queue": str,
     "tolerations": list,
 }
-_SKYPILOT = {"accelerator": str, "infra": str, "use_spot": bool, "bucket": str, "image": str}
+_SKYPILOT = {"accelerator": str, "infra": str, "use_spot": bool, "bucket": str, "image": str, "setup": list}
 
 
 def load_site(path: Path) -> Site:
@@ -139,13 +139,7 @@ def site_of(path: Path, raw: dict[str, Any]) -> Site:
     chain = raw.get("chain", "array")
     if chain not in ("array", "dependency"):
         raise DataError.at(path, "chain", chain, "is neither array nor dependency", _SEE)
-    setup = raw.get("setup", [])
-    if not isinstance(setup, list) or not all(
-        isinstance(s, str) and "\n" not in s and "\0" not in s for s in setup
-    ):
-        raise DataError.at(
-            path, "setup", setup, "is no list of one-line commands", 'setup = ["module load cuda"]'
-        )
+    setup = _lines(path, "setup", raw)
     nodes = tuple(_node(path, entry) for entry in _tables(path, "node", raw))
     partitions = tuple(_partition(path, entry) for entry in _tables(path, "partition", raw))
     known = {node.name for node in nodes}
@@ -162,7 +156,7 @@ def site_of(path: Path, raw: dict[str, Any]) -> Site:
         qos=_named(path, "qos", raw),
         folder=_text(path, "folder", raw.get("folder", "")),
         chain=chain,
-        setup=tuple(setup),
+        setup=setup,
         nodes=nodes,
         partitions=partitions,
         kubernetes=_typed(path, "kubernetes", raw, _KUBERNETES),
@@ -242,6 +236,17 @@ def _named(path: Path, key: str, raw: dict[str, Any], where: str = "", *, needed
     return value
 
 
+def _lines(path: Path, key: str, raw: dict[str, Any], where: str = "") -> tuple[str, ...]:
+    """Lines of shell."""
+    found = raw.get(key, [])
+    if not isinstance(found, list) or not all(
+        isinstance(s, str) and "\n" not in s and "\0" not in s for s in found
+    ):
+        hint = 'setup = ["module load cuda"]'
+        raise DataError.at(path, where + key, found, "is no list of one-line commands", hint)
+    return tuple(found)
+
+
 def _count(path: Path, key: str, value: object) -> int | None:
     if value is None:
         return None
@@ -280,6 +285,7 @@ def _typed(path: Path, key: str, raw: dict[str, Any], kinds: Mapping[str, type])
         raise DataError.at(path, f"{key}.image", image, "is no container image", IMAGE_LIKE)
     if bucket and not _BUCKET.fullmatch(bucket):
         raise DataError.at(path, f"{key}.bucket", bucket, "is no bucket", 'Write for example "s3://name".')
+    _lines(path, "setup", table, f"{key}.")
     for entry in table.get("tolerations", ()):
         _toleration(path, entry)
     if key == "kubernetes" and "max_wall" in table:

@@ -35,7 +35,7 @@ if [[ "$code" -eq 0 && "$SKYPILOT_NODE_RANK" == 0 ]]; then touch -- "$CHECKPOINT
 exit "$code"
 """
 _TORCHRUN = (
-    'torchrun --nnodes="$SKYPILOT_NUM_NODES" --nproc-per-node="$SKYPILOT_NUM_GPUS_PER_NODE" '
+    'torchrun --nnodes="$SKYPILOT_NUM_NODES" --nproc-per-node={per_node} '
     '--node-rank="$SKYPILOT_NODE_RANK" --master-port=29500 '
     '--master-addr="$(head -n 1 <<< "$SKYPILOT_NODE_IPS")"'
 )
@@ -94,9 +94,9 @@ def task(job: Job) -> dict[str, Any]:
             watch=WATCH.format(lead=lead, keep='[[ "$SKYPILOT_NODE_RANK" != 0 ]] || '),
             wait=WAIT,
             over=OVER,
-            launcher=launcher(job, _TORCHRUN.replace("{", "{{").replace("}", "}}")),
+            launcher=launcher(job, _TORCHRUN),
             command=command,
-            setup=prepared(job),
+            setup=prepared(site.get("setup", ())),  # modules of a cluster are not on rented machines
         ),
     }
     if site.get("bucket"):

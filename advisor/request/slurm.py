@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from advisor.errors import UserError
 from advisor.request.job import Job
@@ -132,15 +133,13 @@ def write(job: Job) -> dict[str, str]:
 
 
 def _directives(job: Job, by_array: bool) -> list[str]:
-    partition, node, site = job.partition, job.node, job.site
+    partition, node = job.partition, job.node
     gres = node.gres if node and node.gres else job.names.gres if job.names else "gpu"
     found = [f"job-name={job.name}"]
     if partition:
         found.append(f"partition={partition.name}")
-    account = (partition.account if partition else "") or site.account
-    qos = (partition.qos if partition else "") or site.qos
-    found += [f"account={account}"] if account else []
-    found += [f"qos={qos}"] if qos else []
+    found += [f"account={job.account}"] if job.account else []
+    found += [f"qos={job.qos}"] if job.qos else []
     found += [f"constraint={node.constraint}"] if node and node.constraint else []
     found += [
         f"nodes={job.nodes}",
@@ -201,9 +200,9 @@ def launcher(job: Job, torchrun: str) -> str:
     )
 
 
-def prepared(job: Job) -> str:
+def prepared(setup: Iterable[str]) -> str:
     """The site's own lines; what they source (conda, modules) reads variables that nobody has set."""
-    lines = "".join(f"{line}\n" for line in job.site.setup)
+    lines = "".join(f"{line}\n" for line in setup)
     return f"set +u  # what is sourced here may read what nobody has set\n{lines}set -u\n" if lines else ""
 
 
@@ -219,7 +218,7 @@ def body(job: Job) -> str:
         folder=shell(job.folder),
         lead=lead,
         every=30,
-        setup=prepared(job) and f"\n{prepared(job)}",
+        setup=prepared(job.site.setup) and f"\n{prepared(job.site.setup)}",
         launch=launch.strip("\n"),
         count=COUNT.format(total=math.floor(job.total_s), lead=lead, over=OVER),
         watch=WATCH.format(lead=lead, keep=""),

@@ -56,6 +56,12 @@ def test_attachment_is_the_advice_itself(full):
     assert Advice.model_validate(json.loads(attached)) == advice
 
 
+def test_every_attachment_is_associated_once(full):
+    _, _, reader = full
+    files = [ref.get_object()["/F"] for ref in reader.root_object["/AF"]]
+    assert sorted(files) == ["advice.json", "candidates.csv"]
+
+
 def test_every_estimate_is_a_line_of_the_attached_table(full):
     advice, _, reader = full
     rows = list(csv.DictReader(io.StringIO(reader.attachments["candidates.csv"][0].decode("utf-8"))))

@@ -134,7 +134,10 @@ def test_partitions_are_slurm_s_and_the_least_limit_counts():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"site": {**SITE, "partition": [{"name": "tiny", "nodes": ["big"], "max_nodes": 2}]}}, "4 nodes"),
+        (
+            {"site": {**SITE, "partition": [{"name": "tiny", "nodes": ["big"], "max_nodes": 2}]}},
+            "4 nodes .*tiny: 2",
+        ),
         (
             {"site": {**SITE, "node": [{**SITE["node"][0], "accelerator": "amd-mi300x-192gb"}]}},
             "has no nvidia",

@@ -59,8 +59,24 @@ def test_a_chip_of_several_devices_is_one_accelerator(lang):
     one = made.estimate(128, accelerator="aws-trainium2", each=8)
     shown = re.sub(r"<[^>]*>", "", page(made.advice(estimate=one), lang)[0])
     assert {"en": "Request: 16 × Made-up", "zh": "资源申请：16 × Made-up"}[lang] in shown
-    assert "128 × " not in shown and {"en": "16, which are 128 devices", "zh": "128 个设备"}[lang] in shown
+    told = {"en": "on one node, where they are 128 devices", "zh": "在一个节点上，共 128 个设备"}[lang]
+    assert "128 × " not in shown and told in shown
     assert re.search({"en": r"at most\s*1,267R", "zh": r"1,267"}[lang], shown)
+
+
+def test_the_page_says_where_it_is_handed_in_and_what_is_started():
+    site = {
+        "account": "proj-42",
+        "node": [{"name": "n", "accelerator": made.H100, "gpus": 8}],
+        "partition": [{"name": "gpu", "nodes": ["n"], "max_wall": "12 days", "max_nodes": 9, "qos": "long"}],
+    }
+    held = made.advice()
+    options = Options(command=("train.py", "--config", "a b.yaml"))
+    job = build(pick(held), site_of(Path("site.toml"), site), options)
+    shown = re.sub(r"<[^>]*>", "", request_html(held, job, {}))
+    assert re.search(r"Partition\s*gpu\s*account proj-42, QOS long, at most 12 days a job, at most 9", shown)
+    assert "Started on each node: 8 processes of train.py --config &#39;a b.yaml&#39;." in shown
+    assert "Partition" not in page(held)[0]
 
 
 def test_each_scheduler_has_its_own_page():

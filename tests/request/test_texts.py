@@ -178,9 +178,21 @@ def test_nothing_starts_itself_again():
 
 @pytest.mark.parametrize("scheduler", ["slurm", "skypilot"])
 def test_a_site_s_lines_may_read_what_nobody_set(tmp_path, scheduler):
-    site = {"setup": ['echo "was: $CONDA_NEVER_SET"']}
+    lines = ['echo "was: $CONDA_NEVER_SET"']
+    site = {"setup": lines} if scheduler == "slurm" else {"skypilot": {"setup": lines}}
     code, folder, said = run_script(tmp_path, "echo trained", scheduler=scheduler, site=site)
     assert code == 0 and "was: \n" in said and (folder / "done").exists()
+
+
+def test_modules_of_a_cluster_are_not_loaded_on_rented_machines():
+    assert "module load x" in script_of("slurm", {"setup": ["module load x"]})
+    assert "module load x" not in script_of("skypilot", {"setup": ["module load x"]})
+
+
+def test_skypilot_starts_a_process_for_each_device_of_a_chip():
+    held = made.advice(estimate=made.estimate(32, accelerator="aws-trainium1", each=2))
+    task = yaml.safe_load(write(job(held, scheduler="skypilot"), "skypilot")[0]["sky.yaml"])
+    assert task["resources"]["accelerators"] == "Trainium:16" and "--nproc-per-node=32" in task["run"]
 
 
 def test_jobs_on_one_node_do_not_meet():

@@ -73,6 +73,7 @@ def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str
     much, with all data attached for `hwadvisor verify`.
     """
     from advisor.data.files import write_atomic
+    from advisor.render.comments import commented
     from advisor.render.request_page import attached, render_request
     from advisor.request import write
 
@@ -83,6 +84,8 @@ def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str
     folder = folder_for(advice, output, "request")
     held, job, record = prepare(advice, flags)
     files, left = write(job, scheduler, template=flags["template"], kind=flags["kind"])
+    if flags["template"] is None:
+        files = commented(files, flags["lang"])
     for name, text in files.items():
         write_atomic(folder / name, text)
     data = attached(held, files, record)

@@ -186,12 +186,14 @@ def _request(path: Path, found: Embedded, folder: Path) -> Path:
 
 def _other_files(path: Path, found: Embedded) -> tuple[str, ...]:
     """The job's own files that are not what the job gives; what a template gave cannot be told."""
+    from advisor.render.comments import commented
     from advisor.request import write
 
     _, job, record = _job(path, found)
     if record.get("template"):
         return ()
     made, _ = write(job, str(record.get("scheduler")), kind=str(record.get("kind", "job")))
+    made = commented(made, found.lang)
     more = tuple(name for name in found.files if name not in made and name not in _GIVEN)
     return more + tuple(name for name, text in made.items() if found.files.get(name) != text.encode())
 

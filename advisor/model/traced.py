@@ -103,7 +103,7 @@ def _ends(numbers: Mapping[str, float]) -> dict[str, float]:
     pieces = sorted(
         (numbers[f"traced_back_{at}"], numbers[f"traced_back_{at}_fixed"]) for at in range(1, _PIECES + 1)
     )
-    found = {}
+    found: dict[str, float] = {}
     for at, (slope, fixed) in enumerate((pieces[0], pieces[-1], pieces[-1]), 1):
         found |= {f"traced_back_{at}": slope, f"traced_back_{at}_fixed": fixed}
     return found

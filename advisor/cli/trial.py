@@ -99,7 +99,7 @@ def trial(as_json: bool, quiet: bool, **flags: Any) -> None:
     model, code, document = _network(flags, known.catalogue)
     if code is not None and not isinstance(model, str):
         recipe = replace(recipe, seq_len=_length(flags, model))
-    setup = set_up(known.catalogue, model, recipe, code)
+    setup = set_up(known.catalogue, model, recipe, code, None if document is None else document["samples"])
     options = Options(flags["steps"], flags["device"], flags["python"], flags["layers"], flags["deadline"])
     check(options, setup)
     calibration = _calibration(flags["calibrated"])

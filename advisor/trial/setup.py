@@ -121,9 +121,11 @@ class SetUp:
 
 
 def set_up(
-    catalogue: Catalogue, model: str | Model, flags: Flags, code: Mapping[str, Any] | None = None
-) -> SetUp:
-    """The set-up that flags describe; `code`: what the trace of a network given as code was told.
+    catalogue: Catalogue, model: str | Model, flags: Flags, code: Mapping[str, Any] | None = None,
+    samples: int | None = None,
+) -> SetUp:  # fmt: skip
+    """The set-up that flags describe; `code`: what the trace of a network given as code was told; `samples`
+    of the example it has.
 
     Raises UserError for what trial cannot train (yet).
     """
@@ -139,6 +141,9 @@ def set_up(
             f"{workload.model.title}: trial cannot build networks of this kind yet ({family})",
             "It builds decoders, experts, encoders, vision transformers, ResNet and ConvNeXt.",
         )
+    if micro is None and samples is not None:
+        micro = batch = samples
+        notes.append(f"A batch of {samples}, as in the example of the traced network.")
     if micro is None:
         micro = 1 if family not in _OF_PICTURES else _PICTURES
         batch = micro

@@ -283,3 +283,113 @@ class Parts(nn.Module):
 
 def parts() -> Any:
     return Parts(), ({"a": {"x": torch.randn(2, 4)}, "b": [torch.randn(2, 4)]},)
+
+
+class Same(nn.Module):
+    """Goes on only where its weight, its table of places and its input are the factory's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+        nn.init.constant_(self.layer.weight, 0.5)
+        self.register_buffer("places", torch.arange(16))
+
+    def forward(self, x: Any) -> Any:
+        y = self.layer(x)
+        if y.sum().item() < 0 or not bool((x == 7).all()) or not bool((self.layer.weight == 0.5).all()):
+            raise ValueError("not the factory's numbers")
+        return y * self.places.tolist()[15]
+
+
+def same() -> Any:
+    return Same(), torch.full((4, 16, 8), 7.0)
+
+
+_kept = Same()
+
+
+def same_kept() -> Any:
+    """The same network at every call, as a module of one's own may hold it."""
+    return _kept, torch.full((1, 16, 8), 7.0)
+
+
+class Pictures(nn.Module):
+    """Sequences with pictures whose patches lie packed one after the other, as Qwen2-VL takes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.patch = nn.Embedding(100, 8), nn.Linear(12, 8)
+
+    def forward(self, ids: Any, patches: Any, grid: Any) -> Any:
+        seen = ids == 99
+        if int(seen.sum()) != patches.shape[0] or sum(a * b for a, b in grid.tolist()) != patches.shape[0]:
+            raise ValueError(f"{int(seen.sum())} places for {patches.shape[0]} patches")
+        x = self.embedding(ids)
+        return x.masked_scatter(seen[..., None].expand_as(x), self.patch(patches)).mean()
+
+
+def pictures() -> Any:
+    ids = torch.zeros(2, 16, dtype=torch.long)
+    ids[:, :4] = 99
+    return Pictures(), {"ids": ids, "patches": torch.randn(8, 12), "grid": torch.tensor([[2, 2], [2, 2]])}
+
+
+class Boxes(nn.Module):
+    """A detector: boxes of each picture in a list of their own, more in one than in the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 4)
+
+    def forward(self, x: Any, targets: Any) -> Any:
+        if len(targets) != x.shape[0]:
+            raise ValueError("a picture without boxes")
+        y = self.layer(x)
+        return sum((y[at] - one["boxes"]).abs().mean() for at, one in enumerate(targets))
+
+
+def boxes() -> Any:
+    return Boxes(), {"x": torch.randn(2, 8), "targets": [{"boxes": torch.rand(n, 4)} for n in (2, 3)]}
+
+
+class Looked(nn.Module):
+    """A large table with sparse gradients."""
+
+    def __init__(self, decides: bool = False) -> None:
+        super().__init__()
+        self.decides = decides
+        self.table, self.head = nn.EmbeddingBag(1000, 16, sparse=True, mode="sum"), nn.Linear(16, 1)
+
+    def forward(self, ids: Any) -> Any:
+        if self.decides and ids.sum().item() < 0:
+            raise ValueError("below zero")
+        return self.head(self.table(ids)).mean()
+
+
+def looked_up() -> Any:
+    return Looked(), torch.randint(0, 1000, (8, 5))
+
+
+def looked_up_for_real() -> Any:
+    return Looked(decides=True), torch.randint(0, 1000, (8, 5))
+
+
+def flexible(masked: bool = False) -> Any:
+    from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+    class Flexible(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+
+        def forward(self, x: Any) -> Any:
+            q, k, v = (t.unflatten(-1, (4, 16)).transpose(1, 2) for t in self.qkv(x).chunk(3, -1))
+            ones = torch.ones(1, 1, 1, dtype=torch.int32), torch.zeros(1, 1, 1, 1, dtype=torch.int32)
+            mask = BlockMask.from_kv_blocks(*ones, mask_mod=lambda b, h, i, j: i >= j) if masked else None
+            return flex_attention(q, k, v, block_mask=mask)
+
+    return Flexible(), torch.randn(2, TOKENS, WIDTH)
+
+
+def flexible_causal() -> Any:
+    return flexible(masked=True)

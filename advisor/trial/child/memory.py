@@ -65,16 +65,19 @@ def peaks(device: Device) -> dict[str, Any]:
     return found
 
 
-def watch_host(told: Callable[[int], object], keep_free: int = KEEP_FREE) -> None:
-    """Look at the host's memory all the time; below `keep_free` call `told`, which ends the process."""
+def watch_host(told: Callable[[int], object], keep_free: int = KEEP_FREE, budget: int | None = None) -> None:
+    """Look at memory all the time; call `told`, which ends the process, where the host has less left than
+    `keep_free` or this process has taken more than `budget`.
+    """
 
     def look() -> None:
         BESIDE.add(str(threading.get_native_id()))
         pause = threading.Event()
         while not pause.wait(LOOK_S):
             left = host_left()
-            if left is not None and left < keep_free:
-                told(left)
+            low = left is not None and left < keep_free
+            if low or (budget is not None and (resident() or 0) > budget):
+                told(left or 0)
                 return
 
     threading.Thread(target=look, daemon=True, name="memory-watch").start()

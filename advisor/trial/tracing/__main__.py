@@ -57,10 +57,14 @@ def main() -> int:
     def full(left: int) -> None:
         hint = "Let the factory build its weights without looking at them, or take fewer layers."
         reason = f"building the network took the host's memory: ended with {left >> 20} MiB left"
+        if left >= memory.KEEP_FREE:
+            reason = f"building the network took more than {(budget or 0) >> 20} MiB, half of what was free"
         send({"event": "failure", "status": "memory", "reason": reason, "hint": hint})
         os._exit(0)
 
-    memory.watch_host(full)
+    free = memory.host_left()
+    budget = None if free is None else (free + (memory.resident() or 0)) // 2
+    memory.watch_host(full, budget=budget)
     trace(spec, send)
     return 0
 

@@ -99,7 +99,6 @@ def _grouped(real: Callable[..., Any]) -> Callable[..., Any]:
 
 _LOOKED: dict[tuple[Any, ...], float] = {}
 _SOME_STEPS, _SOME_WIDTH = 64, 128
-_HALF = 0.51  # of the pairs: the diagonal of a causal mask is whole
 
 
 def with_workspace(out: Any, args: tuple[Any, ...]) -> Any:
@@ -154,7 +153,7 @@ def _flex(  # noqa: PLR0913, PLR0917 - the signature is torch's
     *,
     return_aux: Any = None,
 ) -> Any:
-    half = block_mask is not None and _left(block_mask, query.shape[-2], key.shape[-2]) <= _HALF
+    half = block_mask is not None and _halved(block_mask, query.shape[-2], key.shape[-2])
     out = _fused(query, key, value, None, 0.0, half, scale, enable_gqa)
     sums = query.detach().sum(-1, dtype=torch.float32)  # of their shape and format
     if return_aux is not None:
@@ -164,18 +163,21 @@ def _flex(  # noqa: PLR0913, PLR0917 - the signature is torch's
     return (out, sums) if return_lse else out
 
 
-def _left(block_mask: Any, rows: int, columns: int) -> float:
-    """The share of pairs that a mask leaves, by some of them; all where it looks at what holds no numbers."""
+def _halved(block_mask: Any, rows: int, columns: int) -> bool:
+    """Whether a mask leaves no more pairs than a causal one, by some of them; no where it looks at what holds
+    no numbers.
+    """
     from torch.utils._python_dispatch import _disable_current_modes
 
     with _disable_current_modes():
-        at, to = (torch.arange(_SOME_WIDTH) * size // _SOME_WIDTH for size in (rows, columns))
+        some = min(rows, columns, _SOME_WIDTH)
+        at, to = (torch.arange(some) * size // some for size in (rows, columns))
         none = torch.zeros((), dtype=torch.int64)
         try:
             found = block_mask.mask_mod(none, none, at[:, None], to[None, :])
-            return 1.0 if _holds_nothing(found) else float(found.float().mean())
+            return not _holds_nothing(found) and 2 * int(found.sum()) <= some * (some + 1)
         except Exception:  # whatever the user's mask does
-            return 1.0
+            return False
 
 
 @contextlib.contextmanager

@@ -211,7 +211,7 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
         recorder.phase, recorder.block = "backward", -1
         number.backward()
         del number
-        told += _left_out(module)
+        told += _left_out(module) + _sparse(module)
         recorder.phase, recorder.block = "optimizer", -1
         chosen = optimizers_of(optimizer, module, None if own else True)
         if chosen:
@@ -225,6 +225,12 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
     for weight in module.parameters():
         weight.grad = None
     return recorder, told
+
+
+def _sparse(module: Any) -> str:
+    """What is to be said of weights whose gradient tells only the rows that were looked up; or ''."""
+    found = sum(w.numel() for w in module.parameters() if w.grad is not None and w.grad.is_sparse)
+    return f"; gradients of {found:,} weights are sparse, and counted as dense ones" if found else ""
 
 
 def _step(optimizers: list[Any]) -> None:

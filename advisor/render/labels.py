@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-_LETTER, _WIDE_LETTER, _LINE = 6.4, 12.0, 15.0  # px of a label of 12 px: Latin, Chinese, its height
+_LETTER, _WIDE_LETTER, _LINE = 6.8, 12.0, 15.0  # px of a label of 12 px: Latin, Chinese, its height
 _GAP = 8.0
+_APART = 6.0  # px of air between two names, one below the other: nearer, they read as one
 _MOST_COVERED = 5  # points below a name that may as well be left away
 
 
@@ -53,6 +54,10 @@ class _Box(NamedTuple):
             and other.top < self.bottom
         )
 
+    def grown(self, by: float) -> _Box:
+        """The same with air above and below."""
+        return self._replace(top=self.top - by, bottom=self.bottom + by)
+
     def outside(self, frame: Frame) -> float:
         """By how many px it runs out of the drawing."""
         return max(
@@ -85,7 +90,7 @@ def placed(
         box, (align, dx, dy) = min(free or choices, key=lambda one: _cost(one[0], frame, taken, dots))
         if at >= must and _cost(box, frame, taken, dots) > _MOST_COVERED:
             continue
-        taken.append(box)
+        taken.append(box.grown(_APART))
         found.append(Label(text, x, y, align, dx, dy))
     return found
 

@@ -49,3 +49,10 @@ def test_the_choice_is_named_whatever_else_there_is():
 def test_at_the_right_edge_a_name_stands_left_of_its_point():
     (found,) = placed([("8 × NVIDIA H100", 9e3, 100.0)], 1, FRAME, [])
     assert found.align == "right" and found.dx < 0
+
+
+def test_names_one_below_the_other_have_air_between_them():
+    wanted = [(f"8 × some device {i}", 100.0, 10.0 * 1.17**i) for i in range(30)]
+    shown = boxes(placed(wanted, 0, FRAME, []))
+    near = [abs(a[1] - b[1]) for i, a in enumerate(shown) for b in shown[:i] if a[0] < b[2] and b[0] < a[2]]
+    assert len(shown) > 5 and min(near) >= 20

@@ -231,6 +231,15 @@ def test_chips_of_several_devices_are_counted_as_their_schedulers_count_them():
     assert (told["nodes"], told["gres"]) == ("2", "gpu:8") and job(MI250X).choice.count == 8
 
 
+def test_comments_on_chips_of_several_devices_have_chinese():
+    from advisor.render.comments import commented
+
+    text = commented(write(job(TRAINIUM), "slurm")[0], "zh")["job.sbatch"]
+    remarks = [line for line in text.splitlines() if line.startswith("# ") and "layout" not in line]
+    english = [line for line in remarks if re.search(r"devices\)|accelerator hours|Each core", line)]
+    assert not english and "（共 128 个设备）" in text
+
+
 def test_what_a_site_or_a_flag_counts_is_what_its_scheduler_counts():
     node = {"name": "t", "accelerator": "aws-trainium2", "gpus": 16, "cpus": 192, "gres": "neuron:trn2"}
     told = directives(write(job(TRAINIUM, {"node": [node]}), "slurm")[0]["job.sbatch"])

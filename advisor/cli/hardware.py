@@ -14,7 +14,9 @@ from advisor.cli.refresh import refresh
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
+    from advisor.data.accelerator import Accelerator
     from advisor.data.systems import System
+    from advisor.schema import AcceleratorSummary
 
 _COLUMNS = {
     "Memory": "memory_bytes",
@@ -83,19 +85,7 @@ def show(name: str, rules: tuple[Path, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told.model_dump(mode="json"), indent=1))
         return
-    from advisor.cli.screen import plain
-    from advisor.data.export import export_note
-    from advisor.units import show as shown
-
-    click.echo(plain(f"{entry.title} ({entry.id})"))
-    for key, figure in told.figures.items():
-        click.echo(plain(f"  {key}: {shown(figure.value, figure.unit)} [{figure.source}]"))
-    for price in entry.prices:
-        each = shown(price.usd_per_s * 3600, "USD/h")
-        where = f" {price.region}" if price.region else ""
-        click.echo(plain(f"  {price.kind} {price.provider} {price.instance}{where}: {each}, {price.as_of}"))
-    for note in filter(None, (export_note(entry), entry.notes)):
-        click.echo(plain(f"  {note}"))
+    _show_accelerator(entry, told)
 
 
 @hardware.command()
@@ -256,6 +246,28 @@ def _cell(one: System, figure: str) -> str:
     if value is None:
         return "unknown"
     return shown(value, unit) if unit else f"{value:g}"
+
+
+def _show_accelerator(entry: Accelerator, figures: AcceleratorSummary) -> None:
+    from advisor.cli.language import form, quoted, told
+    from advisor.cli.language import show as shown
+    from advisor.cli.screen import plain
+    from advisor.data.export import export_note
+
+    def line(name: str, detail: str) -> None:
+        click.echo(plain("  " + form("{name}: {detail}", name=name, detail=detail)))
+
+    click.echo(plain(f"{entry.title} ({entry.id})"))
+    for key, figure in figures.figures.items():
+        name = told(f"figure {key}").removeprefix("figure ")
+        line(name, f"{shown(figure.value, figure.unit)} [{quoted(figure.source)}]")
+    for price in entry.prices:
+        kind = told(f"offer {price.kind}").removeprefix("offer ")
+        where = f" {price.region}" if price.region else ""
+        each = shown(price.usd_per_s * 3600, "USD/h")
+        line(f"{kind} {price.provider} {price.instance}{where}", f"{each}, {price.as_of or told('undated')}")
+    for note in filter(None, (export_note(entry), entry.notes)):
+        click.echo(plain(f"  {told(note)}"))
 
 
 def _show_system(one: System, as_json: bool) -> None:

@@ -204,5 +204,12 @@ def test_doctor_and_models_speak_chinese() -> None:
         == "torch 2.13.0+cpu，Python 3.11.7（/opt/python）"
     )
     assert told("3.11.7 at /opt/python") == "3.11.7（/opt/python）"
+    shown, _ = in_chinese("hardware", "show", "nvidia-h100-sxm5-80gb")
+    assert (
+        "内存带宽：" in shown
+        and "美元/小时" in shown
+        and "memory_bytes" not in shown
+        and "on_demand" not in shown
+    )
     listed, _ = in_chinese("models")
     assert "参数量" in listed and "encoder_decoder" not in listed and "用户给定" not in listed

@@ -356,9 +356,7 @@ def test_sources_that_we_word_are_told_and_those_quoted_stand():
     assert said("dependent-add loop, best of 9 runs of about 1 ms").startswith(
         "前后相依的加法循环，运行 9 次"
     )
-    whole = said(
-        "the package of 8 devices: aws trn2 (us-east-2) of 16, rented whole, 2026-09-12: x.com $14 (copy)"
-    )
+    whole = said("the package of 8 devices: aws trn2 (us-east-2) of 16, rented whole, 2026-09-12: x.com $14")
     assert (
         whole
         == "整块的价格（含 8 个设备）：aws trn2 (us-east-2)，共 16 块，只能整机租用，2026-09-12: x.com $14"

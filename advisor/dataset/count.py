@@ -161,7 +161,7 @@ def _in_tokens(total: _Total, found: Found, tokenizer: Path | None, rows: bool) 
     files = f"{looked} {total.files} file{'s' if total.files > 1 else ''}"
     how = f"{files}, {ratio.value:.2f} bytes a token ({ratio.source})"
     if ratio is _IDS:
-        how = f"{files}, which hold ids of tokens"
+        how = f"{files}. They hold ids of tokens"
     notes = _notes(found)
     if missing:
         notes += (f"Tokens are counted by bytes: {missing}.",)

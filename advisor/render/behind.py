@@ -41,8 +41,7 @@ def prices(advice: Advice, rows: int, t: Texts, *, paged: bool) -> list[Priced]:
             Priced(name, price, dated.old_price(advice, price)) for name, price in _of(advice, estimate, t)
         ]
     found += [
-        Priced(foreign(title, 60), price, age)
-        for title, price, age in dated.prices(advice, rows, paged=paged)
+        Priced(foreign(title, 60), price, age) for title, price, age in _rents(advice, rows, paged=paged)
     ]
     return list({(one.title, one.price.source): one for one in found}.values())
 
@@ -221,4 +220,23 @@ def _named(name: str, word: str, t: Texts) -> Markup:
     }
     return (families if name == "family" else methods).get(word) or t(
         "trust.other", "of {kind}", kind=foreign(word.replace("_", " "), 40)
+    )
+
+
+def _rents(advice: Advice, rows: int, *, paged: bool) -> tuple[tuple[str, Quantity, int | None], ...]:
+    """(accelerator title, rent per hour, age in days if old) for the devices that a report prices.
+
+    On paper those of the cheapest choices alone; on screen all in the printed rows.
+    """
+    shown = {
+        e.target.accelerator_id for w in advice.workloads if (e := select.cheapest(advice, w)) is not None
+    }
+    for workload in () if paged else advice.workloads:
+        shown |= {row.accelerator_id for row in select.catalogue(advice, workload)[:rows]}
+    return tuple(
+        (accelerator.title, rent, dated.old_price(advice, rent))
+        for accelerator in advice.accelerators
+        if accelerator.id in shown
+        and (rent := accelerator.figures.get("rent_usd_per_h")) is not None
+        and rent.value is not None
     )

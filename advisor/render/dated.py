@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 
-from advisor.render.select import catalogue, cheapest
 from advisor.schema import Advice, Estimate, Quantity
 
 PRICE_OLD_DAYS = 180
@@ -54,18 +53,6 @@ def old_rent(advice: Advice, estimate: Estimate | None) -> int | None:
     return None
 
 
-def prices(advice: Advice, rows: int, *, paged: bool) -> tuple[tuple[str, Quantity, int | None], ...]:
-    """(accelerator title, rent per hour, age in days if old) for the devices that a report prices.
-
-    On paper those of the cheapest choices alone; on screen all in the printed rows.
-    """
-    shown = {e.target.accelerator_id for w in advice.workloads if (e := cheapest(advice, w)) is not None}
-    for workload in () if paged else advice.workloads:
-        shown |= {row.accelerator_id for row in catalogue(advice, workload)[:rows]}
-    return tuple(
-        (accelerator.title, rent, old_price(advice, rent))
-        for accelerator in advice.accelerators
-        if accelerator.id in shown
-        and (rent := accelerator.figures.get("rent_usd_per_h")) is not None
-        and rent.value is not None
-    )
+def old_rents(advice: Advice) -> frozenset[str]:
+    """Accelerators whose listed rent is an old price."""
+    return frozenset(a.id for a in advice.accelerators if old_price(advice, a.figures.get("rent_usd_per_h")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advisor.render.dated import old_rents
 from advisor.render.figures import compute_devices, ends, or_inf, point
 from advisor.schema import (
     Accelerator,
@@ -160,7 +161,10 @@ class CatalogueRow:
 
 
 def catalogue(advice: Advice, workload: Workload) -> tuple[CatalogueRow, ...]:
-    """Catalogue estimates of a workload, those that meet the deadline for the least rent first."""
+    """Catalogue estimates of a workload, those that meet the deadline for the least rent first, by a price
+    of the last half year before an older one.
+    """
+    old = old_rents(advice)
     titles = {a.id: a.title for a in advice.accelerators}
     rows: dict[str, dict[str, Estimate]] = {}
     for estimate in advice.estimates:
@@ -172,7 +176,16 @@ def catalogue(advice: Advice, workload: Workload) -> tuple[CatalogueRow, ...]:
         for key, pair in rows.items()
     ]
     return tuple(
-        sorted(found, key=lambda r: (not _answers(r.deadline), _rent(r.deadline), _rent(r.fit), r.title))
+        sorted(
+            found,
+            key=lambda r: (
+                not _answers(r.deadline),
+                r.accelerator_id in old,
+                _rent(r.deadline),
+                _rent(r.fit),
+                r.title,
+            ),
+        )
     )
 
 
@@ -200,12 +213,16 @@ def _answers(estimate: Estimate | None) -> bool:
 
 
 def cheapest(advice: Advice, workload: Workload) -> Estimate | None:
-    """The catalogue choice that meets the deadline (or, with none, just fits) for the least rent."""
-    rows = catalogue(advice, workload)
+    """The catalogue choice that meets the deadline (or, with none, just fits) for the least rent: by a price
+    of the last half year where there is one, since no cost leads by an older one alone.
+    """
+    rows, old = catalogue(advice, workload), old_rents(advice)
     for candidates in ([row.deadline for row in rows], [row.fit for row in rows]):
         found = [e for e in candidates if e is not None and e.fits and _rent(e) < float("inf")]
         if found:
-            return min(found, key=lambda e: (_rent(e), _time(e), e.target.label))
+            return min(
+                found, key=lambda e: (e.target.accelerator_id in old, _rent(e), _time(e), e.target.label)
+            )
     return None
 
 

@@ -137,6 +137,12 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
         "next.get.why",
         "This machine does not finish that job in time; of all listed choices this one costs least.",
     )
+    if age is None:
+        why = t(
+            "next.get.young",
+            "This machine does not finish that job in time; of all choices with a price of the last half year"
+            " this one costs least.",
+        )
     if select.state(choice, workload) == "perhaps":
         may = t("next.get.perhaps", "It is only perhaps in time: the limit lies within its range.")
         why = describe.sentences(why, may, t)

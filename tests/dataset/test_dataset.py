@@ -48,7 +48,7 @@ def test_rows_that_are_tokenised_are_counted_exactly(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = count_dataset(path)
     assert (found.amount, found.low, found.high, found.rows) == (90, 90, 90, 3)
-    assert found.how == "From all of 1 file, which hold ids of tokens"
+    assert found.how == "From all of 1 file. They hold ids of tokens"
     assert found.lengths is not None and found.lengths.lengths == (10, 30, 50)
     assert found.exact and not found.notes
     pairs = {"chosen_input_ids": [1] * 7, "rejected_input_ids": [1] * 5, "prompt": "text that they hold"}

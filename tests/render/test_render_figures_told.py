@@ -21,7 +21,7 @@ WORDS = load_texts("zh").words
         ("1.2 million tokens", "120 万"),
         ("1.1–1.5 billion", "11 亿～15 亿"),
         ("USD 12.3k", "1.23 万美元"),
-        ("USD 2.49/h", "2.49 美元/h"),
+        ("USD 2.49/h", "2.49 美元/小时"),
         ("12,000", "1.2 万"),
         ("1,397", "1,397"),
         ("131,072", "131,072"),  # an exact length: nothing of it is lost

@@ -25,9 +25,11 @@ def put_dataset(taking: Taking, key: str, folder_key: str = "", infos: bool = Fa
     if len(found) == 1 and found[0] is not None:
         taking.put("dataset", found[0], key)
     elif names:
-        here = "is" if len(names) == 1 else "are"
+        told = f"{key} {short(', '.join(names))}"
         taking.notes.append(
-            f"{key} {short(', '.join(names))} {here} not counted: give its file with --dataset, or --tokens."
+            f"{told} is not counted: give its file with --dataset, or --tokens."
+            if len(names) == 1
+            else f"{told} are not counted: give its file with --dataset, or --tokens."
         )
 
 

@@ -52,9 +52,7 @@ def letters(text: str) -> int:
 def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
     """Time by workload: this machine, the cheapest listed choice, and the time allowed."""
     here = t.plain("chart.here", "this machine")
-    there = t.plain(
-        "chart.cheapest", "cheapest choice that meets the limit (prices of the last half year first)"
-    )
+    there = t.plain("chart.cheapest", "cheapest choice in time, by recent prices")
     rows, limits = [], []
     for workload in advice.workloads:
         best = select.best_here(advice, workload)

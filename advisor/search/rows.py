@@ -31,13 +31,14 @@ def with_rows(workload: Workload, rows: Rows | None) -> Workload:
     else:
         share, low, high = rows.filled(length, rows.together if way == OWN else 1)
         texts = rows.texts * rows.passes
-        filled = f"fill {share:.0%} of {length:,.0f} tokens (80 % range {low:.0%} to {high:.0%})"
+        filled = f"{share:.0%} of {length:,.0f} tokens (80 % range {low:.0%} to {high:.0%})"
         if way == PADDED:
             figures = (texts, texts, texts)
-            source = f"Rows are padded to one length: they {filled}, the rest is padding.{_cut(rows, length)}"
+            padded = f"Rows are padded to one length: they fill {filled}, the rest is padding."
+            source = f"{padded}{_cut(rows, length)}"
         else:
             figures = (texts * share, texts * low, texts * high)
-            source = f"Rows are trained each in its own length: they {filled}.{_cut(rows, length)}"
+            source = f"Rows are trained each in its own length: they fill {filled}.{_cut(rows, length)}"
             numbers[_SHARE] = share
             told = {**told, _SHARE: CountedFigure(low=low, high=high, source=f"counted: {source}")}
     samples, low, high = figures
@@ -52,8 +53,8 @@ def _cut(rows: Rows, length: float) -> str:
     if longer:
         return f" {longer:.0%} of them are longer, and cut."
     if rows.longest < _ALIKE * length:
-        told = f"The longest has about {rows.longest:,.0f} tokens"
-        return f" {told}: with that as --seq-len memory is told for them."
+        longest = f"{rows.longest:,.0f}"
+        return f" The longest has about {longest} tokens: with that as --seq-len memory is told for them."
     return ""
 
 

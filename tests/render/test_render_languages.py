@@ -56,6 +56,8 @@ def said_in_code() -> str:
             found += [re.sub(r"\{\w+\}", "\0", entry[name]) for name in ("text", "remedy")]
     defaults = tomllib.loads((ROOT / "templates" / "request" / "defaults.toml").read_text(encoding="utf-8"))
     found += [entry[name] for entry in defaults["value"] for name in ("why", "source")]
+    tokens = tomllib.loads((ROOT / "rules" / "evidence" / "tokens.toml").read_text(encoding="utf-8"))
+    found += [entry["source"] for entry in tokens["script"]]
     tables = [rows for rows in defaults.values() if isinstance(rows, list)]
     found += [row["note"] for rows in tables for row in rows if isinstance(row.get("note"), str)]
     return "\0".join(found)

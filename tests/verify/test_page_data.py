@@ -22,6 +22,7 @@ from advisor.data.embedded import load_any
 from advisor.data.page_files import link
 from advisor.redact import redact
 from advisor.render import render_report
+from advisor.render.comments import commented
 from advisor.render.compare_page import render_comparison
 from advisor.render.request_page import attached, render_request
 from advisor.request import Options, Site, pick, write
@@ -60,7 +61,7 @@ def test_requests_and_comparisons_too(real, knowledge, tmp_path, lang):
     files, _ = write(job, "slurm")
     record = {"scheduler": "slurm", "kind": "job", "site": {}, "target": choice.label, "wall_limit_s": None,
               "options": {"command": ["train.py"]}}  # fmt: skip
-    data = attached(held, files, record)
+    data = attached(held, commented(files, lang), record)
     render_request(held, job, data, tmp_path, formats=("html",), lang=lang)
     sides, names = (real, real), ("one", "</script><!--")
     render_comparison(sides, compare(*sides, names), tmp_path, formats=("html",), lang=lang)

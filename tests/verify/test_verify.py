@@ -28,6 +28,7 @@ from advisor.data.embedded import load_any
 from advisor.errors import UserError
 from advisor.redact import redact
 from advisor.render import pages, render_report
+from advisor.render.comments import commented
 from advisor.render.compare_page import render_comparison
 from advisor.render.request_page import attached, render_request
 from advisor.request import Options, Site, pick, write
@@ -163,7 +164,7 @@ def test_requests_are_made_again_byte_for_byte(real, knowledge, tmp_path, lang):
         "scheduler": "slurm", "kind": "job", "site": {}, "target": choice.label, "wall_limit_s": 3600.0 * 6,
         "options": {"name": "mine", "headroom": 0.3, "command": ["train.py"]},
     }  # fmt: skip
-    render_request(held, job, attached(held, files, record), tmp_path, lang=lang)
+    render_request(held, job, attached(held, commented(files, lang), record), tmp_path, lang=lang)
     verdict = verify(tmp_path / "request.pdf", knowledge)
     assert verdict.sound and verdict.kind == "request" and verdict.printed.exact
     assert len(pypdf.PdfReader(str(tmp_path / "request.pdf")).pages) == 1

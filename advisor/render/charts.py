@@ -1,4 +1,4 @@
-"""The report's charts: Vega-Lite through altair and vl-convert, as static SVG, the same in HTML and PDF.
+"""The report's charts: Vega-Lite through vl-convert, as static SVG, the same in HTML and PDF.
 
 A chart that fails must not cost the report: its place says why. What WeasyPrint draws wrongly without
 a word (style elements, var(), foreignObject, gradients, paint-order) is refused here, see `svg.py`.
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 from markupsafe import Markup
 
-from advisor.render import plots, plots_choice, plots_roofline, select
+from advisor.render import plots, plots_choice, plots_roofline, select, vega
 from advisor.render.beside import beside
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
 from advisor.render.plots import NARROW, WIDE, Room
 from advisor.render.svg import tidy
 from advisor.render.texts import Texts
+from advisor.render.vega import Spec
 from advisor.schema import Advice
 
 NOTHING = Markup()
@@ -36,7 +36,7 @@ class Chart:
     left: tuple[str, ...] = ()  # what of its words has no translation
 
 
-Maker = Callable[[Advice, Texts, Room], tuple[Any, Markup] | None]
+Maker = Callable[[Advice, Texts, Room], tuple[Spec, Markup] | None]
 
 
 ON_SCREEN = frozenset({"distance"})
@@ -87,14 +87,10 @@ def _draw_one(name: str, make: Maker, advice: Advice, t: Texts, *, screen: bool)
         return Chart(failure=clean(f"{type(error).__name__}: {error}", 200))
 
 
-def to_svg(chart: Any, room: Room = WIDE) -> str:
-    """SVG text of an altair chart."""
-    import altair
-    import vl_convert
-
+def to_svg(chart: Spec, room: Room = WIDE) -> str:
+    """SVG text of a chart, in the look of all of them."""
     _use_shipped_font()
-    version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    return str(vl_convert.vegalite_to_svg(_themed(chart, room).to_dict(validate=False), vl_version=version))
+    return vega.svg(chart, _look(room))
 
 
 @lru_cache(maxsize=1)
@@ -107,35 +103,32 @@ def _use_shipped_font() -> None:
         vl_convert.register_font_directory(str(folder))
 
 
-def _themed(chart: Any, room: Room) -> Any:
-    font = f"{FAMILY}, {CHINESE}, Arial, sans-serif"
-    return (
-        chart.configure(font=font, background="transparent", padding=6)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=plots.INK,
-            titleColor=plots.INK,
-            gridColor=plots.GRID,
-            domainColor=plots.MUTED,
-            tickColor=plots.MUTED,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            labelLimit=room.width,
-            titlePadding=8,
-        )
-        .configure_legend(
-            labelColor=plots.INK,
-            titleColor=plots.INK,
-            labelFontSize=12,
-            orient="top",
-            direction="vertical" if room.narrow else "horizontal",
-            title=None,
-            labelLimit=300,
-            symbolOpacity=1,
-            symbolSize=70,
-            offset=8,
-        )
-        .configure_header(labelColor=plots.INK, labelFontSize=12, title=None, labelFontWeight=600)
-        .configure_text(fontSize=12, color=plots.INK)
-    )
+def _look(room: Room) -> Spec:
+    ink = {"labelColor": plots.INK, "titleColor": plots.INK, "labelFontSize": 12}
+    return {
+        "font": f"{FAMILY}, {CHINESE}, Arial, sans-serif",
+        "background": "transparent",
+        "padding": 6,
+        "view": {"stroke": None},
+        "axis": {
+            **ink,
+            "gridColor": plots.GRID,
+            "domainColor": plots.MUTED,
+            "tickColor": plots.MUTED,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelLimit": room.width,
+            "titlePadding": 8,
+        },
+        "legend": {
+            **ink,
+            "orient": "top",
+            "direction": "vertical" if room.narrow else "horizontal",
+            "title": None,
+            "labelLimit": 300,
+            "symbolOpacity": 1,
+            "symbolSize": 70,
+            "offset": 8,
+        },
+        "text": {"fontSize": 12, "color": plots.INK},
+    }

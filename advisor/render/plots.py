@@ -1,4 +1,4 @@
-"""What each chart shows, as altair charts: the figures are picked by `select`, drawn by `charts`."""
+"""What each chart shows, as Vega-Lite: the figures are picked by `select`, drawn by `charts`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from advisor.render import figures, select, why
 from advisor.render.clean import clean
 from advisor.render.texts import Texts
+from advisor.render.vega import Spec, field, layers, log_scale, mark, rows_of
 from advisor.schema import Advice, Estimate, Measurement, Workload
 from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S
 
@@ -49,7 +50,7 @@ def letters(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
     """Time by workload: this machine, the cheapest listed choice, and the time allowed."""
     here = t.plain("chart.here", "this machine")
     there = t.plain("chart.cheapest", "cheapest choice in time, by recent prices")
@@ -87,35 +88,28 @@ def _row_title(advice: Advice, workload: Workload, best: Estimate | None, t: Tex
     return titled(short(t.said(workload.title), room.letters - letters(titled(""))))
 
 
-def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts, room: Room) -> Any:
-    import altair as alt
-
+def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts, room: Room) -> Spec:
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
     highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
     axis, domain = time_axis([lowest, highest], t)
     order = list(dict.fromkeys(r["workload"] for r in [*limits, *rows]))
-    y = alt.Y("workload:N", sort=order, title=None, axis=inner_axis(-11, room))
-    x = alt.X(
-        "value:Q",
-        scale=alt.Scale(type="log", domain=domain, nice=False),
-        title=None,
-        axis=axis,
-    )
-    colour = alt.Color("series:N", scale=alt.Scale(domain=list(names), range=[HERE, THERE]))
+    y = field("workload:N", sort=order, title=None, axis=inner_axis(-11, room))
+    x = field("value:Q", scale=log_scale(*domain), title=None, axis=axis)
     # In pixels from the top of the row, whose upper half is the title's.
-    lanes = alt.Scale(type="point", domain=list(names), range=[16, 24], padding=0)
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=y, color=colour, yOffset=alt.YOffset("series:N", scale=lanes)
-    )
-    fixed = alt.YOffset(value=20)
-    layers = [
-        alt.Chart(alt.Data(values=limits))
-        .mark_tick(thickness=2, color=INK, size=16)
-        .encode(y=y, x=alt.X("limit:Q"), yOffset=fixed),
-        base.mark_rule(strokeWidth=5, opacity=0.35).encode(x=alt.X("low:Q"), x2="high:Q"),
-        base.mark_point(filled=True, size=34, opacity=1).encode(x=x),
+    lanes = {"type": "point", "domain": list(names), "range": [16, 24], "padding": 0}
+    base = {
+        "y": y,
+        "yOffset": field("series:N", scale=lanes),
+        "color": field("series:N", scale={"domain": list(names), "range": [HERE, THERE]}),
+    }
+    allowed = {"y": y, "yOffset": {"value": 20}, "x": field("limit:Q")}
+    span = {**base, "x": field("low:Q"), "x2": field("high")}
+    marks = [
+        mark("tick", limits, allowed, thickness=2, color=INK, size=16),
+        mark("rule", rows, span, strokeWidth=5, opacity=0.35),
+        mark("point", rows, {**base, "x": x}, filled=True, size=34, opacity=1),
     ]
-    return alt.layer(*layers).properties(width=room.width, height=rows_of(34))
+    return layers(marks, room.width, rows_of(34))
 
 
 _FEW_TICKS = 3
@@ -123,10 +117,8 @@ _BETWEEN = (10.0, 10 * MINUTE_S, 6 * HOUR_S, 7 * DAY_S)
 """Times that are marked too where few of the usual ones lie on an axis."""
 
 
-def time_axis(times: Iterable[float], t: Texts) -> tuple[Any, list[float]]:
+def time_axis(times: Iterable[float], t: Texts) -> tuple[Spec, list[float]]:
     """A logarithmic axis of times with the usual units as its ticks, and its domain."""
-    import altair as alt
-
     known = list(times)
     domain = [min(known) / 2, max(known) * 2]
     steps = (1.0, MINUTE_S, HOUR_S, DAY_S, 30 * DAY_S, YEAR_S, 10 * YEAR_S, 100 * YEAR_S, 1e4 * YEAR_S)
@@ -135,7 +127,7 @@ def time_axis(times: Iterable[float], t: Texts) -> tuple[Any, list[float]]:
     ticks = [s for s in steps if domain[0] <= s <= domain[1]]
     if len(ticks) < _FEW_TICKS:
         ticks = [s for s in sorted({*steps, *_BETWEEN}) if domain[0] <= s <= domain[1]]
-    return alt.Axis(values=ticks, labelExpr=labelled(ticks, "s", t), grid=True), domain
+    return {"values": ticks, "labelExpr": labelled(ticks, "s", t), "grid": True}, domain
 
 
 def labelled(ticks: Iterable[float], unit: str, t: Texts) -> str:
@@ -144,28 +136,19 @@ def labelled(ticks: Iterable[float], unit: str, t: Texts) -> str:
     return " : ".join([*said, "''"])
 
 
-def inner_axis(offset: int, room: Room) -> Any:
+def inner_axis(offset: int, room: Room) -> Spec:
     """A y axis whose labels stand in the plot above their row, so that long titles cost no width."""
-    import altair as alt
-
-    return alt.Axis(
-        labelAlign="left",
-        labelPadding=0,
-        labelOffset=offset,
-        labelLimit=room.width,
-        labelBaseline="middle",
-        ticks=False,
-        domain=False,
-        grid=False,
-        zindex=1,
-    )
-
-
-def rows_of(step: int) -> Any:
-    """Height of a chart by its rows, whatever is dodged within one."""
-    import altair as alt
-
-    return alt.Step(step, **{"for": "position"})
+    return {
+        "labelAlign": "left",
+        "labelPadding": 0,
+        "labelOffset": offset,
+        "labelLimit": room.width,
+        "labelBaseline": "middle",
+        "ticks": False,
+        "domain": False,
+        "grid": False,
+        "zindex": 1,
+    }
 
 
 def decades(low: float, high: float) -> list[float]:
@@ -176,7 +159,7 @@ def decades(low: float, high: float) -> list[float]:
     return [value for value in found if low <= value <= high]
 
 
-def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
     """Serial against parallel work, as multiples of one core."""
     rows: list[dict[str, Any]] = []
     for row in figures.tasks(advice.calibration):
@@ -193,37 +176,29 @@ def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | N
                 )
     if not rows:
         return None
-    import altair as alt
-
     places = list(dict.fromkeys(row["place"] for row in rows))
     lanes = [places[0], places[1] if len(places) > 1 else ""]
     low, high = min(r["ratio"] for r in rows), max(r["ratio"] for r in rows)
     domain = [min(low, 1) / 2, max(high, 1) * 4]
-    x = alt.X(
-        "ratio:Q",
-        axis=alt.Axis(
-            labelExpr=labelled(decades(*domain), "1", t),
-            values=decades(*domain),
-            title=t.plain("chart.tasks.axis", "speed as a multiple of one core"),
-        ),
-        scale=alt.Scale(type="log", domain=domain, nice=False),
-    )
+    axis = {
+        "labelExpr": labelled(decades(*domain), "1", t),
+        "values": decades(*domain),
+        "title": t.plain("chart.tasks.axis", "speed as a multiple of one core"),
+    }
     order = list(dict.fromkeys(r["task"] for r in rows))
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("task:N", sort=order, title=None, axis=inner_axis(-21 if len(places) > 1 else -13, room)),
-        yOffset=alt.YOffset(
-            "place:N", scale=alt.Scale(type="point", domain=lanes, range=[25, 41], padding=0)
-        ),
-    )
-    colour = alt.Color(
-        "place:N",
-        sort=places,
-        scale=alt.Scale(domain=places, range=[HERE, THERE][: len(places)]),
-    )
-    bars = base.mark_bar(height=13).encode(x=x, x2=alt.datum(1), color=colour)
-    names = base.mark_text(align="left", dx=5).encode(x="at:Q", text="text:N")
+    y = field("task:N", sort=order, title=None, axis=inner_axis(-21 if len(places) > 1 else -13, room))
+    dodged = {"type": "point", "domain": lanes, "range": [25, 41], "padding": 0}
+    base = {"y": y, "yOffset": field("place:N", scale=dodged)}
+    colours = {"domain": places, "range": [HERE, THERE][: len(places)]}
+    bar = {
+        "x": field("ratio:Q", axis=axis, scale=log_scale(*domain)),
+        "x2": {"datum": 1},
+        "color": field("place:N", sort=places, scale=colours),
+    }
+    bars = mark("bar", rows, {**base, **bar}, height=13)
+    name = {**base, "x": field("at:Q"), "text": field("text:N")}
     step = rows_of(60 if len(places) > 1 else 44)
-    drawing = alt.layer(bars, names).properties(width=room.width, height=step)
+    drawing = layers([bars, mark("text", rows, name, align="left", dx=5)], room.width, step)
     if why.place(t, "all_cores").striptags() not in places:
         return drawing, t("chart.tasks.caption_device", "The same work on one core and on an accelerator.")
     return drawing, t(
@@ -233,7 +208,7 @@ def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | N
     )
 
 
-def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
     """This machine beside catalogue devices: arithmetic, bandwidth, memory."""
     device = select.main_device(advice)
     here = t.plain("chart.here", "this machine")
@@ -263,9 +238,7 @@ def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] 
         if (mine := own.get(key)) is not None:
             rows[0]["text"] = _own_text(mine, t)
         panels.append(_panel(rows, names, title, room))
-    import altair as alt
-
-    return alt.vconcat(*panels, spacing=10), t(
+    return {"vconcat": panels, "spacing": 10}, t(
         "chart.distance.caption",
         "How far this machine is from others. Its own figures are measured (memory: probed); the others are "
         "vendors' peaks, which real programs do not reach. Logarithmic scales: "
@@ -286,33 +259,30 @@ def _own_memory(advice: Advice) -> float | None:
     return float(advice.machine.memory.usable_bytes.value or 0) if advice.machine else None
 
 
-def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room) -> Any:
-    import altair as alt
-
+def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room) -> Spec:
     low, high = min(r["value"] for r in rows), max(r["value"] for r in rows)
     domain = [low / 2, high * 2]
     beside, step = (0, 34) if room.narrow else (190, 19)
-    axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=190, minExtent=190, maxExtent=190)
+    axis: Spec = {
+        "ticks": False, "domain": False, "grid": True, "labelLimit": 190, "minExtent": 190, "maxExtent": 190
+    }  # fmt: skip
     if room.narrow:
         axis = inner_axis(-8, room)
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("name:N", sort=names, scale=alt.Scale(domain=names), title=None, axis=axis),
-        yOffset=alt.YOffset(value=7) if room.narrow else alt.Undefined,
-        x=alt.X(
-            "value:Q",
-            scale=alt.Scale(type="log", domain=domain, nice=False),
-            title=None,
-            axis=alt.Axis(values=decades(*domain), labels=False, ticks=False, domain=False),
-        ),
-    )
-    dots = base.mark_point(filled=True, size=55, opacity=1).encode(
-        color=alt.condition("datum.here", alt.value(HERE), alt.value(MUTED))
-    )
+    ticks = {"values": decades(*domain), "labels": False, "ticks": False, "domain": False}
+    base = {
+        "y": field("name:N", sort=names, scale={"domain": names}, title=None, axis=axis),
+        "x": field("value:Q", scale=log_scale(*domain), title=None, axis=ticks),
+    }
+    if room.narrow:
+        base["yOffset"] = {"value": 7}
+    colour = {"condition": {"test": "datum.here", "value": HERE}, "value": MUTED}
+    marks = [mark("point", rows, {**base, "color": colour}, filled=True, size=55, opacity=1)]
     # Figures of the right half stand left of their dot, so that none runs out of the panel.
     middle = (low * high) ** 0.5
-    layers = [dots]
     for side, align, dx in (("<=", "left", 8), (">", "right", -8)):
-        texts = base.transform_filter(f"datum.value {side} {middle!r}")
-        layers.append(texts.mark_text(align=align, dx=dx).encode(text="text:N"))
-    heading = alt.TitleParams(title, fontSize=12, fontWeight=600, color=INK, anchor="start", frame="group")
-    return alt.layer(*layers).properties(width=room.width - beside, height=rows_of(step), title=heading)
+        texts = mark("text", rows, {**base, "text": field("text:N")}, align=align, dx=dx)
+        marks.append({**texts, "transform": [{"filter": f"datum.value {side} {middle!r}"}]})
+    heading = {
+        "text": title, "fontSize": 12, "fontWeight": 600, "color": INK, "anchor": "start", "frame": "group"
+    }  # fmt: skip
+    return layers(marks, room.width - beside, rows_of(step), title=heading)

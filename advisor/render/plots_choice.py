@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from markupsafe import Markup
 
@@ -22,11 +21,11 @@ from advisor.render.plots import (
     decades,
     inner_axis,
     labelled,
-    rows_of,
     short,
     time_axis,
 )  # fmt: skip
 from advisor.render.texts import Texts
+from advisor.render.vega import Spec, field, layers, log_scale, mark, rows_of
 from advisor.schema import Advice, Estimate, Quantity
 
 _MOST = 300  # points drawn
@@ -35,14 +34,12 @@ _WHOLE = re.compile(r"(?<=\d)\.00(?!\d)")  # cents that an axis needs not
 PARTS_COLOURS = (SERIES[0], SERIES[1], SERIES[2], SERIES[3], "#b39a3b", "#4a9a97", "#9a5b6b")
 
 
-def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
     """Time and cost of what there is; a line joins those that nothing beats in both, a ring is the choice."""
     job, found = choice.points(advice)
     best = choice.front(found)
     if job is None or len(found) < 3:
         return None
-    import altair as alt
-
     kept = set(best)
     ringed = [p for p in found if p.label == choice.recommended(advice, job)][:1]
     shown = list(dict.fromkeys((*ringed, *best, *found)))[:_MOST]
@@ -51,35 +48,27 @@ def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | N
     span = [min(money) / 2.5, max(money) * 1.6]  # below is room for the name of the cheapest
     frame = Frame(room.width - 60, _HEIGHT, (domain[0], domain[1]), (span[0], span[1]))
     ticks = decades(*span)
-    x = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(type="log", domain=domain, nice=False))
-    y = alt.Y(
-        "y:Q",
-        title=None,
-        axis=alt.Axis(values=ticks, labelExpr=_WHOLE.sub("", labelled(ticks, "USD", t))),
-        scale=alt.Scale(type="log", domain=span, nice=False),
-    )
+    prices = {"values": ticks, "labelExpr": _WHOLE.sub("", labelled(ticks, "USD", t))}
+    base = {
+        "x": field("x:Q", title=None, axis=axis, scale=log_scale(*domain)),
+        "y": field("y:Q", title=None, axis=prices, scale=log_scale(*span)),
+    }
 
-    def data(points: Iterable[choice.Point]) -> Any:
-        return alt.Chart(alt.Data(values=[{"x": p.time_s, "y": p.cost_usd} for p in points]))
+    def drawn(kind: str, points: Iterable[choice.Point], **look: object) -> Spec:
+        return mark(kind, ({"x": p.time_s, "y": p.cost_usd} for p in points), base, **look)
 
-    layers = [
-        data(p for p in shown if p not in kept)
-        .mark_point(filled=True, size=26, opacity=0.55, color=MUTED)
-        .encode(x=x, y=y),
-        data(best).mark_line(color=HERE, strokeWidth=1.5).encode(x=x, y=y),
-        data(best).mark_point(filled=True, size=46, opacity=1, color=HERE).encode(x=x, y=y),
-        data(ringed)
-        .mark_point(filled=False, size=150, strokeWidth=2, opacity=1, color=THERE)
-        .encode(x=x, y=y),
+    others = (p for p in shown if p not in kept)
+    marks = [
+        drawn("point", others, filled=True, size=26, opacity=0.55, color=MUTED),
+        drawn("line", best, color=HERE, strokeWidth=1.5),
+        drawn("point", best, filled=True, size=46, opacity=1, color=HERE),
+        drawn("point", ringed, filled=False, size=150, strokeWidth=2, opacity=1, color=THERE),
     ]
     for label in _labels(advice, t, best, ringed, frame, shown):
-        text = alt.Chart(alt.Data(values=[{"x": label.x, "y": label.y, "text": label.text}]))
-        layers.append(
-            text.mark_text(fontSize=12, color=INK, align=label.align, dx=label.dx, dy=label.dy).encode(
-                x=x, y=y, text="text:N"
-            )
-        )
-    return alt.layer(*layers).properties(width=frame.width, height=frame.height), t(
+        rows = [{"x": label.x, "y": label.y, "text": label.text}]
+        look = {"fontSize": 12, "color": INK, "align": label.align, "dx": label.dx, "dy": label.dy}
+        marks.append(mark("text", rows, {**base, "text": field("text:N")}, **look))
+    return layers(marks, frame.width, frame.height), t(
         "chart.front.caption",
         "Time and cost of the choices for {workload}. Dark: none of the others is both faster and cheaper. "
         "Ringed: the choice of this report. Logarithmic scales.",
@@ -113,7 +102,7 @@ def _named(label: str, titles: dict[str, str], t: Texts) -> str:
     return short(f"{count} × {title}" if mark else label, 40)
 
 
-def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
     """What fills the memory: parts of each estimate, as shares of their sum."""
     rows = []
     for name, parts, need in _memories(advice, t):
@@ -132,30 +121,20 @@ def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | 
         ]
     if not rows:
         return None
-    import altair as alt
-
     names = [choice.part_name(name, t) for name in choice.PARTS]
     used = [name for name in names if any(r["part"] == name for r in rows)]
     colours = [PARTS_COLOURS[names.index(name)] for name in used]
-    x = alt.X(
-        "bytes:Q", stack="zero", title=None,
-        axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1]), scale=alt.Scale(domain=[0, 1]),
-    )  # fmt: skip
-    y = alt.Y(
-        "row:N", sort=list(dict.fromkeys(r["row"] for r in rows)), title=None, axis=inner_axis(-8, room)
-    )
-    colour = alt.Color(
-        "part:N",
-        sort=used,
-        scale=alt.Scale(domain=used, range=colours),
-        legend=alt.Legend(columns=2 if room.narrow else 4, direction="horizontal"),
-    )
-    bars = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(height=11, yOffset=7)
-        .encode(x=x, y=y, color=colour, order=alt.Order("at:Q"))
-    )
-    return bars.properties(width=room.width, height=rows_of(31)), t(
+    order = list(dict.fromkeys(r["row"] for r in rows))
+    shares = {"format": ".0%", "values": [0, 0.25, 0.5, 0.75, 1]}
+    legend = {"columns": 2 if room.narrow else 4, "direction": "horizontal"}
+    encoding = {
+        "x": field("bytes:Q", stack="zero", title=None, axis=shares, scale={"domain": [0, 1]}),
+        "y": field("row:N", sort=order, title=None, axis=inner_axis(-8, room)),
+        "color": field("part:N", sort=used, scale={"domain": used, "range": colours}, legend=legend),
+        "order": field("at:Q"),
+    }
+    bars = mark("bar", rows, encoding, height=11, yOffset=7)
+    return {**bars, "width": room.width, "height": rows_of(31)}, t(
         "chart.memory.caption",
         "What fills the memory of a device, as shares; the size named is all that is needed. Parts are at "
         "their own largest, which they do not all reach at one moment; allocator and driver come on top.",

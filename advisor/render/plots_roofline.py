@@ -10,13 +10,14 @@ from markupsafe import Markup
 from advisor.render import figures, select
 from advisor.render.plots import SERIES, WIDE, Room, decades, short
 from advisor.render.texts import Texts
+from advisor.render.vega import Spec, field, layers, log_scale, mark
 from advisor.schema import Advice, Measurement
 
 # Bytes of one element of a number format: what places a matrix product on the roofline's x axis.
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
 
 
-def roofline(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | None:
+def roofline(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
     """Measured matrix products under the roofs of bandwidth and peak arithmetic."""
     calibration = advice.calibration
     lines, dots = [], []
@@ -78,9 +79,7 @@ def _dots(name: str, measurements: Iterable[Measurement], dtype: str) -> list[di
     return found
 
 
-def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts, room: Room) -> Any:
-    import altair as alt
-
+def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts, room: Room) -> Spec:
     names = list(dict.fromkeys(row["name"] for row in lines))
     colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
     dashes = [
@@ -88,31 +87,20 @@ def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: 
     ]
     end = max(row["x"] for row in lines)
     ticks = [float(4**power) for power in range(-1, 9) if 4**power <= end]
-    legend = alt.Legend(columns=1, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=220)
-    x = alt.X(
-        "x:Q",
-        scale=alt.Scale(type="log", domain=[0.25, end], nice=False),
-        axis=alt.Axis(
-            title=t.plain("chart.roofline.x", "operations per byte moved"), values=ticks, format="~g"
-        ),
-    )
-    y = alt.Y(
-        "y:Q",
-        scale=alt.Scale(type="log", nice=True),
-        axis=alt.Axis(
-            title="FLOP/s", format="~s", values=decades(*(f(r["y"] for r in lines) for f in (min, max)))
-        ),
-    )
-    colour = alt.Color("name:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend)
-    dash = alt.StrokeDash("name:N", sort=names, scale=alt.Scale(domain=names, range=dashes), legend=legend)
-    roofs = (
-        alt.Chart(alt.Data(values=lines))
-        .mark_line(strokeWidth=2)
-        .encode(x=x, y=y, color=colour, strokeDash=dash)
-    )
-    points = (
-        alt.Chart(alt.Data(values=dots))
-        .mark_point(filled=True, size=50, opacity=1)
-        .encode(x=x, y=y, color=colour)
-    )
-    return alt.layer(roofs, points).properties(width=room.width - 50, height=175)
+    tops = decades(*(f(r["y"] for r in lines) for f in (min, max)))
+    legend = {"columns": 1, "symbolType": "stroke", "symbolStrokeWidth": 2.5, "symbolSize": 220}
+    moved = {
+        "title": t.plain("chart.roofline.x", "operations per byte moved"),
+        "values": ticks,
+        "format": "~g",
+    }
+    rates = {"title": "FLOP/s", "format": "~s", "values": tops}
+    base = {
+        "x": field("x:Q", scale=log_scale(0.25, end), axis=moved),
+        "y": field("y:Q", scale={"type": "log", "nice": True}, axis=rates),
+        "color": field("name:N", sort=names, scale={"domain": names, "range": colours}, legend=legend),
+    }
+    dash = field("name:N", sort=names, scale={"domain": names, "range": dashes}, legend=legend)
+    roofs = mark("line", lines, {**base, "strokeDash": dash}, strokeWidth=2)
+    points = mark("point", dots, base, filled=True, size=50, opacity=1)
+    return layers([roofs, points], room.width - 50, 175)

@@ -149,8 +149,7 @@ def test_roofs_and_dots_stand_where_the_figures_are():
     advice = sample.cpu_machine()
     best = max(m.value for m in advice.calibration.find("matmul", "cpu", dtype="bf16"))
     width = max(m.value for m in advice.calibration.find("memory_bandwidth", "cpu"))
-    chart, _ = plots_roofline.roofline(advice, Texts())
-    spec = chart.to_dict()
+    spec, _ = plots_roofline.roofline(advice, Texts())
     rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
     roof = [row for row in rows if row["name"].startswith("CPU")]
     assert max(row["y"] for row in roof) == best

@@ -151,8 +151,8 @@ def read_advice(path: Path, text: str) -> Advice:
         raise DataError.at(path, key, first.get("input"), first["msg"], _HINT_AGAIN) from error
 
 
-_SEVERAL = "is a plan of several jobs (plan --workloads), of which there is no report, page or request"
-_HINT_ONE = "Plan the job that you want it for alone: hwadvisor plan --model … --json > plan.json"
+_SEVERAL = "is a plan of several jobs as an earlier version wrote it, which says too little for a report"
+_HINT_ONE = "Write it again: hwadvisor plan --workloads JOBS.toml --json > plan.json"
 _HINT_AGAIN = "Write it again with `hwadvisor scan`."
 _BEGINNING = 2000  # characters in which a file says what wrote it
 _COMMAND = re.compile(r'"command":\s*"(scan|probe|calibrate|estimate|plan)"')

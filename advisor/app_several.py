@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from advisor.app_knowledge import Knowledge, load_knowledge, now
 from advisor.app_options import WorkloadFlags
 from advisor.app_plan import of_region, systems_for, workload_of
+from advisor.data.catalogue import figures_of
 from advisor.data.files import parse_toml, read_text
 from advisor.errors import DataError, UserError, did_you_mean
-from advisor.schema import PlanLimits, Workload
+from advisor.schema import Advice, PlanLimits, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
-from advisor.search.own import pattern, with_program
+from advisor.search.own import pattern
 from advisor.search.plan import assumed
-from advisor.search.plan_space import MAX_DEVICES
-from advisor.search.plan_systems import asked_with, to_be_had
 from advisor.search.pretraining import size_of
-from advisor.search.several import Adder, batches
 from advisor.search.several_fleet import Several
-from advisor.search.several_processes import ENOUGH, add_all, processes_for
+from advisor.search.several_run import Prepared, added, prepare
 from advisor.search.several_taken import Counted
+from advisor.search.several_told import Named, fleet_plan
 from advisor.units import DAY_S, parse_as, parse_count
 
 MOST_BYTES = 16 * 1024 * 1024
+_MOST_LETTERS = 80  # of what a file calls a job
 _KEYS = (
     "model",
     "params",
@@ -59,54 +58,44 @@ class SeveralOptions:
 
 def run_several(options: SeveralOptions) -> Several:
     """Machines for all jobs of a file. Raises DataError naming job, key and value of what cannot be."""
+    return added(_prepared(options)[0], options.tick)
+
+
+def plan_several(options: SeveralOptions) -> tuple[Several, Advice]:
+    """The same, and as the envelope that every command reads."""
+    prepared, knowledge = _prepared(options)
+    found = added(prepared, options.tick)
+    fleet = fleet_plan(prepared.adder, found, prepared.jobs, prepared.limits, options.stated.stack or "")
+    known = knowledge.catalogue.accelerators
+    named = [option.accelerator_id for option in fleet.options]
+    named += [left.accelerator_id for left in fleet.left_out if left.accelerator_id in known]
+    advice = Advice(
+        stage="complete" if found.jobs == found.whole else "planning",
+        created_at=now(),
+        command="plan",
+        versions=knowledge.versions(),
+        workloads=tuple(
+            one.counted.job.model_copy(update={"id": job.workload})
+            for one, job in zip(prepared.jobs, fleet.jobs, strict=True)
+        ),
+        fleet=fleet,
+        accelerators=tuple(figures_of(known[name]) for name in dict.fromkeys(named)),
+        notices=knowledge.notices(),
+    )
+    return found, advice
+
+
+def _prepared(options: SeveralOptions) -> tuple[Prepared, Knowledge]:
     jobs = read_jobs(options.path)
     knowledge = load_knowledge(options.rules)
-    limits = options.limits
-    day = limits.as_of or now()[:10]
     told = assumed(knowledge.book, options.assume)
-    limits = limits.model_copy(update={"as_of": day, "assumed": told})
+    limits = options.limits.model_copy(update={"as_of": options.limits.as_of or now()[:10], "assumed": told})
     catalogue = of_region(knowledge.catalogue, limits.region) if limits.region else knowledge.catalogue
-    asked, boxes = asked_with(catalogue, limits, systems_for(limits, knowledge))
-    asked, boxes, barred = to_be_had(asked, boxes, limits)
-    adder = Adder(
-        knowledge.book,
-        asked,
-        limits,
-        datetime.date.fromisoformat(day),
-        limits.max_devices or MAX_DEVICES,
-        knowledge.published,
-        with_program(options.stated, knowledge.catalogue),
-        boxes,
-    )
-    try:
-        every = batches(_workloads(options, jobs, knowledge))
-        processes = processes_for(len(jobs), _free_bytes() if len(jobs) >= ENOUGH else None)
-        for done in add_all(adder, every, processes):
-            if options.tick is not None:
-                options.tick(done, len(jobs))
-    except KeyboardInterrupt:
-        if not adder.jobs:
-            raise
-    found = adder.result(len(jobs))
-    gone = tuple((one.accelerator_id, one.why.rstrip(".")) for one in barred)
-    return replace(found, left_out=(*found.left_out, *gone))
-
-
-def _free_bytes() -> float | None:
-    """What other processes of ours may still take of this machine's memory; None: not known."""
-    from advisor.probe import cgroup, memory
-    from advisor.probe.linux import look
-    from advisor.probe.reading import keyed
-
-    info = look(Path(memory.MEMINFO))
-    raw = {
-        "meminfo": keyed(info, ":") if isinstance(info, str) else info,
-        "cgroup": cgroup.gather(Path("/")),
-    }
-    told = {name: fact["value"] for name, fact in memory.parse(raw)["memory"].items()}
-    limit, used = told.get("cgroup_limit_bytes"), told.get("cgroup_used_bytes")
-    free = [told.get("available_bytes"), None if limit is None or used is None else limit - used]
-    return min((float(one) for one in free if one is not None), default=None)
+    prepared = prepare(
+        knowledge.book, catalogue, knowledge.published, systems_for(limits, knowledge), limits,
+        options.stated, _workloads(options, jobs, knowledge),
+    )  # fmt: skip
+    return prepared, knowledge
 
 
 def read_jobs(path: Path) -> list[dict[str, Any]]:
@@ -132,12 +121,19 @@ def read_jobs(path: Path) -> list[dict[str, Any]]:
         alike = tuple(
             sorted((key, str(value)) for key, value in one.items() if key not in ("per_year", "title"))
         )
-        held = joined.setdefault(alike, {**one, "per_year": 0.0, "where": where})
+        held = joined.setdefault(alike, {**one, "per_year": 0.0, "where": where, "title": ""})
         held["per_year"] += times
+        held["title"] = _titles(held["title"], str(one.get("title", "")))
     return list(joined.values())
 
 
-def _workloads(options: SeveralOptions, jobs: list[dict[str, Any]], knowledge: Knowledge) -> list[Counted]:
+def _titles(held: str, more: str) -> str:
+    """What jobs that are joined are called, each name once."""
+    names = [*(held.split(" / ") if held else ()), " ".join(more.split())[:_MOST_LETTERS]]
+    return " / ".join(list(dict.fromkeys(name for name in names if name))[:3])
+
+
+def _workloads(options: SeveralOptions, jobs: list[dict[str, Any]], knowledge: Knowledge) -> list[Named]:
     """The jobs, those alike but for their work together, and first what needs most memory: what cannot do
     these need not be asked about the rest."""
     found = []
@@ -150,8 +146,8 @@ def _workloads(options: SeveralOptions, jobs: list[dict[str, Any]], knowledge: K
             ) from error
         shape = tuple(str(one.get(key, "")) for key in _KEYS if key not in _OF_A_RUN)
         order = (-_need(job), job.recipe.method, shape, -(job.recipe.samples or 0.0))
-        found.append((order, Counted(job, one["per_year"])))
-    return [counted for _, counted in sorted(found, key=lambda pair: pair[0])]
+        found.append((order, Named(Counted(job, one["per_year"]), one["title"], "deadline" in one)))
+    return [named for _, named in sorted(found, key=lambda pair: pair[0])]
 
 
 def _horizon(job: Workload, knowledge: Knowledge) -> float | None:

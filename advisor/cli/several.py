@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,11 +48,11 @@ def run(  # what the command line has
 
     Ctrl-C ends with what is known of the jobs so far, and exit code 130.
     """
-    from advisor.app_several import SeveralOptions, run_several
-    from advisor.cli.options import hub_cache
+    from advisor.app_several import SeveralOptions, plan_several
+    from advisor.cli.options import hub_cache, print_json
 
     with _Bar(hidden=quiet or as_json) as bar:
-        result = run_several(
+        result, advice = plan_several(
             SeveralOptions(
                 path=flags["workloads"],
                 limits=limits,
@@ -65,11 +64,9 @@ def run(  # what the command line has
             )
         )
     if as_json:
-        fleets = [fleet.as_json() for fleet in result.fleets]
-        told: dict[str, Any] = {"jobs": result.jobs, "of_jobs": result.whole, "runs_per_year": result.runs}
-        told |= {"fleets": fleets, "miss": result.miss}
-        told["left_out"] = [{"id": name, "why": why} for name, why in result.left_out]
-        click.echo(json.dumps(told | {"relax": result.relax}, indent=1))
+        from advisor.data.advice import dump_advice
+
+        print_json(dump_advice(advice))
     else:
         tell_several(result, limits)
     if result.jobs < result.whole:

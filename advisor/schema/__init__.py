@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Versions,
         Workload,
     )
+    from advisor.schema.fleet import FleetJob, FleetOption, FleetPlan
     from advisor.schema.machine import (
         Cache,
         Cpu,
@@ -64,6 +65,9 @@ __all__ = [
     "Driver",
     "Estimate",
     "Fact",
+    "FleetJob",
+    "FleetOption",
+    "FleetPlan",
     "Framework",
     "FrameworkDevice",
     "GpuProcess",
@@ -124,6 +128,7 @@ _PARTS = {
         "Measurement",
         "Noise",
     ),
+    "fleet": ("FleetJob", "FleetOption", "FleetPlan"),
     "machine": (
         "Cache",
         "Cpu",

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from advisor.schema.base import SCHEMA_VERSION, Frozen, Notice
 from advisor.schema.calibration import Calibration
 from advisor.schema.estimate import Accelerator, Estimate, TraceStep, Versions, Workload
+from advisor.schema.fleet import FleetPlan
 from advisor.schema.machine import Machine
 from advisor.schema.packed import unpack
 from advisor.schema.plan import Plan
@@ -27,6 +28,7 @@ class Advice(Frozen):
     workloads: tuple[Workload, ...] = ()
     estimates: tuple[Estimate, ...] = ()
     plan: Plan | None = None
+    fleet: FleetPlan | None = None  # of a plan of several jobs
     accelerators: tuple[Accelerator, ...] = ()  # catalogue entries the estimates and comparisons name
     trace: dict[str, tuple[TraceStep, ...]] = {}
     notices: tuple[Notice, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 
-from advisor.data.accelerator import OLD_DAYS, is_old
+from advisor.data.accelerator import OLD_DAYS, Accelerator, Price, is_old
 from advisor.data.catalogue import price_source
 from advisor.estimate import Range
 from advisor.schema import Kind, PlanOption, Quantity
@@ -115,17 +116,25 @@ def _quantities(options: Options, row: int) -> dict[str, Quantity]:
 
 
 def _price_note(options: Options, row: int) -> str:
-    entry, offer = options.entry(row), options.offer(row)
-    known, as_of = options.dated(row)
-    if not known:
-        return "no public price"
-    note = entry.bought.told if entry.bought else ""
-    if options.limits.acquire == "rent" and offer is not None:
+    told = options.entry(row), options.offer(row), options.limits.acquire
+    return price_note(*told, options.today, unsure=bool(options.unsure[row]))
+
+
+def price_note(
+    entry: Accelerator, offer: Price | None, acquire: str, today: datetime.date, *, unsure: bool = False
+) -> str:
+    """Which price a cost rests on, and whether it is old; or that there is none."""
+    note, as_of = "no public price", None
+    if acquire == "rent" and offer is not None:
         whole = f" of {offer.packages}" if offer.packages > 1 else ""
-        note = f"{offer.provider} {offer.instance}{whole}, {as_of or 'undated'}"
-        if options.unsure[row]:
+        note, as_of = f"{offer.provider} {offer.instance}{whole}, {offer.as_of or 'undated'}", offer.as_of
+        if unsure:
             note += f"; {offer.sure:,} of them are known to be joined"
-    return f"{note}: older than {OLD_DAYS} days" if is_old(as_of, options.today) else note
+    elif acquire == "buy" and entry.bought is not None:
+        note, as_of = entry.bought.told, entry.bought.as_of
+    else:
+        return note
+    return f"{note}: older than {OLD_DAYS} days" if is_old(as_of, today) else note
 
 
 def _one(values: Array, row: int, unit: str, reason: str) -> Quantity:

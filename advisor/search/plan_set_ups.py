@@ -118,6 +118,10 @@ class SetUps:
         batch = None if np.isnan(self["batch"][row]) else float(self["batch"][row])
         return SetUp(**values, micro_batch=float(self["micro_batch"][row]), batch=batch)
 
+    def take(self, rows: Index) -> SetUps:
+        """Some of them, in this order."""
+        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+
     def with_stack(self, rows: Index, stack: str) -> SetUps:
         """These set-ups and, behind them, some of them again in another program."""
         columns = {name: np.concatenate([values, values[rows]]) for name, values in self.columns.items()}

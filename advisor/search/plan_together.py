@@ -21,11 +21,12 @@ MOST_SET_UPS = 32_000
 
 class Layouts(NamedTuple):
     """What was found for one job: the table of the best layouts with what corrects them, and of each row the
-    site of the job's space and the number of devices."""
+    site of the job's space, the number of devices, and the set-up."""
 
     table: Table
     site: Index
     devices: Index
+    set_ups: SetUps
 
 
 class Together(Candidates):
@@ -65,7 +66,9 @@ def search_together(
         for number, at in enumerate(some):
             rows = np.arange(ends[number], ends[number + 1])
             site = device[rows] - together.first_site[number]
-            found[at] = Layouts(best.near.table.take(rows), site, counts[rows])
+            found[at] = Layouts(
+                best.near.table.take(rows), site, counts[rows], together.set_ups.take(set_up[rows])
+            )
     return [one for one in found if one is not None]
 
 

@@ -99,6 +99,19 @@ class Adder:
         for group, done in zip(groups, kept, strict=True):
             self._sum(group, done or self._last_resort(group))
 
+    def on_first(
+        self, groups: Sequence[Sequence[Counted]]
+    ) -> Iterator[tuple[OfKind | None, Sequence[Asked]]]:
+        """What each group takes on the first kind, as it was added up, and its layouts there."""
+        layouts: list[list[Asked]] = [[] for _ in groups]
+        kept = self._on(groups, [0], layouts=layouts)
+        for group, one, own in zip(groups, kept, layouts, strict=True):
+            if 0 in one:
+                yield one[0], own
+                continue
+            again: list[list[Asked]] = [[]]
+            yield self._on([group], [0], spill=True, layouts=again)[0].get(0), again[0]
+
     def _last_resort(self, group: Sequence[Counted]) -> dict[int, OfKind]:
         """With weights in the host's memory, as a plan of one job: where no kind at all does it otherwise."""
         others = [at for at, sizes in enumerate(self.sizes) if sizes and at not in self.alive]
@@ -107,9 +120,14 @@ class Adder:
         return self._on([group], self.alive, spill=True)[0]
 
     def _on(
-        self, groups: Sequence[Sequence[Counted]], kinds: Sequence[int], *, spill: bool = False
+        self,
+        groups: Sequence[Sequence[Counted]],
+        kinds: Sequence[int],
+        *,
+        spill: bool = False,
+        layouts: list[list[Asked]] | None = None,
     ) -> list[dict[int, OfKind]]:
-        """What each group takes on those of these kinds that do it."""
+        """What each group takes on those of these kinds that do it; its layouts go into `layouts`."""
         open_ = [list(kinds) for _ in groups]
         kept: list[dict[int, OfKind]] = [{} for _ in groups]
         least = 1
@@ -119,6 +137,8 @@ class Adder:
             for number, one in enumerate(asked):
                 if one is None:
                     continue
+                if layouts is not None:
+                    layouts[number].append(one)
                 for at, rows in next(found).by_kind():
                     kept[number][at] = rows.after(kept[number].get(at))
                 open_[number] = [at for at in open_[number] if self._more(at, cap, kept[number].get(at))]
@@ -225,11 +245,10 @@ class Adder:
         found = {}
         for at, totals in self.totals.items():
             for size, column in zip(self.sizes[at], totals.T.tolist(), strict=True):
-                jobs, busy, rent, energy, late, offloads, unrated = column
+                jobs, busy, rent, energy, late, offloads, *ends, unrated = column
                 if jobs:
-                    found[at, size] = Sum(
-                        int(jobs), busy, rent, energy, int(late), int(offloads), int(unrated)
-                    )
+                    told = int(late), int(offloads), int(unrated), tuple(ends)
+                    found[at, size] = Sum(int(jobs), busy, rent, energy, *told)
         return found
 
     def result(self, whole: int | None = None) -> Several:

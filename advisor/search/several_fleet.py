@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ class Sum:
     late: int = 0  # jobs that miss their own deadline
     offloads: int = 0  # jobs that keep states or weights in the host's memory
     unrated: int = 0  # jobs in 16 bits that are computed in 32, as the rate in 16 is not known
+    ends: tuple[float, ...] = ()  # lower and upper of busy time, rent and energy
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,14 @@ class Fleet:
     unrated: bool = False  # some job in 16 bits is computed in 32, as nobody here knows its rate in 16
 
     site: int = 0  # which kind of device it is of
+    devices: int = 0  # of one machine
+    purchase_usd: float | None = None  # of all machines
+    ends: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  # 80 % ranges by name
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "site"}
+        kept = (name for name in self.__dataclass_fields__ if name not in ("site", "ends"))
+        return {name: getattr(self, name) for name in kept}
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,9 @@ class Judge:
             rent_usd=_known(one.rent_usd), own_usd=_known(own), energy_j=_known(one.energy_j),
             power_w=_known(machines * power), price_old=self._old(entry),
             breaks=tuple(broken), enough=tuple(broken.values()),
-            rack_units=units, offloads=one.offloads, unrated=one.unrated > 0, site=key[0],
+            rack_units=units, offloads=one.offloads, unrated=one.unrated > 0, site=key[0], devices=count,
+            purchase_usd=_known(machines * purchase),
+            ends=_ends(one, own - one.energy_j * value["electricity_price"], value["electricity_price"]),
             unchecked=(limits.budget_usd is not None and math.isnan(spent))
             or (limits.max_power_w is not None and math.isnan(power))
             or (limits.max_rack_units is not None and units is None),
@@ -246,6 +253,16 @@ class Judge:
     def _constant(self, name: str) -> float:
         told = self.limits.assumed.get(name)
         return self.book.constants[name].value if told is None or told.value is None else told.value
+
+
+def _ends(one: Sum, standing: float, price: float) -> dict[str, tuple[float | None, float | None]]:
+    """80 % ranges of what grows with the time of the jobs; `standing` is what owning costs besides energy."""
+    if not one.ends:
+        return {}
+    busy, rent, energy = zip(one.ends[::2], one.ends[1::2], strict=True)
+    own = [standing + end * price for end in energy]
+    spans = {"busy_s": busy, "rent_usd": rent, "energy_j": energy, "own_usd": own}
+    return {name: (_known(span[0]), _known(span[1])) for name, span in spans.items()}
 
 
 def _known(value: float) -> float | None:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from advisor.estimate import Table
+from advisor.estimate import Range, Table
 from advisor.rulebook import RuleBook
 from advisor.schema import PlanLimits, Workload
 from advisor.search.layouts import Index, Mask
 from advisor.search.plan_product import Array
+from advisor.search.plan_set_ups import SetUps
 from advisor.search.plan_time import calendar_of, priced
 from advisor.search.plan_together import Layouts
 from advisor.units import DAY_S
@@ -37,20 +38,30 @@ class Asked(NamedTuple):
     site: Index  # of each row the number of its kind of device among all
     devices: Index
     jobs: Sequence[Counted]
+    set_ups: SetUps  # of each row
 
     @classmethod
     def of(cls, layouts: Layouts, sites: Sequence[int], jobs: Sequence[Counted]) -> Asked:
         """Of a search among the kinds of these numbers."""
         known = np.array(sites, dtype=np.int64)
         table = replace(layouts.table, sources={}, reasons={}, categories={})
-        return cls(table, known[layouts.site], layouts.devices, jobs)
+        return cls(table, known[layouts.site], layouts.devices, jobs, layouts.set_ups)
 
     def where(self, keep: Mask) -> Asked:
         """Some of the layouts."""
         rows = np.flatnonzero(keep)
         if len(rows) == len(keep):
             return self
-        return self._replace(table=self.table.take(rows), site=self.site[rows], devices=self.devices[rows])
+        return self._replace(
+            table=self.table.take(rows),
+            site=self.site[rows],
+            devices=self.devices[rows],
+            set_ups=self.set_ups.take(rows),
+        )
+
+
+ENDS = ("busy_s", "rent_usd", "energy_j")
+"""What is told with its range: lower and upper end of each stand one after the other in `ends`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ class OfKind:
     energy_j: Array
     in_time: Mask
     offloads: Mask  # of each number whether states or weights are in the host's memory
+    ends: Array  # numbers x jobs x ends of ENDS
 
     def after(self, fewer: OfKind | None) -> OfKind:
         """These rows behind those on fewer devices."""
@@ -74,25 +86,20 @@ class OfKind:
 
     def _columns(self) -> tuple[Any, ...]:
         return (
-            self.count, self.busy_s, self.late_s, self.rent_usd, self.energy_j, self.in_time, self.offloads
+            self.count, self.busy_s, self.late_s, self.rent_usd, self.energy_j, self.in_time, self.offloads,
+            self.ends,
         )  # fmt: skip
 
     def summed(self, sizes: Index, times: Array, objective: str) -> Array:
-        """Jobs, busy time, rent, energy, jobs that are late and that offload (rows) of machines of each size,
-        each job in the part of one that suits it best, as often as `times` says."""
-        fits = self.count <= sizes[:, None]  # sizes x counts
-        some = np.flatnonzero(fits.any(axis=1))
-        out = np.zeros((6, len(sizes)))
+        """Jobs, busy time, rent, energy, jobs that are late and that offload, and the ends of `ENDS` (rows)
+        of machines of each size, each job in the part of one that suits it best, as often as `times` says.
+
+        The ends are sums of the ends: on devices of one kind estimates of all jobs may err to one side.
+        """
+        some, best, busy = self.chosen(sizes, objective)
+        out = np.zeros((6 + 2 * len(ENDS), len(sizes)))
         if not len(some):
             return out
-        fits, parts = fits[some][:, :, None], sizes[some][:, None] // self.count
-        busy = np.where(fits, self.busy_s / np.maximum(parts, 1)[:, :, None], np.inf)
-        value = {"time": self.late_s, "energy": self.energy_j}.get(objective)
-        wanted = busy if value is None else np.where(fits & ~np.isnan(value), value, busy)
-        in_time = fits & self.in_time
-        wanted = np.where(in_time, wanted, np.inf).argmin(axis=1)
-        late = np.where(fits, self.late_s, np.inf).argmin(axis=1)
-        best = np.where(in_time.any(axis=1), wanted, late)  # sizes x jobs
         size, job = np.arange(len(some))[:, None], np.arange(len(times))
         out[0, some] = len(times)
         out[1, some] = (times * busy[size, best, job]).sum(axis=1)
@@ -100,7 +107,26 @@ class OfKind:
         out[3, some] = (times * self.energy_j[best, job]).sum(axis=1)
         out[4, some] = (~self.in_time[best, job]).sum(axis=1)
         out[5, some] = self.offloads[best].sum(axis=1)
+        ends = self.ends[best, job].copy()
+        ends[..., :2] *= (busy[size, best, job] / self.busy_s[best, job])[..., None]
+        out[6:, some] = (times[:, None] * ends).sum(axis=1).T
         return out
+
+    def chosen(self, sizes: Index, objective: str) -> tuple[Index, Index, Array]:
+        """Which sizes hold any, of these x jobs the row that suits best, and of sizes x counts x jobs the
+        time that a machine is busy with one run, which takes a part of it."""
+        fits = self.count <= sizes[:, None]  # sizes x counts
+        some = np.flatnonzero(fits.any(axis=1))
+        if not len(some):
+            return some, np.zeros((0, self.busy_s.shape[1]), dtype=np.int64), np.zeros((0, 0, 0))
+        fits, parts = fits[some][:, :, None], sizes[some][:, None] // self.count
+        busy = np.where(fits, self.busy_s / np.maximum(parts, 1)[:, :, None], np.inf)
+        value = {"time": self.late_s, "energy": self.energy_j}.get(objective)
+        wanted = busy if value is None else np.where(fits & ~np.isnan(value), value, busy)
+        in_time = fits & self.in_time
+        wanted = np.where(in_time, wanted, np.inf).argmin(axis=1)
+        late = np.where(fits, self.late_s, np.inf).argmin(axis=1)
+        return some, np.where(in_time.any(axis=1), wanted, late), busy
 
 
 @dataclass(frozen=True)
@@ -115,6 +141,7 @@ class Taken:
     energy_j: Array
     in_time: Mask
     offloads: Mask  # of each row
+    ends: Array  # rows x jobs x ends of ENDS
 
     def by_kind(self) -> Iterator[tuple[int, OfKind]]:
         """The rows of each kind, fewest devices first."""
@@ -124,7 +151,10 @@ class Taken:
             busy, late, rent, energy = (
                 one[rows] for one in (self.busy_s, self.late_s, self.rent_usd, self.energy_j)
             )
-            own = OfKind(self.count[rows], busy, late, rent, energy, self.in_time[rows], self.offloads[rows])
+            own = OfKind(
+                self.count[rows], busy, late, rent, energy, self.in_time[rows], self.offloads[rows],
+                self.ends[rows],
+            )  # fmt: skip
             yield int(self.site[rows[0]]), own
 
 
@@ -144,7 +174,7 @@ def taken(book: RuleBook, asked: Sequence[Asked], limits: PlanLimits) -> list[Ta
     for members in alike.values():
         for part in _parts([rows[at] for at in members]):
             some = [members[at] for at in part]
-            every = _figures(book, _joined([_with_work(asked[at]) for at in some]), limits)
+            every = _figures(book, _joined([with_work(asked[at]) for at in some]), limits)
             ends = np.cumsum([rows[at] for at in some])[:-1]
             for name, values in every.items():
                 for at, own in zip(some, np.split(values, ends), strict=True):
@@ -165,7 +195,7 @@ def _parts(rows: Sequence[int]) -> list[list[int]]:
     return parts
 
 
-def _with_work(one: Asked) -> Table:
+def with_work(one: Asked) -> Table:
     """The table of the layouts found, once for each job with its amount of work."""
     table = one.table
     plain = table.take(np.tile(np.arange(table.rows), len(one.jobs)))
@@ -191,12 +221,13 @@ def _figures(book: RuleBook, table: Table, limits: PlanLimits) -> dict[str, Arra
     table = table.with_constants({name: told.value for name, told in limits.assumed.items()})
     calendar = calendar_of(book, table)
     following = priced(book, table, calendar, ("calendar_rent_usd", "calendar_energy_j"))
-    return {
-        "busy_s": calendar.median,
-        "late_s": calendar.at(limits.confidence),
-        "rent_usd": following["calendar_rent_usd"].value,
-        "energy_j": following["calendar_energy_j"].value,
+    spans = {
+        "busy_s": Range(calendar.median, calendar.low, calendar.high),
+        "rent_usd": following["calendar_rent_usd"],
+        "energy_j": following["calendar_energy_j"],
     }
+    found = {name: span.value for name, span in spans.items()} | {"late_s": calendar.at(limits.confidence)}
+    return found | {f"{name} {end}": getattr(spans[name], end) for name in ENDS for end in ("low", "high")}
 
 
 def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
@@ -216,4 +247,5 @@ def _taken(one: Asked, figures: dict[str, Array], limits: PlanLimits) -> Taken:
         **{name: by_job(name) for name in ("busy_s", "late_s", "rent_usd", "energy_j")},
         in_time=by_job("late_s") <= deadline,
         offloads=one.table.columns["offload_none"] == 0,
+        ends=np.stack([by_job(f"{name} {end}") for name in ENDS for end in ("low", "high")], axis=-1),
     )

@@ -138,6 +138,8 @@ def _notes(done: Trial, depth: Depth) -> str:
     ]
     if step.grade is Grade.C:
         told.append(f"Step time left out: {step.reason}.")
+    if depth.sparse:
+        told.append(f"{depth.sparse:,} weights were SparseAdam's.")
     if done.extrapolated:
         told.append(f"A proxy of {depth.setup.layers} layers.")
     return " ".join(told)

@@ -30,6 +30,7 @@ class Depth:
     bandwidth: Measurement | None = None  # of the processors' memory
     groups: Mapping[str, float] = field(default_factory=dict)  # seconds of a step by group of operators
     undisturbed: tuple[int, float | None] = (0, None)  # steps in which nobody took a core, and their median
+    sparse: int = 0  # weights with sparse gradients, which SparseAdam updates
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def depth_of(setup: SetUp, raw: Raw, noise: DeviceNoise, device: str, at: str) -
         setup, step, raw.steps["memory"],
         int(raw.built["parameters"]), int(raw.built["trainable"]), (float(first), float(last)), moved,
         groups_of(raw.groups, step.value), (int(raw.steps["kept"]["n"]), raw.steps["kept"].get("median")),
+        int(raw.steps.get("sparse", 0)),
     )  # fmt: skip
 
 

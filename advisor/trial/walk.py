@@ -181,6 +181,11 @@ def _notes(setup: SetUp, told: Told, depths: list[Depth]) -> list[str]:
         found.append(
             f"The estimate is that of {told.precision}: by the rules this device gains nothing by {asked}."
         )
+    if depths[-1].sparse:
+        found.append(
+            f"Gradients of {depths[-1].sparse:,} weights are sparse, which AdamW does not take: SparseAdam "
+            "updated them, only the rows looked up; the estimate is that of dense gradients."
+        )
     first, last = depths[-1].loss
     if not (math.isfinite(first) and math.isfinite(last)):
         found.append("The loss is not a number any more: the figures are those of such a run.")

@@ -374,6 +374,10 @@ def looked_up_for_real() -> Any:
     return Looked(decides=True), torch.randint(0, 1000, (8, 5))
 
 
+def table_alone() -> Any:
+    return nn.Embedding(1000, 16), torch.randint(0, 1000, (8, 5))
+
+
 def flexible(masked: bool = False) -> Any:
     from torch.nn.attention.flex_attention import BlockMask, flex_attention
 

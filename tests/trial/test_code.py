@@ -11,10 +11,10 @@ import pytest
 from advisor.app import load_knowledge
 from advisor.errors import UserError
 from advisor.probe import detect
-from advisor.schema import Fact, Model, Status
+from advisor.schema import Fact, Kind, Model, Status
 from advisor.search import workload_from_flags
 from advisor.trial.setup import Flags, set_up
-from advisor.trial.told import Knows
+from advisor.trial.told import Knows, place_of, tell
 from advisor.trial.trace import TraceFlags, spec_of, trace_network, trace_preset
 from advisor.trial.walk import Options, run_trial
 
@@ -61,6 +61,41 @@ def test_code_is_trained_and_measured_beside_its_estimate(
     with pytest.raises(UserError, match="not recomputed"):
         again = replace(setup, recompute="full")
         run_trial(knows, machine, again, Options(3, "cpu"), lambda _: 0)
+
+
+@pytest.mark.parametrize(("optimizer", "sparse"), [("adamw", 16000), ("sgd", 0)])
+def test_sparse_gradients_are_trained_and_said(
+    knows: Knows, monkeypatch: pytest.MonkeyPatch, optimizer: str, sparse: int
+) -> None:
+    monkeypatch.setattr("advisor.trial.run.GATE_S", 0.0)
+    told = flags(own=True, optimizer=optimizer)
+    traced = trace_network(named("looked_up"), told)
+    how = Flags(precision="fp32", batch=4, micro_batch=2, method="full", optimizer=optimizer)
+    setup = set_up(knows.catalogue, traced.model, how, spec_of(named("looked_up"), told))
+    done = run_trial(knows, detect(ask_frameworks=False), setup, Options(2, "cpu"), lambda _: 0)
+    [depth] = done.depths
+    assert depth.step.samples == 2
+    assert depth.loss[0] != depth.loss[1], "the weights were updated"
+    assert depth.sparse == sparse, "AdamW alone needs another optimizer beside it"
+    assert any("SparseAdam" in note for note in done.notes) == (sparse > 0)
+
+
+def test_a_network_without_products_is_timed_by_what_it_reads_and_writes(knows: Knows) -> None:
+    told = flags(own=True)
+    traced = trace_network(named("table_alone"), told)
+    how = Flags(precision="fp32", batch=2, method="full", optimizer="adamw")
+    setup = set_up(knows.catalogue, traced.model, how, spec_of(named("table_alone"), told))
+    place = place_of(knows, detect(ask_frameworks=False), "cpu", "", "")
+    place.inputs.put("hw_peak_fp32", 1e11, Kind.stated, "test")
+    seconds = []
+    for bandwidth in (1e6, 5e5, None):
+        place.inputs.put("hw_bandwidth", bandwidth, Kind.stated, "test", "nobody measured it")
+        seconds.append(tell(knows, place, [setup])[0].get("optimizer_step_s"))
+    fast, slow, unknown = seconds
+    assert fast.value is not None and slow.value is not None
+    assert 1.9 < slow.value / fast.value <= 2.0
+    assert unknown.value is None
+    assert unknown.reason == "nobody measured it"
 
 
 def test_a_trace_for_this_machine_has_its_own_kernels_and_a_second_step_of_the_optimizer() -> None:

@@ -121,6 +121,7 @@ class TrialSession(Session):
                         "steps": step,
                         "memory": memory.peaks(device),
                         "loss": [first, training.loss()],
+                        "sparse": training.sparse,
                         **samples.summary(),
                         **self.watch.stop(self.threads if device.is_cpu else 1),
                     }

@@ -30,8 +30,9 @@ class Training:
         self.micro_batch, self.accumulate = int(recipe["micro_batch"]), int(recipe["accumulate"])
         _tensor_float(device, self.precision == "tf32")
         self.network = self._build(spec, recipe)
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = _optimizer(str(recipe["optimizer"]), parameters)
+        self._named = _known(str(recipe["optimizer"]))
+        self.optimizers: list[Any] | None = None  # from the first gradients on: sparse ones have their own
+        self.sparse = 0  # weights of SparseAdam
         self.batch = self.network.data(self.micro_batch, device.name)
         self.scaler = _scaler(torch, device.kind) if self.precision == "fp16_mixed" else None
         self.last: Any = None
@@ -69,7 +70,7 @@ class Training:
 
     def __call__(self) -> None:
         """Zero, forward and backward of every micro-batch, update."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         for _ in range(self.accumulate):
             with self._cast():
                 loss = self.network(*self.batch) / self.accumulate
@@ -77,12 +78,20 @@ class Training:
                 loss.backward()
             else:
                 self.scaler.scale(loss).backward()
-        if self.scaler is None:
-            self.optimizer.step()
-        else:
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+        self._update()
         self.last = loss.detach()
+
+    def _update(self) -> None:
+        if self.optimizers is None:
+            weights = [p for p in self.network.parameters() if p.requires_grad]
+            self.optimizers, self.sparse = _optimizers(self._named, weights)
+        for optimizer in self.optimizers:
+            if self.scaler is None:
+                optimizer.step()
+            else:
+                self.scaler.step(optimizer)
+        if self.scaler is not None:
+            self.scaler.update()
 
     def _cast(self) -> Any:
         half = HALF.get(self.precision)
@@ -123,15 +132,26 @@ def _freeze(network: Any, rank: int) -> None:
             parameter.requires_grad_(True)
 
 
-def _optimizer(name: str, parameters: list[Any]) -> Any:
-    """torch's own optimizer with its own choice of loops, as most people take it."""
-    if name == "adamw":
-        return torch.optim.AdamW(parameters, lr=RATE)
+def _known(name: str) -> str:
+    if name not in ("adamw", "sgd"):
+        raise Unable(
+            "not_supported", f"the optimizer {name} is not supported by trial yet", "--optimizer adamw or sgd"
+        )
+    return name
+
+
+def _optimizers(name: str, weights: list[Any]) -> tuple[list[Any], int]:
+    """torch's own optimizer with its own choice of loops, as most people take it; and how many weights are
+    SparseAdam's, as AdamW takes none whose gradient tells only the rows that were looked up.
+    """
     if name == "sgd":
-        return torch.optim.SGD(parameters, lr=RATE, momentum=0.9)
-    raise Unable(
-        "not_supported", f"the optimizer {name} is not supported by trial yet", "--optimizer adamw or sgd"
-    )
+        return [torch.optim.SGD(weights, lr=RATE, momentum=0.9)], 0
+    sparse = [w for w in weights if w.grad is not None and w.grad.layout == torch.sparse_coo]
+    dense = [w for w in weights if w.grad is None or w.grad.layout != torch.sparse_coo]
+    found: list[Any] = [torch.optim.AdamW(dense, lr=RATE)] if dense else []
+    if sparse:
+        found.append(torch.optim.SparseAdam(sparse, lr=RATE))
+    return found, sum(w.numel() for w in sparse)
 
 
 def _tensor_float(device: Device, wanted: bool) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from advisor.render.dated import old_rents
 from advisor.render.figures import compute_devices, ends, or_inf, point
+from advisor.render.remembered import remembered
 from advisor.schema import (
     Accelerator,
     Advice,
@@ -108,6 +109,7 @@ def run_time(estimate: Estimate) -> Quantity | None:
 _STATES = ("in_time", "fits", "perhaps", "slow", "unknown", "no")
 
 
+@remembered
 def here(advice: Advice, workload: Workload) -> tuple[Estimate, ...]:
     """Estimates of a workload on this machine's devices, the best first."""
     found = [e for e in advice.estimates if e.workload == workload.id and e.target.here]
@@ -160,6 +162,7 @@ class CatalogueRow:
     deadline: Estimate | None
 
 
+@remembered
 def catalogue(advice: Advice, workload: Workload) -> tuple[CatalogueRow, ...]:
     """Catalogue estimates of a workload, those that meet the deadline for the least rent first, by a price
     of the last half year before an older one.
@@ -212,6 +215,7 @@ def _answers(estimate: Estimate | None) -> bool:
     return estimate is not None and bool(estimate.fits)
 
 
+@remembered
 def cheapest(advice: Advice, workload: Workload) -> Estimate | None:
     """The catalogue choice that meets the deadline (or, with none, just fits) for the least rent: by a price
     of the last half year where there is one, since no cost leads by an older one alone.

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from string import Formatter
+from typing import NamedTuple
 
 from advisor.render.figures_told import told_figure
 from advisor.units import Words
@@ -45,14 +46,14 @@ class Sentences:
         self.patterns = dict(patterns or {})
         self._words = words or Words()
         self._exact: dict[str, str] = {}
-        self._patterns: list[tuple[tuple[str, ...], str, str]] = []
+        self._patterns: list[_Known] = []
         for english, told in self.patterns.items():
             if "{" in english:
-                self._patterns.append((_literals(english), english, told))
+                self._patterns.append(_known(english, told))
             else:
                 self._exact[english] = told
         # The most literal text first: "no {a} of {b}" must not take what a longer pattern says better.
-        self._patterns.sort(key=lambda known: -sum(map(len, known[0])))
+        self._patterns.sort(key=lambda known: -sum(map(len, known.literals)))
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
@@ -112,9 +113,10 @@ class Sentences:
             return self._exact[text]
         if depth > _DEEPEST:
             return None
-        for literals, english, told in self._patterns:
-            if not all(literal in text for literal in literals):
-                continue  # most sentences: so that few patterns are ever compiled
+        for begins, ends, literals, english, told in self._patterns:
+            # Most sentences are none of a pattern's, and few patterns are ever compiled.
+            if not (text.startswith(begins) and text.endswith(ends)) or any(x not in text for x in literals):
+                continue
             match = pattern_of(english).fullmatch(text)
             if match:
                 values = {
@@ -129,9 +131,20 @@ class Sentences:
         return told_figure(text, self._words)
 
 
-def _literals(english: str) -> tuple[str, ...]:
-    """What stands in every sentence of a pattern, between its places."""
-    return tuple(literal for literal, _, _, _ in Formatter().parse(english) if literal)
+class _Known(NamedTuple):
+    """A pattern, with what every sentence of it begins and ends with and holds between its places."""
+
+    begins: str
+    ends: str
+    literals: tuple[str, ...]
+    english: str
+    told: str
+
+
+def _known(english: str, told: str) -> _Known:
+    parts = list(Formatter().parse(english))
+    literals = tuple(literal for literal, _, _, _ in parts if literal)
+    return _Known(parts[0][0], "" if parts[-1][1] else parts[-1][0], literals, english, told)
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,8 @@ FIGURES = ("value", "low", "high")
 MOST_NODES = 10_000_000
 """Of the long form. A scan has half a million; a short file that unfolds into more was made to do harm."""
 
+_DEEPEST = 100  # levels; an advice has a dozen
+
 
 def unpack(document: dict[str, Any]) -> dict[str, Any]:
     """The long form of a document; as it is where nothing is shared. Raises ValueError for false references.
@@ -26,15 +28,12 @@ def unpack(document: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(listed, list):
         raise ValueError("shared is no list")
     reader = _Reader()
-    try:
-        for item in listed:
-            found, nodes = reader.read(item)
-            reader.items.append(found)
-            reader.nodes.append(nodes)
-        rest = {key: value for key, value in document.items() if key != SHARED}
-        whole: dict[str, Any] = reader.read(rest)[0]
-    except RecursionError as error:
-        raise ValueError("is nested too deeply") from error
+    for item in listed:
+        found, nodes = reader.read(item)
+        reader.items.append(found)
+        reader.nodes.append(nodes)
+    rest = {key: value for key, value in document.items() if key != SHARED}
+    whole: dict[str, Any] = reader.read(rest)[0]
     return whole
 
 
@@ -45,30 +44,45 @@ class _Reader:
         self.items: list[Any] = []
         self.nodes: list[int] = []
 
-    def read(self, value: Any) -> tuple[Any, int]:
+    def read(self, value: Any, depth: int = 0) -> tuple[Any, int]:
         """The long form of a value and its size."""
+        if depth > _DEEPEST:
+            raise ValueError("is nested too deeply")
         if isinstance(value, list):
-            pairs = [self.read(one) for one in value]
-            return [found for found, _ in pairs], self._sum(pairs)
-        if not isinstance(value, dict):
-            return value, 1
-        own = {key: self.read(one) for key, one in value.items() if key != MARK}
+            found, size = [], 1
+            for one in value:
+                # Most are texts and figures: a call for each would take half the time of reading a file.
+                part, nodes = self.read(one, depth + 1) if isinstance(one, (dict, list)) else (one, 1)
+                found.append(part)
+                size += nodes
+            return found, self._within(size)
+        return self._object(value, depth) if isinstance(value, dict) else (value, 1)
+
+    def _object(self, value: dict[str, Any], depth: int) -> tuple[Any, int]:
+        """An object, laid over what it refers to."""
         base: Any = {}
-        size = 0
+        size = 1
+        own = value
         if MARK in value:
             number = value[MARK]
+            own = {key: one for key, one in value.items() if key != MARK}
             if isinstance(number, list):
                 number, *figures = number
                 if len(figures) > len(FIGURES):
                     raise ValueError("more figures laid over a shared item than there are")
-                own |= {key: self.read(one) for key, one in zip(FIGURES, figures, strict=False)}
-            base, size = self._item(number)
-        size = size + self._sum(list(own.values()))
-        if MARK in value and not own:
-            return base, size
-        if not isinstance(base, dict):
-            raise ValueError("keys laid over a shared item that has none")
-        return {**base, **{key: found for key, (found, _) in own.items()}}, size
+                own.update(zip(FIGURES, figures, strict=False))
+            base, nodes = self._item(number)
+            size += nodes
+            if not own:
+                return base, self._within(size)
+            if not isinstance(base, dict):
+                raise ValueError("keys laid over a shared item that has none")
+        whole = dict(base)
+        for key, one in own.items():
+            part, nodes = self.read(one, depth + 1) if isinstance(one, (dict, list)) else (one, 1)
+            whole[key] = part
+            size += nodes
+        return whole, self._within(size)
 
     def _item(self, number: object) -> tuple[Any, int]:
         if type(number) is not int or not 0 <= number < len(self.items):
@@ -76,8 +90,7 @@ class _Reader:
         return self.items[number], self.nodes[number]
 
     @staticmethod
-    def _sum(pairs: list[tuple[Any, int]]) -> int:
-        size = 1 + sum(nodes for _, nodes in pairs)
+    def _within(size: int) -> int:
         if size > MOST_NODES:
             raise ValueError("unfolds into more than any advice has")
         return size

@@ -56,6 +56,25 @@ def words(command: str) -> tuple[str, ...]:
     return found
 
 
+_PARTS = re.compile(r"(?:(\d{1,6})-)?(\d{1,8})(?::(\d{1,2}))?(?::(\d{1,2}))?")
+
+
+def slurm_time(text: str) -> float | None:
+    """Seconds of a time as Slurm writes it: M:SS, H:MM:SS, D-HH, D-HH:MM, D-HH:MM:SS; None: not of these.
+
+    A bare number is none of them here: Slurm means minutes by it, and everybody else something else.
+    """
+    found = _PARTS.fullmatch(text.strip())
+    if found is None or not (found[1] or found[3]):
+        return None
+    days, first, second, third = (int(part or 0) for part in found.groups())
+    if second > 59 or third > 59:
+        return None
+    if found[1] is None and found[4] is None:
+        return 60.0 * first + second
+    return 86400.0 * days + 3600.0 * first + 60.0 * second + third
+
+
 def clock(seconds: float) -> str:
     """Slurm's D-HH:MM:SS, rounded up to the minute."""
     minutes = max(1, math.ceil(seconds / 60 - 1e-9))

@@ -10,6 +10,7 @@ from typing import Any
 
 from advisor.data.files import read_toml
 from advisor.errors import DataError, NothingFits, UserError, did_you_mean
+from advisor.request.quote import slurm_time
 from advisor.units import parse_as
 
 _SEE = "The format of a site's file is in docs/request.md."
@@ -29,6 +30,7 @@ _TOLERATION = {
     "value": re.compile(r"([A-Za-z0-9][\w.-]*)?"),
     "effect": re.compile("NoSchedule|PreferNoSchedule|NoExecute"),
 }
+_ENDLESS = ("infinite", "unlimited")  # as sinfo and slurm.conf write it
 _CONSTRAINT = re.compile(r"[\w(\[][\w.&|*()\[\]-]{0,120}")  # features, joined as sbatch(1) joins them
 _GRES = re.compile(r"[A-Za-z0-9][\w.-]{0,62}(:[\w.-]{1,62})?")
 
@@ -200,7 +202,7 @@ def _partition(path: Path, raw: dict[str, Any]) -> Partition:
     return Partition(
         name=_named(path, "name", raw, "partition.", needed=True),
         nodes=tuple(nodes),
-        max_wall_s=None if wall is None else _amount(path, "partition.max_wall", wall, "s"),
+        max_wall_s=_wall(path, "partition.max_wall", wall),
         max_nodes=_count(path, "partition.max_nodes", raw.get("max_nodes")),
         qos=_named(path, "qos", raw, "partition."),
         account=_named(path, "account", raw, "partition."),
@@ -256,16 +258,27 @@ def _count(path: Path, key: str, value: object) -> int | None:
 
 
 def _amount(path: Path, key: str, value: object, unit: str) -> float:
-    example = '"2 days"' if unit == "s" else '"2 TB"'
+    example = '"2 days", "36:00:00" or "1-12:00:00"' if unit == "s" else '"2 TB"'
     if not isinstance(value, str):
         raise DataError.at(path, key, value, "is no amount with its unit", f"Write for example {example}.")
     try:
-        amount = parse_as(value, unit)
+        amount = (slurm_time(value) if unit == "s" else None) or parse_as(value, unit)
     except UserError as error:
         raise DataError.at(path, key, value, error.message, f"Write for example {example}.") from error
     if not 0 < amount < 1e18:
         raise DataError.at(path, key, value, "is not above zero", _SEE)
     return amount
+
+
+def _wall(path: Path, key: str, value: object) -> float | None:
+    """A longest time, also as `sinfo` prints it; None where there is none."""
+    if value is None or (isinstance(value, str) and value.lower() in _ENDLESS):
+        return None
+    if isinstance(value, str) and value.strip().isdigit():
+        raise DataError.at(
+            path, key, value, "has no unit (Slurm counts minutes)", f'Write for example "{value.strip()} min".'
+        )
+    return _amount(path, key, value, "s")
 
 
 def _typed(path: Path, key: str, raw: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
@@ -289,7 +302,7 @@ def _typed(path: Path, key: str, raw: dict[str, Any], kinds: Mapping[str, type])
     for entry in table.get("tolerations", ()):
         _toleration(path, entry)
     if key == "kubernetes" and "max_wall" in table:
-        table = {**table, "max_wall_s": _amount(path, "kubernetes.max_wall", table["max_wall"], "s")}
+        table = {**table, "max_wall_s": _wall(path, "kubernetes.max_wall", table["max_wall"])}
     return table
 
 

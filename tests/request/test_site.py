@@ -29,6 +29,9 @@ from advisor.request import load_site, site_of
         ('[[node]]\nname = "n"\nnode_selector = { a = 1 }', "node.node_selector"),
         ('[[partition]]\nname = "p"\nmax_wall = "2 TB"', "partition.max_wall"),
         ('[[partition]]\nname = "p"\nnodes = ["m"]', "no \\[\\[node\\]\\]"),
+        ('[[partition]]\nname = "p"\nmax_wall = "0:00"', "partition.max_wall"),
+        ('[[partition]]\nname = "p"\nmax_wall = "36:99:00"', "partition.max_wall"),
+        ('[[partition]]\nname = "p"\nmax_wall = "90"', "Slurm counts minutes"),
         ('partition = "p"', "partition"),
         ("[kubernetes]\nnode_selector = 3", "kubernetes.node_selector"),
         ('[skypilot]\nregion = "x"', "skypilot.region"),
@@ -58,6 +61,25 @@ def test_images_and_buckets_of_all_kinds_are_taken():
             {"skypilot": {"bucket": bucket, "image": "docker:nvcr.io/nvidia/pytorch:25.10"}},
         )
     site_of(Path("site.toml"), {"kubernetes": {"image": "localhost:5000/a_b/c@sha256:" + "a" * 64}})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30:00", 1800),
+        ("36:00:00", 129600),
+        ("1-12", 129600),
+        ("1-12:30", 131400),
+        ("1-12:00:00", 129600),
+        ("2 days", 172800),
+        ("infinite", None),
+        ("UNLIMITED", None),
+    ],
+)
+def test_limits_are_read_as_sinfo_prints_them(text: str, seconds: float | None):
+    raw = {"partition": [{"name": "p", "max_wall": text}], "kubernetes": {"max_wall": text}}
+    site = site_of(Path("site.toml"), raw)
+    assert (site.partitions[0].max_wall_s, site.kubernetes["max_wall_s"]) == (seconds, seconds)
 
 
 VALUES = st.recursive(

@@ -67,7 +67,7 @@ class Comparison:
 
 def compare(a: Advice, b: Advice, names: tuple[str, str] = ("a", "b")) -> Comparison:
     """What of `b` differs from `a`."""
-    rows = [*_machines(a, b), *_measurements(a, b), *_estimates(a, b), *_plans(a, b)]
+    rows = [*_machines(a, b), *_measurements(a, b), *_estimates(a, b), *_plans(a, b), *_fleets(a, b)]
     return Comparison(names, (a.created_at, b.created_at), tuple(rows))
 
 
@@ -201,6 +201,39 @@ def _plans(a: Advice, b: Advice) -> Iterator[Row]:
             cells = [option.quantities.get(name) if option else None for option in first]
             if cells != [None, None]:
                 yield _row("plan", f"{title}: {_word(name)}", *cells)
+
+
+_OF_A_YEAR = {
+    "rent_usd": "rent a year", "own_usd": "owning it, a year", "energy_j": "energy a year",
+    "busy_s": "time in use of one machine, a year",
+}  # fmt: skip
+
+
+def _fleets(a: Advice, b: Advice) -> Iterator[Row]:
+    """Plans of several jobs: the first machines, and a run of each job on them."""
+    if a.fleet is None and b.fleet is None:
+        return
+    first = [x.fleet.options[0] if x.fleet is not None and x.fleet.options else None for x in (a, b)]
+    told = (f"{one.machines} x ({one.label})" if one is not None else None for one in first)
+    yield _row("plan", "several jobs: machines", *told)
+    for name, word in _OF_A_YEAR.items():
+        cells = [one.quantities.get(name) if one is not None else None for one in first]
+        if any(cell is not None and cell.value is not None for cell in cells):
+            yield _row("plan", f"several jobs: {word}", *cells)
+    for title, one, other in _workloads(a, b):
+        runs = [_run(x, name) for x, name in ((a, one), (b, other))]
+        if runs == [None, None]:
+            continue
+        yield _row("plan", f"{title}: one run on", *(run.label if run else None for run in runs))
+        for name in ("calendar_s", "rent_usd"):
+            cells = [run.quantities.get(name) if run else None for run in runs]
+            yield _row("plan", f"{title}: {_word(name)}", *cells)
+
+
+def _run(advice: Advice, workload: str | None) -> PlanOption | None:
+    """How one of several jobs runs on the first machines."""
+    jobs = advice.fleet.jobs if advice.fleet is not None else ()
+    return next((job.option for job in jobs if job.workload == workload), None)
 
 
 def _first(advice: Advice, workload: str | None) -> PlanOption | None:

@@ -130,13 +130,13 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     if flags["redact"]:
         held = redact(held)
     limit = _seconds(flags["wall_limit"])
-    job = made(held, site, options, choice.label, limit, flags["scheduler"])
+    job = made(held, site, options, choice.key, limit, flags["scheduler"])
     record: dict[str, object] = {
         "scheduler": flags["scheduler"],
         "kind": flags["kind"],
         "options": asdict(options),
         "site": raw,
-        "target": choice.label,
+        "target": choice.key,
         "wall_limit_s": limit,
         "template": flags["template"] is not None,
     }
@@ -223,10 +223,11 @@ def _hours(seconds: float | None) -> float | None:
 def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
+    from advisor.request.quote import slurm_time
     from advisor.units import parse_as
 
     try:
-        value = parse_as(text, "s")
+        value = slurm_time(text) or parse_as(text, "s")
     except UserError as error:
         raise DataError(
             f"--wall-limit {text[:40]!r}: {error.message}", "Write for example '2 days'."

@@ -45,6 +45,7 @@ def render_report(
     from advisor.data.advice import stored_text
     from advisor.data.files import write_atomic
     from advisor.render import dated
+    from advisor.render.attach_fleet import fleet_files
     from advisor.render.carried import carried
     from advisor.render.html import charts, render_html
     from advisor.render.texts import full_texts
@@ -71,7 +72,8 @@ def render_report(
     ]
     written: list[Path] = []
     if "html" in asked:
-        carries = carried({"advice.json": stored}, "report.html", texts)
+        tables = {name: text for name, (_, text) in fleet_files(advice).items()}
+        carries = carried({"advice.json": stored, **tables}, "report.html", texts)
         write_atomic(folder / "report.html", render_html(advice, texts, drawn, carries=carries))
         written.append(folder / "report.html")
         clock.lap("html")
@@ -120,11 +122,15 @@ def _attached(advice: Advice, stored: str) -> tuple[Data, ...]:
     """What a report's PDF carries. Raises MissingLibrary where no PDF can be made."""
     from advisor.render import pdf
     from advisor.render.attach import candidates_csv
+    from advisor.render.attach_fleet import fleet_files
 
     pdf.load_weasyprint()
+    tables = fleet_files(advice) or {
+        "candidates.csv": ("Every estimate and option, one a line", candidates_csv(advice))
+    }
     return (
         pdf.Data("advice.json", "The figures of this report", stored),
-        pdf.Data("candidates.csv", "Every estimate and option, one a line", candidates_csv(advice)),
+        *(pdf.Data(name, about, text) for name, (about, text) in tables.items()),
     )
 
 

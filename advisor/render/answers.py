@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from advisor.render import choice, describe, summary, todo
+from advisor.render import choice, describe, fleet, summary, todo
 from advisor.render.marks import Marks
 from advisor.render.summary import KeyFigure
 from advisor.render.texts import Texts
@@ -16,6 +16,8 @@ def title(advice: Advice, t: Texts) -> Markup:
     """What the document is about: the machine, or the job of a plan or an estimate."""
     if not choice.without_machine(advice):
         return summary.title(advice, t)
+    if advice.fleet is not None:
+        return fleet.title(advice.fleet, t)
     name = advice.plan.workload if advice.plan is not None else choice.whole(advice)[0].workload
     job = choice.workload(advice, name)
     work = describe.said(t, job.title if job else name, 90)
@@ -28,6 +30,8 @@ def answer(advice: Advice, t: Texts) -> Markup:
     """The answer to what was asked, in one or two sentences."""
     if advice.plan is not None:
         return _planned(advice, advice.plan, t)
+    if advice.fleet is not None:
+        return fleet.answer(advice, advice.fleet, t)
     asked = choice.whole(advice)
     return _estimated(advice, asked[0], t) if asked and advice.machine is None else summary.answer(advice, t)
 
@@ -112,6 +116,8 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
     """The figures of the first page."""
     if advice.plan is not None and advice.plan.options:
         return _of_option(advice.plan, advice.plan.options[0], marks)
+    if advice.fleet is not None:
+        return fleet.key_figures(advice.fleet, marks)
     asked = choice.whole(advice)
     if asked and advice.machine is None:
         return _of_estimate(asked[0], marks)
@@ -173,6 +179,8 @@ def next_steps(advice: Advice, marks: Marks) -> list[Step]:
     if not choice.without_machine(advice):
         return todo.next_steps(advice, marks)
     t = marks.t
+    if advice.fleet is not None:
+        return fleet.next_steps(advice, advice.fleet, marks)
     if advice.plan is not None and not advice.plan.options:
         return [Step(describe.said(t, advice.plan.relax or advice.plan.miss, 300))]
     asked = choice.whole(advice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from advisor.render.select import state
 from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
@@ -39,29 +39,33 @@ COLUMNS = (
 
 def candidates_csv(advice: Advice) -> str:
     """A line for each estimate, each option and what is none: figures in SI units, unknown is empty."""
+    workloads = {workload.id: workload for workload in advice.workloads}
+    lines = [_line(estimate, workloads.get(estimate.workload)) for estimate in advice.estimates]
+    if advice.plan is not None:
+        lines += _planned(advice.plan)
+    return table(COLUMNS, lines)
+
+
+def table(columns: Sequence[str], lines: Iterable[Iterable[object]]) -> str:
+    """Lines as CSV under their columns."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    workloads = {workload.id: workload for workload in advice.workloads}
-    for estimate in advice.estimates:
-        writer.writerow(_line(estimate, workloads.get(estimate.workload)))
-    if advice.plan is not None:
-        writer.writerows(_planned(advice.plan))
+    writer.writerow(columns)
+    writer.writerows([_cell(one) for one in line] for line in lines)
     return out.getvalue()
 
 
-def _line(estimate: Estimate, workload: Workload | None) -> list[str]:
+def _line(estimate: Estimate, workload: Workload | None) -> list[object]:
     target = estimate.target
     rent = estimate.quantities.get("calendar_rent_usd") or estimate.quantities.get("rent_usd")
-    cells: list[object] = [
+    return [
         estimate.workload, target.label, target.accelerator_id, target.here, estimate.purpose, target.devices,
         target.packages, estimate.fits, state(estimate, workload) if workload else "", estimate.limit,
-        *_figures(estimate.quantities), _choices(estimate.choices), estimate.why, rent.source if rent else "",
+        *_figures(estimate.quantities), words(estimate.choices), estimate.why, rent.source if rent else "",
     ]  # fmt: skip
-    return [_cell(cell) for cell in cells]
 
 
-def _planned(plan: Plan) -> Iterator[list[str]]:
+def _planned(plan: Plan) -> Iterator[list[object]]:
     """The options in their order, then what is listed beside them, then what is none and why; each once."""
     listed = [
         *(("option", one) for one in plan.options),
@@ -71,12 +75,12 @@ def _planned(plan: Plan) -> Iterator[list[str]]:
     ]
     told: set[tuple[str, str]] = set()
     for purpose, option in listed:
-        key = option.label, _choices(option.choices)
+        key = option.label, words(option.choices)
         if key not in told:
             told.add(key)
-            yield [_cell(cell) for cell in _option(plan, purpose, option)]
+            yield _option(plan, purpose, option)
     for left in plan.left_out:
-        yield [_cell(cell) for cell in _left(plan, left)]
+        yield _left(plan, left)
 
 
 def _option(plan: Plan, purpose: str, option: PlanOption) -> list[object]:
@@ -85,7 +89,7 @@ def _option(plan: Plan, purpose: str, option: PlanOption) -> list[object]:
     return [
         plan.workload, option.label, option.accelerator_id, False, purpose, option.devices, option.packages,
         True, "misses" if option.breaks else "keeps", ", ".join(option.breaks), *_figures(known),
-        _choices(option.choices), "", option.price_note,
+        words(option.choices), "", option.price_note,
     ]  # fmt: skip
 
 
@@ -107,7 +111,8 @@ def _figures(known: Mapping[str, Quantity | None]) -> list[object]:
     return cells
 
 
-def _choices(choices: Mapping[str, str]) -> str:
+def words(choices: Mapping[str, str]) -> str:
+    """A layout as text."""
     return "; ".join(f"{key} {value}" for key, value in choices.items())
 
 

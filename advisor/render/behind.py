@@ -10,7 +10,7 @@ from functools import lru_cache
 from markupsafe import Markup
 
 from advisor.data.files import shipped
-from advisor.render import choice, dated, figures, select
+from advisor.render import choice, dated, figures, fleet, select
 from advisor.render.marks import Marks, foreign
 from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, Kind, Plan, PlanOption, Quantity
@@ -36,6 +36,11 @@ def prices(advice: Advice, rows: int, t: Texts, *, paged: bool) -> list[Priced]:
     On paper those of the printed options and the cheapest choices alone.
     """
     found = list(_of_plan(advice, advice.plan, t, paged=paged)) if advice.plan is not None else []
+    if advice.fleet is not None:
+        found += [
+            Priced(choice.title_of(advice, one.accelerator_id), price, dated.old_price(advice, price))
+            for one, price in fleet.prices(advice.fleet, paged=paged)
+        ]
     for estimate in choice.whole(advice):
         found += [
             Priced(name, price, dated.old_price(advice, price)) for name, price in _of(advice, estimate, t)
@@ -188,6 +193,8 @@ def _kinds(advice: Advice) -> Iterator[tuple[str, str]]:
     vendors = {a.id: a.vendor for a in advice.accelerators}
     if advice.plan is not None:
         named = [option.accelerator_id for option in advice.plan.options[:1]]
+    elif advice.fleet is not None:
+        named = [option.accelerator_id for option in advice.fleet.options[:1]]
     else:
         asked = choice.whole(advice) or tuple(
             found for w in advice.workloads if (found := select.cheapest(advice, w)) is not None

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
-from advisor.render import plots, plots_choice, plots_roofline, select, vega
+from advisor.render import plots, plots_choice, plots_fleet, plots_roofline, select, vega
 from advisor.render.beside import beside
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
@@ -52,6 +52,8 @@ def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
         "roofline": plots_roofline.roofline,
         "front": plots_choice.front,
         "memory": plots_choice.memory,
+        "machines": plots_fleet.machines,
+        "jobs": plots_fleet.jobs,
     }
     drawn = {}
     for name, make in makers.items():

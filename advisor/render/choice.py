@@ -32,7 +32,8 @@ def whole(advice: Advice) -> tuple[Estimate, ...]:
 
 def without_machine(advice: Advice) -> bool:
     """Whether the file is an answer about other machines alone: then chapters on this one say nothing."""
-    return advice.machine is None and (advice.plan is not None or bool(whole(advice)))
+    told = advice.plan is not None or advice.fleet is not None or bool(whole(advice))
+    return advice.machine is None and told
 
 
 def workload(advice: Advice, name: str) -> Workload | None:
@@ -42,6 +43,9 @@ def workload(advice: Advice, name: str) -> Workload | None:
 
 def stated_deadline(advice: Advice, job: Workload) -> float | None:
     """The deadline of a plan for this workload in seconds, where somebody stated it."""
+    fleet = advice.fleet
+    if fleet is not None and any(one.due for one in fleet.jobs if one.workload == job.id):
+        return None if job.deadline_days is None else job.deadline_days * select.DAY_S
     plan = advice.plan
     if plan is None or plan.workload != job.id or plan.limits.deadline_assumed:
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from advisor.errors import NothingFits, UserError, did_you_mean
-from advisor.schema import Accelerator, Advice, Estimate, PlanOption, Quantity, Target, Workload
+from advisor.schema import Accelerator, Advice, Estimate, FleetPlan, Kind, PlanOption, Quantity, Target, Workload
 
 _LISTED = 6  # set-ups that a hint names
 
@@ -30,6 +30,8 @@ class Choice:
     sizes: dict[str, float] = field(default_factory=dict)  # params, trainable_params where they are known
     accelerator: Accelerator | None = None
     estimate: Estimate | None = None  # None: an option of a plan
+    key: str = ""  # what names it in its advice: its label, of several jobs the job
+    server: int | None = None  # devices of one server, where the estimate was asked for such servers
 
     @property
     def rent(self) -> Quantity | None:
@@ -65,6 +67,8 @@ def pick(advice: Advice, workload: str | None = None, target: str | None = None)
     `target` is part of a label ("8 x nvidia-h100"). Raises UserError when nothing or too much is meant,
     NothingFits when what is meant does not fit or its time is not known.
     """
+    if advice.fleet is not None:
+        return _of_fleet(advice, advice.fleet, workload, target)
     if advice.plan is not None and advice.plan.options and not advice.estimates:
         return _of_option(advice, _option(advice, target))
     if advice.plan is not None and not advice.plan.options and not advice.estimates:
@@ -78,6 +82,43 @@ def pick(advice: Advice, workload: str | None = None, target: str | None = None)
     if advice.plan is not None and advice.plan.options and target is None:
         return _of_option(advice, advice.plan.options[0])
     return of_estimate(advice, _estimate(advice, workload, target))
+
+
+def _of_fleet(advice: Advice, fleet: FleetPlan, workload: str | None, target: str | None) -> Choice:
+    """One of several jobs, on its part of the machines that the plan found best."""
+    told = [job for job in fleet.jobs if job.option is not None]
+    if not fleet.options:
+        raise NothingFits("this plan found nothing that keeps its limits", fleet.relax or fleet.miss)
+    if not told:
+        raise UserError(
+            "this plan does not tell how each of its jobs runs: they are too many, or it was stopped",
+            "Plan the job alone: hwadvisor plan --model … --json > plan.json",
+        )
+    job = next((one for one in told if target == one.workload), told[0])
+    if target == job.workload:
+        target = None
+    elif workload is not None:
+        named = [one for one in told if workload in (one.workload, one.title)]
+        if not named:
+            ids = [one.workload for one in told]
+            hint = did_you_mean(workload, ids) or _listed(ids)
+            raise UserError(f"no job '{workload[:80]}' in this plan", hint)
+        job = named[0]
+    elif len(told) > 1:
+        raise UserError(
+            f"this plan has {len(told)} jobs, and a request is for one",
+            f"Name it with --workload. {_listed([one.workload for one in told])}",
+        )
+    option = job.option
+    assert option is not None  # noqa: S101 - of those that are told
+    if target is not None and not names(target, option.label):
+        raise UserError(f"no option '{target[:80]}' in this plan", _there_is(target, [option.label]))
+    return replace(_priced(advice, job.workload, option, fleet.limits.confidence), key=job.workload)
+
+
+def _listed(labels: list[str]) -> str:
+    more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""
+    return "There is: " + ", ".join(f"'{label}'" for label in labels[:_LISTED]) + more + "."
 
 
 def _option(advice: Advice, target: str | None) -> PlanOption:
@@ -104,8 +145,7 @@ def _one(options: Iterable[PlanOption], target: str, labels: list[str]) -> PlanO
 def _there_is(target: str, labels: Iterable[str]) -> str:
     """What may be named instead: the nearest, and what there is, in the order given."""
     every = list(dict.fromkeys(labels))
-    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
-    listed = "There is: " + ", ".join(f"'{label}'" for label in every[:_LISTED]) + more + "."
+    listed = _listed(every)
     near = did_you_mean(target, every)
     return f"{near} {listed}" if near else listed
 
@@ -166,11 +206,16 @@ _UPPER = "upper end of the time's 80 % range"
 
 def _of_option(advice: Advice, option: PlanOption) -> Choice:
     assert advice.plan is not None  # noqa: S101 - the caller looked
+    return _priced(advice, advice.plan.workload, option, advice.plan.limits.confidence)
+
+
+def _priced(advice: Advice, workload: str, option: PlanOption, confidence: float) -> Choice:
+    """An option in the shape of a choice, for the longer of what it keeps to and the range's upper end."""
     upper = _upper(option.quantities.get("calendar_s") or Quantity(), option.label), _UPPER
     kept = option.quantities.get("calendar_at_s")
     if kept is not None and kept.value is not None and kept.value > upper[0]:
-        upper = kept.value, f"kept to with {advice.plan.limits.confidence:.0%} probability"
-    return _choice(advice, advice.plan.workload, option, option.choices, option.quantities, upper)
+        upper = kept.value, f"kept to with {confidence:.0%} probability"
+    return _choice(advice, workload, option, option.choices, option.quantities, upper)
 
 
 def _choice(  # noqa: PLR0913, PLR0917 - what an estimate and an option have in common
@@ -197,7 +242,18 @@ def _choice(  # noqa: PLR0913, PLR0917 - what an estimate and an option have in 
         sizes=_sizes(advice, dict(quantities)),
         accelerator=_accelerator(advice, of.accelerator_id),
         estimate=estimate,
+        key=of.label,
+        server=_server(advice, quantities),
     )
+
+
+def _server(advice: Advice, quantities: Mapping[str, Quantity]) -> int | None:
+    """Devices of one server as flags told them: its trace says so."""
+    keys = {quantity.trace for quantity in quantities.values() if quantity.trace in advice.trace}
+    for step in (step for key in sorted(keys) for step in advice.trace[key]):
+        if step.quantity == "hw_domain_devices" and step.kind == Kind.stated and step.value:
+            return round(step.value)
+    return None
 
 
 def _upper(time: Quantity, label: str) -> float:

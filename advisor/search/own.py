@@ -17,6 +17,8 @@ from advisor.search.rows import with_rows
 from advisor.units import show
 
 OWN = "own"
+JOB = "job"
+"""Ids of the jobs of a file are this with a number."""
 _SEES = ("cnn", "vit", "diffusion")
 _PRETRAINED_FROM = 2e9
 """Tokens from which a run without a stated method is pre-training: fine-tuning sets are far smaller."""
@@ -29,6 +31,11 @@ _LIKE = {
     "vit": "cnn",
     "diffusion": "cnn",
 }
+
+
+def is_own(workload: str) -> bool:
+    """Whether the id is that of a workload of the user's own, alone or one of several."""
+    return workload == OWN or (workload.partition("-")[0] == JOB and workload[len(JOB) + 1 :].isdigit())
 
 
 def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag

@@ -20,6 +20,8 @@ from advisor.search.words import label_of
 MOST = 400
 """Different jobs of which each is told: beyond, a page of them is read by nobody."""
 
+_SIZES = ("params", "trainable_params")
+
 
 def jobs_on(adder: Adder, fleet: Fleet, jobs: Sequence[Counted]) -> list[PlanOption | None]:
     """Of each job, in their order, how a run goes on a machine of the fleet; None where that is not known."""
@@ -97,7 +99,9 @@ class _Told:
         share, times = self.busy_s / float(calendar.median[0]), self.counted.per_year
         rent, energy = following["calendar_rent_usd"], following["calendar_energy_j"]
         none = "no TDP is known here"
+        sizes = evaluate(book, table, _SIZES, keep_all=False).columns
         return memory, {
+            **{name: Quantity(value=float(sizes[name][0]), unit="1") for name in _SIZES},
             "calendar_s": _figure(span, 1, "s", "no time"),
             "calendar_at_s": Quantity(value=late_s, unit="s"),
             "memory_bytes": memory,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from advisor.data.accelerator import Accelerator, Price
 from advisor.data.catalogue import price_source
 from advisor.schema import FleetJob, FleetOption, FleetPlan, Kind, LeftOut, PlanLimits, PlanOption, Quantity
+from advisor.search.own import JOB
 from advisor.search.plan_option import price_note
 from advisor.search.plan_prices import NO_PRICE, offer_of
 from advisor.search.several import Adder
@@ -15,9 +16,6 @@ from advisor.search.several_fleet import Fleet, Several
 from advisor.search.several_jobs import jobs_on
 from advisor.search.several_taken import Counted
 from advisor.units import HOUR_S, YEAR_S
-
-JOB = "job"
-"""Ids of the jobs of a file are this with a number."""
 
 
 class Named(NamedTuple):
@@ -53,10 +51,7 @@ def fleet_plan(
         counted=found.jobs,
         runs=found.runs,
         options=tuple(_option(adder, fleet, limits) for fleet in found.fleets),
-        left_out=tuple(
-            LeftOut(accelerator_id=name, code="several", why=why)
-            for name, why in found.left_out
-        ),
+        left_out=tuple(LeftOut(accelerator_id=name, code="several", why=why) for name, why in found.left_out),
         miss=found.miss,
         relax=found.relax,
     )

@@ -12,6 +12,7 @@ from advisor.app_answers import with_estimates
 from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError, UserError
 from advisor.schema import Advice, Estimate
+from advisor.verify.fleets import fleet_again
 from advisor.verify.pair import Pair, Steps, alike, said_otherwise
 from advisor.verify.plans import catalogue_of, planned
 from advisor.verify.said import left_open, of_estimate, of_file, titles_left
@@ -105,7 +106,7 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
         words += pair.words
         failed += pair.open
     failed += titles_left(advice.workloads)
-    words += of_file(knowledge, catalogue_of(knowledge, advice.plan), advice)
+    words += of_file(knowledge, catalogue_of(knowledge, advice), advice)
     found.sort(key=lambda d: -abs(math.log(d.factor)) if 0 < d.factor < math.inf else -math.inf)
     versions = advice.versions
     return Again(
@@ -134,6 +135,8 @@ def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[
         yield from _scanned(knowledge, advice, rest, failed)
     if advice.plan is not None:
         yield from planned(knowledge, advice, advice.plan, failed)
+    if advice.fleet is not None:
+        yield from fleet_again(knowledge, advice, advice.fleet, failed)
 
 
 def _noted(knowledge: Knowledge, advice: Advice, then: Estimate, now: Estimate) -> Estimate:

@@ -7,7 +7,19 @@ import math
 import re
 from collections.abc import Iterator
 
-from advisor.schema import Advice, Estimate, Grade, Kind, Measurement, Plan, Quantity, TraceStep
+from advisor.schema import (
+    Advice,
+    Estimate,
+    FleetOption,
+    Grade,
+    Kind,
+    Measurement,
+    Plan,
+    PlanOption,
+    Quantity,
+    TraceStep,
+)
+from advisor.verify.fleet_sums import of_fleet
 
 _CLOSE = 2e-6  # relative: files keep seven digits
 _LABEL = re.compile(r"(?P<packages>\d+) x (?P<name>\S+)(?: \((?P<devices>\d+) devices\))?")
@@ -19,6 +31,7 @@ def contradictions(advice: Advice) -> list[str]:
     return [
         *_estimates(advice),
         *(_plan(advice, advice.plan) if advice.plan is not None else ()),
+        *_fleet(advice),
         *_measurements(advice),
         *_traces(advice),
     ]
@@ -166,6 +179,21 @@ def _measurement(m: Measurement) -> Iterator[str]:
         yield f"{m.id}: of grade C, which gives a range and no figure"
     if m.kept > m.samples:
         yield f"{m.id}: more blocks kept than measured"
+
+
+def _fleet(advice: Advice) -> Iterator[str]:
+    fleet = advice.fleet
+    if fleet is None:
+        return
+    told: list[tuple[str, FleetOption | PlanOption]] = [(one.label, one) for one in fleet.options]
+    told += [(job.workload, job.option) for job in fleet.jobs if job.option is not None]
+    for label, option in told:
+        yield from _counted(label, option.label, option.accelerator_id, option.packages, option.devices)
+        for key, quantity in option.quantities.items():
+            yield from _quantity(f"{label}: {key}", quantity)
+            if key != "rent_usd_per_h":  # which is listed
+                yield from _kind(label, key, quantity)
+    yield from of_fleet(advice)
 
 
 def _plan(advice: Advice, plan: Plan) -> Iterator[str]:

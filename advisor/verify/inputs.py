@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.schema import Advice, Kind, Status
-from advisor.search.own import OWN
+from advisor.search.own import is_own
 from advisor.units import show
 
 KINDS = ("stated", "measured", "overridden", "assumed")
@@ -24,16 +24,18 @@ def inputs_by_kind(advice: Advice) -> dict[str, list[str]]:
 
 def _stated(advice: Advice) -> Iterator[str]:
     for workload in advice.workloads:
-        if workload.id == OWN:
+        if is_own(workload.id):
             yield f"network = {workload.model.title} ({workload.model.source or 'no source'})"
         for name in workload.recipe.stated:
             value = getattr(workload.recipe, name, workload.recipe.numbers.get(name))
             if value is not None:
                 yield f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
-    plan = advice.plan
-    if plan is None:
+    for job in advice.fleet.jobs if advice.fleet is not None else ():
+        yield f"{job.workload}: {job.per_year:g} runs a year"
+    told = advice.plan or advice.fleet
+    if told is None:
         return
-    limits = plan.limits
+    limits = told.limits
     if limits.deadline_days is not None and not limits.deadline_assumed:
         yield f"deadline = {limits.deadline_days:g} days"
     for name in ("budget_usd", "max_power_w", "max_devices"):
@@ -76,8 +78,8 @@ def _overridden(advice: Advice) -> Iterator[str]:
             yield notice.message
     for name in advice.versions.rules_dirs:
         yield f"rules of a folder of the user's own: {name}"
-    if advice.plan is not None:
-        for name, quantity in advice.plan.limits.assumed.items():
+    if (told := advice.plan or advice.fleet) is not None:
+        for name, quantity in told.limits.assumed.items():
             yield f"{name} = {quantity.source}"
 
 

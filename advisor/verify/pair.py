@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from advisor.schema import Kind, Quantity, TraceStep
+from advisor.schema import Quantity, TraceStep
+from advisor.verify.steps import Way, close, other_step, texts_differ
 
-_SAME = 2e-6  # files keep seven digits
-_OF_A_MACHINE = (Kind.measured, Kind.probed)  # what nobody but the machine itself can say
 Steps = Mapping[str, tuple[TraceStep, ...]]
 
 
@@ -25,6 +23,7 @@ class Pair:
     steps_now: Steps = field(default_factory=dict)
     words: tuple[str, ...] = ()  # what is said beside the figures and is not so here
     open: tuple[str, ...] = ()  # what is said and cannot be made again for certain
+    way: Way = field(default_factory=Way)  # how its steps are compared
 
 
 def said_otherwise(pair: Pair) -> Iterator[str]:
@@ -44,45 +43,29 @@ def said_otherwise(pair: Pair) -> Iterator[str]:
     quoted = [n for n, one in pair.now.items() if n in pair.then and pair.then[n].source != one.source]
     if quoted:
         yield f"{pair.what}: the source of {', '.join(quoted)} is not what its rules give"
-    for name, one in pair.now.items():
-        old = pair.then.get(name)
-        if old is not None and old.trace in pair.steps_then and one.trace in pair.steps_now:
-            step = _other_step(pair.steps_then[old.trace], pair.steps_now[one.trace])
-            if step:
-                yield f"{pair.what}: the step {step} is not what its rules give"
-                return  # one trace stands behind many figures
+    for then, now in _traces(pair):
+        found = other_step(then, now, pair.way)
+        if found is not None and found.field:
+            yield f"{pair.what}: what is said at the step {found.step} ({found.field}) is not what its rules give"
+            return
+        if found is not None:
+            yield f"{pair.what}: the step {found.step} is not what its rules give"
+            return
 
 
-def _other_step(then: tuple[TraceStep, ...], now: tuple[TraceStep, ...]) -> str:
-    """The first stored step with another figure, or another kind, than it has here; "" where none has.
-
-    Leaves that were open come back as stated ones, so of theirs only what claims to be of a machine counts.
-    """
-    ours, theirs = _by_name(then), _by_name(now)
-    for name, steps in ours.items():
-        others = theirs.get(name, [])
-        if not others:
-            continue  # a leaf that is open in one and stated in the other has another name
-        if len(steps) != len(others):
-            return name
-        for step, new in zip(steps, others, strict=True):
-            if step.value is not None and new.value is not None and not _close(step.value, new.value):
-                return name
-            if step.kind != new.kind and (new.kind == Kind.rule or step.kind in _OF_A_MACHINE):
-                return name
-    return ""
+def unread(pair: Pair) -> bool:
+    """Whether the words of its steps are others than those of the rules here, which are other rules."""
+    return not pair.way.texts and any(texts_differ(then, now, pair.way) for then, now in _traces(pair))
 
 
-def _by_name(steps: tuple[TraceStep, ...]) -> dict[str, list[TraceStep]]:
-    """The steps by what they give; a curve is read more than once, at several places."""
-    found: dict[str, list[TraceStep]] = {}
-    for step in steps:
-        found.setdefault(step.quantity, []).append(step)
-    return found
-
-
-def _close(a: float, b: float) -> bool:
-    return a == b or math.isclose(a, b, rel_tol=_SAME)
+def _traces(pair: Pair) -> list[tuple[tuple[TraceStep, ...], tuple[TraceStep, ...]]]:
+    """Each stored trace with the one here, once: one trace stands behind many figures."""
+    keys = dict.fromkeys(
+        (pair.then[name].trace, one.trace)
+        for name, one in pair.now.items()
+        if name in pair.then and pair.then[name].trace in pair.steps_then and one.trace in pair.steps_now
+    )
+    return [(pair.steps_then[then], pair.steps_now[now]) for then, now in keys]
 
 
 def alike(old: Quantity, new: Quantity | None) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError
-from advisor.schema import Advice, Plan, PlanOption, Workload
+from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Workload
 from advisor.search.plan import Question, plan_traced, with_horizon
 from advisor.verify.pair import Pair, alike
 from advisor.verify.said import differences, of_plan
@@ -27,7 +27,7 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
         return
     try:
         question = Question(
-            knowledge.book, catalogue_of(knowledge, plan), job, plan.limits, knowledge.published,
+            knowledge.book, catalogue_for(knowledge, plan.limits), job, plan.limits, knowledge.published,
             systems=_systems(knowledge, plan),
         )  # fmt: skip
         now, steps = plan_traced(question)
@@ -101,14 +101,20 @@ def _near(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {option.accelerator_id: option.near for option in plan.options}
 
 
-def catalogue_of(knowledge: Knowledge, plan: Plan | None) -> Catalogue:
-    """The catalogue, with the prices of a region alone where the plan kept to one."""
-    if plan is None or not plan.limits.region:
+def catalogue_of(knowledge: Knowledge, advice: Advice) -> Catalogue:
+    """The catalogue, with the prices of a region alone where a plan kept to one."""
+    told = advice.plan or advice.fleet
+    return knowledge.catalogue if told is None else catalogue_for(knowledge, told.limits)
+
+
+def catalogue_for(knowledge: Knowledge, limits: PlanLimits) -> Catalogue:
+    """The same of limits."""
+    if not limits.region:
         return knowledge.catalogue
     from advisor.data.accelerator import OLD_DAYS
     from advisor.data.offers import check_region, with_prices
 
-    catalogue, region = knowledge.catalogue, plan.limits.region
+    catalogue, region = knowledge.catalogue, limits.region
     check_region(catalogue.accelerators.values(), region)
     newest = datetime.date.fromisoformat(catalogue.prices_as_of)
     oldest = newest - datetime.timedelta(days=OLD_DAYS)
@@ -116,14 +122,18 @@ def catalogue_of(knowledge: Knowledge, plan: Plan | None) -> Catalogue:
     return replace(catalogue, accelerators=priced)
 
 
-def _systems(knowledge: Knowledge, plan: Plan) -> Mapping[str, System]:
-    from advisor.search.sensitivity import BOUGHT
-
-    limits = plan.limits
-    buys = limits.acquire == "buy" or any(one.name == BOUGHT for one in plan.sensitivity)
+def systems_for(knowledge: Knowledge, limits: PlanLimits, *, buys: bool = False) -> Mapping[str, System]:
+    """The systems, where limits ask for them or something is bought."""
+    buys |= limits.acquire == "buy"
     known = knowledge.catalogue.accelerators
     if not buys and limits.max_rack_units is None and all(name in known for name in limits.only):
         return {}
     from advisor.data.systems import load_systems
 
     return load_systems(knowledge.folders, knowledge.catalogue)
+
+
+def _systems(knowledge: Knowledge, plan: Plan) -> Mapping[str, System]:
+    from advisor.search.sensitivity import BOUGHT
+
+    return systems_for(knowledge, plan.limits, buys=any(one.name == BOUGHT for one in plan.sensitivity))

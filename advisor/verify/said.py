@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from advisor.schema import Advice, Estimate, Model, Plan, Workload
-from advisor.search.own import OWN
+from advisor.search.own import is_own
 from advisor.units import show
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _workloads(catalogue: Catalogue, workloads: Iterable[Workload]) -> Iterator[
         reference = known.get(one.id)
         if reference is not None and (one.title, one.note) != (reference.title, reference.note):
             yield f"{one.id}: its title or note is not that of the reference workload"
-        if one.id == OWN and one.model.title not in one.title:
+        if is_own(one.id) and one.model.title not in one.title:
             yield f"{one.id}: its title does not name its network, {one.model.title[:80]}"
 
 
@@ -126,7 +126,7 @@ def titles_left(workloads: Iterable[Workload]) -> list[str]:
     return [
         f"{one.id}: its title '{one.title[:120]}' tells another amount of work than its recipe"
         for one in workloads
-        if one.id == OWN and "samples" not in one.recipe.counted and not _title_fits(one)
+        if is_own(one.id) and "samples" not in one.recipe.counted and not _title_fits(one)
     ]
 
 

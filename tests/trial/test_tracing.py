@@ -117,6 +117,27 @@ def test_recomputed_blocks_are_run_twice_and_keep_their_inputs() -> None:
     assert memory["kept"][1] > 3 * predicted
 
 
+def test_what_comes_into_blocks_counts_once_each_wherever_it_lies() -> None:
+    plain, mixed = trace("words"), trace("words", precision="bf16_mixed")
+    each = TOKENS * WIDTH * 4  # a sum that stays in fp32; storages are freed and their places taken again
+    assert mixed["memory"]["block_inputs"] == [0.0, LAYERS * each]
+    assert plain["memory"]["block_inputs"][0] == 0.0
+
+
+def test_an_update_that_is_not_run_again_is_the_same() -> None:
+    spec = spec_of("words")
+    with session._fake():
+        built = session._prepared(session._maker(spec)(), spec)
+        (run, taken), _ = session._both(built, spec, (3, 3))
+    figures = ("name", "other", "gradients", "saved_live", "made", "bytes")
+    updates = [
+        [tuple(getattr(e, figure) for figure in figures) for e in one.events if e.phase == "optimizer"]
+        for one in (run, taken)
+    ]
+    assert updates[0] == updates[1] != []
+    assert run.views == taken.views
+
+
 def test_shared_weights_stay_shared_and_are_converted() -> None:
     found = trace("words_16_bit")
     each = 2 * WIDTH * 4 * WIDTH + 5 * WIDTH

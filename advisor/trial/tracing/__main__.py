@@ -7,6 +7,7 @@ out: stage (what is being done), hello, traced (the document), failure
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -44,6 +45,7 @@ def main() -> int:
         while data:
             data = data[os.write(pipe, data) :]
 
+    gc.disable()  # until all is imported (session.py)
     send({"event": "stage", "stage": "import torch"})
     try:
         import torch

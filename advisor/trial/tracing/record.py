@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...bench.sizes import sizes_of
@@ -15,6 +17,7 @@ from .kernels import with_workspace
 
 OWN, CAST, GRADIENT, OTHER = 0, 1, 2, 3  # whose storage: weights, their copies in 16 bit, gradients, the rest
 PHASES = ("forward", "backward", "optimizer")
+_DEVICE = torch.ops.prim.device.default
 
 
 class NotOnCpu(RuntimeError):
@@ -42,10 +45,11 @@ class Event:
 class Store:
     """A storage that lives: whose it is, where it was made, whether it was saved for the backward pass."""
 
-    __slots__ = ("block", "event", "kind", "nbytes", "saved")
+    __slots__ = ("block", "entered", "event", "kind", "nbytes", "saved")
 
     def __init__(self, kind: int, nbytes: int, event: Event | None, block: int) -> None:
         self.kind, self.nbytes, self.event, self.block, self.saved = kind, nbytes, event, block, False
+        self.entered = False  # it came into a repeated block
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[misc]
@@ -63,8 +67,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         self.kept = 0  # saved for the backward pass, each storage once
         self.kept_so_far = 0  # of it: when the last block was left
         self.kept_inside: dict[int, int] = {}  # of it: made within each block
-        self.inputs_of_blocks: set[int] = set()
         self.block_inputs = 0
+        self.at_update = [0, 0, 0, 0]  # what lives when the optimizer begins
         self._watched: dict[int, Any] = {}
 
     # ---- storages --------------------------------------------------------------------------------------
@@ -145,18 +149,34 @@ class Recorder(TorchDispatchMode):  # type: ignore[misc]
         """A repeated block begins: what comes into it would be kept if it were recomputed."""
         self.block = block
         for tensor in tensors:
-            key = tensor.untyped_storage()._cdata
-            store = self.stores.get(key)
-            if store is not None and store.kind == OTHER and key not in self.inputs_of_blocks:
-                self.inputs_of_blocks.add(key)
+            store = self.stores.get(tensor.untyped_storage()._cdata)
+            if store is not None and store.kind == OTHER and not store.entered:
+                store.entered = True
                 if store.block >= 0 or not store.saved:
                     self.block_inputs += store.nbytes
 
     # ---- operators -------------------------------------------------------------------------------------
 
+    def updated_as(self, known: Recorder) -> None:
+        """The update of a step of another batch is this one's too, but for what else lives beside it."""
+        more = [here - there for here, there in zip(self.at_update, known.at_update)]
+        for one in known.events:
+            if one.phase == "optimizer":
+                event = copy(one)
+                event.other += more[OTHER]
+                event.gradients += more[GRADIENT]
+                event.saved_live = self.saved_live
+                self.events.append(event)
+        self.views["optimizer"] = known.views["optimizer"]
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func is _DEVICE and isinstance(
+            args[0], FakeTensor
+        ):  # asked four times for every operator that runs
+            self.views[self.phase] += 1
+            return args[0].fake_device
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         op = operator(func)

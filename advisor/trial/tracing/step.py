@@ -179,11 +179,12 @@ def optimizers_of(name: str, module: Any, foreach: bool | None) -> list[Any]:
 
 def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
     module: Any, blocks: list[Any], batch: Any, samples: int, precision: str, optimizer: str, loss: Any,
-    *, own: bool = False,
+    *, own: bool = False, known: Recorder | None = None,
 ) -> tuple[Recorder, str]:  # fmt: skip
     """A step of `samples` samples. The second value says what was differentiated.
 
-    `own`: with the kernels that the processors here have, in place of those of accelerators.
+    `own`: with the kernels that the processors here have, in place of those of accelerators. `known`: a step
+    of another batch, which had the same update: it is as large whatever the batch is, and not run again.
     """
     if not any(weight.requires_grad for weight in module.parameters()):
         told = "has requires_grad" if any(True for _ in module.parameters()) else "is there"
@@ -216,6 +217,10 @@ def run(  # noqa: PLR0913, PLR0917 - a network and how it is trained
         chosen = optimizers_of(optimizer, module, None if own else True)
         if chosen:
             del out, args, kwargs
+            recorder.at_update = [*recorder.live]
+        if chosen and known is not None and not _sparse(module):
+            recorder.updated_as(known)
+        elif chosen:
             if own:  # the first step makes the states
                 begun = len(recorder.events), recorder.views["optimizer"]
                 _step(chosen)

@@ -31,6 +31,7 @@ from advisor.search.rows import rows_told
 if TYPE_CHECKING:
     from advisor.data.catalogue import Catalogue
     from advisor.data.systems import System
+    from advisor.rulebook import RuleBook
     from advisor.schema import Advice, Calibration, Machine
 
 _WORDS = ("recompute", "sharding", "offload", "effort")
@@ -92,7 +93,7 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     if options.hardware is None:
         machine, calibration = _this_machine(options)
         place = _place_here(knowledge, machine, calibration)
-        place, untimed = _timed(place, calibration, workload, options.document)
+        place, untimed = _timed(knowledge.book, place, calibration, workload, options.document)
         notices += untimed
     else:
         if options.calibration is not None:
@@ -144,17 +145,21 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
 
 
 def _timed(
-    place: Place, calibration: Calibration | None, workload: Workload, document: Mapping[str, Any] | None
+    book: RuleBook,
+    place: Place,
+    calibration: Calibration | None,
+    workload: Workload,
+    document: Mapping[str, Any] | None,
 ) -> tuple[Place, list[Notice]]:
     """The place with what the network's operators take there, where a calibration timed such.
 
     A preset is traced for it, as a trial would build it; where that does not go it is said.
     """
-    from advisor.search.timed import device_of, grid_of, timed_inputs
+    from advisor.search.timed import device_of, grid_of, process_inputs, timed_inputs
 
     device = device_of(place.target)
     if calibration is None or not calibration.find("operators", device):
-        return place, []
+        return replace(place, inputs=place.inputs.update(process_inputs(device, document))), []
     notices: list[Notice] = []
     if document is None:
         from advisor.trial.trace import trace_preset
@@ -169,8 +174,8 @@ def _timed(
         told = f"Operators were timed with torch {timed}, and the network was traced with torch {traced}."
         hint = f"Trace with --python {calibration.python}, or calibrate with the torch that will train."
         notices.append(Notice(code="other_torch", message=told, hint=hint))
-    inputs = timed_inputs(calibration, device, document)
-    told = grid_of(calibration, device, document, workload.recipe.numbers.get("micro_batch") or 8.0)
+    inputs = timed_inputs(calibration, device, document, book)
+    told = grid_of(calibration, device, document, workload.recipe.numbers.get("micro_batch") or 8.0, book)
     if told:
         notices.append(Notice(code="operators_grid", message=told))
     return replace(place, inputs=place.inputs.update(inputs)), notices

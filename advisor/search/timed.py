@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advisor.estimate.inputs import Inputs
+from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Kind, Target
 from advisor.search.surfaces import FORMATS, Surfaces, surfaces_of
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 GROUPS = ("products", "traffic", "calls", "memory")
-COLUMNS = (*(f"timed_pass_{n}" for n in BATCHES), "timed_update", "timed_forward_part", "timed_process")
+COLUMNS = (*(f"timed_pass_{n}" for n in BATCHES), "timed_update", "timed_forward_part")
+PROCESS_COLUMNS = ("timed_process", "update_result", "block_fixed", "block_each")
 _LARGE = 32 << 20  # bytes from which an allocator of the host gives memory back at once (mallopt(3), glibc)
 _STATES = 4  # numbers of 4 bytes for each weight that an update reads: weight, gradient, two moments
 _PASSES = 2  # the weights are read forward and back, each time from memory: the update has swept the caches
@@ -54,18 +56,20 @@ class Untimed(Exception):
     """A format or an operator of which the calibration timed nothing."""
 
 
-def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: bool, bandwidth: float) -> Pass:
-    """One pass of so many samples. `host`: on processors, where calls and work do not overlap.
+def pass_of(timed: Timed, document: Document, samples: float) -> Pass:
+    """One pass of so many samples. On processors calls and work do not overlap.
 
     New memory that the update takes is told with the pass, since how much finds room hangs on the batch.
-    Raises Untimed where the calibration has nothing for an operator that computes.
+    Raises Untimed where the calibration has nothing for an operator that computes, or at all.
     """
+    if timed.surfaces is None:
+        raise Untimed(timed.reason)
+    surfaces, bandwidth = timed.surfaces, timed.bandwidth
     own = document["own"]
     groups = dict.fromkeys(GROUPS, 0.0)
-    update = forward = guessed = large = 0.0
+    update = forward = guessed = renewed = 0.0
     weights = 4.0 * float(document["trainable"])  # bytes; as many of gradients
-    highest = _highest(document, samples)
-    hole = highest - weights  # what the pass leaves free below what stays
+    hole = _highest(document, samples) - weights  # what the pass leaves free below what stays
     calls = {"optimizer": 0, "pass": 0}
     guesses: set[str] = set()
     doubts: dict[str, float] = {}
@@ -81,23 +85,23 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
             guessed += seconds
             guesses.add(operator)
         calls["optimizer" if phase == "optimizer" else "pass"] += count
-        anew = made[0] + made[1] * samples + sum(made[2:]) * samples**2  # over all pairs of samples
+        anew = _made(made, samples)
         if phase == "optimizer":
             update += seconds
-            large += anew * count if _ALIVE * anew > hole else 0.0
+            renewed += anew * count if _ALIVE * anew > hole or anew > _LARGE else 0.0
             continue
         groups["products" if computes else "traffic"] += seconds
         doubts[operator] = doubts.get(operator, 0.0) + seconds * surfaces.doubt(operator, word, sizes)
         forward += seconds if phase == "forward" else 0.0
-        large += anew * count if anew > _LARGE else 0.0
     call, least = surfaces.call()
     views = own["views"]
     passed = calls["pass"] + views["forward"] + views["backward"]
     groups["calls"] = max(passed * call - calls["pass"] * least, 0.0)
     update += max((calls["optimizer"] + views["optimizer"]) * call - calls["optimizer"] * least, 0.0)
-    if host:
+    if timed.host:
         cold = _line(document["memory"]["kept"], samples) + _PASSES * weights
-        groups["memory"] = (highest + large) * surfaces.fresh() + cold / bandwidth
+        new = timed.fresh_share * new_bytes(document, samples) + renewed
+        groups["memory"] = new * surfaces.fresh() + cold / bandwidth
     else:  # launches run ahead of the device: the slower of the two sets the pace
         work = groups["products"] + groups["traffic"]
         groups["calls"] = (work**4 + (passed * call) ** 4) ** 0.25 - work
@@ -107,6 +111,20 @@ def pass_of(surfaces: Surfaces, document: Document, samples: float, *, host: boo
 
 def _line(line: Sequence[float], samples: float) -> float:
     return max(line[0] + line[1] * samples, 0.0)
+
+
+def new_bytes(document: Document, samples: float) -> float:
+    """Bytes of a pass that may be new memory: what lives at most, and each result too large for a heap."""
+    large = 0.0
+    for phase, _, _, count, _, made in document["own"]["rows"]:
+        anew = _made(made, samples)
+        large += anew * count if phase != "optimizer" and anew > _LARGE else 0.0
+    return _highest(document, samples) + large
+
+
+def _made(made: Sequence[float], samples: float) -> float:
+    """Bytes of an operator's results that were not there before; the last go over all pairs of samples."""
+    return float(made[0] + made[1] * samples + sum(made[2:]) * samples**2)
 
 
 def _highest(document: Document, samples: float) -> float:
@@ -125,14 +143,13 @@ class Timed:
     bandwidth: float
     host: bool
     source: str
+    fresh_share: float
     reason: str = ""
     coarse: bool = False  # a grid of fewer shapes, as a default calibration has
 
     def one(self, document: Document, samples: float) -> Pass:
         """One pass of so many samples. Raises Untimed."""
-        if self.surfaces is None:
-            raise Untimed(self.reason)
-        return pass_of(self.surfaces, document, samples, host=self.host, bandwidth=self.bandwidth)
+        return pass_of(self, document, samples)
 
 
 def device_of(target: Target) -> str:
@@ -140,11 +157,12 @@ def device_of(target: Target) -> str:
     return "cuda:0" if target.device == "all" else target.device
 
 
-def timed_of(calibration: Calibration | None, device: str) -> Timed:
+def timed_of(calibration: Calibration | None, device: str, book: RuleBook) -> Timed:
     """The surfaces and the bandwidth of a device (torch's name of it)."""
+    share = book.constants["fresh_share"].value
 
     def without(reason: str) -> Timed:
-        return Timed(None, 0.0, device == "cpu", "", reason)
+        return Timed(None, 0.0, device == "cpu", "", share, reason)
 
     if calibration is None:
         return without("this machine is not calibrated")
@@ -159,15 +177,17 @@ def timed_of(calibration: Calibration | None, device: str) -> Timed:
     source = (
         f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]} over {grid}"
     )
-    return Timed(surfaces, bandwidth, device == "cpu", source, coarse=coarse)
+    return Timed(surfaces, bandwidth, device == "cpu", source, share, coarse=coarse)
 
 
-def grid_of(calibration: Calibration | None, device: str, document: Document | None, samples: float) -> str:
+def grid_of(
+    calibration: Calibration | None, device: str, document: Document | None, samples: float, book: RuleBook
+) -> str:
     """What is to be said of the shapes behind a step timed by operators; "" where it is not timed so."""
     if document is None or "own" not in document:
         return ""
     try:
-        timed = timed_of(calibration, device)
+        timed = timed_of(calibration, device, book)
         one = timed.one(document, samples)
     except Untimed:
         return ""
@@ -181,13 +201,15 @@ def grid_of(calibration: Calibration | None, device: str, document: Document | N
     )
 
 
-def timed_inputs(calibration: Calibration | None, device: str, document: Document | None) -> Inputs:
+def timed_inputs(
+    calibration: Calibration | None, device: str, document: Document | None, book: RuleBook
+) -> Inputs:
     """The columns of a network on a device that was calibrated; each with its reason where it is unknown."""
-    found = Inputs()
+    found = process_inputs(device, document)
     try:
         if document is None or "own" not in document:
             raise Untimed("no operators of the network were traced for this machine")
-        timed = timed_of(calibration, device)
+        timed = timed_of(calibration, device, book)
         passes = [timed.one(document, n) for n in BATCHES]
         first = passes[0]
         if first.guessed > _MOST_UNKNOWN * first.seconds:
@@ -201,20 +223,42 @@ def timed_inputs(calibration: Calibration | None, device: str, document: Documen
         found.ranges[f"timed_pass_{n}"] = (one.seconds * (1 - one.doubt), one.seconds * (1 + one.doubt))
     found.put("timed_update", first.update, Kind.measured, timed.source)
     found.put("timed_forward_part", first.forward / first.seconds, Kind.measured, timed.source)
-    process = document["own"].get("process") if timed.host else None
-    reason = "not told by the system" if timed.host else "a device's memory is not that of a process"
-    found.put("timed_process", process, Kind.measured, "the process that traced", reason)
     return found
 
 
-def timed_parts(
-    calibration: Calibration | None, device: str, document: Document | None, samples: float, passes: int
-) -> dict[str, float]:
+def process_inputs(device: str, document: Document | None) -> Inputs:
+    """What the memory of a training process on this host hangs on beside tensors; no calibration is needed.
+
+    The process that traced, and the largest results of single operators: of the update, and of a pass as
+    the larger of a fixed one and one that grows with the samples.
+    """
+    found = Inputs()
+    own = (document or {}).get("own")
+    reason = "no operators of the network were traced for this machine" if own is None else ""
+    if device != "cpu":
+        own, reason = None, "a device's memory is not that of a process"
+    process = None if own is None else own.get("process")
+    found.put(
+        "timed_process", process, Kind.measured, "the process that traced", reason or "not told by the system"
+    )
+    rows = [] if own is None else own["rows"]
+    results = {
+        "update_result": [made[0] for phase, *_, made in rows if phase == "optimizer"],
+        "block_fixed": [made[0] for phase, *_, made in rows if phase != "optimizer"],
+        "block_each": [made[1] for phase, *_, made in rows if phase != "optimizer"],
+    }
+    for name, sizes in results.items():
+        largest = None if own is None else max([0.0, *sizes])
+        found.put(name, largest, Kind.measured, "the trace", reason)
+    return found
+
+
+def timed_parts(timed: Timed, document: Document | None, samples: float, passes: int) -> dict[str, float]:
     """Seconds of a step by the groups that a trial measures; empty where it is not timed by operators."""
     if document is None or "own" not in document:
         return {}
     try:
-        one = timed_of(calibration, device).one(document, samples)
+        one = timed.one(document, samples)
     except Untimed:
         return {}
     groups = {name: seconds * passes for name, seconds in one.groups.items()}

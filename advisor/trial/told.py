@@ -16,7 +16,7 @@ from advisor.rulebook import RuleBook
 from advisor.schema import Calibration, Device, Machine, Quantity
 from advisor.search.inputs import of_cpu, of_device
 from advisor.search.nearby import with_neighbours
-from advisor.search.timed import timed_inputs, timed_parts
+from advisor.search.timed import timed_inputs, timed_of, timed_parts
 from advisor.trial.parts import parts_of
 from advisor.trial.setup import SetUp
 from advisor.units import show
@@ -98,7 +98,7 @@ def tell(knows: Knows, place: Place, setups: Sequence[SetUp]) -> list[Told]:
         known_only(
             book,
             place.inputs.update(setup.inputs(accelerated=not place.is_cpu)).update(
-                timed_inputs(calibration, place.name, setup.document)
+                timed_inputs(calibration, place.name, setup.document, book)
             ),
         )
         for setup in setups
@@ -117,9 +117,8 @@ def tell(knows: Knows, place: Place, setups: Sequence[SetUp]) -> list[Told]:
         asked = setup.workload.recipe.precision
         slow = full.value("computes_16bit", at) == 0.0 and asked not in ("fp32", "tf32")
         told = quantities_of(book, full, ranges, at)
-        timed = timed_parts(
-            calibration, place.name, setup.document, float(setup.micro_batch), setup.accumulate
-        )
+        here = timed_of(calibration, place.name, book)
+        timed = timed_parts(here, setup.document, float(setup.micro_batch), setup.accumulate)
         found.append(Told(told, timed or parts_of(full, at), "fp32" if slow else ""))
     return found
 

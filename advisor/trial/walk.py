@@ -196,7 +196,7 @@ def _notes(setup: SetUp, told: Told, depths: list[Depth]) -> list[str]:
 
 def _grid(knows: Knows, place: Place, setup: SetUp) -> list[str]:
     """How fine the grid of operators behind the estimate is."""
-    told = grid_of(knows.calibration, place.name, setup.document, float(setup.micro_batch))
+    told = grid_of(knows.calibration, place.name, setup.document, float(setup.micro_batch), knows.book)
     return [told] if told else []
 
 

@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from networks import BATCHES, LOOKED_AT, NEW, SEEN_ONCE
+from networks import BATCHES, LAST, LOOKED_AT, NEW, SEEN_ONCE
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPO))
@@ -266,14 +266,15 @@ def verdict(title: str, rows: list[Row]) -> None:
 
 
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("looked at", LOOKED_AT), ("seen once before, not worked on", SEEN_ONCE), ("new", NEW),
-    ("unseen half: the last two together", (*SEEN_ONCE, *NEW)), ("all", tuple(BATCHES)),
+    ("looked at", LOOKED_AT), ("seen once before, not worked on", SEEN_ONCE), ("new in the second", NEW),
+    ("new in the third", LAST), ("not worked on: the last three", (*SEEN_ONCE, *NEW, *LAST)),
+    ("all", tuple(BATCHES)),
 )  # fmt: skip
 
 
 def show(rows: list[Row]) -> None:
     """Tables of the parts, then their medians beside the bars."""
-    for title, names in PARTS[:3]:
+    for title, names in PARTS[:4]:
         table(title[:1].upper() + title[1:], [row for row in rows if row.case.network in names])
     print("\n| | step time, middle | worst | beyond 30 % | memory, middle | worst | beyond 8 % |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

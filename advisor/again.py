@@ -31,9 +31,10 @@ def estimate_again(  # noqa: PLR0913 - what is known, one by one
     *,
     traced: bool = False,
     as_asked: bool = False,
+    nodes: int | None = None,
 ) -> One:
     """The same workload on the same set-up, in the same layout; `as_asked` with as much of it left open as
-    was, which takes longer and says how other layouts compare.
+    was, which takes longer and says how other layouts compare. `nodes`: in so many servers instead.
 
     Raises UserError where the file's workload, hardware or layout is not known here.
     """
@@ -44,7 +45,7 @@ def estimate_again(  # noqa: PLR0913 - what is known, one by one
     stated = stated_of(estimate, steps)
     if as_asked:
         stated = _open(stated, steps)
-    place = _place(catalogue, advice, estimate)
+    place = _place(catalogue, advice, estimate, nodes)
     return estimate_one(book, workload, place, stated, published, traced=traced)
 
 
@@ -95,7 +96,7 @@ def _open(stated: Stated, steps: Iterable[TraceStep]) -> Stated:
     return replace(stated, **left)
 
 
-def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
+def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate, nodes: int | None = None) -> Place:
     target = estimate.target
     if target.here:
         if advice.machine is None:
@@ -110,7 +111,7 @@ def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
             raise UserError(f"'{target.label[:60]}' are no processors that are known here")
         return sockets
     entry = find_accelerator(catalogue, target.accelerator_id)
-    nodes = _nodes(trace_of(advice, estimate), entry.devices_per_package, target.packages)
+    nodes = nodes or _nodes(trace_of(advice, estimate), entry.devices_per_package, target.packages)
     if target.packages % nodes:
         raise UserError(f"{target.packages:g} packages are not {nodes} equal servers")
     place = place_of(entry, int(target.packages // nodes), nodes)
@@ -120,9 +121,15 @@ def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate) -> Place:
     return place
 
 
-def _nodes(steps: Iterable[TraceStep], per_package: int, packages: float) -> int:
-    """Servers of the hardware, where flags said how many devices one has."""
+def server_of(steps: Iterable[TraceStep]) -> int | None:
+    """Devices of one server, where flags said so; None: the usual server of the catalogue."""
     for step in steps:
         if step.quantity == "hw_domain_devices" and step.kind == Kind.stated and step.value:
-            return max(1, round(packages * per_package / step.value))
-    return 1
+            return round(step.value)
+    return None
+
+
+def _nodes(steps: Iterable[TraceStep], per_package: int, packages: float) -> int:
+    """Servers of the hardware, where flags said how many devices one has."""
+    server = server_of(steps)
+    return 1 if server is None else max(1, round(packages * per_package / server))

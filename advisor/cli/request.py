@@ -104,9 +104,10 @@ def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str
 
 def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, object]]:
     """The advice that is attached, the job, and what was said besides: all that the page is made of."""
+    from advisor.cli.request_anew import reshaped
     from advisor.data.embedded import load_any
     from advisor.redact import redact
-    from advisor.request import Options, checked, pick, site_of, words
+    from advisor.request import Options, build, checked, pick, site_of, words
 
     options = checked(
         Options(
@@ -127,9 +128,12 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     loaded = load_any(path)
     choice = pick(loaded, flags["workload"], flags["target"])
     held, choice = _complete(loaded, choice, flags["rules"])
+    limit = _seconds(flags["wall_limit"])
+    job = build(choice, site, options, held.calibration, wall_limit_s=limit, scheduler=flags["scheduler"])
+    if (anew := reshaped(held, job, flags["rules"])) is not None:
+        held, choice = anew
     if flags["redact"]:
         held = redact(held)
-    limit = _seconds(flags["wall_limit"])
     job = made(held, site, options, choice.key, limit, flags["scheduler"])
     record: dict[str, object] = {
         "scheduler": flags["scheduler"],

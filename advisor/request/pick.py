@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from advisor.errors import NothingFits, UserError, did_you_mean
-from advisor.schema import Accelerator, Advice, Estimate, FleetPlan, Kind, PlanOption, Quantity, Target, Workload
+from advisor.schema import (
+    Accelerator,
+    Advice,
+    Estimate,
+    FleetPlan,
+    Kind,
+    PlanOption,
+    Quantity,
+    Target,
+    Workload,
+)
 
 _LISTED = 6  # set-ups that a hint names
 

@@ -276,7 +276,11 @@ def _wall(path: Path, key: str, value: object) -> float | None:
         return None
     if isinstance(value, str) and value.strip().isdigit():
         raise DataError.at(
-            path, key, value, "has no unit (Slurm counts minutes)", f'Write for example "{value.strip()} min".'
+            path,
+            key,
+            value,
+            "has no unit (Slurm counts minutes)",
+            f'Write for example "{value.strip()} min".',
         )
     return _amount(path, key, value, "s")
 

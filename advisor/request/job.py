@@ -17,7 +17,7 @@ from advisor.request.defaults import Defaults, DeviceNames, load_defaults
 from advisor.request.need import Need
 from advisor.request.pick import Choice
 from advisor.request.quote import job_name
-from advisor.request.server import counted, shape_of, within
+from advisor.request.server import counted, environment, memory_for, shape_of, told_cores, within
 from advisor.request.site import IMAGE, IMAGE_LIKE, Node, Partition, Site
 from advisor.schema import Calibration, Kind
 from advisor.units import GIB, show
@@ -119,6 +119,11 @@ class Job:
         return None if size is None else max(1, math.ceil(size / GIB))
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Variables that the devices need to be those of the estimate."""
+        return environment(self.choice, self.names)
+
+    @property
     def folder(self) -> str:
         """Where checkpoints go."""
         base = self.options.folder or self.site.folder
@@ -161,9 +166,10 @@ def build(  # noqa: PLR0913 - the last two have defaults
     size = needs["checkpoint"].value
     needs["disk"] = _times(needs["checkpoint"], known, "checkpoints_kept")
     needs["memory"] = _memory(choice, known, per_node, nodes, min(cpus, cores), size)
-    notes += _room(needs["memory"], node)
-    if scheduler == "slurm" and node is not None and there.whole(per_node):
-        needs["memory"] = _all_of(needs["memory"], node, site)
+    room = memory_for(node, scheduler)
+    notes += _room(needs["memory"], node, room)
+    if scheduler in ("slurm", "k8s") and node is not None and there.whole(per_node):
+        needs["memory"] = _all_of(needs["memory"], room, site, scheduler)
     headroom = known["headroom"] if options.headroom is None else options.headroom
     wall_s = choice.upper_s * (1 + headroom)
     partition = site.partition_for(node, nodes, wall_s) if scheduler == "slurm" else None
@@ -179,7 +185,7 @@ def build(  # noqa: PLR0913 - the last two have defaults
     if size is None:
         notes.append("The size of a checkpoint is not known, so the disk asked for is not either.")
     degree = max(_degree(choice, "tp"), 1)
-    if degree > per_node:
+    if degree > per_node and choice.server != per_node:
         notes.append(
             f"Tensor parallelism over {degree} devices spans nodes of {per_node}: expect it to be slower."
         )
@@ -221,14 +227,19 @@ def _shape(
 ) -> tuple[int, int, list[str]]:
     """Devices of a node, nodes, and remarks: full nodes where the count divides, else as even as it goes."""
     each = counted(choice, names)
-    most = each * (options.gpus_per_node or (node.gpus if node else names.gpus_per_node if names else 8))
+    usual = names.gpus_per_node if names else 8
+    told = options.gpus_per_node or (node.gpus if node else None)
+    most = each * told if told else choice.server or each * usual
     least = max(1, math.ceil(choice.devices / most))
     even = [n for n in range(least, choice.devices + 1) if choice.devices % n == 0]
     # no package is parted between nodes where that can be
     nodes = next((n for n in even if choice.devices // n % each == 0), even[0])
     per_node = choice.devices // nodes
     notes = [names.note] if names is not None and names.note else []
-    if node is None and options.gpus_per_node is None and nodes > 1:
+    notes += told_cores(choice, names)
+    if choice.server == per_node:
+        notes.append(f"Layout and time are those of nodes of {per_node} devices.")
+    if told is None and choice.server is None and nodes > 1:
         notes.append(f"Nodes of {most} devices are assumed; give --site or --gpus-per-node if yours differ.")
     if nodes > least:
         notes.append(
@@ -302,22 +313,28 @@ def _memory(  # noqa: PLR0913, PLR0917 - what it is the sum of
     return Need(sum(parts.values()), "B", Kind.assumed, why, "templates/request/defaults.toml")
 
 
-def _room(memory: Need, node: Node | None) -> list[str]:
-    if node is None or node.memory_bytes is None or (memory.value or 0.0) <= node.memory_bytes:
+def _room(memory: Need, node: Node | None, room: float | None) -> list[str]:
+    if node is None or room is None or (memory.value or 0.0) <= room:
         return []
+    kept = " besides what kubelet and system keep" if node.memory_bytes != room else ""
     raise NothingFits(
         f"a node needs {(memory.value or 0) / GIB:.0f} GiB of main memory, and {node.name} has "
-        f"{node.memory_bytes / GIB:.0f} GiB",
+        f"{room / GIB:.0f} GiB{kept}",
         "Take more nodes, or another layout.",
     )
 
 
-def _all_of(needed: Need, node: Node, site: Site) -> Need:
-    """The memory of a node that is taken whole: nobody else can use the rest, and running out ends a job."""
+def _all_of(needed: Need, room: float | None, site: Site, scheduler: str) -> Need:
+    """The memory of a node that is taken whole: nobody else can use the rest, and running out ends a job.
+
+    On Kubernetes less than all of it, of which nothing is known where the site does not say how much it is.
+    """
     why = f"all of a node that is taken whole; needed are {needed.why}"
-    if node.memory_bytes is None:
-        return replace(needed, why=why)
-    whole = math.floor(node.memory_bytes / GIB) * GIB
+    if scheduler == "k8s":
+        why = f"all that kubelet and system leave of a node that is taken whole; needed are {needed.why}"
+    if room is None:
+        return needed if scheduler == "k8s" else replace(needed, why=why)
+    whole = math.floor(room / GIB) * GIB
     return replace(needed, value=float(whole), kind=Kind.stated, why=why, source=site.name)
 
 

@@ -171,6 +171,7 @@ def _pod(job: Job, start: str) -> dict[str, Any]:
         "env": [
             {"name": "CHECKPOINTS", "value": f"/checkpoints/{job.run}"},
             {"name": "OMP_NUM_THREADS", "value": str(max(1, job.cpus_per_gpu))},
+            *({"name": name, "value": value} for name, value in job.environment.items()),
         ],
         "resources": {"limits": amounts, "requests": dict(amounts)},
         "volumeMounts": mounts,

@@ -178,17 +178,17 @@ def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estim
         return next((e for e in named if e.fits), named[0])
     if len(found) == 1:
         return found[0]
-    answered = [e for e in found if e.fits and e.purpose == "deadline" and _rent(e) < math.inf]
-    if not answered:
+    best = leading(e for e in found if e.purpose == "deadline" and _rent(e) < math.inf)
+    if best is None:
         raise UserError(
             f"{len(found)} set-ups are estimated for {wanted}, and none is the cheapest in time",
             "Name one with --target, for example: --target '8 x nvidia-h100-sxm5-80gb'.",
         )
-    return min(answered, key=lambda e: (_rent(e), e.target.label))
+    return best
 
 
 def _rent(estimate: Estimate) -> float:
-    rent = estimate.quantities.get("rent_usd")
+    rent = estimate.rent
     return math.inf if rent is None or rent.value is None else rent.value
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from advisor.data.files import read_toml, shipped
-from advisor.request.defaults import DeviceNames
+from advisor.request.defaults import DeviceNames, load_defaults
 from advisor.request.pick import Choice
 from advisor.request.site import Node, Site
 
@@ -83,3 +83,27 @@ def within(cores: int, node: Shape, per_node: int, kept: int = 0) -> tuple[int, 
             f"{cores} cores for each device would feed it, the node has {share}: expect it to wait for data."
         ]
     return (share if node.whole(per_node) else cores), []
+
+
+def memory_for(node: Node | None, scheduler: str) -> float | None:
+    """What a job may have of a node's memory: on Kubernetes without what kubelet and system keep."""
+    if node is None or node.memory_bytes is None:
+        return None
+    whole = node.memory_bytes
+    return load_defaults().node_memory.allocatable(whole) if scheduler == "k8s" else whole
+
+
+def environment(choice: Choice, names: DeviceNames | None) -> dict[str, str]:
+    """Variables that make of a package as many devices as the estimate counts."""
+    if names is None or not names.cores or names.cores % choice.each:
+        return {}
+    return {names.cores_variable: str(names.cores // choice.each)}
+
+
+def told_cores(choice: Choice, names: DeviceNames | None) -> list[str]:
+    """The same in a sentence."""
+    return [
+        f"A device here is {count} of the {names.cores} cores of a chip: the job sets {name}={count}."
+        for name, count in environment(choice, names).items()
+        if names is not None
+    ]

@@ -88,7 +88,7 @@ def task(job: Job) -> dict[str, Any]:
         "name": job.name,
         "num_nodes": 1 if slice_ else job.nodes,  # of a slice SkyPilot starts the task on every host
         "resources": resources,
-        "envs": {"CHECKPOINTS": f"/checkpoints/{job.run}"},
+        "envs": {"CHECKPOINTS": f"/checkpoints/{job.run}", **job.environment},
         "run": _RUN.format(
             count=COUNT.format(total=math.floor(job.total_s), lead=lead, over=OVER),
             watch=WATCH.format(lead=lead, keep='[[ "$SKYPILOT_NODE_RANK" != 0 ]] || '),

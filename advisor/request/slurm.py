@@ -50,7 +50,7 @@ port=$((20000 + SLURM_JOB_ID % 10000))  # jobs that share a node must not meet
 head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export SRUN_CPUS_PER_TASK="${{SLURM_CPUS_PER_TASK:-1}}"  # sbatch hands it on no more (22.05)
 export OMP_NUM_THREADS={threads}
-srun --kill-on-bad-exit=1 {launcher} {command} &
+{environment}srun --kill-on-bad-exit=1 {launcher} {command} &
 """
 _TORCHRUN = (
     'torchrun --nnodes="$SLURM_NNODES" --nproc-per-node={per_node} \\\n'
@@ -211,7 +211,10 @@ def body(job: Job) -> str:
     command = " ".join(shell(word) for word in job.options.command)
     lead = max(60, round(job.lead_s))
     launch = _LAUNCH.format(
-        threads=max(1, job.cpus_per_gpu), launcher=launcher(job, _TORCHRUN), command=command
+        threads=max(1, job.cpus_per_gpu),
+        environment="".join(f"export {name}={value}\n" for name, value in job.environment.items()),
+        launcher=launcher(job, _TORCHRUN),
+        command=command,
     )
     return _BODY.format(
         wait=WAIT,

@@ -220,10 +220,14 @@ def test_chips_of_several_devices_are_counted_as_their_schedulers_count_them():
     assert int(told["cpus-per-task"]) <= 192, "a trn2.48xlarge has no more"
     text = write(asked, "slurm")[0]["job.sbatch"]
     assert "on 16 x Made-up aws-trainium2 (128 devices)" in text and "--nproc-per-node=128" in text
-    assert "1,267 accelerator hours at most" in text and "NEURON_LOGICAL_NC_CONFIG=1" in text
+    assert "1,267 accelerator hours at most" in text and "export NEURON_LOGICAL_NC_CONFIG=1\nsrun" in text
+    pairs = made.advice(estimate=made.estimate(64, accelerator="aws-trainium2", each=4))
+    assert "export NEURON_LOGICAL_NC_CONFIG=2\n" in write(job(pairs), "slurm")[0]["job.sbatch"]
     pod = list(yaml.safe_load_all(write(job(TRAINIUM, scheduler="k8s"), "k8s")[0]["job.yaml"]))[-1]
     limits = pod["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert limits["aws.amazon.com/neuron"] == "16" and int(limits["cpu"]) <= 190
+    told = pod["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "NEURON_LOGICAL_NC_CONFIG", "value": "1"} in told
     two = made.advice(estimate=made.estimate(256, accelerator="aws-trainium2", each=8))
     assert directives(write(job(two), "slurm")[0]["job.sbatch"])["nodes"] == "2"
     # AMD's two dies are two GPUs to Slurm and Kubernetes, and one to who pays

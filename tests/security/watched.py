@@ -1,11 +1,16 @@
 """Renders a hostile advice in every form while every file that is opened and every socket is written down.
 
-python watched.py FOLDER URL… : writes the documents into FOLDER, and FOLDER/events.json
+python watched.py FOLDER PATH… : writes the documents into FOLDER, and FOLDER/events.json. Their content names
+the paths, and an address at which this process listens. In a network of its own that is all there is.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import select
+import socket
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -25,7 +30,6 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 def block() -> None:
     """No socket can be made, and no name be looked up."""
-    import socket
 
     def refused(*_: object, **__: object) -> Any:
         raise OSError("the network is blocked")
@@ -35,6 +39,19 @@ def block() -> None:
 
     socket.socket = Closed  # type: ignore[misc]
     socket.getaddrinfo = socket.create_connection = socket.gethostbyname = refused  # type: ignore[assignment]
+
+
+_GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1  # of <linux/sockios.h> and <net/if.h>
+
+
+def listening() -> socket.socket:
+    """A listener on this computer, which a network of its own has to be told of first."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        told = fcntl.ioctl(asked, _GET_FLAGS, struct.pack("16sH22x", b"lo", 0))
+        flags = struct.unpack_from("H", told, 16)[0]
+        if not flags & _UP:
+            fcntl.ioctl(asked, _SET_FLAGS, struct.pack("16sH22x", b"lo", flags | _UP))
+    return socket.create_server(("127.0.0.1", 0))
 
 
 FORMS = (
@@ -72,7 +89,8 @@ class Hostile:
 
 def main() -> None:
     """All documents of hostile advices."""
-    folder, urls = Path(sys.argv[1]), sys.argv[2:]
+    folder, listener = Path(sys.argv[1]), listening()
+    urls = [f"http://127.0.0.1:{listener.getsockname()[1]}/x.svg", *sys.argv[2:]]
     tests = Path(__file__).resolve().parents[1]
     sys.path[:0] = [str(tests / "render"), str(tests / "request")]
     sys.addaudithook(watch)
@@ -114,7 +132,9 @@ def main() -> None:
     files, _ = write(job, "slurm")
     data = attached(held, files, {"target": hostile.text("x")})
     render_request(held, job, data, folder / "estimate", formats=("html", "pdf"))
-    (folder / "events.json").write_text(json.dumps(EVENTS), encoding="utf-8")
+    connected = bool(select.select([listener], [], [], 0)[0])
+    told = {"events": EVENTS, "connected": connected}
+    (folder / "events.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

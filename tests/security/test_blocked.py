@@ -2,7 +2,7 @@
 
 Names that drivers, hosts and files give hold addresses and paths in every form that HTML, CSS and SVG load
 from. Python's own doors are watched by an audit hook; what native libraries (Pango, the chart library) open
-or connect to is seen from outside: a watched folder, and a listening socket in a network that has nothing else.
+or connect to is seen from outside: a watched folder, and a listening socket in a network with nothing else.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Made:
 
 
 def run(folder: Path, *, alone: bool) -> Made:
-    """Make all documents, with traps in their content; `alone` in a network in which there is only the trap."""
+    """Make all documents, with traps in their content; `alone` in a network with nothing but the trap."""
     trap = Trap()
     try:
         done = subprocess.run(

@@ -378,22 +378,82 @@ def table_alone() -> Any:
     return nn.Embedding(1000, 16), torch.randint(0, 1000, (8, 5))
 
 
-def flexible(masked: bool = False) -> Any:
-    from torch.nn.attention.flex_attention import BlockMask, flex_attention
+def _causal(b: Any, h: Any, i: Any, j: Any) -> Any:
+    return i >= j
+
+
+def _near(b: Any, h: Any, i: Any, j: Any) -> Any:
+    return (i >= j) & (i - j < 8)
+
+
+def flexible(mask: Any = None, learned: bool = False, packed: bool = False) -> Any:
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     class Flexible(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
+            self.bias = nn.Parameter(torch.zeros(4)) if learned else None
+            self.register_buffer("document", torch.arange(TOKENS) // 8)
 
         def forward(self, x: Any) -> Any:
             q, k, v = (t.unflatten(-1, (4, 16)).transpose(1, 2) for t in self.qkv(x).chunk(3, -1))
-            ones = torch.ones(1, 1, 1, dtype=torch.int32), torch.zeros(1, 1, 1, 1, dtype=torch.int32)
-            mask = BlockMask.from_kv_blocks(*ones, mask_mod=lambda b, h, i, j: i >= j) if masked else None
-            return flex_attention(q, k, v, block_mask=mask)
+            asked = (lambda b, h, i, j: self.document[i] == self.document[j]) if packed else mask
+            size = (None, None, TOKENS, TOKENS)
+            blocks = create_block_mask(asked, *size, device="cpu", BLOCK_SIZE=8) if asked else None
+            score = (lambda s, b, h, i, j: s + self.bias[h]) if learned else None
+            return flex_attention(q, k, v, score_mod=score, block_mask=blocks)
 
     return Flexible(), torch.randn(2, TOKENS, WIDTH)
 
 
 def flexible_causal() -> Any:
-    return flexible(masked=True)
+    return flexible(_causal)
+
+
+def flexible_near() -> Any:
+    return flexible(_near)
+
+
+def flexible_learned() -> Any:
+    return flexible(learned=True)
+
+
+def flexible_packed() -> Any:
+    return flexible(packed=True)
+
+
+class Held(nn.Module):
+    """A layer before a large buffer, which autocast copies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 256)
+        self.register_buffer("table", torch.zeros(256, 1024))
+        self.register_buffer("same", self.table[:1], persistent=False)
+
+    def forward(self, given: Any) -> Any:
+        return (self.layer(given) @ self.table).square().mean()
+
+
+def held() -> Any:
+    return Held(), torch.randn(2, 64)
+
+
+def in_16_bit() -> Any:
+    return mlp()[0].to(torch.bfloat16), torch.randn(2, 64)
+
+
+class Spectral(nn.Module):
+    """Complex weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(32, 16, dtype=torch.complex64))
+
+    def forward(self, given: Any) -> Any:
+        return (given.to(torch.complex64) @ self.weight).abs().mean()
+
+
+def spectral() -> Any:
+    return Spectral(), torch.randn(2, 32)

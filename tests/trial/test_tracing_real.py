@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from advisor.trial.tracing import batch as batches  # noqa: E402 - torch first
+from advisor.trial.tracing import flexible  # noqa: E402
 from advisor.trial.tracing.failure import Failure  # noqa: E402
 
 from .test_tracing import trace, work  # noqa: E402
@@ -63,13 +66,40 @@ def test_sparse_gradients_are_followed(name: str, mode: str) -> None:
     assert work(found, "forward", "matrix") == 2 * 16
 
 
-def test_flexible_attention_is_a_fused_one() -> None:
-    fused, whole, causal = trace("attention"), trace("flexible"), trace("flexible_causal")
-    assert whole["event"] == causal["event"] == "traced", (whole.get("reason"), causal.get("reason"))
+@pytest.mark.parametrize(
+    ("name", "blocks", "told"),
+    [
+        ("flexible", 16, ""),
+        ("flexible_causal", 10, ""),  # of four blocks down the first along, then two, three, four
+        ("flexible_near", 7, ""),  # the last and the one before
+        ("flexible_learned", 16, "within its kernel"),
+        ("flexible_packed", 16, "counted as dense"),  # the documents' places hold no numbers
+    ],
+)
+def test_flexible_attention_is_a_fused_one_over_the_blocks_left(name: str, blocks: int, told: str) -> None:
+    causal, found = trace("attention"), trace(name)
+    assert found["event"] == "traced", found.get("reason")
     for phase in ("forward", "backward"):
-        flops = work(fused, phase, "attention")  # causal, half of the pairs
-        assert work(whole, phase, "attention") == 2 * flops
-        assert work(causal, phase, "attention") == flops
+        dense = 2 * work(causal, phase, "attention")
+        assert work(found, phase, "attention") == dense * blocks / 16
+    assert "no part in it" not in found["loss"], "what score_mod learns has a gradient"
+    assert len(found["notes"]) == bool(told) and told in " ".join(found["notes"])
+
+
+def test_a_mask_of_a_long_sequence_is_asked_for_some_rows_of_blocks() -> None:
+    from torch.nn.attention.flex_attention import BlockMask
+
+    counts, places = torch.ones(1, 1, 1, dtype=torch.int32), torch.zeros(1, 1, 1, 1, dtype=torch.int32)
+
+    def causal(b: Any, h: Any, i: Any, j: Any) -> Any:
+        return i >= j
+
+    mask = BlockMask.from_kv_blocks(counts, places, mask_mod=causal)
+    assert flexible.share_left(mask, 128, 128) == 1.0, "counted blocks go before the mask"
+    length = 1 << 16
+    assert flexible._asked(causal, 0, (length, length), (128, 128)) == pytest.approx(
+        0.5 + 64 / length, rel=0.002
+    )
 
 
 def test_sizes_of_zero_and_packed_sizes_of_the_command_line() -> None:

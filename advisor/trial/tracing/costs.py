@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from torch.utils.flop_counter import flop_registry
@@ -22,6 +24,7 @@ FUSED = frozenset(
     )
 )
 WITH_FLOPS = ("matrix", "attention", "convolution", "depthwise", "grouped", "recurrent")
+_COMPLEX = 4  # products of real numbers in one of complex ones
 Shape = tuple[int, int, int]  # rows, columns, depth of a matrix product; zeros where there is none
 _NO_SHAPE = (0, 0, 0)
 
@@ -72,7 +75,7 @@ def operator(func: Any) -> Operator:
 def cost(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> tuple[str, float, Shape]:
     """(kind, FLOPs, shape): a convolution's kind hangs on its groups."""
     if op.name in FUSED:
-        return "attention", _attention(op.name, args, kwargs), _NO_SHAPE
+        return "attention", _attention(op.name, args, kwargs, out), _NO_SHAPE
     if op.name == "_grouped_mm":
         (rows, depth), columns = args[0].shape[-2:], out.shape[-1]
         return "matrix", 2.0 * rows * depth * columns, (rows, columns, depth)
@@ -82,7 +85,7 @@ def cost(op: Operator, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) 
         return (*_convolution(op.name, args, out), _NO_SHAPE)
     if op.count is None:
         return op.kind, 0.0, _NO_SHAPE
-    flops = float(op.count(*args, **kwargs, out_val=out))
+    flops = float(op.count(*args, **kwargs, out_val=out)) * (_COMPLEX if out.is_complex() else 1)
     if op.kind == "matrix":
         return "matrix", flops, _product(op.name, args)
     return op.kind, flops, _NO_SHAPE
@@ -108,12 +111,35 @@ def _convolution(name: str, args: tuple[Any, ...], out: Any) -> tuple[str, float
     return kind, once * (sum(map(bool, args[10][:2])) if backward else 1)
 
 
-def _attention(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+_share = 1.0  # of all pairs, that the attention which runs now goes through
+_shares: dict[
+    int, float
+] = {}  # of those that ran: by the storage of their result, which the way back is given
+
+
+@contextlib.contextmanager
+def leaving(share: float) -> Iterator[None]:
+    """While this holds, attention goes through this part of all pairs of query and key."""
+    global _share  # noqa: PLW0603
+    before, _share = _share, share
+    try:
+        yield
+    finally:
+        _share = before
+
+
+def _attention(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> float:
     """Two products of every pair of query and key; five in the backward pass. A causal mask halves it."""
     backward = name.endswith("backward")
     query, key, value = args[1:4] if backward else args[:3]
     causal = args[7] if backward else kwargs.get("is_causal", args[4] if len(args) > 4 else False)
-    pairs = query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2] * (0.5 if causal else 1.0)
+    place = (args[4] if backward else out[0]).untyped_storage()._cdata
+    if backward:
+        share = _shares.get(place, 1.0)
+    else:
+        share = _shares[place] = _share  # written for each, as places are taken again
+    share *= 0.5 if causal else 1.0
+    pairs = query.shape[0] * query.shape[1] * query.shape[2] * key.shape[2] * share
     return float(2.0 * pairs * (query.shape[3] + value.shape[3]) * (2.5 if backward else 1.0))
 
 

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional
 
 
-def _fused(  # noqa: PLR0913, PLR0917 - the signature is torch's
+def fused(  # noqa: PLR0913, PLR0917 - the signature is torch's
     query: Any,
     key: Any,
     value: Any,
@@ -133,58 +133,11 @@ def _workspace(steps: int, width: int, dtype: Any) -> float:
     return _LOOKED[key]
 
 
-def flex_as_fused() -> None:
-    """flex_attention as fused attention in what is imported later: processors have no way back of it."""
-    from torch.nn.attention import flex_attention as home
-
-    setattr(home, "flex_attention", _flex)  # noqa: B010
-
-
-def _flex(  # noqa: PLR0913, PLR0917 - the signature is torch's
-    query: Any,
-    key: Any,
-    value: Any,
-    score_mod: Any = None,  # noqa: ARG001 - done within the kernel, on what it has at hand
-    block_mask: Any = None,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-    return_lse: bool = False,
-    kernel_options: Any = None,  # noqa: ARG001
-    *,
-    return_aux: Any = None,
-) -> Any:
-    half = block_mask is not None and _halved(block_mask, query.shape[-2], key.shape[-2])
-    out = _fused(query, key, value, None, 0.0, half, scale, enable_gqa)
-    sums = query.detach().sum(-1, dtype=torch.float32)  # of their shape and format
-    if return_aux is not None:
-        from torch.nn.attention import flex_attention as home
-
-        return out, home.AuxOutput(lse=sums, max_scores=sums)
-    return (out, sums) if return_lse else out
-
-
-def _halved(block_mask: Any, rows: int, columns: int) -> bool:
-    """Whether a mask leaves no more pairs than a causal one, by some of them; no where it looks at what holds
-    no numbers.
-    """
-    from torch.utils._python_dispatch import _disable_current_modes
-
-    with _disable_current_modes():
-        some = min(rows, columns, _SOME_WIDTH)
-        at, to = (torch.arange(some) * size // some for size in (rows, columns))
-        none = torch.zeros((), dtype=torch.int64)
-        try:
-            found = block_mask.mask_mod(none, none, at[:, None], to[None, :])
-            return not _holds_nothing(found) and 2 * int(found.sum()) <= some * (some + 1)
-        except Exception:  # whatever the user's mask does
-            return False
-
-
 @contextlib.contextmanager
 def as_accelerators() -> Iterator[None]:
     """While this holds, scaled_dot_product_attention is one kernel that keeps no scores, and so on."""
     swaps: list[tuple[Any, str, Any]] = [
-        (functional, "scaled_dot_product_attention", _fused),
+        (functional, "scaled_dot_product_attention", fused),
         (functional, "dropout", _dropout),
     ]
     for home, name in ((functional, "grouped_mm"), (torch, "_grouped_mm")):

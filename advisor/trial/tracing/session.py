@@ -16,7 +16,8 @@ from .adapting import adapt, targets
 from .batch import of_example, of_flags
 from .build import Built, Undo, call, converting, factory_of, failure_of, of_config, place, replace
 from .failure import Failure
-from .kernels import flex_as_fused
+from .flexible import TOLD, flex_as_fused
+from .held import buffer_bytes, formats_told
 from .record import NotOnCpu, Recorder
 from .step import MIXED, blocks_of, run
 
@@ -91,7 +92,7 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
         "process": before,
     }
     found |= faster
-    found["notes"] = [*notes, *built.notes, *filter(None, [squares.note_of(faster)])]
+    found["notes"] = [*notes, *built.notes, *TOLD, *filter(None, [squares.note_of(faster)])]
     found.update(mode=mode, loss=told, torch=str(torch.__version__), seconds=time.perf_counter() - began)
     return found
 
@@ -180,6 +181,7 @@ def _prepared(built: Built, spec: dict[str, Any], undo: Undo | None = None) -> B
         built.notes.append(told[0].upper() + told[1:] + ".")
     else:
         replace(built.module, torch.bfloat16 if precision == "bf16" else None)
+        built.notes += filter(None, [formats_told(built.module) if precision != "bf16" else ""])
     return built
 
 
@@ -298,7 +300,7 @@ def _document(built: Built, traces: tuple[Recorder, Recorder], batches: tuple[in
         "gradient_bytes": sum(w.numel() * w.element_size() for w in weights if w.requires_grad),
         "adapted": built.adapted,
         "weight_bytes": sum(w.numel() * w.element_size() for w in weights),
-        "buffer_bytes": sum(b.numel() * b.element_size() for b in built.module.buffers()),
+        "buffer_bytes": buffer_bytes(built.module),
         "blocks": len(blocks_of(built.module)),
         "sizes": sorted({size for w in [*weights, *built.module.buffers()] for size in w.shape}),
         "linear_parameters": built.linear,

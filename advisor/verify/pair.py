@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from advisor.schema import Quantity, TraceStep
+from advisor import __version__
+from advisor.schema import Advice, Quantity, TraceStep
 from advisor.verify.steps import Way, close, other_step, texts_differ
 
 Steps = Mapping[str, tuple[TraceStep, ...]]
@@ -24,6 +25,12 @@ class Pair:
     words: tuple[str, ...] = ()  # what is said beside the figures and is not so here
     open: tuple[str, ...] = ()  # what is said and cannot be made again for certain
     way: Way = field(default_factory=Way)  # how its steps are compared
+
+
+def way_of(advice: Advice, digest: str, *, exact: bool = True) -> Way:
+    """How an advice's steps are held to those of rules of this digest: to the word where they are its own."""
+    own = advice.versions.rules_digest == digest and advice.versions.tool == __version__
+    return Way(own, exact, any(notice.code == "redacted" for notice in advice.notices))
 
 
 def said_otherwise(pair: Pair) -> Iterator[str]:
@@ -73,4 +80,4 @@ def alike(old: Quantity, new: Quantity | None) -> bool:
     if new is None:
         return old.value is None
     pairs = ((old.value, new.value), (old.low, new.low), (old.high, new.high))
-    return all(a is b is None or (a is not None and b is not None and _close(a, b)) for a, b in pairs)
+    return all(a is b is None or (a is not None and b is not None and close(a, b)) for a, b in pairs)

@@ -11,7 +11,7 @@ from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError
 from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Workload
 from advisor.search.plan import Question, plan_traced, with_horizon
-from advisor.verify.pair import Pair, alike
+from advisor.verify.pair import Pair, alike, way_of
 from advisor.verify.said import differences, of_plan
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
         return
     for label, then, other in _both(plan, now):
         figures = {} if other is None else other.quantities
-        yield Pair(label, then.quantities, figures, (None, None), advice.trace, steps)
+        way = way_of(advice, knowledge.book.digest)
+        yield Pair(label, then.quantities, figures, (None, None), advice.trace, steps, way=way)
     if _same(plan, now):
         words = (*of_plan(plan, now), *_of_limits(plan, job), *_of_scenarios(question, plan, now))
         yield Pair("plan", {}, {}, words=words)

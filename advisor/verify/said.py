@@ -55,16 +55,20 @@ def differences(then: Any, now: Any, at: str = "") -> Iterator[str]:
         yield at
 
 
-def of_estimate(what: str, then: Estimate, now: Estimate) -> Iterator[str]:
-    """What an estimate says of itself and is not so here."""
+def of_estimate(what: str, then: Estimate, now: Estimate, *, exact: bool = True) -> Iterator[str]:
+    """What an estimate says of itself and is not so here; `exact`: made with the same left open."""
     fields = set(_WORDS)
     found = next(differences(then.model_dump(include=fields), now.model_dump(include=fields)), "")
     if found:
         yield f"{what}: its {_WORDS[found.split()[0]]} is not what its rules give"
-    false = [note for note in then.notes if note not in now.notes and not _OPEN_LAYOUT.fullmatch(note)]
+
+    def is_open(note: str) -> bool:
+        return not exact and _OPEN_LAYOUT.fullmatch(note) is not None
+
+    false = [note for note in then.notes if note not in now.notes and not is_open(note)]
     if false:
         yield f"{what}: its note '{false[0][:120]}' is not among those that its rules give"
-    lacks = [note for note in now.notes if note not in then.notes and not _OPEN_LAYOUT.fullmatch(note)]
+    lacks = [note for note in now.notes if note not in then.notes and not is_open(note)]
     if lacks:
         yield f"{what}: the note '{lacks[0][:120]}' is missing"
 
@@ -92,15 +96,21 @@ def of_file(knowledge: Knowledge, catalogue: Catalogue, advice: Advice) -> list[
 
 
 def _accelerators(catalogue: Catalogue, advice: Advice) -> Iterator[str]:
-    from advisor.data.catalogue import figures_of
+    from advisor.data.catalogue import figures_of, price_figure
+    from advisor.request.money import ASKED
 
     for one in advice.accelerators:
         known = catalogue.accelerators.get(one.id)
         if known is None:
             continue  # what is estimated of it cannot be computed again either, and that is told
-        found = next(differences(one.model_dump(), figures_of(known).model_dump()), "")
+        held, asked = one.model_dump(), one.figures.get(ASKED)
+        held["figures"].pop(ASKED, None)
+        found = next(differences(held, figures_of(known).model_dump()), "")
         if found:
             yield f"{one.id}: its {found} is not that of the catalogue"
+        if asked is not None and not any(next(differences(asked.model_dump(), p.model_dump()), "") == ""
+                                         for p in map(price_figure, known.offers)):  # fmt: skip
+            yield f"{one.id}: the price of an hour is none of the catalogue's offers"
 
 
 def _workloads(catalogue: Catalogue, workloads: Iterable[Workload]) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,29 @@ def _store_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["HWADVISOR_STORE"] = str(shared / "store")
     os.environ["XDG_DATA_HOME"] = str(base / "data")  # nor is the user's own folder of rules read
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _drawn_once() -> Iterator[None]:
+    """A chart that was drawn before in this process is not drawn again: the same text of the same chart.
+
+    That drawing it again gives that text is tested of the drawing itself (test_render_charts.py).
+    """
+    from advisor.render import vega
+
+    drawn: dict[str, str] = {}
+    draw = vega.svg
+
+    def once(spec: dict[str, Any], config: dict[str, Any]) -> str:
+        key = json.dumps((spec, config))
+        if key not in drawn:
+            drawn[key] = draw(spec, config)
+        return drawn[key]
+
+    once.draw = draw  # type: ignore[attr-defined]
+    vega.svg = once
+    yield
+    vega.svg = draw
 
 
 @pytest.fixture

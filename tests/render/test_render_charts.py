@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import sample
 
-from advisor.render import charts, plots, plots_roofline, render_report
+from advisor.render import charts, plots, plots_roofline, render_report, vega
 from advisor.render.html import render_html
 from advisor.render.svg import tidy
 from advisor.render.texts import Texts
@@ -99,6 +99,14 @@ def test_charts_are_the_same_each_time(drawn):
     }
 
 
+def test_a_chart_drawn_again_is_the_same_to_the_byte():
+    spec, _ = plots_roofline.roofline(sample.cpu_machine(), Texts())
+    look = charts._look(plots.NARROW)
+    again = getattr(vega.svg, "draw", vega.svg)  # not what another test drew
+    assert again(spec, look) == again(spec, look)
+    assert again(spec, look) != again(spec, charts._look(plots.WIDE))
+
+
 def test_hostile_names_are_labels_and_nothing_else():
     advice = sample.gpu_machine()
     hostile = "<script>x</script>\u202e" + "B" * 500
@@ -149,7 +157,8 @@ def test_roofs_and_dots_stand_where_the_figures_are():
     advice = sample.cpu_machine()
     best = max(m.value for m in advice.calibration.find("matmul", "cpu", dtype="bf16"))
     width = max(m.value for m in advice.calibration.find("memory_bandwidth", "cpu"))
-    spec, _ = plots_roofline.roofline(advice, Texts())
+    chart, _ = plots_roofline.roofline(advice, Texts())
+    spec = chart.to_dict()
     rows = [row for layer in spec["layer"] for row in layer["data"]["values"]]
     roof = [row for row in rows if row["name"].startswith("CPU")]
     assert max(row["y"] for row in roof) == best
@@ -180,3 +189,9 @@ def test_fewer_elements_draw_the_same():
         ("text", None, None),
     ]
     assert root[-1].get("transform") == "translate(1,2)"
+
+
+def test_a_chart_that_is_no_vega_lite_is_refused():
+    chart = vega.mark("point", [{"x": 1.0}], {"x": vega.field("x:Q", scale={"type": "logarithmic"})})
+    with pytest.raises(ValueError, match="logarithmic"):
+        vega.svg(chart, {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from printing import can_print
 
 from advisor.app_knowledge import load_knowledge
 from advisor.render import render_report
-from advisor.schema import Advice
+from advisor.render.pdf import Data
+from advisor.schema import Advice, Notice
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.one import estimate_one, place_of
@@ -42,6 +45,28 @@ def real(knowledge) -> Advice:
         estimates=(one.estimate,), trace=one.trace,
         accelerators=accelerator_figures(knowledge.catalogue, (one.estimate,)),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def printed_once() -> Iterator[None]:
+    """A document that was set before is not set again: for tests of what was edited in files that are made.
+
+    That the same page gives the same bytes again is what test_verify.py tests, without this.
+    """
+    from advisor import render
+
+    known: dict[object, tuple[bytes, list[Notice]]] = {}
+    setting = render.printed
+
+    def once(html: str, lang: str, data: Iterable[Data], when: datetime | None) -> tuple[bytes, list[Notice]]:
+        key = (html, lang, tuple(data), when)
+        if key not in known:
+            known[key] = setting(*key)
+        return known[key]
+
+    render.printed = once
+    yield
+    render.printed = setting
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,8 @@ pypdf = pytest.importorskip("pypdf")
 from pypdf.annotations import FreeText  # noqa: E402 - after the look whether it is there
 from pypdf.generic import ArrayObject, NameObject, StreamObject  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("printed_once")
+
 FALSE = "This run takes 2 hours and costs USD 3"
 
 

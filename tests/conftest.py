@@ -68,10 +68,10 @@ def _drawn_once() -> Iterator[None]:
     drawn: dict[str, str] = {}
     draw = vega.svg
 
-    def once(spec: dict[str, Any], config: dict[str, Any]) -> str:
-        key = json.dumps((spec, config))
+    def once(chart: Any, config: dict[str, Any]) -> str:
+        key = json.dumps((chart if isinstance(chart, dict) else chart.to_dict(), config))
         if key not in drawn:
-            drawn[key] = draw(spec, config)
+            drawn[key] = draw(chart, config)
         return drawn[key]
 
     once.draw = draw  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The report's charts: Vega-Lite through vl-convert, as static SVG, the same in HTML and PDF.
+"""The report's charts: Vega-Lite through altair and vl-convert, as static SVG, the same in HTML and PDF.
 
 A chart that fails must not cost the report: its place says why. What WeasyPrint draws wrongly without
 a word (style elements, var(), foreignObject, gradients, paint-order) is refused here, see `svg.py`.
@@ -36,7 +36,7 @@ class Chart:
     left: tuple[str, ...] = ()  # what of its words has no translation
 
 
-Maker = Callable[[Advice, Texts, Room], tuple[Spec, Markup] | None]
+Maker = Callable[[Advice, Texts, Room], tuple[vega.Chart, Markup] | None]
 
 
 ON_SCREEN = frozenset({"distance"})
@@ -89,7 +89,7 @@ def _draw_one(name: str, make: Maker, advice: Advice, t: Texts, *, screen: bool)
         return Chart(failure=clean(f"{type(error).__name__}: {error}", 200))
 
 
-def to_svg(chart: Spec, room: Room = WIDE) -> str:
+def to_svg(chart: vega.Chart, room: Room = WIDE) -> str:
     """SVG text of a chart, in the look of all of them."""
     _use_shipped_font()
     return vega.svg(chart, _look(room))

@@ -13,7 +13,7 @@ from advisor import __version__
 from advisor.data.files import shipped
 
 _CODE = (Path(__file__).parent, Path(__file__).parent.parent / "units")
-_DRAWS = ("jinja2", "markupsafe", "vl-convert-python", "fonttools", "brotli")
+_DRAWS = ("jinja2", "markupsafe", "altair", "vl-convert-python", "fonttools", "brotli")
 _PRINTS = ("weasyprint", "pydyf", "tinycss2", "tinyhtml5", "cssselect2", "pyphen", "pillow")
 
 

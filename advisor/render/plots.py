@@ -13,7 +13,7 @@ from markupsafe import Markup
 from advisor.render import figures, select, why
 from advisor.render.clean import clean
 from advisor.render.texts import Texts
-from advisor.render.vega import Spec, field, layers, log_scale, mark, rows_of
+from advisor.render.vega import Chart, Spec, below, field, layers, log_scale, mark, rows_of
 from advisor.schema import Advice, Estimate, Measurement, Workload
 from advisor.units import DAY_S, HOUR_S, MINUTE_S, YEAR_S
 
@@ -50,7 +50,7 @@ def letters(text: str) -> int:
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
+def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] | None:
     """Time by workload: this machine, the cheapest listed choice, and the time allowed."""
     here = t.plain("chart.here", "this machine")
     there = t.plain("chart.cheapest", "cheapest choice in time, by recent prices")
@@ -59,7 +59,7 @@ def time(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | N
         best = select.best_here(advice, workload)
         title = _row_title(advice, workload, best, t, room)
         for label, estimate in ((here, best), (there, select.cheapest(advice, workload))):
-            figure = estimate.quantities.get("time_s") if estimate and estimate.fits is not False else None
+            figure = select.run_time(estimate) if estimate and estimate.fits is not False else None
             if figure is not None and (value := figures.point(figure)):
                 low, high = figure.low or value, figure.high or value
                 rows.append({"workload": title, "series": label, "value": value, "low": low, "high": high})
@@ -88,7 +88,7 @@ def _row_title(advice: Advice, workload: Workload, best: Estimate | None, t: Tex
     return titled(short(t.said(workload.title), room.letters - letters(titled(""))))
 
 
-def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts, room: Room) -> Spec:
+def _time_chart(rows: list[Any], limits: list[Any], names: tuple[str, str], t: Texts, room: Room) -> Chart:
     lowest = min([r["low"] for r in rows] + [r["limit"] for r in limits])
     highest = max([r["high"] for r in rows] + [r["limit"] for r in limits])
     axis, domain = time_axis([lowest, highest], t)
@@ -159,7 +159,7 @@ def decades(low: float, high: float) -> list[float]:
     return [value for value in found if low <= value <= high]
 
 
-def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
+def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] | None:
     """Serial against parallel work, as multiples of one core."""
     rows: list[dict[str, Any]] = []
     for row in figures.tasks(advice.calibration):
@@ -208,7 +208,7 @@ def tasks(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | 
     )
 
 
-def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
+def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] | None:
     """This machine beside catalogue devices: arithmetic, bandwidth, memory."""
     device = select.main_device(advice)
     here = t.plain("chart.here", "this machine")
@@ -238,7 +238,7 @@ def distance(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup]
         if (mine := own.get(key)) is not None:
             rows[0]["text"] = _own_text(mine, t)
         panels.append(_panel(rows, names, title, room))
-    return {"vconcat": panels, "spacing": 10}, t(
+    return below(panels, 10), t(
         "chart.distance.caption",
         "How far this machine is from others. Its own figures are measured (memory: probed); the others are "
         "vendors' peaks, which real programs do not reach. Logarithmic scales: "
@@ -259,7 +259,7 @@ def _own_memory(advice: Advice) -> float | None:
     return float(advice.machine.memory.usable_bytes.value or 0) if advice.machine else None
 
 
-def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room) -> Spec:
+def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room) -> Chart:
     low, high = min(r["value"] for r in rows), max(r["value"] for r in rows)
     domain = [low / 2, high * 2]
     beside, step = (0, 34) if room.narrow else (190, 19)
@@ -281,7 +281,7 @@ def _panel(rows: list[dict[str, Any]], names: list[str], title: str, room: Room)
     middle = (low * high) ** 0.5
     for side, align, dx in (("<=", "left", 8), (">", "right", -8)):
         texts = mark("text", rows, {**base, "text": field("text:N")}, align=align, dx=dx)
-        marks.append({**texts, "transform": [{"filter": f"datum.value {side} {middle!r}"}]})
+        marks.append(texts.transform_filter(f"datum.value {side} {middle!r}"))
     heading = {
         "text": title, "fontSize": 12, "fontWeight": 600, "color": INK, "anchor": "start", "frame": "group"
     }  # fmt: skip

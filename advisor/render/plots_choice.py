@@ -25,7 +25,7 @@ from advisor.render.plots import (
     time_axis,
 )  # fmt: skip
 from advisor.render.texts import Texts
-from advisor.render.vega import Spec, field, layers, log_scale, mark, rows_of
+from advisor.render.vega import Chart, field, layers, log_scale, mark, rows_of
 from advisor.schema import Advice, Estimate, Quantity
 
 _MOST = 300  # points drawn
@@ -34,7 +34,7 @@ _WHOLE = re.compile(r"(?<=\d)\.00(?!\d)")  # cents that an axis needs not
 PARTS_COLOURS = (SERIES[0], SERIES[1], SERIES[2], SERIES[3], "#b39a3b", "#4a9a97", "#9a5b6b")
 
 
-def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
+def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] | None:
     """Time and cost of what there is; a line joins those that nothing beats in both, a ring is the choice."""
     job, found = choice.points(advice)
     best = choice.front(found)
@@ -54,7 +54,7 @@ def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | 
         "y": field("y:Q", title=None, axis=prices, scale=log_scale(*span)),
     }
 
-    def drawn(kind: str, points: Iterable[choice.Point], **look: object) -> Spec:
+    def drawn(kind: str, points: Iterable[choice.Point], **look: object) -> Chart:
         return mark(kind, ({"x": p.time_s, "y": p.cost_usd} for p in points), base, **look)
 
     others = (p for p in shown if p not in kept)
@@ -102,7 +102,7 @@ def _named(label: str, titles: dict[str, str], t: Texts) -> str:
     return short(f"{count} × {title}" if mark else label, 40)
 
 
-def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
+def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] | None:
     """What fills the memory: parts of each estimate, as shares of their sum."""
     rows = []
     for name, parts, need in _memories(advice, t):
@@ -134,7 +134,7 @@ def memory(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] |
         "order": field("at:Q"),
     }
     bars = mark("bar", rows, encoding, height=11, yOffset=7)
-    return {**bars, "width": room.width, "height": rows_of(31)}, t(
+    return bars.properties(width=room.width, height=rows_of(31)), t(
         "chart.memory.caption",
         "What fills the memory of a device, as shares; the size named is all that is needed. Parts are at "
         "their own largest, which they do not all reach at one moment; allocator and driver come on top.",

@@ -21,7 +21,7 @@ from advisor.render.plots import (
     time_axis,
 )
 from advisor.render.texts import Texts
-from advisor.render.vega import Spec, field, layers, log_scale, mark, rows_of
+from advisor.render.vega import Chart, Spec, field, layers, log_scale, mark, rows_of
 from advisor.schema import Advice, FleetOption, Quantity
 
 _OPTIONS, _JOBS = 8, 12
@@ -105,7 +105,7 @@ def _ranged(
     series: list[str],
     scale: tuple[Spec, list[float]],
     room: Room,
-) -> Spec:
+) -> Chart:
     """Points with their ranges, in rows; of several series one below the other."""
     axis, domain = scale
     y = field(

@@ -10,14 +10,14 @@ from markupsafe import Markup
 from advisor.render import figures, select
 from advisor.render.plots import SERIES, WIDE, Room, decades, short
 from advisor.render.texts import Texts
-from advisor.render.vega import Spec, field, layers, log_scale, mark
+from advisor.render.vega import Chart, field, layers, log_scale, mark
 from advisor.schema import Advice, Measurement
 
 # Bytes of one element of a number format: what places a matrix product on the roofline's x axis.
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "fp8": 1, "int8": 1}
 
 
-def roofline(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Spec, Markup] | None:
+def roofline(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] | None:
     """Measured matrix products under the roofs of bandwidth and peak arithmetic."""
     calibration = advice.calibration
     lines, dots = [], []
@@ -79,7 +79,7 @@ def _dots(name: str, measurements: Iterable[Measurement], dtype: str) -> list[di
     return found
 
 
-def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts, room: Room) -> Spec:
+def _roofline_chart(lines: list[dict[str, Any]], dots: list[dict[str, Any]], t: Texts, room: Room) -> Chart:
     names = list(dict.fromkeys(row["name"] for row in lines))
     colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
     dashes = [

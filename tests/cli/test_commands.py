@@ -66,7 +66,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys, advisor.cli as c\n"
         "try: c.cli.main(['--help'], standalone_mode=False)\n"
         "except SystemExit: pass\n"
-        "slow = {'torch', 'numpy', 'pydantic', 'weasyprint', 'vl_convert', 'pynvml', 'rich'}\n"
+        "slow = {'torch', 'numpy', 'pydantic', 'weasyprint', 'altair', 'vl_convert', 'pynvml', 'rich'}\n"
         "heavy = slow & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -313,7 +313,7 @@ def test_one_estimate_imports_nothing_heavy() -> None:
         "from advisor.cli.failures import run_guarded\n"
         "from advisor.cli import cli\n"
         "assert run_guarded(cli) == 0\n"
-        "heavy = {'torch', 'rich', 'weasyprint', 'vl_convert', 'pynvml', 'jinja2'} & set(sys.modules)\n"
+        "heavy = {'torch', 'rich', 'weasyprint', 'altair', 'vl_convert', 'pynvml', 'jinja2'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "for name in ('probe', 'schema.machine', 'schema.plan', 'data.systems'):\n"
         "    assert f'advisor.{name}' not in sys.modules, name\n"

@@ -53,7 +53,7 @@ def _numbers(document: Document) -> dict[str, float]:
     numbers["traced_attention_count"] = float(_count(rows, ("attention",)))
     numbers |= _traffic(rows)
     numbers["traced_operators"] = float(_count(rows, None))
-    numbers |= _memory(memory, document)
+    numbers |= _memory(memory, document) | _held(document)
     numbers |= _sizes(document["inputs"])
     numbers |= _pairs(document.get("squares"), float(document["gradient_bytes"]))
     if document.get("beyond"):
@@ -180,6 +180,21 @@ def _memory(memory: Mapping[str, Sequence[float]], document: Document) -> dict[s
     for at, (fixed, slope) in enumerate(lines, 1):
         found[f"traced_back_{at}"] = slope
         found[f"traced_back_{at}_fixed"] = fixed - gradients
+    return found
+
+
+def _held(document: Document) -> dict[str, float]:
+    """Bytes of what stands between steps: weights as the code makes them, buffers, copies autocast keeps."""
+    adapters = float(document["gradient_bytes"]) if document.get("adapted") else 0.0
+    trained, made = float(document["trainable"]), float(document["parameters"])
+    made -= trained if adapters else 0.0
+    found = {
+        "traced_weight_width": (float(document["weight_bytes"]) - adapters) / made,
+        "traced_buffers": float(document["buffer_bytes"]),
+        "traced_copies": max(sum(document["memory"]["casts"]), 0.0),
+    }
+    if not adapters:  # adapters are as wide as their library makes them, which the rules know
+        found["traced_trained_width"] = float(document["gradient_bytes"]) / trained
     return found
 
 

@@ -22,6 +22,7 @@ LINE = [0.0, 1e6]
 DOCUMENT = {
     "mode": "fake", "torch": "2.13.0", "inputs": ["ids=Bx16:int64"], "batches": [2, 4], "alike": True,
     "parameters": 1e6, "trainable": 1e6, "gradient_bytes": 4e6, "linear_parameters": 1e6,
+    "weight_bytes": 4e6, "buffer_bytes": 0,
     "loss": "", "notes": [],
     "operators": [
         {"phase": phase, "kind": "matrix", "operator": "mm", "dtype": "float32", "count": 1,

@@ -421,39 +421,3 @@ def flexible_learned() -> Any:
 
 def flexible_packed() -> Any:
     return flexible(packed=True)
-
-
-class Held(nn.Module):
-    """A layer before a large buffer, which autocast copies."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(64, 256)
-        self.register_buffer("table", torch.zeros(256, 1024))
-        self.register_buffer("same", self.table[:1], persistent=False)
-
-    def forward(self, given: Any) -> Any:
-        return (self.layer(given) @ self.table).square().mean()
-
-
-def held() -> Any:
-    return Held(), torch.randn(2, 64)
-
-
-def in_16_bit() -> Any:
-    return mlp()[0].to(torch.bfloat16), torch.randn(2, 64)
-
-
-class Spectral(nn.Module):
-    """Complex weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(32, 16, dtype=torch.complex64))
-
-    def forward(self, given: Any) -> Any:
-        return (given.to(torch.complex64) @ self.weight).abs().mean()
-
-
-def spectral() -> Any:
-    return Spectral(), torch.randn(2, 32)

@@ -42,7 +42,7 @@ def _document() -> dict[str, object]:
     return {
         "mode": "fake", "torch": "2.13.0", "inputs": ["ids=Bx10:int64"], "loss": "", "alike": True,
         "notes": [], "parameters": 1000, "trainable": 900, "gradient_bytes": 3600,
-        "linear_parameters": 600, "adapted": False,
+        "weight_bytes": 4000, "buffer_bytes": 0, "linear_parameters": 600, "adapted": False,
         "operators": [
             row("forward", "matrix", flops=[0.0, 12000.0], bytes=[2400.0, 500.0], shape=shape),
             row("backward", "matrix", flops=[0.0, 24000.0]),

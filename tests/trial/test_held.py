@@ -1,0 +1,70 @@
+"""What stands between steps by the rules against the network's own bytes: formats, buffers, copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.app import load_knowledge
+from advisor.estimate import evaluate
+from advisor.estimate.inputs import Inputs, known_only, table_of
+from advisor.model.traced import model_of_trace
+from advisor.schema import Kind, Model
+
+torch = pytest.importorskip("torch")
+from advisor.trial.tracing import session  # noqa: E402 - torch first
+
+FIGURES = ("weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes")
+LAYERS = 64 * 256 + 256 + 256 * 10 + 10  # weights of in_16_bit
+TABLE, LAYER = 256 * 1024, 64 * 256 + 256  # numbers of Held
+
+
+def _traced(name: str, precision: str, method: str = "full") -> tuple[dict[str, Any], Model]:
+    told: list[dict[str, Any]] = []
+    spec = {
+        "kind": "factory", "name": f"held.py:{name}", "folder": str(Path(__file__).parent), "inputs": [],
+        "precision": precision, "method": method, "lora_rank": 8, "optimizer": "adamw", "seq_len": 1,
+        "image_size": 0,
+    }  # fmt: skip
+    session.trace(spec, told.append)
+    assert told[-1]["event"] == "traced", told[-1]
+    return told[-1], model_of_trace(name, told[-1])
+
+
+def _ruled(model: Model, precision: str, **more: float | str) -> list[float | None]:
+    row = Inputs()
+    how: dict[str, float | str] = {
+        "family": model.family, "method": "full", "precision": precision, "optimizer": "adamw",
+        "recompute": "none", "micro_batch": 2.0, "global_batch": 2.0, "devices": 1.0, "sharding": "none",
+        "stack": "torch", "vendor": "nvidia", "hw_peak_bf16": 1e15, "hw_peak_fp32": 1e14,
+    } | more  # fmt: skip
+    for column, value in (model.numbers | how).items():
+        row.put(column, value, Kind.stated, "")
+    book = load_knowledge(()).book
+    table = evaluate(book, table_of(book, [known_only(book, row)]), list(FIGURES))
+    return [table.value(name, 0) for name in FIGURES]
+
+
+def test_weights_made_in_16_bit_count_two_bytes_each_and_are_told() -> None:
+    found, model = _traced("in_16_bit", "bf16_mixed")
+    assert any(f"{LAYERS:,} weights in bfloat16" in note for note in found["notes"])
+    assert _ruled(model, "bf16_mixed") == [2 * LAYERS, 2 * LAYERS, 4 * LAYERS, 0]
+
+
+def test_buffers_and_their_copies_are_held() -> None:
+    _, model = _traced("held", "bf16_mixed")
+    assert _ruled(model, "bf16_mixed") == [
+        4 * (LAYER + TABLE), 4 * LAYER, 8 * LAYER, 2 * (LAYER + TABLE)
+    ]  # fmt: skip
+    # cut over eight devices the buffer stays whole on each
+    whole = _ruled(model, "bf16_mixed", devices=8.0, sharding="fsdp")[0]
+    assert whole == pytest.approx(4 * (LAYER / 8 + TABLE))
+
+
+def test_complex_weights_count_eight_bytes_and_four_products() -> None:
+    found, model = _traced("spectral", "fp32")
+    assert _ruled(model, "fp32")[:3] == [8 * 512, 8 * 512, 16 * 512]
+    rows = [r for r in found["operators"] if r["phase"] == "forward" and r["kind"] == "matrix"]
+    assert sum(row["flops"][1] for row in rows) == 4 * 2 * 512

@@ -193,8 +193,9 @@ def _list_offers(rules: tuple[Path, ...], as_json: bool) -> None:
     import datetime
 
     from advisor.app import load_knowledge
+    from advisor.cli.language import show as shown
+    from advisor.cli.language import told as said
     from advisor.units import HOUR_S
-    from advisor.units import show as shown
 
     known = load_knowledge(rules).catalogue.accelerators
     today = datetime.datetime.now(datetime.UTC).date()
@@ -210,12 +211,14 @@ def _list_offers(rules: tuple[Path, ...], as_json: bool) -> None:
         click.echo(json.dumps(told, indent=1))
         return
     rows = [
-        [key, f"{p.provider} {p.instance}", p.region or "-", p.kind + (f" {p.term}" if p.term else ""),
-         shown(p.usd_per_s * HOUR_S, "USD/h"), f"{p.as_of or 'undated'}{' *' if p.is_old(today) else ''}"]
+        [key, f"{p.provider} {p.instance}", p.region or "-",
+         said(f"offer {p.kind}").removeprefix("offer ") + (f" {p.term}" if p.term else ""),
+         shown(p.usd_per_s * HOUR_S, "USD/h"),
+         f"{p.as_of or said('undated')}{' *' if p.is_old(today) else ''}"]
         for key, p in found
     ]  # fmt: skip
     _table(("Accelerator", "Offer", "Region", "Kind", "Price", "As of"), rows)
-    click.echo("* older than 180 days")
+    click.echo(said("* older than 180 days"))
 
 
 def _systems(rules: tuple[Path, ...]) -> tuple[Knowledge, dict[str, System]]:
@@ -228,23 +231,24 @@ def _systems(rules: tuple[Path, ...]) -> tuple[Knowledge, dict[str, System]]:
 
 def _cell(one: System, figure: str) -> str:
     """A figure of a system as text; 'unknown' where it is not known."""
-    from advisor.units import show as shown
+    from advisor.cli.language import form, told
+    from advisor.cli.language import show as shown
 
     if figure == "network":
-        return "unknown" if one.network is None else f"{one.ports} x {one.network.title}"
+        return told("unknown") if one.network is None else f"{one.ports} x {told(one.network.title)}"
     if figure == "price":
         if one.price is None:
-            return "unknown"
-        low, high = one.price.low, one.price.high
-        span = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
-        return f"{span} {one.price.currency}, {one.price.as_of or 'undated'}"
+            return told("unknown")
+        low, high = f"{one.price.low:,.0f}", f"{one.price.high:,.0f}"
+        span = low if low == high else form("{low} to {high}", low=low, high=high)
+        return f"{span} {one.price.currency}, {one.price.as_of or told('undated')}"
     if figure == "cpu":
-        return one.cpu or "unknown"
+        return one.cpu or told("unknown")
     value, unit = {
         "power": (one.power_w, "W"), "rack_units": (one.rack_units, ""), "ram": (one.ram_bytes, "B"),
     }[figure]  # fmt: skip
     if value is None:
-        return "unknown"
+        return told("unknown")
     return shown(value, unit) if unit else f"{value:g}"
 
 
@@ -271,25 +275,34 @@ def _show_accelerator(entry: Accelerator, figures: AcceleratorSummary) -> None:
 
 
 def _show_system(one: System, as_json: bool) -> None:
+    from advisor.cli.language import form, quoted, told
     from advisor.cli.screen import plain
     from advisor.data.systems import FIGURES
 
     if as_json:
         click.echo(json.dumps(_as_json(one), indent=1))
         return
-    click.echo(plain(f"{one.title} ({one.id}), {one.kind}"))
+
+    def line(name: str, detail: str) -> None:
+        label = told(f"system {name.replace('_', ' ')}").removeprefix("system ")
+        click.echo(plain("  " + form("{name}: {detail}", name=label, detail=detail)))
+
+    title, kind = f"{one.title} ({one.id})", told(f"kind {one.kind}").removeprefix("kind ")
+    click.echo(plain(form("{first}, {second}", first=title, second=kind)))
     if one.accelerator:
-        click.echo(plain(f"  accelerators: {one.accelerators} x {one.accelerator}"))
+        line("accelerators", f"{one.accelerators} x {one.accelerator}")
     for name in FIGURES:
         why = one.unknown.get(name)
-        told = f"not known: {why}" if why else f"{_cell(one, name)} [{one.source_of(name)}]"
-        click.echo(plain(f"  {name.replace('_', ' ')}: {told}"))
+        if why:
+            line(name, form("not known: {why}", why=told(why)))
+        else:
+            line(name, f"{_cell(one, name)} [{quoted(one.source_of(name))}]")
     if one.slots:
-        told = ", ".join(f"{key} {value:g}" for key, value in one.slots.items())
-        click.echo(plain(f"  PCIe slots: {told} [{one.source_of('slots')}]"))
+        slots = ", ".join(f"{told(key)} {value:g}" for key, value in one.slots.items())
+        line("PCIe slots", f"{slots} [{quoted(one.source_of('slots'))}]")
     for name in ("power_supply", "cooling", "notes"):
         if value := getattr(one, name):
-            click.echo(plain(f"  {name.replace('_', ' ')}: {value}"))
+            line(name, told(value))
 
 
 def _as_json(one: System) -> dict[str, Any]:
@@ -313,11 +326,12 @@ def _as_json(one: System) -> dict[str, Any]:
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
 
+    from advisor.cli.language import told
     from advisor.cli.screen import console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=at == 0, justify="left" if at < 2 else "right")
+        table.add_column(told(heading), no_wrap=at == 0, justify="left" if at < 2 else "right")
     for row in rows:
         table.add_row(*row)
     console().print(table)

@@ -316,10 +316,15 @@ def _memory(  # noqa: PLR0913, PLR0917 - what it is the sum of
 def _room(memory: Need, node: Node | None, room: float | None) -> list[str]:
     if node is None or room is None or (memory.value or 0.0) <= room:
         return []
-    kept = " besides what kubelet and system keep" if node.memory_bytes != room else ""
+    need, there = (memory.value or 0) / GIB, room / GIB
+    if room < (node.memory_bytes or 0.0):
+        raise NothingFits(
+            f"a node needs {need:.0f} GiB of main memory, and {node.name} has {there:.0f} GiB besides what "
+            "kubelet and system keep",
+            "Take more nodes, or another layout.",
+        )
     raise NothingFits(
-        f"a node needs {(memory.value or 0) / GIB:.0f} GiB of main memory, and {node.name} has "
-        f"{room / GIB:.0f} GiB{kept}",
+        f"a node needs {need:.0f} GiB of main memory, and {node.name} has {there:.0f} GiB",
         "Take more nodes, or another layout.",
     )
 

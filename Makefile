@@ -25,7 +25,10 @@ scan: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev check
 	@command -v cc >/dev/null || { echo "make test needs a C compiler (it builds a stand-in for the NVIDIA library): apt install gcc" >&2; exit 2; }
-	@$(PY) -m pytest -n logical --maxprocesses 8 --no-loadscope-reorder
+	@# Bytecode of what was edited since the set-up, and of the tests with their assertions: where Python may not
+	@# write it by itself, every process that a test starts would compile the same files again.
+	@$(PY) -m compileall -q advisor
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n logical --maxprocesses 8 --no-loadscope-reorder
 
 check: $(VENV)/.ready-dev
 	@$(VENV)/bin/ruff check .

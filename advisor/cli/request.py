@@ -104,7 +104,7 @@ def request(as_json: bool, advice: Path, output: Path | None, formats: tuple[str
 
 def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, object]]:
     """The advice that is attached, the job, and what was said besides: all that the page is made of."""
-    from advisor.cli.request_anew import reshaped
+    from advisor.cli.request_anew import priced, reshaped
     from advisor.data.embedded import load_any
     from advisor.redact import redact
     from advisor.request import Options, build, checked, pick, site_of, words
@@ -132,6 +132,7 @@ def prepare(path: Path, flags: dict[str, Any]) -> tuple[Advice, Job, dict[str, o
     job = build(choice, site, options, held.calibration, wall_limit_s=limit, scheduler=flags["scheduler"])
     if (anew := reshaped(held, job, flags["rules"])) is not None:
         held, choice = anew
+    held = priced(held, choice, site, flags["scheduler"], flags["rules"])
     if flags["redact"]:
         held = redact(held)
     job = made(held, site, options, choice.key, limit, flags["scheduler"])

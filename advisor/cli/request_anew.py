@@ -1,4 +1,4 @@
-"""A request's estimate computed anew where it is asked for in other servers than it was estimated in."""
+"""What a request needs anew: the estimate in the servers asked for, the price of the cloud asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from advisor.data.accelerator import Accelerator
-    from advisor.request import Choice, Job
+    from advisor.request import Choice, Job, Site
     from advisor.schema import Advice, Estimate
 
 _LARGEST = 16.0  # devices of a server; a domain above it is a rack's, which spans servers
@@ -75,3 +75,25 @@ def _estimate(choice: Choice) -> Estimate:
     return Estimate(
         workload=choice.workload.id, target=target, choices=choice.layout, quantities=choice.quantities
     )
+
+
+def priced(advice: Advice, choice: Choice, site: Site, scheduler: str, rules: tuple[Path, ...]) -> Advice:
+    """The advice with the price of the cloud and kind that the site names, where one is known."""
+    from advisor.request.money import ASKED, asks_for_a_price, chosen
+
+    if not asks_for_a_price(site, scheduler):
+        return advice
+    from advisor.app_knowledge import load_knowledge
+    from advisor.data.catalogue import price_figure
+
+    entry = load_knowledge(rules).catalogue.accelerators.get(choice.accelerator_id)
+    offer = None if entry is None else chosen(entry.offers, choice.count, site)
+    if offer is None:
+        return advice
+    found = (
+        one.model_copy(update={"figures": {**one.figures, ASKED: price_figure(offer)}})
+        if one.id == choice.accelerator_id
+        else one
+        for one in advice.accelerators
+    )
+    return advice.model_copy(update={"accelerators": tuple(found)})

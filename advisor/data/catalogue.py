@@ -195,6 +195,13 @@ def figures_of(entry: Accelerator) -> AcceleratorSummary:
     )
 
 
+def price_figure(price: Price) -> Quantity:
+    """A price by the hour, with whose it is and of which day."""
+    return Quantity(
+        value=price.usd_per_s * units.HOUR_S, unit="USD/h", kind=Kind.published, source=price_source(price)
+    )
+
+
 def price_source(price: Price) -> str:
     """'lambda gpu_1x_h100_sxm5, 2026-09-17: lambda.ai/instances'."""
     whole = f" of {price.packages}, rented whole" if price.packages > 1 else ""

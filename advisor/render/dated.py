@@ -5,11 +5,19 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 
+from markupsafe import Markup
+
+from advisor.render.marks import foreign
+from advisor.render.texts import Texts
 from advisor.schema import Advice, Estimate, Quantity
 
 PRICE_OLD_DAYS = 180
 
 _DATE = re.compile(r"\b(20\d\d)-(\d\d)(?:-(\d\d))?\b")
+
+_SELLER = re.compile(
+    r"(.{1,80}?)(?: of \d+, rented whole)?, 20\d\d-\d\d-\d\d\b"
+)  # "nebius gpu-h100-sxm, 2026-09-25: …"
 
 
 def date_in(text: str) -> date | None:
@@ -20,6 +28,18 @@ def date_in(text: str) -> date | None:
         except ValueError:  # 2026-13: no date after all, a later one in the text may be
             continue
     return None
+
+
+def asked(rent: Quantity | None, t: Texts) -> Markup:
+    """Whose price is behind a rent, and of which day; empty where no day is known."""
+    day = date_in(rent.source) if rent is not None and rent.value is not None else None
+    if rent is None or day is None:
+        return Markup()
+    seller = _SELLER.match(rent.source)
+    if seller is None:
+        return t("request.price", "price of {date}", date=day.isoformat())
+    name = foreign(seller[1], 60)
+    return t("request.price_of", "price of {seller}, {date}", seller=name, date=day.isoformat())
 
 
 def created(advice: Advice) -> datetime | None:
@@ -47,12 +67,10 @@ def old_rent(advice: Advice, estimate: Estimate | None) -> int | None:
     """Age in days of the listed price behind an estimate's rent, if it is old."""
     if estimate is None:
         return None
+    rent = estimate.rent
+    if rent is not None and date_in(rent.source):
+        return old_price(advice, rent)
     for accelerator in advice.accelerators:
         if accelerator.id == estimate.target.accelerator_id:
             return old_price(advice, accelerator.figures.get("rent_usd_per_h"))
     return None
-
-
-def old_rents(advice: Advice) -> frozenset[str]:
-    """Accelerators whose listed rent is an old price."""
-    return frozenset(a.id for a in advice.accelerators if old_price(advice, a.figures.get("rent_usd_per_h")))

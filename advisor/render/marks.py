@@ -226,7 +226,8 @@ class Marks:
             return Markup('<span class="unknown">{}</span>').format(word)
         reason = reason if isinstance(reason, Markup) else self.said(str(reason), 160)
         why = self.t("unknown.reason", "({why})", why=reason)
-        return Markup('<span class="unknown">{}</span> <span class="why">{}</span>').format(word, why)
+        gap = "" if why.startswith("（") else " "  # a wide bracket brings its own
+        return Markup('<span class="unknown">{}</span>{}<span class="why">{}</span>').format(word, gap, why)
 
     def span(self, of: Quantity | Measurement) -> str:
         """The range of a figure as text; where both ends print alike, either."""

@@ -16,6 +16,7 @@ from advisor.render.describe import choices_of
 from advisor.render.html import page_context, render_page
 from advisor.render.marks import Marks, foreign
 from advisor.request import Job, Need
+from advisor.request.money import asked_price, rents
 from advisor.schema import Advice, Quantity
 
 NAME = "request"
@@ -190,9 +191,11 @@ def _keys(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         ),
     ]
     rent, most = choice.rent, job.needs.get("rent_at_most")
+    if (price := asked_price(choice, job.site, job.scheduler)) is not None:
+        rent, _ = rents(price, choice.count, choice.time, job.total_s)
     if rent is not None and most is not None:
-        note = _expected(figure(marks, rent), marks)
-        if asked := _dated(marks, rent):
+        note = _expected(figure(marks, rent), marks) if rent.value is not None else Markup()
+        if asked := dated.asked(rent, marks.t):
             note += Markup('<span class="below">{}</span>').format(asked)
         label = t("request.rent", "These hours rented, at most")
         found.append((label, figure(marks, most.quantity()), note))
@@ -222,12 +225,6 @@ def _expected_hours(job: Job, marks: Marks) -> Markup:
     )
     told = marks.t.ranged(value, low, high, "1").figure
     return Markup('<span class="fig">{}</span>{}').format(told, marks.mark(need.kind))
-
-
-def _dated(marks: Marks, rent: Quantity) -> Markup:
-    """When the price behind a rent was asked."""
-    day = dated.date_in(rent.source)
-    return marks.t("request.price", "price of {date}", date=day.isoformat()) if day else Markup()
 
 
 def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:

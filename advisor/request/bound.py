@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from advisor.request.money import rents
 from advisor.request.need import Need
 from advisor.request.pick import Choice
 from advisor.request.site import Site
-from advisor.schema import Kind
+from advisor.schema import Kind, Quantity
 from advisor.units import show
 
 
@@ -19,8 +20,18 @@ def total_of(segments: int, segment_s: float, wall_s: float) -> float:
     return segments * segment_s if segments > 1 else wall_s
 
 
-def bounds(choice: Choice, segments: int, segment_s: float, wall_s: float, each: str) -> dict[str, Need]:
-    """The most that is taken: time, accelerator time, money; and what is expected of it."""
+def bounds(  # noqa: PLR0913, PLR0917 - what the bounds are of
+    choice: Choice,
+    segments: int,
+    segment_s: float,
+    wall_s: float,
+    each: str,
+    price: Quantity | None = None,
+) -> dict[str, Need]:
+    """The most that is taken: time, accelerator time, money; and what is expected of it.
+
+    `price` is the one of an hour where the job goes; None: that of the estimate.
+    """
     total = total_of(segments, segment_s, wall_s)
     expected = choice.time.value
     found = {
@@ -39,6 +50,8 @@ def bounds(choice: Choice, segments: int, segment_s: float, wall_s: float, each:
             "stops early to save"
         )
         found["asked"] = Need(total, "s", Kind.rule, why)
+    if price is not None:
+        return found | _at(price, choice, total)
     rent = choice.rent
     if rent is not None and rent.value is not None:
         most = rent.value / expected * total if expected and choice.rent_grows else None
@@ -49,6 +62,19 @@ def bounds(choice: Choice, segments: int, segment_s: float, wall_s: float, each:
         )
         found["rent_at_most"] = Need(most, "USD", Kind.rule, why, rent.source)
     return found
+
+
+def _at(price: Quantity, choice: Choice, total: float) -> dict[str, Need]:
+    """Money at a price, expected and at most."""
+    expected, most = rents(price, choice.count, choice.time, total)
+    told = {
+        "rent_expected": (expected, "accelerators x expected time x the price of an hour"),
+        "rent_at_most": (most, "accelerators x the time of all jobs x the price of an hour"),
+    }
+    return {
+        name: Need(of.value, "USD", Kind.rule, of.reason or why, of.source)
+        for name, (of, why) in told.items()
+    }
 
 
 def what_is_open(site: Site, scheduler: str, choice: Choice, wall_s: float) -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from advisor.errors import NothingFits, UserError
 from advisor.request.bound import bounds, chained, hours, total_of, what_is_open
 from advisor.request.defaults import Defaults, DeviceNames, load_defaults
+from advisor.request.money import asked_price
 from advisor.request.need import Need
 from advisor.request.pick import Choice
 from advisor.request.quote import job_name
@@ -178,7 +179,8 @@ def build(  # noqa: PLR0913 - the last two have defaults
     segments, segment = _segments(wall_s, limit, known, lead)
     kind = Kind.assumed if options.headroom is None else Kind.stated
     needs["wall"] = Need(wall_s, "s", kind, f"{choice.upper_why}, and {headroom:.0%} more")
-    needs |= bounds(choice, segments, segment, wall_s, "starts" if scheduler == "k8s" else "jobs")
+    each, price = "starts" if scheduler == "k8s" else "jobs", asked_price(choice, site, scheduler)
+    needs |= bounds(choice, segments, segment, wall_s, each, price)
     notes = [*what_is_open(site, scheduler, choice, wall_s), *notes, *chained(segments, limit, scheduler)]
     if scheduler == "skypilot" and wall_limit_s is not None and wall_s > wall_limit_s:
         notes.append("SkyPilot starts no chain of jobs: --wall-limit is not kept to.")

@@ -140,6 +140,8 @@ def read_advice(path: Path, text: str) -> Advice:
         raise DataError.at(path, "", None, "is nested too deeply", _HINT_AGAIN) from error
     if isinstance(raw, dict) and "fleets" in raw and "jobs" in raw:
         raise DataError.at(path, "", None, _SEVERAL, _HINT_ONE)
+    if isinstance(raw, dict) and "quotes" in raw and "schema_version" not in raw:
+        raise DataError.at(path, "", None, _QUOTES, _HINT_QUOTES)
     if not isinstance(raw, dict) or "schema_version" not in raw:
         raise DataError.at(path, "schema_version", None, "is missing: this is no advice.json", _HINT_AGAIN)
     _check_version(path, raw)
@@ -152,6 +154,8 @@ def read_advice(path: Path, text: str) -> Advice:
 
 
 _SEVERAL = "is a plan of several jobs as an earlier version wrote it, which says too little for a report"
+_QUOTES = "is a comparison of quotes (plan --quote), which has no report"
+_HINT_QUOTES = "Read it in the terminal: hwadvisor plan --quote FILE… tells it, in English or Chinese."
 _HINT_ONE = "Write it again: hwadvisor plan --workloads JOBS.toml --json > plan.json"
 _HINT_AGAIN = "Write it again with `hwadvisor scan`."
 _BEGINNING = 2000  # characters in which a file says what wrote it

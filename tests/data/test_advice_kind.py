@@ -24,3 +24,12 @@ def test_any_other_json_is_no_advice(tmp_path):
     path.write_text("{}")
     with pytest.raises(DataError, match=r"no advice\.json"):
         load_advice(path)
+
+
+def test_a_comparison_of_quotes_says_that_it_has_no_report(tmp_path):
+    path = tmp_path / "q.json"
+    path.write_text('{"workload": {}, "quotes": []}')
+    with pytest.raises(DataError) as caught:
+        load_advice(path)
+    assert "comparison of quotes" in caught.value.message and "schema_version" not in caught.value.message
+    assert "plan --quote" in caught.value.hint

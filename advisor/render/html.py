@@ -66,7 +66,7 @@ def charts(advice: Advice, t: Texts, *, screen: bool = True) -> Callable[[], dic
     """
     drawn = begin(advice, t, screen=screen)
     environment = _environment()
-    for name in ("report.html", *(f"sections/{path.name}" for path in section_files())):
+    for name in ("report.html", *(f"sections/{path.name}" for path in _chapters(advice))):
         environment.get_template(name)
     return drawn
 
@@ -88,7 +88,7 @@ def render_html(
     sections: list[Section] = []
     environment = _environment()
     context = _context(advice, marks, drawn, sections, paged=paged)
-    for path in section_files():
+    for path in _chapters(advice):
         html = Markup(environment.get_template(f"sections/{path.name}").render(context))  # noqa: S704 - escaped there
         if sections:
             sections[-1].html += html
@@ -144,6 +144,16 @@ def render_section(advice: Advice, t: Texts, name: str) -> tuple[str, Marks]:
 def section_files() -> list[Path]:
     """The section templates in the order of their numbers."""
     return sorted((shipped("templates") / "sections").glob("[0-9][0-9]-*.html"))
+
+
+_OF_MACHINE = frozenset({"20-machine", "30-calibration", "40-why-gpu", "50-workloads", "60-catalogue"})
+"""Chapters on this machine, which are empty in an answer about others."""
+
+
+def _chapters(advice: Advice) -> list[Path]:
+    """The sections that may have something to say: compiling one takes as long as filling ten."""
+    empty = _OF_MACHINE if choice.without_machine(advice) else frozenset()
+    return [path for path in section_files() if path.stem not in empty]
 
 
 @lru_cache(maxsize=1)

@@ -230,6 +230,17 @@ def test_each_kind_is_marked_and_explained(gpu):
         assert re.search(rf'class="k k-{kind}"[^>]*>{letter}<', gpu)
 
 
+def test_chapters_left_out_of_an_answer_about_others_would_be_empty():
+    from test_render_choice import estimated
+
+    from advisor.render import html
+
+    assert {path.stem for path in section_files()} >= html._OF_MACHINE
+    for name in html._OF_MACHINE:
+        assert not html.render_section(estimated(), Texts(), f"{name}.html")[0].strip(), name
+    assert html._chapters(sample.cpu_machine()) == section_files()
+
+
 def test_same_advice_same_bytes():
     assert html(sample.gpu_machine()) == html(
         Advice.model_validate_json(sample.gpu_machine().model_dump_json())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from advisor.cli.language import form, quoted, show, show_ranged, told, told_once
-from advisor.cli.text import label, paragraph, right, say
+from advisor.cli.text import label, left, paragraph, right, say
 from advisor.errors import UserError
 from advisor.rulebook.compile import Frame, compile_expr
 from advisor.rulebook.expr import Expr
@@ -136,8 +136,9 @@ class Tree:
         say(f"{before}{label('operator', 28)}{heads}")
         for part in sorted(parts, key=lambda part: -(part.value or 0.0)):
             share = f"{part.value / whole:.1%}" if whole and part.value is not None else ""
-            name = part.quantity.partition(_SEPARATOR)[0].replace("_", " ")
-            say(f"{before}{name:<28}{right(show(part.value, part.unit), 12)}{share:>8}")
+            operator = part.quantity.partition(_SEPARATOR)[0].replace("_", " ")
+            name = left(told(f"op {operator}").removeprefix("op "), 28)
+            say(f"{before}{name}{right(show(part.value, part.unit), 12)}{share:>8}")
 
     def _runs(self, rest: str) -> None:
         """The published runs that weigh most in a correction."""

@@ -110,11 +110,20 @@ def told_once(text: str) -> str:
     return text if _CHINESE.search(text) else told(text)
 
 
+# "site.toml: node.gpus = '0': is no count": file, key and value as DataError.at writes them
+_PLACE = re.compile(r"\S*[./]\S*: (?:[\w. \[\]-]{1,80}(?: = (?:'[^']*'|\"[^\"]*\"|[^:'\"]*))?: )?")
+
+
 def told_error(text: str) -> str:
     """An error's line; where the whole is not known its problem, after file, key and value."""
     sentences = None if _State.code == ENGLISH else _patterns(_State.code)
     if sentences is None:
         return text
+    # the problem first: a pattern of few words, such as "{a} is {b}", would take file and key along
+    ends = [place.end(), text.find(": ") + 2] if (place := _PLACE.match(text)) else []
+    for end in ends:
+        if (problem := sentences.find(text[end:])) is not None:
+            return text[:end] + problem
     if (whole := sentences.find(text)) is not None:
         return whole
     for at in re.finditer(": ", text):

@@ -258,7 +258,7 @@ def _count(path: Path, key: str, value: object) -> int | None:
 
 
 def _amount(path: Path, key: str, value: object, unit: str) -> float:
-    example = '"2 days", "36:00:00" or "1-12:00:00"' if unit == "s" else '"2 TB"'
+    example = '"2 days" (1-12:00:00 in Slurm)' if unit == "s" else '"2 TB"'
     if not isinstance(value, str):
         raise DataError.at(path, key, value, "is no amount with its unit", f"Write for example {example}.")
     try:

@@ -33,6 +33,10 @@ _YIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """A flag of the command line, and those of a recipe that it makes moot."""
 
+_AXES = ("tp", "pp", "cp", "ep", "offload")
+_OWN: Mapping[str, tuple[str, ...]] = {"stack": ("sharding", *_AXES), "offload": ("sharding",)}
+"""The same of what is the trainer's own way where its file says nothing."""
+
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--dataset",
@@ -76,7 +80,9 @@ def from_recipe(context: click.Context, path: Path, known: Mapping[str, click.Pa
         _batch_of_all(recipe, flags, notes)
     elif recipe.devices is not None:
         notes.append(f"Its launcher starts {recipe.devices} processes; the devices are those of --hardware.")
-    unused = [name for name in flags if name not in known]
+    unused = [
+        name for name in flags if name not in known and not (name in _AXES and _by_default(recipe, name))
+    ]
     if unused:
         words = ", ".join(f"{name.replace('_', '-')} {flags[name]}" for name in unused)
         notes.append(f"Not stated here, but searched or left open: {words}.")
@@ -116,10 +122,12 @@ def _batch_of_all(recipe: Recipe, flags: dict[str, Any], notes: list[str]) -> No
             f"{each} samples of a step on each device; how many devices is not said, so --batch is left open."
         )
         return
-    flags["batch"] = str(each * recipe.devices)
+    together = int(flags.get("tp", 1)) * int(flags.get("pp", 1)) * int(flags.get("cp", 1))
+    copies = max(1, recipe.devices // together)
+    flags["batch"] = str(each * copies)
     length = flags.get("seq_len") or (1 if "image_size" in flags else None)
     if steps is not None and length is not None:
-        flags["tokens"] = str(int(steps) * each * recipe.devices * int(length))
+        flags["tokens"] = str(int(steps) * each * copies * int(length))
 
 
 def yield_to_the_line(context: click.Context, flags: dict[str, Any]) -> None:
@@ -132,6 +140,20 @@ def yield_to_the_line(context: click.Context, flags: dict[str, Any]) -> None:
         for other in moot:
             if context.get_parameter_source(other) is ParameterSource.DEFAULT_MAP:
                 flags[other] = None
+    recipe: Recipe = context.meta[_RECIPE]
+    for name, moot in _OWN.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            for other in moot:
+                by_file = context.get_parameter_source(other) is ParameterSource.DEFAULT_MAP
+                if by_file and _by_default(recipe, other):
+                    flags[other] = None
+
+
+def _by_default(recipe: Recipe, name: str) -> bool:
+    """Whether a flag of a recipe is what its trainer does where nothing is said."""
+    from advisor.recipes import DEFAULT
+
+    return recipe.said.get(name) == DEFAULT
 
 
 def notices(context: click.Context) -> tuple[Notice, ...]:

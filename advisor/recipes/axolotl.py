@@ -5,7 +5,7 @@ from __future__ import annotations
 from advisor.errors import DataError
 from advisor.recipes.data import put_dataset, put_rows
 from advisor.recipes.known import AXOLOTL, TRAINER
-from advisor.recipes.sharding import put_deepspeed, put_fsdp
+from advisor.recipes.sharding import put_deepspeed, put_fsdp, put_mesh, put_plain_layout
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import (
     put_adapters,
@@ -18,6 +18,7 @@ from advisor.recipes.trainer import (
 
 _LIGER = ("liger_rms_norm", "liger_glu_activation", "liger_swiglu", "lora_mlp_kernel")
 _NO_REFERENCE = ("orpo", "simpo")
+_LENGTH_CUT = ("context_parallel_size", "sequence_parallel_degree")
 _ROLLOUTS = ("grpo", "ppo", "gdpo")
 
 
@@ -38,10 +39,7 @@ def read(taking: Taking) -> str:
     put_deepspeed(taking, "deepspeed")
     if "sharding" not in taking.flags:
         put_fsdp(taking)
-    degrees = {"tp": ("tensor_parallel_size",), "cp": ("context_parallel_size", "sequence_parallel_degree")}
-    for name, keys in degrees.items():
-        if (count := taking.whole(*keys)) is not None and count > 1:
-            taking.put(name, count, *keys)
+    put_mesh(taking, "dp_shard_size", "dp_replicate_size", "tensor_parallel_size", _LENGTH_CUT)
     put_dataset(taking, "datasets")
     put_dataset(taking, "pretraining_dataset")
     always = taking.get("pretraining_dataset") is not None
@@ -56,6 +54,7 @@ def read(taking: Taking) -> str:
         if taking.get(name):
             taking.miss(name)
     taking.leave((*AXOLOTL, *TRAINER))
+    put_plain_layout(taking)
     taking.put("stack", "hf-trainer")
     return "axolotl"
 
@@ -122,8 +121,10 @@ def _put_kernels(taking: Taking) -> None:
         taking.put("fused_kernels", True, fused[0])
     if taking.flag("liger_fused_linear_cross_entropy"):
         taking.put("loss", "fused", "liger_fused_linear_cross_entropy")
-    if taking.flag("cut_cross_entropy"):
-        taking.put("loss", "fused", "cut_cross_entropy")
+    plugin = any("CutCrossEntropy" in name for name in taking.words("plugins"))
+    told = taking.flag("cut_cross_entropy")
+    if told or (plugin and told is None):  # this plugin is on by itself; Liger's has a key for each kernel
+        taking.put("loss", "fused", "cut_cross_entropy", "plugins")
     taking.flag("liger_cross_entropy")
     if taking.flag("torch_compile"):
         taking.put("compiled", True, "torch_compile")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from advisor.recipes.data import put_dataset
 from advisor.recipes.known import DIFFUSERS
-from advisor.recipes.sharding import find_beside
+from advisor.recipes.sharding import find_beside, put_plain_layout
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import put_batch, put_length_of_run
 
 _FORMATS = {"fp16": "fp16_mixed", "bf16": "bf16_mixed", "no": "fp32", "fp8": "fp8_mixed"}
 _SIZES = (("xl", 1024), ("flux", 512), ("sd3", 512), ("dreambooth", 512), ("unconditional", 64))
+_TOKENS = 49_408  # the vocabulary of CLIP; the scripts give the whole table to the optimizer
+_EMBEDDED = (("xl", 768 + 1280), ("stable-diffusion-2", 1024))  # widths of CLIP L with G, of H; else L
 _BATCHES = (("dreambooth", 4), ("unconditional", 16), ("controlnet", 4), ("instruct_pix2pix", 16))
 
 
@@ -25,13 +27,18 @@ def read(taking: Taking, script: str = "") -> str:
         taking.put("lora_rank", rank or 4, "rank")
     else:
         taking.put("method", "full")
+    if "textual_inversion" in name:
+        _put_embeddings(taking, (model or "").lower())
     size = taking.whole("resolution") or next((edge for word, edge in _SIZES if word in name), 512)
     taking.put("image_size", size, "resolution")
     default = next((count for word, count in _BATCHES if word in name), 16)
-    put_batch(taking, "train_batch_size", "gradient_accumulation_steps")
+    pairs = 2 if taking.flag("with_prior_preservation") else 1
+    put_batch(taking, "train_batch_size", "gradient_accumulation_steps", pairs)
     if "micro_batch" not in taking.flags:
-        taking.put("micro_batch", default)
+        taking.put("micro_batch", default * pairs)
         taking.flags.setdefault("accumulate", "1")
+    if pairs > 1:
+        taking.notes.append("with_prior_preservation: each pass has as many images of the class again.")
     put_length_of_run(taking, "num_train_epochs", "max_train_steps")
     told = taking.text("mixed_precision")
     if told is not None:
@@ -55,8 +62,20 @@ def read(taking: Taking, script: str = "") -> str:
         taking.miss("optimizer", "AdamW is taken instead")
     if "controlnet" in name or "adapter" in name:
         taking.notes.append("A ControlNet is counted as training the network itself: give --train-only.")
+    put_plain_layout(taking)
     taking.leave(DIFFUSERS)
     return f"diffusers ({script or 'options of a script'})"
+
+
+def _put_embeddings(taking: Taking, model: str) -> None:
+    """Textual inversion: what is trained are the text encoders' token embeddings alone."""
+    width = next((wide for word, wide in _EMBEDDED if word in model), 768)
+    taking.put("train_only", _TOKENS * width)
+    taking.put("frozen", "between")
+    taking.notes.append(
+        f"Textual inversion trains the token embeddings alone ({_TOKENS:,} of width {width}): gradients pass "
+        "through the frozen network, which counts in fp32; the text encoders' own layers are not counted."
+    )
 
 
 def _put_encoders(taking: Taking) -> None:

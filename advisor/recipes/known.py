@@ -29,7 +29,7 @@ TRAINER = _names(
     log_on_each_node logging_dir logging_first_step logging_nan_inf_filter logging_steps
     logging_strategy lr_scheduler_kwargs lr_scheduler_type max_grad_norm metric_for_best_model
     mp_parameters neftune_noise_alpha no_cuda no_deprecation_warnings optim_args
-    optim_target_modules output_dir overwrite_output_dir parallelism_config past_index
+    optim_target_modules output_dir overwrite_output_dir past_index
     per_device_eval_batch_size per_gpu_eval_batch_size per_gpu_train_batch_size prediction_loss_only
     project push_to_hub push_to_hub_model_id push_to_hub_organization push_to_hub_token ray_scope
     remove_unused_columns report_to restore_callback_states_from_checkpoint resume_from_checkpoint
@@ -52,7 +52,7 @@ MODEL = _names(
 
 TRL = _names(
     """
-    accelerate_config assistant_only_loss beta center_rewards_coefficient chat_template_path
+    assistant_only_loss beta center_rewards_coefficient chat_template_path
     completion_only_loss config dataset_batch_size dataset_config dataset_kwargs dataset_num_proc
     dataset_streaming dataset_test_split dataset_text_field dataset_train_split desirable_weight
     disable_dropout eos_token eval_packing f_divergence_type generate_during_eval

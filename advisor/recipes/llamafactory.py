@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.errors import DataError
 from advisor.recipes.data import put_dataset, put_rows
 from advisor.recipes.known import LLAMA_FACTORY
+from advisor.recipes.sharding import put_plain_layout
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import (
     put_adapters,
@@ -15,9 +16,8 @@ from advisor.recipes.trainer import (
 )
 
 _TRAINED = {"pt": "", "sft": "", "dpo": "dpo", "kto": "kto", "rm": "rm", "ppo": "ppo"}
-_LOW_RANK = ("use_galore", "use_apollo", "use_badam", "use_adam_mini", "use_muon")
+_LOW_RANK = ("use_galore", "use_apollo", "use_badam", "use_adam_mini")
 _ALTERING = (
-    "use_llama_pro",
     "mixture_of_depths",
     "shift_attn",
     "use_dora",
@@ -53,8 +53,11 @@ def read(taking: Taking) -> str:
     if taking.flag("use_unsloth_gc"):
         taking.put("offload_activations", True, "use_unsloth_gc")
     put_trainer(taking, recompute=not off, copies=2 if paired else 1)
+    if taking.flag("use_muon"):
+        taking.put("optimizer", "muon", "use_muon")
     put_dataset(taking, "dataset", folder_key="dataset_dir", infos=True)
     _put_rest(taking)
+    put_plain_layout(taking)
     taking.put("stack", "hf-trainer")
     return "LLaMA-Factory"
 
@@ -81,7 +84,7 @@ def _put_method(taking: Taking, stage: str, loss: str) -> None:
         if kind == "oft":
             taking.miss("finetuning_type", "counted as full; LoRA is nearer: give --method lora")
         if kind == "freeze":
-            taking.miss("finetuning_type", "say how much is trained: --train-only")
+            _put_frozen(taking, full)
     else:
         raise taking.wrong("finetuning_type", kind, "is none of lora, full, freeze, oft")
     if stage in ("kto", "rm"):
@@ -89,6 +92,28 @@ def _put_method(taking: Taking, stage: str, loss: str) -> None:
     if stage == "dpo" and loss in ("orpo", "simpo"):
         taking.notes.append(f"pref_loss {loss} has no reference model: none is counted.")
         taking.flags["method"] = str(taking.flags["method"]).replace("dpo", "full")
+
+
+def _put_frozen(taking: Taking, method: str) -> None:
+    """The trained blocks: the last ones, the first ones (a negative count), or spread over all."""
+    count = taking.number("freeze_trainable_layers")
+    count = 2.0 if count is None else count
+    if not count or not count.is_integer():
+        raise taking.wrong("freeze_trainable_layers", count, "is no whole number of layers")
+    if method == "dpo":
+        taking.miss("finetuning_type", "all weights are counted as trained")
+        return
+    taking.put("train_only", f"{abs(count):.0f} layers", "freeze_trainable_layers")
+    spread = taking.flag("use_llama_pro") or False
+    taking.put("frozen", "between" if spread or count < 0 else "below", "freeze_trainable_layers")
+    taking.notes.append(
+        "Frozen layers count in the format of the trained ones; LLaMA-Factory keeps them in 16 bit."
+    )
+    modules = taking.words("freeze_trainable_modules")
+    if modules not in ([], ["all"]):
+        taking.miss("freeze_trainable_modules", "whole layers are counted as trained")
+    if taking.words("freeze_extra_modules"):
+        taking.miss("freeze_extra_modules", "only the layers are counted as trained")
 
 
 def _put_bits(taking: Taking, bits: int) -> None:
@@ -102,6 +127,8 @@ def _put_bits(taking: Taking, bits: int) -> None:
 
 
 def _put_rest(taking: Taking) -> None:
+    if taking.flag("use_llama_pro") and "train_only" not in taking.flags:
+        taking.miss("use_llama_pro")
     for name in (*_LOW_RANK, *_ALTERING):
         if name in taking.values and taking.get(name) not in (None, False, "false"):
             taking.miss(name)

@@ -52,10 +52,13 @@ def read_recipe(path: Path) -> Recipe:
     return _of_mapping(path, values)
 
 
-def _of_mapping(path: Path, values: Mapping[str, Any], overlay: Mapping[str, Any] | None = None) -> Recipe:
-    """Keys and values by the keys that only one trainer has."""
-    values = {**values, **(overlay or {})}
+def _of_mapping(path: Path, values: Mapping[str, Any], launched: Taking | None = None) -> Recipe:
+    """Keys and values by the keys that only one trainer has. `launched`: what a launcher said before."""
     taking = Taking(path, values)
+    if launched is not None:
+        taking.flags, taking.said = dict(launched.flags), dict(launched.said)
+        taking.notes, taking.left_open = list(launched.notes), set(launched.left_open)
+        taking.devices = launched.devices
     if "base_model" in values:
         return taking.done(axolotl.read(taking))
     if "pretrained_model_name_or_path" in values:
@@ -129,6 +132,7 @@ def _launched(taking: Taking, command: Command) -> None:
             put_launcher(taking, file)
         else:
             taking.notes.append(f"accelerate's configuration {told[:60]} is not here.")
+            taking.left_open |= {"sharding", "offload"}
     precision = {"bf16": "bf16_mixed", "fp16": "fp16_mixed", "fp8": "fp8_mixed"}.get(
         str(command.launcher.get("mixed_precision", ""))
     )
@@ -143,15 +147,9 @@ def _with_file(path: Path, command: Command, taking: Taking) -> Recipe:
     pairs = dict(word.split("=", 1) for word in command.words if "=" in word)
     overlay = {**command.options, **pairs}
     if name is None:
-        return _of_mapping(path, overlay)
+        return _of_mapping(path, overlay, taking)
     file = find_beside(path, name)
     if file is None:
         raise DataError.at(path, "", None, f"starts {command.program} with {name}, which is not here",
                            "Give that file itself.")  # fmt: skip
-    recipe = _of_mapping(file, read_mapping(file), overlay)
-    flags = {**taking.flags, **recipe.flags}
-    said = {**taking.said, **recipe.said}
-    return Recipe(
-        recipe.trainer, file, flags, said, recipe.aside, recipe.unmodelled, recipe.unknown,
-        (*taking.notes, *recipe.notes), taking.devices or recipe.devices,
-    )  # fmt: skip
+    return _of_mapping(file, {**read_mapping(file), **overlay}, taking)

@@ -15,7 +15,14 @@ _STRATEGIES = {
     "full_shard": "fsdp", "shard_grad_op": "zero2", "no_shard": "none", "hybrid_shard": "hsdp",
     "hybrid_shard_zero2": "hsdp", "1": "fsdp", "2": "zero2", "3": "none", "4": "hsdp", "5": "hsdp",
 }  # fmt: skip
+_OFF = ("false", "none", "no")
 _STAGE_IN_NAME = re.compile(r"(?:z|zero)[-_]?(?:stage)?[-_]?([0-3])(?!\d)", re.I)
+_NAMED = {
+    "single_gpu": "none", "multi_gpu": "none", "zero1": "zero1", "zero2": "zero2", "zero3": "fsdp",
+    "fsdp1": "fsdp", "fsdp2": "fsdp", "fsdp_qlora": "fsdp",
+}  # fmt: skip
+_CUT = {"sharding", "offload"}
+_DEGREES = {"tp": "1", "pp": "1", "cp": "1", "ep": "1", "offload": "none"}
 _UP = 3  # folders above the recipe in which a file is looked for: trainers are started from their own
 
 
@@ -39,6 +46,7 @@ def put_deepspeed(taking: Taking, *keys: str) -> None:
     match = _STAGE_IN_NAME.search(Path(name).name)
     if match is None:
         taking.miss(key, "the file is not here, and its name does not tell the stage")
+        taking.left_open |= _CUT
         return
     taking.put("sharding", _STAGES[int(match[1])], key)
     if "offload" in name.lower() or "cpu" in name.lower():
@@ -71,10 +79,15 @@ def _device(zero: dict[str, Any], name: str) -> bool:
 
 def put_fsdp(taking: Taking, words_key: str = "fsdp", config_key: str = "fsdp_config") -> None:
     """FSDP as the Trainer's words (full_shard auto_wrap offload) and its table of options."""
-    words = [word.lower() for word in taking.words(words_key)]
+    words = [word.lower() for word in taking.words(words_key) if word.lower() not in _OFF]
+    if taking.get(words_key) is True:  # as the Trainer has it since transformers 5
+        words = ["full_shard"]
     config = taking.get(config_key)
     if isinstance(config, str):
         path = find_beside(taking.path, config)
+        if path is None and not words:
+            taking.miss(config_key, "the file is not here")
+            taking.left_open |= _CUT
         config = read_mapping(path) if path is not None else None
     config = {str(k).removeprefix("fsdp_"): v for k, v in config.items()} if isinstance(config, dict) else {}
     version = str(config.get("version", taking.get("fsdp_version") or "1"))
@@ -92,6 +105,56 @@ def put_fsdp(taking: Taking, words_key: str = "fsdp", config_key: str = "fsdp_co
         taking.put("recompute", "full", config_key)
 
 
+def put_plain_layout(taking: Taking) -> None:
+    """What nothing says of the layout is the trainer's own: each device has all, and nothing is cut.
+
+    A search may find a better one, but that is not what these files start.
+    """
+    told = "sharding" in taking.flags
+    for name, value in {"sharding": "none", **_DEGREES}.items():
+        if name not in taking.flags and name not in taking.left_open:
+            taking.put(name, value)
+    if not told and "sharding" in taking.flags:
+        taking.notes.append(
+            "Neither DeepSpeed nor FSDP is named: each device holds all weights and states, as the trainer "
+            "starts; --sharding says otherwise."
+        )
+
+
+def put_named(taking: Taking, key: str) -> None:
+    """One of TRL's own configurations of accelerate by its name (zero3, fsdp2), or a file."""
+    name = taking.text(key)
+    if name is None:
+        return
+    path = find_beside(taking.path, name)
+    if path is not None:
+        put_launcher(taking, path)
+    elif name in _NAMED:
+        taking.put("sharding", _NAMED[name], key)
+    else:
+        taking.miss(key, "the file is not here")
+        taking.left_open |= _CUT
+
+
+def put_mesh(taking: Taking, shard: str, replicate: str, tp: str, cp: tuple[str, ...]) -> None:
+    """Sizes of a mesh of devices as axolotl and accelerate have them."""
+    for name, keys in (("tp", (tp,)), ("cp", cp)):
+        if (count := taking.whole(*keys)) is not None and count > 1:
+            taking.put(name, count, *keys)
+    cut, copies = taking.whole(shard), taking.whole(replicate)
+    if cut is None and copies is None:
+        return
+    if cut == 1:
+        taking.put("sharding", "none", shard)
+    elif copies is not None and copies > 1:
+        taking.put("sharding", "hsdp", replicate)
+        taking.notes.append(f"{replicate} {copies}: HSDP is counted as cut within a server.")
+    elif cut is not None and taking.flags.get("sharding") in (None, "none"):
+        taking.put("sharding", "fsdp", shard)
+    if cut is not None and taking.devices is None:
+        taking.devices = cut * (copies or 1) * int(taking.flags.get("tp", 1)) * int(taking.flags.get("cp", 1))
+
+
 def put_launcher(taking: Taking, path: Path) -> None:
     """accelerate's configuration: how many processes, which way of cutting, which format."""
     config = read_mapping(path)
@@ -102,6 +165,9 @@ def put_launcher(taking: Taking, path: Path) -> None:
     inner = Taking(path, config)
     if kind == "FSDP":
         put_fsdp(inner)
+    if kind == "MEGATRON_LM":
+        inner.left_open |= {"sharding", *_DEGREES}
+        inner.notes.append("accelerate's Megatron-LM is not read: give --stack megatron with --tp, --pp.")
     part = config.get("deepspeed_config")
     if kind == "DEEPSPEED" and isinstance(part, dict):
         if part.get("deepspeed_config_file"):
@@ -120,6 +186,7 @@ def put_launcher(taking: Taking, path: Path) -> None:
     if precision is not None:
         inner.put("precision", precision, "mixed_precision")
     taking.notes += inner.notes
+    taking.left_open |= inner.left_open
     for name, value in inner.flags.items():
         if name not in taking.flags:
             taking.flags[name] = value

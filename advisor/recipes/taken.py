@@ -9,6 +9,9 @@ from typing import Any
 
 from advisor.errors import DataError
 
+DEFAULT = "the trainer's default"
+"""What is behind a flag of which the file says nothing."""
+
 _LONGEST = 60
 _TRUE, _FALSE = ("true", "yes", "on", "1", "auto"), ("false", "no", "off", "0", "", "none", "null")
 
@@ -46,6 +49,7 @@ class Taking:
     unmodelled: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     devices: int | None = None
+    left_open: set[str] = field(default_factory=set)  # flags that a file tells which is not here
 
     def get(self, *names: str) -> Any:
         """The value of the first of these keys that has one; all of them count as read."""
@@ -116,7 +120,7 @@ class Taking:
             self.flags[name] = str(value)
         key = self.key(*keys) if keys else ""
         shown = self.values.get(key)
-        self.said[name] = f"{key}: {short(shown)}" if shown is not None else "the trainer's default"
+        self.said[name] = f"{key}: {short(shown)}" if shown is not None else DEFAULT
 
     def leave(self, names: Iterable[str]) -> None:
         """Keys that say nothing of time or memory."""

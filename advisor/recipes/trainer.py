@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from advisor.recipes.known import MODEL, TRAINER
-from advisor.recipes.sharding import put_deepspeed, put_fsdp
+from advisor.recipes.sharding import put_deepspeed, put_fsdp, put_mesh, put_plain_layout
 from advisor.recipes.taken import Taking
 
 OPTIMIZERS: Mapping[str, str] = {
@@ -134,6 +134,13 @@ def put_trainer(taking: Taking, *, recompute: bool = False, copies: int = 1) -> 
         put_fsdp(taking)
     else:
         taking.leave(("fsdp", "fsdp_config"))
+    mesh = taking.get("parallelism_config")
+    if isinstance(mesh, dict):
+        inner = Taking(
+            taking.path, mesh, taking.flags, taking.said, notes=taking.notes, devices=taking.devices
+        )
+        put_mesh(inner, "dp_shard_size", "dp_replicate_size", "tp_size", ("cp_size", "sp_size"))
+        taking.devices = inner.devices
     put_liger(taking, "use_liger_kernel")
     if taking.flag("torch_compile"):
         taking.put("compiled", True, "torch_compile")
@@ -146,6 +153,7 @@ def read_arguments(taking: Taking) -> str:
     """TrainingArguments alone, saved as JSON or written by hand: no model is in them."""
     put_formats(taking)
     put_trainer(taking)
+    put_plain_layout(taking)
     taking.put("stack", "hf-trainer")
     taking.notes.append("TrainingArguments name no model: give --model (and --method, --seq-len).")
     return "Trainer of transformers"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.errors import DataError
 from advisor.recipes.data import put_dataset, put_rows
 from advisor.recipes.known import TRL
+from advisor.recipes.sharding import put_named, put_plain_layout
 from advisor.recipes.taken import Taking
 from advisor.recipes.trainer import put_adapters, put_attention, put_formats, put_trainer
 
@@ -49,12 +50,14 @@ def read(taking: Taking, kind: str = "") -> str:
         taking.put("attention", "flash", "use_flash_attention_2")
     if taking.text("loss_type") == "chunked_nll":
         taking.put("loss", "chunked", "loss_type")
+    put_named(taking, "accelerate_config")
     put_trainer(taking, recompute=True, copies=2 if pairs or kind == "reward" else 1)
     put_dataset(taking, "dataset_name")
     put_dataset(taking, "datasets")
     if kind in ("reward", "kto", "orpo", "cpo"):
         taking.notes.append(f"{kind} is counted as supervised training of its sequences.")
     _put_rest(taking)
+    put_plain_layout(taking)
     taking.put("stack", "hf-trainer")
     return f"TRL ({kind})"
 

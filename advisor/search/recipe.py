@@ -235,8 +235,10 @@ def _trained(workload: Workload, told: Mapping[str, Any]) -> dict[str, float]:
     _check_about(workload, "train_only", told["train_only"], told)
     text = str(told["train_only"]).strip()
     found = {"frozen_below": _number("frozen", told.get("frozen", "below"))}
-    hint = "Write a number of weights (20M, 1.5B) or a share (10%)."
+    hint = "Write a number of weights (20M, 1.5B), a share (10%) or a number of blocks (8 layers)."
     try:
+        if text.lower().endswith("layers"):
+            return {**found, "stated_trained_layers": _layers(workload, text)}
         if text.endswith("%"):
             share = float(text[:-1]) / 100
             if not 0 < share <= 1:
@@ -248,6 +250,20 @@ def _trained(workload: Workload, told: Mapping[str, Any]) -> dict[str, float]:
     if not 1 <= count <= 1e15:
         raise UserError(f"--train-only {text[:40]!r} is not between 1 and 1e15", hint)
     return {**found, "stated_trainable": count}
+
+
+def _layers(workload: Workload, text: str) -> float:
+    """The count of trained blocks. ValueError for no number, UserError for more than there are."""
+    count, have = int(text[: -len("layers")]), workload.model.numbers.get("layers", 0.0)
+    if workload.model.family not in _STACKED or not have:
+        raise UserError(
+            f"--train-only {text!r}: the blocks of {workload.model.title} are not known one by one",
+            "Give a number of weights (20M, 1.5B) or a share (10%).",
+        )
+    if not 1 <= count <= have:
+        told = f"--train-only {text!r} is not between 1 and the {have:g} layers of {workload.model.title}"
+        raise UserError(told, "Give a smaller number.")
+    return float(count)
 
 
 def _count(text: str) -> float:

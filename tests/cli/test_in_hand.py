@@ -78,6 +78,24 @@ def test_the_command_line_goes_before_a_recipe(advice: Advised) -> None:
     assert recipe["samples"] == pytest.approx(1e9 / 4096)
 
 
+def test_a_recipe_without_a_layout_is_what_its_trainer_starts(
+    tmp_path: Path, advice: Advised, ran: Ran
+) -> None:
+    """Weights, gradients and AdamW's states of 8 B in fp32 are 128 GB on each device: nothing cuts them."""
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "model_name_or_path: llama-3-8b\nstage: sft\nfinetuning_type: full\ncutoff_len: 2048\n"
+        "per_device_train_batch_size: 1\nbf16: true\n",
+        "utf-8",
+    )
+    words = ("--recipe", str(job), *ON)
+    ran("estimate", *words, code=1)  # does not fit
+    fits = advice(*words, "--sharding", "fsdp")["estimates"][0]
+    assert fits["fit"] == "fits" and fits["choices"]["sharding"] == "fsdp"
+    other = advice(*words, "--stack", "megatron")["estimates"][0]["choices"]
+    assert other["sharding"] != "none" or other["tp"] != "1", "another trainer has its own ways"
+
+
 def test_steps_are_samples_of_the_devices_at_hand(advice: Advised) -> None:
     document = advice("--recipe", str(RECIPES / "trl_sft.sh"), "--hardware", "4 x nvidia-h100-sxm5-80gb")
     recipe = document["workloads"][0]["recipe"]

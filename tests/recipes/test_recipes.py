@@ -99,6 +99,120 @@ def test_diffusers_script() -> None:
     assert recipe.devices == 2
 
 
+PLAIN = {"sharding": "none", "tp": "1", "pp": "1", "cp": "1", "ep": "1", "offload": "none"}
+NO_LAYOUT = "Neither DeepSpeed nor FSDP is named"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model_name_or_path: gpt2\nstage: sft\nfinetuning_type: full\n",
+        "model_name_or_path: gpt2\n",
+        "base_model: mixtral\n",
+        "pretrained_model_name_or_path: sd\n",
+        "per_device_train_batch_size: 4\n",
+        "model_name_or_path: gpt2\nfsdp: false\n",
+    ],
+)
+def test_a_layout_that_nothing_names_is_the_trainers_own(tmp_path: Path, text: str) -> None:
+    recipe = written(tmp_path, "job.yaml", text)
+    told(recipe, **PLAIN)
+    assert any(note.startswith(NO_LAYOUT) for note in recipe.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        (
+            "model_name_or_path: gpt2\nstage: sft\ndeepspeed: nobody.json\n",
+            {"sharding": None, "offload": None},
+        ),
+        ("model_name_or_path: gpt2\nfsdp_config: nobody.json\n", {"sharding": None, "offload": None}),
+        ("model_name_or_path: gpt2\naccelerate_config: nobody.yaml\n", {"sharding": None, "offload": None}),
+        ("model_name_or_path: gpt2\naccelerate_config: zero2\n", {"sharding": "zero2", "offload": "none"}),
+        ("model_name_or_path: gpt2\nfsdp: true\n", {"sharding": "fsdp", "offload": "none"}),
+    ],
+)
+def test_a_layout_told_elsewhere_is_not_the_trainers_own(
+    tmp_path: Path, text: str, flags: Mapping[str, str | None]
+) -> None:
+    recipe = written(tmp_path, "job.yaml", text)
+    assert {name: recipe.flags.get(name) for name in flags} == flags
+    assert not any(note.startswith(NO_LAYOUT) for note in recipe.notes)
+
+
+def test_a_launchers_layout_holds_for_the_file_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text((HERE / "accelerate_fsdp.yaml").read_text("utf-8"), "utf-8")
+    (tmp_path / "x.yaml").write_text("model_name_or_path: gpt2\nstage: sft\n", "utf-8")
+    line = "accelerate launch --config_file a.yaml -m axolotl.cli.train x.yaml"
+    assert written(tmp_path, "run.sh", line).flags["sharding"] == "hsdp"
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "devices"),
+    [
+        ("dp_shard_size: 2\ntensor_parallel_size: 2\ncontext_parallel_size: 2\n",
+         {"sharding": "fsdp", "tp": "2", "cp": "2"}, 8),
+        ("dp_shard_size: 8\ndp_replicate_size: 2\n", {"sharding": "hsdp", "tp": "1"}, 16),
+        ("dp_shard_size: 1\ntensor_parallel_size: 4\n", {"sharding": "none", "tp": "4"}, 4),
+    ],
+)  # fmt: skip
+def test_axolotls_mesh(tmp_path: Path, text: str, flags: Mapping[str, str], devices: int) -> None:
+    recipe = written(tmp_path, "job.yaml", "base_model: gpt2\n" + text)
+    told(recipe, **flags)
+    assert recipe.devices == devices and not recipe.unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [
+        ("plugins: [axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin]\n", "fused"),
+        ("plugins: [x.CutCrossEntropyPlugin]\ncut_cross_entropy: false\n", None),
+        ("plugins: [axolotl.integrations.liger.LigerPlugin]\n", None),  # it needs a key for each kernel
+        ("plugins: [x.LigerPlugin]\nliger_fused_linear_cross_entropy: true\n", "fused"),
+    ],
+)
+def test_axolotls_plugins_fuse_the_loss(tmp_path: Path, text: str, loss: str | None) -> None:
+    assert written(tmp_path, "job.yaml", "base_model: gpt2\n" + text).flags.get("loss") == loss
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("freeze_trainable_layers: 8\n", {"train_only": "8 layers", "frozen": "below"}),
+        ("freeze_trainable_layers: -3\n", {"train_only": "3 layers", "frozen": "between"}),
+        (
+            "freeze_trainable_layers: 8\nuse_llama_pro: true\n",
+            {"train_only": "8 layers", "frozen": "between"},
+        ),
+        ("", {"train_only": "2 layers"}),
+        ("use_muon: true\n", {"optimizer": "muon"}),
+    ],
+)
+def test_llamafactorys_frozen_layers_and_muon(tmp_path: Path, text: str, flags: Mapping[str, str]) -> None:
+    recipe = written(
+        tmp_path, "job.yaml", f"model_name_or_path: gpt2\nstage: sft\nfinetuning_type: freeze\n{text}"
+    )
+    told(recipe, **flags)
+    assert not recipe.unmodelled and not recipe.aside
+
+
+def test_textual_inversion_trains_embeddings(tmp_path: Path) -> None:
+    """The scripts give the token embeddings of the text encoder to the optimizer, and nothing else."""
+    line = "accelerate launch textual_inversion.py --pretrained_model_name_or_path={} --train_batch_size=1"
+    for name, width in (("runwayml/stable-diffusion-v1-5", 768), ("stabilityai/stable-diffusion-2-1", 1024)):
+        recipe = written(tmp_path, "run.sh", line.format(name))
+        told(recipe, train_only=str(49_408 * width), frozen="between", micro_batch="1")
+
+
+def test_prior_preservation_doubles_a_pass(tmp_path: Path) -> None:
+    line = "python train_dreambooth.py --pretrained_model_name_or_path=x --train_batch_size=2"
+    told(written(tmp_path, "run.sh", line), micro_batch="2")
+    doubled = written(tmp_path, "run.sh", f"{line} --with_prior_preservation")
+    told(doubled, micro_batch="4")
+    assert "with_prior_preservation" not in doubled.aside
+
+
 def test_training_arguments_alone() -> None:
     recipe = read_recipe(HERE / "training_args.json")
     told(
@@ -159,11 +273,11 @@ def test_nothing_is_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("zero", "flags"),
     [
-        ({"stage": 1}, {"sharding": "zero1"}),
+        ({"stage": 1}, {"sharding": "zero1", "offload": "none"}),
         ({"stage": 2, "offload_optimizer": {"device": "cpu"}}, {"sharding": "zero2", "offload": "optimizer"}),
         ({"stage": 3, "offload_param": {"device": "nvme"}}, {"sharding": "fsdp", "offload": "params"}),
-        ({"stage": 3, "offload_param": {"device": "none"}}, {"sharding": "fsdp"}),
-        ({}, {"sharding": "none"}),
+        ({"stage": 3, "offload_param": {"device": "none"}}, {"sharding": "fsdp", "offload": "none"}),
+        ({}, {"sharding": "none", "offload": "none"}),
     ],
 )
 def test_deepspeed(tmp_path: Path, zero: Mapping[str, object], flags: Mapping[str, str]) -> None:

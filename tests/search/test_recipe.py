@@ -95,6 +95,15 @@ def test_what_is_frozen_below_has_no_backward_pass() -> None:
     assert known(of(train_only="100%"), "step_s") == known(whole, "step_s")
 
 
+def test_so_many_blocks_are_trained() -> None:
+    """Their own weights, without embeddings and head: 2 of 32 blocks of Llama 3 8B."""
+    told, whole = of(train_only="2 layers"), of()
+    trained = 2 * (218_103_808 + 8_192)
+    share = known(told, "gradients_bytes") / known(whole, "gradients_bytes")
+    assert share == pytest.approx(trained / known(whole, "params"))
+    assert known(told, "step_s") < known(whole, "step_s")
+
+
 def test_frozen_parts_of_a_recomputed_network_are_not_run_again() -> None:
     whole, below = of(recompute="full"), of(recompute="full", train_only="25%")
     assert known(below, "step_s") < 0.6 * known(whole, "step_s")
@@ -295,6 +304,9 @@ def test_what_frees_memory_frees_it() -> None:
         ("llama-3-8b", {"train_only": "nan"}, "is not between 1 and 1e15"),
         ("llama-3-8b", {"train_only": "inf"}, "is not between 1 and 1e15"),
         ("llama-3-8b", {"train_only": ""}, "is no number of weights"),
+        ("llama-3-8b", {"train_only": "33 layers"}, "is not between 1 and the 32 layers of Llama 3 8B"),
+        ("resnet-50", {"train_only": "3 layers"}, "are not known one by one"),
+        ("llama-3-8b", {"train_only": "x layers"}, "is no number of weights"),
         ("llama-3-8b", {"train_only": "lots"}, "is no number of weights"),
         ("llama-3-8b", {"train_only": "1e400"}, "is not between 1 and 1e15"),
         ("llama-3-8b", {"method": "lora", "train_only": "10%"}, "--train-only 10% says nothing of"),

@@ -6,6 +6,7 @@ As a program it is the command line itself (`python tests/few.py scan …`), in 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from advisor.app_knowledge import Knowledge, load_knowledge
 
@@ -13,9 +14,15 @@ DEVICES = ("nvidia-h100-sxm5-80gb", "nvidia-rtx-4090-24gb", "nvidia-a100-sxm4-80
 WORKLOADS = ("gpt2-124m-10b", "resnet50-imagenet")
 
 
+@cache
+def shipped_knowledge() -> Knowledge:
+    """The shipped rules, catalogue and published runs: read once a process, since none of it can change."""
+    return load_knowledge()
+
+
 def little_knowledge(*_: object) -> Knowledge:
     """All shipped rules and models, and few of what scans go through."""
-    shipped = load_knowledge()
+    shipped = shipped_knowledge()
     catalogue = replace(
         shipped.catalogue,
         accelerators={name: shipped.catalogue.accelerators[name] for name in DEVICES},

@@ -10,9 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 from rich.console import Console
 
-from advisor.app import load_knowledge
 from advisor.cli.tell_largest import tell_largest
 from advisor.estimate import evaluate_ranges
 from advisor.estimate.inputs import Inputs, of_accelerator, table_of
@@ -23,7 +23,7 @@ from advisor.search.inputs import of_workload
 from advisor.search.largest import Largest, largest
 from advisor.search.remedies import PLAIN, Remedy, alone, together
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 H100 = of_accelerator(KNOWN.catalogue.accelerators["nvidia-h100-sxm5-80gb"])
 
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 import sample
+from few import shipped_knowledge
 
 from advisor.advice import CODE, bottlenecks
-from advisor.app_knowledge import load_knowledge
 from advisor.rulebook import RuleBook, check_dir
 from advisor.schema import Advice, Device, Fact, Grade, Machine, Measurement, Status, Versions
 
 
 @pytest.fixture(scope="module")
 def book() -> RuleBook:
-    return load_knowledge().book
+    return shipped_knowledge().book
 
 
 def known(value: Any) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.quotes import Quote, read_quote
 from advisor.data.systems import load_links, load_systems
 from advisor.errors import DataError
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS, LINKS = load_systems(KNOWN.folders, KNOWN.catalogue), load_links(KNOWN.folders)
 
 WHOLE = """seller = "Alpha"

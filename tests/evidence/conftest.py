@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.evidence.fit import Problem, problem_of
 from advisor.evidence.inputs import Run, run_of
 from advisor.evidence.record import Record, record_of
@@ -42,7 +43,7 @@ def as_record(**row: Any) -> Record:
 
 @pytest.fixture(scope="session")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 @pytest.fixture(scope="session")

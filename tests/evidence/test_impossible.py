@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app_knowledge import load_knowledge
 from advisor.data.accelerator import Accelerator
 from advisor.evidence.impossible import beyond_memory, other_params, too_small_batch
 from advisor.evidence.inputs import run_of
@@ -116,7 +116,7 @@ def test_validate_tells_of_another_network(tmp_path: Any) -> None:
     file = tmp_path / "rows.jsonl"
     rows = [{**ROW, "id": "wrong", "params": 70e9}, {**ROW, "id": "right", "params": 6.74e9}]
     file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    known = load_knowledge(())
+    known = shipped_knowledge()
     judged = {one.id: one for one in judge(known.book, known.published, [file], catalogue=known.catalogue)}
     assert "params = 7e+10 contradict the network named" in judged["wrong"].refused
     assert judged["right"].predicted > 0

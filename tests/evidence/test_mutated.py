@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.evidence import record as module
 from advisor.evidence.inputs import shipped_evidence
 from advisor.evidence.summary import summary_of
 from advisor.evidence.validate import judge
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 ROWS = [json.loads(line) for path in shipped_evidence() for line in path.read_text("utf-8").splitlines()]
 NAMES = [*module._LIMITS, *module._FLAGS, *module._TEXTS]
 ODD: list[Any] = [

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.evidence.validate import Judged, judge
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 ROW: dict[str, Any] = {
     "id": "one", "vendor": "nvidia", "accelerator": "A100-SXM4-80GB", "num_accelerators": 8,
     "family": "decoder", "model": "made up", "layers": 32, "hidden": 4096, "heads": 32, "kv_heads": 8,

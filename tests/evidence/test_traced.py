@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.errors import UserError
 from advisor.evidence.own import join_own
 from advisor.evidence.record import Record, Refusal, record_of
@@ -16,7 +16,7 @@ from advisor.model.traced import KINDS
 from advisor.schema import Model
 from advisor.trial.record import network_fields
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 ZEROS = [f"traced_{kind}_{part}" for kind in KINDS[1:] for part in ("flops", "back")]
 MODEL = Model(
     id="net.py:build",

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app_knowledge import load_knowledge, network_of
+from advisor.app_knowledge import network_of
 from advisor.app_options import WorkloadFlags
 from advisor.errors import AdvisorError, UserError
 from advisor.schema import Model
@@ -27,7 +28,7 @@ SDXL = {"block_out_channels": [320, 640, 1280], "cross_attention_dim": 2048, "sa
 def network(folder: Path, raw: dict[str, Any]) -> Model:
     path = folder / "config.json"
     path.write_text(json.dumps(raw))
-    knowledge = load_knowledge()
+    knowledge = shipped_knowledge()
     found = network_of(WorkloadFlags(model=str(path)), knowledge.catalogue)
     assert isinstance(found, Model)
     return found

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import sample
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.calibrate.warn import WARNINGS
 from advisor.data.files import shipped
 from advisor.errors import DataError
@@ -106,7 +106,7 @@ def test_a_why_has_the_same_numbers_in_every_language(code):
 @pytest.mark.parametrize("code", OTHERS)
 def test_whys_that_loading_makes_are_told(code):
     """Of operators' columns, constants of a category, and flags: texts that stand in no rule file."""
-    book = load_knowledge(()).book
+    book = shipped_knowledge().book
     sentences = load_texts(code).sentences
     made = [rule.why for rule in (*book.rules.values(), *book.op_rules.values())]
     made += [rule.why for one in book.operators.values() for rule in one.rules.values()]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.errors import UserError
 from advisor.estimate import Table, evaluate, said_plainly
 from advisor.schema import Estimate
@@ -39,7 +40,7 @@ BART: dict[str, Any] = {**T5, "heads": 4, "kv_heads": 4, "ffn_matrices": 2}
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 def estimated(knowledge: Knowledge, model: str, method: str, **details: str) -> Estimate:

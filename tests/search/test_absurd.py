@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from few import shipped_knowledge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.app import load_knowledge
 from advisor.errors import AdvisorError
 from advisor.search import workload_from_flags
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.one import estimate_one, place_of
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 MODELS = ["gpt2-124m", "deepseek-v2-lite", "mixtral-8x7b", "bert-base", "t5-base", "vit-b-16", "resnet-50",
           "convnext-t", "mask-rcnn-resnet-50-fpn", "sd-1.5", "dit-xl-2", "gnmt", "gemma-3-1b"]  # fmt: skip
 HARDWARE = ["nvidia-h100-sxm5-80gb", "3 x RTX 4090", "64 x TPU v5p", "CS-3", "16 x Ascend 910B"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.model import model_of_size
 from advisor.schema import Model
 from advisor.search import workload_from_flags
@@ -12,7 +12,7 @@ from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
 from advisor.search.one import One, estimate_one, place_of
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 NETWORKS: list[str | Model] = [
     "gpt2-124m", "llama-3-8b", "falcon-7b", "deepseek-v2-lite", "gemma-3-1b", "qwen1.5-moe-a2.7b",
     "bert-base", "t5-base", "vit-b-16", "resnet-50", "efficientnet-b0", "convnext-t", "swin-t",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.app_estimate import EstimateOptions, run_estimate
 from advisor.app_options import WorkloadFlags
 from advisor.errors import UserError
@@ -21,7 +22,7 @@ _PEAK = {"bf16": "bf16", "tf32": "tf32", "fp16": "fp16", "fp8": "fp8", "mxfp8": 
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 def estimated(hardware: str, precision: str | None) -> One:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.schema import PlanLimits, Workload
 from advisor.search import workload_from_flags
 from advisor.search.grid import NOTHING_STATED, Stated
@@ -19,7 +20,7 @@ MILLION = 1_048_576
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.errors import UserError
 from advisor.schema import PlanLimits
 from advisor.search import workload_from_flags
@@ -16,7 +17,7 @@ from advisor.search.plan import plan
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 def one(knowledge: Knowledge, model: str, hardware: str, batch: int | None = None, **stated: object) -> One:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.data.files import shipped
 from advisor.errors import UserError
 from advisor.schema import Kind, Workload
@@ -21,7 +22,7 @@ H100 = "nvidia-h100-sxm5-80gb"
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 def job(knowledge: Knowledge, model: str = "llama-3-8b", **flags: object) -> Workload:

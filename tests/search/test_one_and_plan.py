@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app_knowledge import Knowledge, load_knowledge
+from advisor.app_knowledge import Knowledge
 from advisor.schema import PlanLimits, PlanOption, Workload
 from advisor.search import workload_from_flags
 from advisor.search.grid import NOTHING_STATED, Stated
@@ -39,7 +40,7 @@ WITH = (
 
 @cache
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 @cache

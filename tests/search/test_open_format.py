@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.app_estimate import EstimateOptions, run_estimate
 from advisor.app_options import WorkloadFlags
 from advisor.schema import PlanLimits, PlanOption
@@ -32,7 +33,7 @@ LANDS = {name: lands for lands, names in _NAMES.items() for name in names.split(
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 def estimated(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.cli.tell_plan import _tell_owned
 from advisor.schema import Estimate, Fact, Machine, Plan, PlanLimits, PlanOption, Quantity, Status, Target
 from advisor.search import workload_from_flags
@@ -15,7 +15,7 @@ from advisor.search.here import Place
 from advisor.search.one import estimate_one, place_of
 from advisor.search.owned import owned, ranked
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 FULL = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="full")
 CARDS = place_of(KNOWN.catalogue.accelerators["nvidia-rtx-3090-24gb"], 4)
 

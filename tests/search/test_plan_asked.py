@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.app_options import WorkloadFlags
 from advisor.app_plan import PlanOptions, run_plan
 from advisor.data.systems import load_systems
@@ -13,7 +13,7 @@ from advisor.schema import PlanLimits
 from advisor.search.plan_site import Site
 from advisor.search.plan_systems import asked_with, to_be_had
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 
 

@@ -6,8 +6,8 @@ import datetime
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.accelerator import Purchase
 from advisor.data.read_catalogue import _purchase
 from advisor.data.systems import load_systems
@@ -17,7 +17,7 @@ from advisor.search import workload_from_flags
 from advisor.search.plan import Question, plan_traced
 from advisor.search.sensitivity import sensitivity
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e9, method="full")
 

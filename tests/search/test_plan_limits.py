@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.systems import System, load_systems
 from advisor.errors import UserError
 from advisor.schema import Plan, PlanLimits, Workload
@@ -17,7 +17,7 @@ from advisor.search.plan import Question, plan, plan_traced
 from advisor.search.plan_systems import asked_with, to_be_had
 from advisor.search.sensitivity import bought, sensitivity
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=20e9, method="full")
 AS_OF = "2026-11-21"
@@ -256,7 +256,7 @@ def test_more_devices_than_are_searched_is_an_error() -> None:
 
 
 def test_where_nothing_keeps_the_limits_more_devices_than_published_are_tried_and_marked() -> None:
-    known = load_knowledge()
+    known = shipped_knowledge()
     job = workload_from_flags(known.catalogue, "llama-3-70b", tokens=2e12, method="pretrain")
 
     def planned(deadline: float, only: str) -> Plan:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.schema import Plan, PlanLimits, Workload
 from advisor.search import workload_from_flags
 from advisor.search.plan import Question, plan_traced
 from advisor.search.plan_trace import Trace
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=20e9, method="full")
 LARGE = workload_from_flags(KNOWN.catalogue, "llama-3-70b", tokens=2e12, method="pretrain")
 B200, MI300X = "nvidia-b200-sxm-180gb", "amd-mi300x-192gb"

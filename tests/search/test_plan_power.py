@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.systems import load_systems
 from advisor.schema import PlanLimits, PlanOption
 from advisor.search import workload_from_flags
 from advisor.search.plan import Question, assumed, plan_traced
 from advisor.search.systems import power_inputs
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e9, method="full")
 SMALL = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="lora")

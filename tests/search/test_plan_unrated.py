@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.schema import Plan, PlanLimits
 from advisor.search import workload_from_flags
 from advisor.search.plan import Question, plan_traced
 from advisor.search.plan_left import why_not
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 LORA = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="lora")
 UNRATED, RATED = "nvidia-h800-pcie-80gb", "nvidia-t4-16gb"
 

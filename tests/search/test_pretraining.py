@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import Knowledge, load_knowledge
+from advisor.app import Knowledge
 from advisor.schema import Workload
 from advisor.search import workload_from_flags
 
 
 @pytest.fixture(scope="module")
 def knowledge() -> Knowledge:
-    return load_knowledge()
+    return shipped_knowledge()
 
 
 def job(knowledge: Knowledge, model: str, **flags: object) -> Workload:

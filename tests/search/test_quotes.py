@@ -7,8 +7,8 @@ import datetime
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.app_options import WorkloadFlags
 from advisor.app_quotes import QuoteOptions, run_quotes
 from advisor.data.quotes import load_acceptance, read_quote
@@ -19,7 +19,7 @@ from advisor.search import workload_from_flags
 from advisor.search.quotes import Judged, Terms, judge
 from advisor.units import DAY_S, YEAR_S
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS, LINKS = load_systems(KNOWN.folders, KNOWN.catalogue), load_links(KNOWN.folders)
 JOB = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e9, method="full")
 TERMS = Terms(5, {"USD": 1.0, "EUR": 2.0}, PlanLimits(), datetime.date(2026, 11, 21),

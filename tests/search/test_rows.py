@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.dataset import Rows
 from advisor.errors import UserError
 from advisor.schema import Kind, Workload
@@ -18,7 +18,7 @@ from advisor.search.inputs import of_workload
 from advisor.search.one import estimate_one, place_of
 from advisor.search.rows import rows_told, with_work
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 ROWS = Rows(1000.0, (100.0, 300.0, 2000.0), 2000.0, 0.9, 1.2)
 MEAN, CUT = 2400 / 3, 1400 / 3  # tokens of a row, and what of it fits into 1,000
 

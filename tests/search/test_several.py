@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.app_several import SeveralOptions, read_jobs, run_several
 from advisor.errors import DataError, UserError
 from advisor.schema import PlanLimits
@@ -24,7 +24,7 @@ from advisor.search.several_processes import add_all, processes_for
 from advisor.search.several_taken import Counted
 from advisor.units import YEAR_S
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 ONLY = "nvidia-h100-sxm5-80gb"
 SMALL = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1e9, method="pretrain")
 LARGE = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="lora")

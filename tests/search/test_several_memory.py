@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.systems import load_systems
 from advisor.schema import PlanLimits, Workload
 from advisor.search import workload_from_flags
@@ -16,7 +16,7 @@ from advisor.search.several import Adder, several
 from advisor.search.several_processes import EACH_BYTES, ENOUGH, processes_for
 from advisor.search.several_taken import Counted
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 DAY = datetime.date(2026, 11, 21)
 SMALL = workload_from_flags(KNOWN.catalogue, "gpt2-124m", tokens=1e9, method="pretrain")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from advisor.app import load_knowledge
+from few import shipped_knowledge
+
 from advisor.schema import Plan, PlanLimits
 from advisor.search import workload_from_flags
 from advisor.search.plan import Question, plan_traced
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 V100, A100 = "nvidia-v100-sxm2-32gb", "nvidia-a100-sxm4-80gb"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.resolve import entry_of
 from advisor.errors import UserError
 from advisor.estimate.inputs import VENDORS, of_accelerator
@@ -16,7 +16,7 @@ from advisor.search.grid import Stated
 from advisor.search.plan_search import search
 from advisor.search.support import check_support, supports, unsupported
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 
 
 def job(method: str = "qlora", bits: str | None = None) -> Workload:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.app_estimate import place_named
 from advisor.data.systems import load_systems
 from advisor.errors import UserError
@@ -13,7 +13,7 @@ from advisor.search import workload_from_flags
 from advisor.search.plan import Question, plan_traced
 from advisor.search.systems import Counted, as_bought, named_system, place_of_system
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 
 

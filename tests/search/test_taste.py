@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.resolve import entry_of
 from advisor.schema import Workload
 from advisor.search import workload_from_flags
@@ -15,7 +15,7 @@ from advisor.search.plan_search import Found, beside, best_of
 from advisor.search.plan_space import Space
 from advisor.search.plan_taste import TUNED
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 A100, H100 = (entry_of(f"nvidia-{name}-80gb", KNOWN.catalogue) for name in ("a100-sxm4", "h100-sxm5"))
 
 

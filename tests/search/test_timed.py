@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.schema import Calibration, Grade, Measurement
 from advisor.search.timed import (
     BATCHES,
@@ -21,7 +21,7 @@ from advisor.search.timed import (
     timed_parts,
 )
 
-BOOK = load_knowledge(()).book
+BOOK = shipped_knowledge().book
 SHARE = BOOK.constants["fresh_share"].value
 POINTS = {
     "moves": [

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.systems import load_systems
 from advisor.schema import Device, Fact, Machine, Status
 from advisor.search import workload_from_flags
@@ -16,7 +16,7 @@ from advisor.search.one import estimate_one, place_of
 from advisor.search.systems import slot_inputs
 from advisor.search.systems_upgrade import upgrades
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 SYSTEMS = load_systems(KNOWN.folders, KNOWN.catalogue)
 LORA = workload_from_flags(KNOWN.catalogue, "llama-3-8b", tokens=1e8, method="lora")
 

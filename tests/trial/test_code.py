@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.errors import UserError
 from advisor.probe import detect
 from advisor.schema import Fact, Kind, Model, Status
@@ -35,7 +35,7 @@ def flags(**more: object) -> TraceFlags:
 
 @pytest.fixture(scope="module")
 def knows() -> Knows:
-    known = load_knowledge()
+    known = shipped_knowledge()
     return Knows(known.book, known.catalogue, known.published)
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.data.catalogue import find_accelerator
 from advisor.estimate import evaluate
 from advisor.estimate.inputs import known_only, of_accelerator, table_of
@@ -45,7 +45,7 @@ def test_the_group_that_makes_the_difference() -> None:
 
 
 def test_the_rules_groups_add_up_to_the_step() -> None:
-    known = load_knowledge()
+    known = shipped_knowledge()
     job = workload_from_flags(known.catalogue, "gpt2-124m", method="pretrain", batch=16, seq_len=1024)
     place = of_accelerator(find_accelerator(known.catalogue, "nvidia-a100-sxm4-80gb"))
     row = joined(of_workload(job), place, SetUp(1, micro_batch=16.0))

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.app import load_knowledge
 from advisor.errors import AdvisorError, DataError, UserError
 from advisor.evidence.validate import judge
 from advisor.trial.from_log import Said, record_of_log
@@ -20,7 +20,7 @@ from advisor.trial.logs import KINDS, read_log
 from advisor.trial.logs.log import Steps
 
 REPO = Path(__file__).parents[2]
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 
 # Lines as the programs print them (their sources are named in advisor/trial/logs); the figures are made up.
 MEGATRON = (

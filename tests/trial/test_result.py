@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.errors import UserError
 from advisor.estimate.inputs import Inputs
 from advisor.evidence.record import Record, record_of
@@ -19,7 +19,7 @@ from advisor.trial.result import Depth, Figure, Trial, figures_of
 from advisor.trial.setup import Flags, SetUp, set_up
 from advisor.trial.told import Place, Told
 
-KNOWN = load_knowledge()
+KNOWN = shipped_knowledge()
 PLACE = Place("cuda:0", "NVIDIA H100 80GB HBM3", "nvidia", Inputs(), "nvidia-h100-sxm5-80gb")
 TOLD = Told({"optimizer_step_s": Quantity(value=1.1, low=0.8, high=1.5, unit="s")})
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.app_estimate import within_trace
 from advisor.errors import UserError
 from advisor.estimate import evaluate
@@ -57,7 +57,7 @@ def ruled(document: dict[str, Any], samples: int, *names: str) -> list[float]:
     }  # fmt: skip
     for column, value in (model.numbers | how).items():
         row.put(column, value, Kind.stated, "")
-    book = load_knowledge(()).book
+    book = shipped_knowledge().book
     table = evaluate(book, table_of(book, [known_only(book, row)]), names)
     found = [table.value(name, 0) for name in names]
     assert None not in found

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.estimate import evaluate
 from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.estimate.table import Table
@@ -100,7 +100,7 @@ def _trace(path: Path, precision: str, method: str = "full") -> dict[str, Any]:
 
 
 def _rules(model: Model, precision: str, sees: bool, **more: float | str) -> Table:
-    book = load_knowledge(()).book
+    book = shipped_knowledge().book
     row = Inputs()
     row.put("family", model.family, Kind.stated, "")
     for name, value in model.numbers.items():

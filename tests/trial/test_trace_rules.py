@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import shipped_knowledge
 
-from advisor.app import load_knowledge
 from advisor.estimate import evaluate
 from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.model.traced import model_of_trace
@@ -51,7 +51,7 @@ def _ruled(name: str, recompute: str) -> float:
     }  # fmt: skip
     for column, value in (model.numbers | how).items():
         row.put(column, value, Kind.stated, "")
-    book = load_knowledge(()).book
+    book = shipped_knowledge().book
     table = evaluate(book, table_of(book, [known_only(book, row)]), ["peak_bytes", "held_bytes"])
     peak, held = table.value("peak_bytes", 0), table.value("held_bytes", 0)
     assert peak is not None and held is not None

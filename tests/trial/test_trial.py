@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from few import shipped_knowledge
 from rich.console import Console
 
-from advisor.app import load_knowledge
 from advisor.cli.trial import _document, _length, _tell
 from advisor.errors import NothingFits, UserError
 from advisor.evidence.validate import judge
@@ -43,7 +43,7 @@ CNN = Model(
 
 @pytest.fixture(scope="module")
 def knows() -> Knows:
-    known = load_knowledge()
+    known = shipped_knowledge()
     return Knows(known.book, known.catalogue, known.published)
 
 

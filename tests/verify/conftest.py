@@ -12,10 +12,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "render"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sample
+from few import shipped_knowledge
 from held import at
 from printing import can_print
 
-from advisor.app_knowledge import load_knowledge
 from advisor.render import render_report
 from advisor.render.pdf import Data
 from advisor.schema import Advice, Notice
@@ -27,7 +27,7 @@ from advisor.search.own import workload_from_flags
 
 @pytest.fixture(scope="session")
 def knowledge():
-    return load_knowledge(())
+    return shipped_knowledge()
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from advisor.data.catalogue import price_source
 from advisor.estimate import Range, evaluate, evaluate_ranges
 from advisor.schema import Kind, PlanOption, Quantity
-from advisor.search.plan_prices import NO_PRICE
+from advisor.search.plan_option import price_note
+from advisor.search.plan_prices import NO_PRICE, offer_of
 from advisor.search.plan_product import Array
 from advisor.search.plan_time import calendar_of, priced
 from advisor.search.several import Adder, batches
@@ -74,6 +76,10 @@ class _Told:
         packages = self.devices / entry.devices_per_package
         row = int(np.flatnonzero(asked.devices == self.devices)[0])
         memory, quantities = self._figures(asked, number, row, late_s)
+        offer = offer_of(entry, self.devices)
+        if offer is not None:
+            for name in ("rent_usd", "year_rent_usd"):
+                quantities[name] = quantities[name].model_copy(update={"source": price_source(offer)})
         usable = self._usable(asked, row)
         return PlanOption(
             accelerator_id=entry.id,
@@ -82,6 +88,7 @@ class _Told:
             packages=packages,
             choices=asked.set_ups.row(row).words(self.adder.stated),
             quantities=quantities,
+            price_note=price_note(entry, offer, self.adder.limits.acquire, self.adder.today),
             tight=memory.high is not None and usable is not None and memory.high > usable,
             breaks=("deadline",) if late else (),
         )

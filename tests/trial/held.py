@@ -42,3 +42,45 @@ class Spectral(nn.Module):
 
 def spectral() -> Any:
     return Spectral(), torch.randn(2, 32)
+
+
+class Placed(nn.Module):
+    """Frozen places of a sequence, as masked autoencoders have them, before layers that are trained."""
+
+    def __init__(self, teacher: bool) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.zeros(8, 32), requires_grad=False)
+        self.layers = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 16))
+        self.teacher = nn.Linear(32, 16).requires_grad_(False) if teacher else None
+
+    def forward(self, given: Any) -> Any:
+        found = self.layers(given + self.places)
+        return (found if self.teacher is None else found - self.teacher(given)).square().mean()
+
+
+def placed() -> Any:
+    return Placed(False), torch.randn(2, 8, 32)
+
+
+def taught() -> Any:
+    return Placed(True), torch.randn(2, 8, 32)
+
+
+class Beside(nn.Module):
+    """A frozen layer with a matrix of low rank of its own beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = nn.Linear(32, 32).requires_grad_(False)
+        self.down, self.up = nn.Parameter(torch.zeros(32, 4)), nn.Parameter(torch.zeros(4, 32))
+
+    def forward(self, given: Any) -> Any:
+        return (self.base(given) + given @ self.down @ self.up).square().mean()
+
+
+def beside() -> Any:
+    return Beside(), torch.randn(2, 32)
+
+
+def all_frozen() -> Any:
+    return nn.Linear(32, 16).requires_grad_(False), torch.randn(2, 32)

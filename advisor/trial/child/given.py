@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ...bench.devices import Unable
-from ..tracing.adapting import adapt
+from ..tracing.adapting import adapt, has_adapters
 from ..tracing.batch import of_flags
 from ..tracing.build import call, factory_of, of_config
 from ..tracing.failure import Failure
@@ -47,7 +47,8 @@ def given(code: dict[str, Any], recipe: dict[str, Any], device: str, half: Any) 
     module = built.module.to(device)
     if str(recipe["method"]) == "lora":
         module = module.to(half) if half is not None else module
-        module, _ = adapt(module, blocks_of(module), int(recipe["lora_rank"]))
+        if not has_adapters(module):
+            module, _ = adapt(module, blocks_of(module), int(recipe["lora_rank"]))
     elif pure:
         module = module.to(half)
     module = module if module.training else module.train()  # frozen parts stay in evaluation mode

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+_MATRIX = 2  # dimensions
+
 
 class Adapted(nn.Module):  # type: ignore[misc] # torch's types are not known here
     """A frozen linear layer with a low-rank adapter in fp32 (as peft keeps it) beside it."""
@@ -32,9 +34,39 @@ def targets(module: Any, blocks: list[Any]) -> list[str]:
     return chosen or [name for name, _ in named]
 
 
+OWN = "It has adapters of its own: none were put beside its layers."
+
+
+def has_adapters(module: Any) -> bool:
+    """Whether a network has adapters already: peft's, or what is trained beside frozen linear layers under
+    such a name or in the same part.
+    """
+    if any(type(part).__module__.startswith("peft.") for part in module.modules()):
+        return True
+    frozen = [p for p in module.modules() if isinstance(p, nn.Linear) and not p.weight.requires_grad]
+    if not frozen:
+        return False
+    trained = [name.lower() for name, weight in module.named_parameters() if weight.requires_grad]
+    if any(word in name for name in trained for word in ("lora", "adapter")):
+        return True
+    holds = {id(part) for part in frozen}
+    return any(
+        any(id(child) in holds for child in part.children())
+        and any(w.requires_grad and w.dim() == _MATRIX for w in part.parameters(recurse=False))
+        for part in module.modules()
+    )
+
+
 def adapt(module: Any, blocks: list[Any], rank: int) -> tuple[Any, str]:
-    """The network with adapters, and what made them."""
-    names = targets(module, blocks)
+    """The network with adapters, and what made them. Where it freezes some of its linear layers itself (a
+    teacher, the first blocks) those get none; where it freezes all of them, all do.
+    """
+    if isinstance(module, nn.Linear):  # has no part to put one beside
+        module = nn.Sequential(module)
+    named = targets(module, blocks)
+    names = [name for name in named if module.get_submodule(name).weight.requires_grad] or named
+    told = f"Adapters of rank {rank} on {len(names)} linear layers"
+    left = f"; {len(named) - len(names)} that it freezes itself have none" if len(names) < len(named) else ""
     try:
         import peft
     except ModuleNotFoundError:
@@ -42,7 +74,7 @@ def adapt(module: Any, blocks: list[Any], rank: int) -> tuple[Any, str]:
         for name in names:
             parent = module.get_submodule(name.rpartition(".")[0])
             setattr(parent, name.rpartition(".")[2], Adapted(module.get_submodule(name), rank))
-        return module, f"adapters of rank {rank} on {len(names)} linear layers"
+        return module, f"{told}{left}."
     config = peft.LoraConfig(r=rank, target_modules=names, lora_dropout=0.0)
     module = peft.get_peft_model(module, config)
-    return module, f"adapters of rank {rank} on {len(names)} linear layers, peft {peft.__version__}"
+    return module, f"{told}, peft {peft.__version__}{left}."

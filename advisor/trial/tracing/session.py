@@ -12,7 +12,7 @@ import torch
 
 from ..child.memory import resident
 from . import lines, squares
-from .adapting import adapt, targets
+from .adapting import OWN, adapt, has_adapters, targets
 from .batch import of_example, of_flags
 from .build import Built, Undo, call, converting, factory_of, failure_of, of_config, place, replace
 from .failure import Failure
@@ -174,11 +174,14 @@ def _prepared(built: Built, spec: dict[str, Any], undo: Undo | None = None) -> B
     named = targets(built.module, blocks_of(built.module))
     built.linear = sum(w.numel() for name in named for w in built.module.get_submodule(name).parameters())
     precision = str(spec["precision"])
-    if spec["method"] in ("lora", "qlora") and all(w.requires_grad for w in built.module.parameters()):
+    lora = spec["method"] in ("lora", "qlora")
+    owns = lora and has_adapters(built.module)
+    built.notes += [OWN] if owns else []
+    if lora and not owns:
         replace(built.module, torch.bfloat16 if precision in ("bf16", *MIXED) else None)
         built.module, told = adapt(built.module, blocks_of(built.module), int(spec["lora_rank"]))
         built.adapted = True
-        built.notes.append(told[0].upper() + told[1:] + ".")
+        built.notes.append(told)
     else:
         replace(built.module, torch.bfloat16 if precision == "bf16" else None)
         built.notes += filter(None, [formats_told(built.module) if precision != "bf16" else ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,11 +81,10 @@ def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
     date = found.pop("source_date", None) or f"{now:%Y-%m}"
     kind = log.framework
     name = found.get("model") or f"{found.get('layers')}l-{found.get('hidden')}h"
-    count = found["num_accelerators"]
+    count, batch = found["num_accelerators"], f"b{found['global_batch']:g}"
+    own = slug("import", kind, name, found["accelerator"], f"x{count:g}", batch, date)
     head = {
-        "id": slug(
-            "import", kind, name, found["accelerator"], f"x{count:g}", f"b{found['global_batch']:g}", date
-        ),
+        "id": f"{own[:190]}-{_digest(log)}",
         "source": f"own log of {kind}",
         "source_key": SOURCE,
         "publisher": SOURCE,
@@ -97,6 +97,12 @@ def record_of_log(path: Path, said: Said, catalogue: Catalogue) -> Fields:
     notes += untold({**head, **found})
     found.setdefault("model", str(name))
     return checked({**head, **found, "notes": " ".join(notes)})
+
+
+def _digest(log: Log) -> str:
+    """What tells two runs of one set-up apart, and is the same for a log that is read again."""
+    figures = (log.fields, log.step_s, log.tokens_per_device, log.samples_per_device, log.notes)
+    return hashlib.sha256(repr(figures).encode()).hexdigest()[:8]
 
 
 def untold(record: Mapping[str, Any]) -> list[str]:

@@ -122,6 +122,23 @@ def test_torchtitan_with_its_colours(tmp_path: Path) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
+def test_runs_of_one_set_up_have_ids_of_their_own(tmp_path: Path) -> None:
+    """The second log of a month would otherwise be refused as the first; the same log stays the same."""
+    ids = [
+        record(tmp_path, text, "llama-3-8b", precision="bf16")["id"]
+        for text in (TITAN, TITAN.replace("6,000", "6,100"), TITAN)
+    ]
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_torchtitan_numbers_its_device(tmp_path: Path) -> None:
+    """`(0)` is which one of the server it is, no part of its name."""
+    text = TITAN.replace("80GB HBM3 with", "80GB HBM3 (0) with")
+    assert "(0)" in text
+    found = record(tmp_path, text, "llama-3-8b", precision="bf16")
+    assert found["accelerator"] == "NVIDIA H100 80GB HBM3"
+
+
 def test_llm_c_says_all_of_its_set_up(tmp_path: Path) -> None:
     found = record(tmp_path, LLMC)
     assert found["step_time_s"] == pytest.approx(0.31025)

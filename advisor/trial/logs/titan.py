@@ -19,7 +19,7 @@ _GLOBAL = re.compile(r"global batch size (\d+)")
 _LENGTH = re.compile(r"sequence length (\d+)")
 _MESH = re.compile(r"Building \d+-D device mesh with .*?,\s*\[([\d, ]+)\]")
 _DEGREES = re.compile(r"Building device mesh with parallelism: ([\w=, ]+)")
-_DEVICE = re.compile(r"capacity: (.+?) with [\d.]+GiB memory")
+_DEVICE = re.compile(r"capacity: (.+?)(?: \(\d+\))? with [\d.]+GiB memory")  # (0): its index
 _CHECKPOINTED = re.compile(r"Applied (full|selective) activation checkpointing to the model")
 _COMPILES = re.compile(r"Compiling (?:each TransformerBlock|the model) with torch\.compile")
 _PARALLEL = re.compile(r"Applied (FSDP|HSDP|DDP) to the model")

@@ -41,14 +41,14 @@ def machines(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] 
     for option in plan.options[:_OPTIONS]:
         label = short(_label(option, titles, t), room.letters)
         for name, series in names.items():
-            rows += _row(label, series, option.quantities.get(name))
+            rows += ranged_row(label, series, option.quantities.get(name))
     if not rows:
         return None
     span = [min(r["low"] for r in rows) / 1.5, max(r["high"] for r in rows) * 1.5]
     ticks = decades(*span)
     axis = {"values": ticks, "labelExpr": labelled(ticks, "USD", t), "grid": True}
     told = [name for name in names.values() if any(r["series"] == name for r in rows)]
-    return _ranged(rows, [], told, (axis, span), room), t(
+    return ranged(rows, [], told, (axis, span), room), t(
         "chart.fleet.caption",
         "What the best machines cost a year, the best first: points are the estimates, bars their ranges "
         "(logarithmic scale). Rent is of the hours in use; what is owned is paid for all the year.",
@@ -70,21 +70,22 @@ def jobs(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Any, Markup] | No
     rows, limits = [], []
     for row in fleet.rows(advice, plan)[:_JOBS]:
         title = short(f"{row.job.workload} · {fleet.name(row, t)}", room.letters)
-        own = _row(title, "", row.figure("calendar_s"))
+        own = ranged_row(title, "", row.figure("calendar_s"))
         rows += own
         if own and (limit := figures.point(fleet.due(row, plan))):
             limits.append({"row": title, "limit": limit})
     if not rows:
         return None
     ends = [*(r["low"] for r in rows), *(r["high"] for r in rows), *(one["limit"] for one in limits)]
-    return _ranged(rows, limits, [""], time_axis([min(ends), max(ends)], t), room), t(
+    return ranged(rows, limits, [""], time_axis([min(ends), max(ends)], t), room), t(
         "chart.jobs.caption",
         "How long one run of each job takes on its part of the first machine: points are the estimates, "
         "bars their ranges (logarithmic scale). The upright stroke is the time allowed.",
     )
 
 
-def _row(label: str, series: str, of: Quantity | None) -> list[dict[str, Any]]:
+def ranged_row(label: str, series: str, of: Quantity | None) -> list[dict[str, Any]]:
+    """A point with its range for one row; none where nothing is known."""
     value = figures.point(of)
     if of is None or not value:
         return []
@@ -99,7 +100,7 @@ def _row(label: str, series: str, of: Quantity | None) -> list[dict[str, Any]]:
     ]
 
 
-def _ranged(
+def ranged(
     rows: list[dict[str, Any]],
     limits: Iterable[dict[str, Any]],
     series: list[str],

@@ -10,6 +10,7 @@ import sample
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.data import packing
 from advisor.data.advice import dump_advice, load_advice, save_advice, stored_text
 from advisor.data.packing import Packer
 from advisor.errors import DataError
@@ -118,3 +119,12 @@ def test_a_short_file_that_unfolds_without_end_is_refused(tmp_path: Path) -> Non
     nested = "[" * 900 + "]" * 900
     with pytest.raises(ValueError, match="deeply"):
         unpack({SHARED: [json.loads(nested)]})
+
+
+def test_the_text_is_the_same_without_the_quick_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = ["中“文”\u2028\n", 1e16, -0.1, 3, True, None, {"a": [1, {"b": "c"}], "": {}}, [], ""]
+    quick = packing._encoder()
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    plain = packing._encoder()
+    for value in values:
+        assert quick(value) == plain(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 from advisor import __version__
@@ -76,7 +77,7 @@ def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = Tr
         return advice.model_copy(
             update={"estimates": (*here, *there), "trace": {**advice.trace, **trace_here}}
         )
-    there, trace_there = estimates_catalogue(book, known, advice.workloads, knowledge.published)
+    there, trace_there = estimates_catalogue(book, known, advice.workloads, knowledge.published, _day(advice))
     there = [rounded(estimate) for estimate in there]
     answered = advice.model_copy(
         update={
@@ -86,6 +87,14 @@ def with_estimates(knowledge: Knowledge, advice: Advice, *, catalogue: bool = Tr
         }
     )
     return with_bottlenecks(knowledge, answered)
+
+
+def _day(advice: Advice) -> datetime.date | None:
+    """The day on which it was made, by which its prices are old or not."""
+    try:
+        return datetime.date.fromisoformat(advice.created_at[:10])
+    except ValueError:  # it does not say
+        return None
 
 
 def with_bottlenecks(knowledge: Knowledge, advice: Advice) -> Advice:

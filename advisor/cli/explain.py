@@ -12,6 +12,7 @@ from advisor.cli.options import rules_option
 from advisor.cli.text import say
 from advisor.errors import UserError, did_you_mean
 from advisor.schema import Advice, Estimate, TraceStep
+from advisor.schema.leading import leading
 
 
 @click.command()
@@ -100,15 +101,11 @@ def _choose(advice: Advice, quantity: str, workload: str | None, target: str | N
 
 def _best_elsewhere(found: list[Estimate]) -> list[Estimate]:
     """Of each workload the catalogue's candidate that meets the time allowed at the least rent."""
-    best: dict[str, Estimate] = {}
-    for e in found:
-        rent = e.quantities.get("rent_usd")
-        if e.fits and e.purpose == "deadline" and rent is not None and rent.value is not None:
-            other = best.get(e.workload)
-            least = other.quantities["rent_usd"].value if other is not None else None
-            if least is None or rent.value < least:
-                best[e.workload] = e
-    return list(best.values())
+    priced = [e for e in found if e.purpose == "deadline" and e.rent is not None and e.rent.value is not None]
+    best = [
+        leading(e for e in priced if e.workload == name) for name in dict.fromkeys(e.workload for e in priced)
+    ]
+    return [e for e in best if e is not None]
 
 
 def show_tree(

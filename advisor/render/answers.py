@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from advisor.render import choice, describe, fleet, summary, todo
+from advisor.render import choice, dated, describe, fleet, summary, todo
+from advisor.render.first import NOTE
 from advisor.render.marks import Marks
+from advisor.render.plots_nearest import nearest
 from advisor.render.summary import KeyFigure
 from advisor.render.texts import Texts
 from advisor.render.todo import Step
@@ -38,11 +40,11 @@ def answer(advice: Advice, t: Texts) -> Markup:
 
 def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
     if not plan.options:
-        miss = " ".join(part for part in (plan.miss, plan.relax) if part)
-        return t("answer.plan.none", "Nothing keeps the limits. {miss}", miss=describe.said(t, miss, 400))
+        # what to relax is the first step below
+        return t("answer.plan.none", "Nothing keeps the limits. {miss}", miss=describe.said(t, plan.miss, 400))
     first = plan.options[0]
     money = choice.cost(first, plan)
-    best = t(
+    return t(
         "answer.plan",
         "Of the accelerators that keep the limits ({count}), {label} is the best by {objective}: "
         "about {time} for {cost}.",
@@ -52,41 +54,6 @@ def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
         time=_told(first.quantities.get("calendar_s"), t, ranged=True),
         cost=_told(money, t),
     )
-    return describe.sentences(best, _cheaper(advice, plan, t), t)
-
-
-_NOTE = 120  # letters of a note on a price
-
-
-def _cheaper(advice: Advice, plan: Plan, t: Texts) -> Markup:
-    """What costs less than the best and is not: by an old price, or by less than estimates can tell."""
-    found, more = plan.cheaper(), Markup()
-    if (old := found.get("old")) is not None:
-        more = t(
-            "answer.plan.old",
-            "Cheaper by an old price: {label}, {cost} ({note}).",
-            label=choice.option_label(advice, old, t),
-            cost=_told(choice.cost(old, plan), t),
-            note=describe.noted(t, old.price_note, _NOTE),
-        )
-    if (unsure := found.get("unsure")) is not None:
-        told = t(
-            "answer.plan.unsure",
-            "Cheaper of a provider that may not join as many: {label}, {cost} ({note}).",
-            label=choice.option_label(advice, unsure, t),
-            cost=_told(choice.cost(unsure, plan), t),
-            note=describe.noted(t, unsure.price_note, _NOTE),
-        )
-        more = describe.sentences(told, more, t)
-    if (alike := found.get("alike")) is None:
-        return more
-    told = t(
-        "answer.plan.alike",
-        "{label} would cost {cost}, as good within what estimates can tell, and takes more of them.",
-        label=choice.option_label(advice, alike, t),
-        cost=_told(choice.cost(alike, plan), t),
-    )
-    return describe.sentences(told, more, t)
 
 
 def _estimated(advice: Advice, estimate: Estimate, t: Texts) -> Markup:
@@ -116,12 +83,22 @@ def key_figures(advice: Advice, marks: Marks) -> list[KeyFigure]:
     """The figures of the first page."""
     if advice.plan is not None and advice.plan.options:
         return _of_option(advice.plan, advice.plan.options[0], marks)
+    if advice.plan is not None and (near := nearest(advice.plan)) is not None:
+        return _of_nearest(advice, advice.plan, near, marks)
     if advice.fleet is not None:
         return fleet.key_figures(advice.fleet, marks)
     asked = choice.whole(advice)
     if asked and advice.machine is None:
         return _of_estimate(asked[0], marks)
     return [] if choice.without_machine(advice) else summary.key_figures(advice, marks)
+
+
+def _of_nearest(advice: Advice, plan: Plan, near: PlanOption, marks: Marks) -> list[KeyFigure]:
+    """The same of what comes nearest where no option keeps the limits."""
+    t = marks.t
+    label = t("key.nearest", "Nearest: {label}", label=choice.option_label(advice, near, t))
+    first, *rest = _of_option(plan, near, marks)
+    return [KeyFigure(label, first.figure, first.note), *rest]
 
 
 def _of_option(plan: Plan, option: PlanOption, marks: Marks) -> list[KeyFigure]:
@@ -137,7 +114,7 @@ def _of_option(plan: Plan, option: PlanOption, marks: Marks) -> list[KeyFigure]:
     return [
         KeyFigure(t("key.time", "Time"), marks.quantity(known.get("calendar_s")), kept),
         KeyFigure(
-            money, marks.quantity(choice.cost(option, plan)), describe.noted(t, option.price_note, _NOTE)
+            money, marks.quantity(choice.cost(option, plan)), describe.noted(t, option.price_note, NOTE)
         ),
         KeyFigure(
             t("key.device_memory", "Memory of each device"),
@@ -154,10 +131,10 @@ def _tight(option: PlanOption, t: Texts) -> Markup:
 
 def _of_estimate(estimate: Estimate, marks: Marks) -> list[KeyFigure]:
     t, known = marks.t, estimate.quantities
-    there = _told(known.get("memory_usable"), t)
+    there, rent = _told(known.get("memory_usable"), t), known.get("calendar_rent_usd")
     return [
         KeyFigure(t("key.time", "Time"), marks.quantity(known.get("calendar_s"))),
-        KeyFigure(t("key.rent", "Rent"), marks.quantity(known.get("calendar_rent_usd"))),
+        KeyFigure(t("key.rent", "Rent"), marks.quantity(rent), dated.asked(rent, t)),
         KeyFigure(
             t("key.device_memory", "Memory of each device"),
             marks.quantity(known.get("memory_bytes")),

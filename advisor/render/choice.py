@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from advisor.render import describe, figures, select, summary
-from advisor.render.marks import Marks, foreign
+from advisor.render.marks import LETTERS, Marks, foreign
 from advisor.render.texts import Texts, tidy
 from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
 from advisor.units import show_rough
 
-OPTIONS_PAGED, LEFT_PAGED, FRONT_NAMED = 12, 12, 3
+OPTIONS_PAGED, LEFT_PAGED, FRONT_NAMED = 12, 24, 3
 PARTS = (
     "weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "gather_bytes",
     "activation_bytes", "loss_bytes",
@@ -27,13 +27,22 @@ PARTS = (
 
 def whole(advice: Advice) -> tuple[Estimate, ...]:
     """Estimates that were asked for by name, on a set-up of the catalogue: those with a calendar time."""
-    return tuple(e for e in advice.estimates if not e.target.here and "calendar_s" in e.quantities)
+    return tuple(e for e in advice.estimates if not e.target.here and e.whole)
 
 
 def without_machine(advice: Advice) -> bool:
     """Whether the file is an answer about other machines alone: then chapters on this one say nothing."""
     told = advice.plan is not None or advice.fleet is not None or bool(whole(advice))
     return advice.machine is None and told
+
+
+_OF_A_MACHINE = ("measured", "probed")
+
+
+def kinds(advice: Advice) -> tuple[str, ...]:
+    """Kinds of figures that a document may have: none is measured where no machine was looked at."""
+    alone = without_machine(advice) and advice.calibration is None
+    return tuple(kind for kind in LETTERS if not (alone and kind in _OF_A_MACHINE))
 
 
 def workload(advice: Advice, name: str) -> Workload | None:
@@ -80,11 +89,72 @@ def options(plan: Plan, *, paged: bool) -> tuple[PlanOption, ...]:
     return plan.options[:OPTIONS_PAGED] if paged else plan.options
 
 
+FLAGS = {"beyond": "+", "far": "!", "untried": "~", "unrated": "?", "unsure": "^", "old": "*"}
+"""Signs of what keeps a cost from leading, as the terminal has them."""
+
+
+def held(advice: Advice, of: Estimate | PlanOption) -> tuple[str, ...]:
+    """What keeps its cost from leading, in the order of the signs."""
+    if isinstance(of, PlanOption):
+        holds = {
+            "old": of.price_old, "unsure": of.price_unsure, "untried": of.untried, "unrated": of.unrated,
+            "beyond": of.beyond, "far": of.far,
+        }  # fmt: skip
+        return tuple(word for word in FLAGS if holds[word])
+    return tuple(word for word in FLAGS if word in select.behind(advice, of))
+
+
+def flags(advice: Advice, of: Estimate | PlanOption) -> Markup:
+    """The same as signs, whose meaning stands below the table (`flag_legend`)."""
+    signs = " ".join(FLAGS[word] for word in held(advice, of))
+    return Markup(' <span class="warn nw">{}</span>').format(signs) if signs else Markup()
+
+
+def behind(advice: Advice, of: Estimate | PlanOption, t: Texts, *, dated: bool = True) -> Markup:
+    """The same in words, a line each below a cost; without `dated` not that its price is old."""
+    words = _words(t)
+    below = Markup('<span class="below warn">{}</span>')
+    return Markup().join(below.format(words[one]) for one in held(advice, of) if dated or one != "old")
+
+
+def flag_legend(t: Texts) -> Markup:
+    """What the signs in a table mean."""
+    told = [
+        t("trace.of", "{what}: {figure}", what=FLAGS[word], figure=text)
+        for word, text in _words(t).items()
+        if word in {"untried", "unrated", "unsure", "old"}
+    ]
+    behind = t("flags.behind", "What bears a sign comes behind what bears none:")
+    return describe.sentences(behind, t("list.semicolon", "; ").join(told) + t("list.stop", "."), t)
+
+
+def _words(t: Texts) -> dict[str, Markup]:
+    return {
+        "beyond": t("plan.beyond", "a layout that a stock trainer has not"),
+        "far": t("plan.far", "more than any published run of its generation has"),
+        "untried": t("plan.untried", "no published run of such a network on its generation"),
+        "unrated": t("plan.unrated", "computed in 32 bits: its 16-bit rate is not known"),
+        "unsure": t("plan.unsure", "not known to be had as one cluster"),
+        "old": t("plan.old", "old price"),
+    }
+
+
 def left_out(plan: Plan, *, paged: bool) -> tuple[LeftOut, ...]:
-    """What is no option; on paper those that would be the easiest to make one."""
-    order = ("deadline", "budget", "power", "space", "export", "memory", "unknown", "not_asked")
-    ranked = sorted(plan.left_out, key=lambda one: order.index(one.code) if one.code in order else len(order))
-    return tuple(ranked[:LEFT_PAGED]) if paged else tuple(ranked)
+    """What is no option: on paper what comes nearest to being one, as the plan has it in order."""
+    return plan.left_out[:LEFT_PAGED] if paged else plan.left_out
+
+
+def name_left(advice: Advice, one: LeftOut) -> Markup:
+    """The name of what is no option."""
+    return foreign(one.title, 80) if one.title else title_of(advice, one.accelerator_id)
+
+
+def why_left(one: LeftOut, t: Texts) -> Markup:
+    """Why it is no option: with its name in place of its id."""
+    told = t.said(one.why)
+    for sign in (" x ", " × "):
+        told = told.replace(f"{sign}{one.accelerator_id}", f" × {one.title or one.accelerator_id}")
+    return foreign(told, 400)
 
 
 def left_counts(plan: Plan, t: Texts) -> Markup:
@@ -181,8 +251,8 @@ def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
             for row in select.catalogue(advice, job)
             for e in (row.fit, row.deadline)
             if e is not None and e.fits
-            and (time := figures.point(e.quantities.get("time_s")))
-            and (money := figures.point(e.quantities.get("rent_usd")))
+            and (time := figures.point(select.run_time(e)))
+            and (money := figures.point(e.rent))
         ]  # fmt: skip
         if len(found) > 1:
             return job, list(dict.fromkeys(found))
@@ -287,6 +357,31 @@ def late(option: PlanOption, marks: Marks) -> Markup:
         return marks.quantity(at)
     told, mark = marks.t.end(at, option.quantities.get("calendar_s")), marks.quantity_mark(at)
     return Markup('<span class="fig" data-v="{:.7g}">{}</span>{}').format(at.value, told, mark)
+
+
+def chance(option: PlanOption, t: Texts) -> Markup:
+    """The probability that it ends before the deadline."""
+    share = option.chance
+    if share is None:
+        return t("unknown", "unknown")
+    text = ">99%" if share > _SURE else "<1%" if share < 1 - _SURE else f"{share:.0%}"
+    return Markup('<span class="fig">{}</span>').format(text)
+
+
+_SURE = 0.99
+
+
+def breaks(option: PlanOption, t: Texts) -> Markup:
+    """Which limits it does not keep, below its count."""
+    names = {
+        "deadline": t("left.deadline", "too late"),
+        "budget": t("left.budget", "too expensive"),
+        "power": t("left.power", "too much power"),
+        "space": t("left.space", "too much space"),
+        "host memory": t("left.host", "short of host memory"),
+    }
+    told = t("list.comma", ", ").join(names.get(one) or foreign(one, 40) for one in option.breaks)
+    return Markup('<span class="below warn">{}</span>').format(told) if told else Markup()
 
 
 def saved(usd: float, t: Texts) -> str:

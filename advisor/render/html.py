@@ -24,6 +24,7 @@ from advisor.render import (
     dated,
     describe,
     figures,
+    first,
     fleet,
     made,
     parts,
@@ -36,7 +37,7 @@ from advisor.render import (
 from advisor.render.charts import Chart, begin
 from advisor.render.clean import clean, slug
 from advisor.render.fonts import CHINESE, FAMILY, MARKS, PLAIN, chinese_css, font_face_css
-from advisor.render.marks import LETTERS, Marks, foreign
+from advisor.render.marks import Marks, foreign
 from advisor.render.pages import generator
 from advisor.render.texts import Texts
 from advisor.schema import Advice
@@ -206,6 +207,7 @@ def _context(
         "choice": choice,
         "dated": dated,
         "figures": figures,
+        "first": first,
         "fleets": fleet,
         "select": select,
         "steps": steps,
@@ -215,7 +217,7 @@ def _context(
         "summary": summary,
         "todo": todo,
         "why": why,
-        "kinds": tuple(LETTERS),
+        "kinds": choice.kinds(advice),
         "paged": paged,
         "catalogue_rows": CATALOGUE_ROWS_PAGED if paged else CATALOGUE_ROWS_SCREEN,
     }

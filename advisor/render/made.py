@@ -26,7 +26,7 @@ def estimate(advice: Advice, of: Estimate, marks: Marks) -> str:
             _line(t, t("made.memory", "memory"), memory),
             *(_line(t, t("made.near", "published run near it"), _near(run, marks)) for run in of.near),
             *(_line(t, t("made.note", "note"), marks.said(note, 300)) for note in of.notes),
-            _price(advice, of.target.accelerator_id, of.quantities.get("rent_usd"), marks),
+            _price(advice, of.target.accelerator_id, of.rent, marks),
         ]
         marks.made[made] = Made(made, summary.target_label(advice, of, t), tuple(filter(None, lines)))
     return marks.steps_at(made)

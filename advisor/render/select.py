@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advisor.render.dated import old_rents
+from advisor.render.dated import old_rent
 from advisor.render.figures import compute_devices, ends, or_inf, point
 from advisor.render.remembered import remembered
 from advisor.schema import (
@@ -21,6 +21,7 @@ from advisor.schema import (
     Status,
     Workload,
 )
+from advisor.schema.leading import leading, rank_of
 
 DAY_S = 86400.0
 TABLES_PAGED = 2
@@ -148,8 +149,17 @@ def _time(estimate: Estimate) -> float:
     return or_inf(point(run_time(estimate)))
 
 
-def _rent(estimate: Estimate | None) -> float:
-    return or_inf(point(estimate.quantities.get("rent_usd")) if estimate else None)
+def behind(advice: Advice, estimate: Estimate) -> tuple[str, ...]:
+    """Why its cost leads nothing: as the search said; of files from before it did, that its price is old."""
+    old = not estimate.behind and old_rent(advice, estimate) is not None
+    return ("old",) if old else estimate.behind
+
+
+def _rank(advice: Advice, estimate: Estimate | None) -> tuple[float, float]:
+    """What does what is asked before what does not, then as `leading` has it."""
+    if estimate is None or not estimate.fits:
+        return float("inf"), float("inf")
+    return rank_of(estimate, lambda one: behind(advice, one))
 
 
 @dataclass(frozen=True)
@@ -164,10 +174,10 @@ class CatalogueRow:
 
 @remembered
 def catalogue(advice: Advice, workload: Workload) -> tuple[CatalogueRow, ...]:
-    """Catalogue estimates of a workload, those that meet the deadline for the least rent first, by a price
-    of the last half year before an older one.
+    """Catalogue estimates of a workload: what leads first, then those that meet the deadline in the order of
+    a plan (`advisor/schema/leading.py`).
     """
-    old = old_rents(advice)
+    lead = cheapest(advice, workload)
     titles = {a.id: a.title for a in advice.accelerators}
     rows: dict[str, dict[str, Estimate]] = {}
     for estimate in advice.estimates:
@@ -182,10 +192,9 @@ def catalogue(advice: Advice, workload: Workload) -> tuple[CatalogueRow, ...]:
         sorted(
             found,
             key=lambda r: (
-                not _answers(r.deadline),
-                r.accelerator_id in old,
-                _rent(r.deadline),
-                _rent(r.fit),
+                lead is None or lead is not r.deadline,
+                _rank(advice, r.deadline),
+                _rank(advice, r.fit),
                 r.title,
             ),
         )
@@ -211,22 +220,21 @@ def tight(advice: Advice, estimate: Estimate) -> bool:
     return need.high > there
 
 
-def _answers(estimate: Estimate | None) -> bool:
-    return estimate is not None and bool(estimate.fits)
-
-
 @remembered
 def cheapest(advice: Advice, workload: Workload) -> Estimate | None:
-    """The catalogue choice that meets the deadline (or, with none, just fits) for the least rent: by a price
-    of the last half year where there is one, since no cost leads by an older one alone.
+    """The catalogue's choice that meets the deadline (or, with none, just fits) and leads by cost.
+
+    By the rule of a plan: where such a network is known to run, by a price of the last half year, for the
+    least rent of the whole run, and of those as good the fewest.
     """
-    rows, old = catalogue(advice, workload), old_rents(advice)
-    for candidates in ([row.deadline for row in rows], [row.fit for row in rows]):
-        found = [e for e in candidates if e is not None and e.fits and _rent(e) < float("inf")]
-        if found:
-            return min(
-                found, key=lambda e: (e.target.accelerator_id in old, _rent(e), _time(e), e.target.label)
-            )
+    mine = [e for e in advice.estimates if e.workload == workload.id and not e.target.here]
+    for purpose in ("deadline", "fit"):
+        found = leading(
+            (e for e in mine if e.purpose == purpose and point(e.rent) is not None),
+            lambda one: behind(advice, one),
+        )
+        if found is not None:
+            return found
     return None
 
 

@@ -33,7 +33,7 @@ def traces(advice: Advice, *, paged: bool) -> frozenset[str]:
             continue  # the time of a run that cannot start is not worth a page
         for estimate, names in (
             (best, ("time_s",) if paged else ("time_s", "memory_bytes")),
-            (other, ("time_s", "rent_usd")),
+            (other, ("time_s", "rent_usd", "calendar_s", "calendar_rent_usd")),
         ):
             found = estimate.quantities if estimate else {}
             keys.update({found[name].trace: None for name in names if name in found})

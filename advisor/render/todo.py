@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from advisor.render import dated, describe, select
 from advisor.render.marks import Marks
-from advisor.render.summary import NOTHING, refusals, states_here, target_label
+from advisor.render.summary import NOTHING, alone, refusals, states_here, target_label
 from advisor.render.texts import Texts
-from advisor.schema import Advice, Grade, Notice
+from advisor.schema import Advice, Estimate, Grade, Notice, Workload
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Step:
 
     do: Markup
     why: Markup = NOTHING
+    more: tuple[Markup, ...] = ()  # the same for what else there is, a line each
 
 
 def next_steps(advice: Advice, marks: Marks) -> list[Step]:
@@ -125,7 +126,7 @@ def device_reason(reason: str, t: Texts) -> Markup:
 
 
 def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
-    """The cheapest choice for the first workload that does not finish in time here."""
+    """The cheapest choice for the first workload that does not finish in time here, and for the others."""
     t = marks.t
     beyond = [w for w, s in states_here(advice) if s in ("slow", "no")]
     choices = [(w, e) for w in beyond if (e := select.cheapest(advice, w)) is not None]
@@ -153,10 +154,40 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
         "For {workload}, rent {label}: about {time} for {rent}.",
         workload=describe.said(t, workload.title),
         label=target_label(advice, choice, t),
-        time=marks.quantity(choice.quantities.get("time_s")),
-        rent=marks.quantity(choice.quantities.get("rent_usd")),
+        time=marks.quantity(select.run_time(choice)),
+        rent=marks.quantity(choice.rent),
     )
-    return [Step(do, why)]
+    more = tuple(_briefly(advice, other, found, t) for other, found in choices[1:])
+    return [Step(do, describe.sentences(why, _behind(advice, choice, t), t), more)]
+
+
+def _briefly(advice: Advice, workload: Workload, choice: Estimate, t: Texts) -> Markup:
+    """What to rent for a further workload, in a line."""
+    told = t(
+        "next.get.briefly",
+        "{workload}: {label}, {time}, {rent}",
+        workload=describe.said(t, workload.title, 90),
+        label=target_label(advice, choice, t),
+        time=alone(select.run_time(choice), t),
+        rent=alone(choice.rent, t),
+    )
+    if choice.purpose == "deadline" or workload.deadline_days is None:
+        return told
+    late = t("catalogue.fit_only", "fits, but not within the time allowed")
+    return t("next.get.but", "{choice} ({but})", choice=told, but=late)
+
+
+def _behind(advice: Advice, choice: Estimate, t: Texts) -> Markup:
+    """What speaks against a choice that leads for want of a better one."""
+    words = select.behind(advice, choice)
+    told = []
+    if "untried" in words:
+        told.append(t("next.get.untried", "No published run of such a network is on its generation."))
+    if "unsure" in words:
+        told.append(t("next.get.unsure", "Its provider is not known to join as many."))
+    if "unrated" in words:
+        told.append(t("next.get.unrated", "Its rate in 16 bits is not known: that of 32 is computed with."))
+    return Markup(" ").join(told) if len(told) < 2 else describe.sentences(told[0], told[1], t)
 
 
 def _quiet(advice: Advice, t: Texts) -> list[Step]:

@@ -19,6 +19,7 @@ from advisor.schema import (
     Target,
     Workload,
 )
+from advisor.schema.leading import leading
 
 _LISTED = 6  # set-ups that a hint names
 
@@ -163,7 +164,7 @@ def _there_is(target: str, labels: Iterable[str]) -> str:
 def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estimate:
     known = {estimate.workload for estimate in advice.estimates}
     if workload is not None and workload not in known:
-        hint = did_you_mean(workload, known) or ", ".join(sorted(known))
+        hint = did_you_mean(workload, known) or _listed(sorted(known))
         raise UserError(f"no workload '{workload[:80]}' here", hint)
     wanted = workload or (advice.workloads[0].id if advice.workloads else "")
     found = [e for e in advice.estimates if e.workload == wanted]
@@ -178,13 +179,13 @@ def _estimate(advice: Advice, workload: str | None, target: str | None) -> Estim
         return next((e for e in named if e.fits), named[0])
     if len(found) == 1:
         return found[0]
-    best = leading(e for e in found if e.purpose == "deadline" and _rent(e) < math.inf)
-    if best is None:
+    lead = leading(e for e in found if e.purpose == "deadline" and _rent(e) < math.inf)
+    if lead is None:
         raise UserError(
             f"{len(found)} set-ups are estimated for {wanted}, and none is the cheapest in time",
             "Name one with --target, for example: --target '8 x nvidia-h100-sxm5-80gb'.",
         )
-    return best
+    return lead
 
 
 def _rent(estimate: Estimate) -> float:

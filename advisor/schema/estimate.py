@@ -95,6 +95,19 @@ class Estimate(Frozen):
     calibrated: bool = False  # uses figures measured on this machine
     near: tuple[NearRun, ...] = ()  # published runs that correct the time, nearest first
     notes: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()  # why its cost leads nothing: unrated, old, unsure, untried (as in a plan)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is an answer of `estimate`, with all that is known of it; of the catalogue's many a scan
+        keeps little, and what each keeps to on the calendar."""
+        return "calendar_s" in self.quantities and "calendar_at_s" not in self.quantities
+
+    @property
+    def rent(self) -> Quantity | None:
+        """Rent from start to last step where that is known, else of the steps alone."""
+        whole = self.quantities.get("calendar_rent_usd")
+        return self.quantities.get("rent_usd") if whole is None or whole.value is None else whole
 
 
 class Accelerator(Frozen):

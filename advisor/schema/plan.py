@@ -79,10 +79,13 @@ class LeftOut(Frozen):
     """An accelerator that is no option, and why.
 
     `code`: not_asked, memory, unknown, unsupported, deadline, budget, power, space, "host memory", export,
-    rented, unchecked. `change` says what would make it one.
+    rented, unchecked. `change` says what would make it one. `times`: how many times over its worst limit, or
+    its memory, the nearest layout is; None where that is not the reason, or not known.
     """
 
     accelerator_id: str
+    title: str = ""
+    times: float | None = None
     code: str
     why: str
     change: str = ""

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from advisor.data.catalogue import Catalogue
-from advisor.estimate import Table, evaluate, evaluate_ranges, explain
+from advisor.estimate import Range, Table, evaluate, evaluate_ranges, explain
 from advisor.estimate.inputs import known_only, of_accelerator, table_of
 from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, TraceStep, Workload
+from advisor.schema.leading import leading
 from advisor.search.elsewhere_space import Candidate, CatalogueSpace
-from advisor.search.elsewhere_told import WANTED, Reasons, estimate_of
+from advisor.search.elsewhere_told import WANTED, Reasons, behind_of, estimate_of
 from advisor.search.formats import with_format
 from advisor.search.inputs import of_set_up, of_workload
-from advisor.search.layouts import Layout
+from advisor.search.layouts import DEVICE_COUNTS, Layout
 from advisor.search.nearby import Nearby, with_neighbours
-from advisor.search.plan_time import kept_to
+from advisor.search.plan_prices import price_columns, price_inputs
+from advisor.search.plan_time import CONFIDENCE, calendar_of, kept_to, priced
 
-TRACED = ("time_s", "memory_bytes", "rent_usd")
+TRACED = ("time_s", "memory_bytes", "rent_usd", "calendar_s", "calendar_rent_usd")
 TRACED_PER_WORKLOAD = 1
 """Traces of the cheapest candidate of each workload are kept; all of them would be most of the file."""
 
@@ -33,8 +37,11 @@ def estimates_catalogue(
     catalogue: Catalogue,
     workloads: Iterable[Workload],
     published: Published | None = None,
+    today: datetime.date | None = None,
 ) -> tuple[list[Estimate], Trace]:
     """For each workload and accelerator the fewest devices whose memory suffices, and the fewest in time.
+
+    Prices are judged old or not as of `today`, by default the day of the newest.
 
     All candidates are columns of one table through the one evaluator; ranges and traces are computed for
     what is kept. Where no count will do, the estimate says so with the count that comes nearest.
@@ -49,8 +56,9 @@ def estimates_catalogue(
     corrected = _Corrected(book, space, table, published)
     kept = space.choose(table, lambda some: kept_to(book, corrected.of(some).table))
     near = corrected.of(kept)
-    small = near.table
+    small = _with_prices(space, kept, near.table)
     ranges = evaluate_ranges(book, small, WANTED)
+    kept, whole = _on_the_calendar(book, small, ranges, kept)
     extra = [name for name in ("input_s", "scale_limit") if name in book.quantities]
     small = evaluate(book, small, ("fits", "computes_16bit", "packages", *extra))
     reasons = Reasons(book, space)
@@ -62,10 +70,43 @@ def estimates_catalogue(
     )
     found: list[Estimate] = []
     for at, candidate in enumerate(kept):
-        estimate = estimate_of(small, ranges, at, candidate, reasons)
+        estimate = estimate_of(small, {**ranges, **whole}, at, candidate, reasons)
         known = estimate.quantities["time_s"].value is not None
         found.append(estimate.model_copy(update={"near": near.runs(at)}) if known else estimate)
+    behind = behind_of(space, kept, published, today or _newest(catalogue))
+    found = [
+        one.model_copy(update={"behind": why}) if why and one.fits else one
+        for one, why in zip(found, behind, strict=True)
+    ]
     return _with_traces(book, space, kept, found, small)
+
+
+def _newest(catalogue: Catalogue) -> datetime.date:
+    return datetime.date.fromisoformat(catalogue.prices_as_of or "1970-01-01")
+
+
+def _with_prices(space: CatalogueSpace, kept: Sequence[Candidate], table: Table) -> Table:
+    """The table with what so many devices are rented at, as a plan has it."""
+    devices = np.array([one.accelerator for one in kept], dtype=np.int64)
+    counts = np.array([DEVICE_COUNTS[int(space.count[one.row])] for one in kept], dtype=np.int64)
+    return replace(table, columns={**table.columns, **price_columns(space.devices, devices, counts)})
+
+
+WHOLE = ("calendar_s", "calendar_rent_usd")
+"""What is told of a run from its start to its last step."""
+
+
+def _on_the_calendar(
+    book: RuleBook, table: Table, ranges: dict[str, Range], kept: Sequence[Candidate]
+) -> tuple[list[Candidate], dict[str, Range]]:
+    """Time and rent from start to last step with their ranges, and the candidates with what each keeps to."""
+    if any(name not in book.quantities for name in WHOLE):
+        return list(kept), {}
+    calendar = calendar_of(book, table, ranges["time_s"])
+    whole = {"calendar_s": Range(calendar.median, calendar.low, calendar.high)}
+    late = calendar.at(CONFIDENCE).tolist()
+    told = [one._replace(late_s=late[at]) if math.isnan(one.late_s) else one for at, one in enumerate(kept)]
+    return told, whole | priced(book, table, calendar, WHOLE[1:])
 
 
 class _Corrected:
@@ -106,8 +147,9 @@ def _with_traces(
         mine = [
             at for at, candidate in enumerate(kept) if candidate.workload == number and candidate.answered
         ]
-        mine.sort(key=lambda at: (found[at].purpose != "deadline", _rent(found[at])))
-        chosen += mine[:TRACED_PER_WORKLOAD]
+        in_time = [at for at in mine if found[at].purpose == "deadline"]
+        best = leading(found[at] for at in in_time) or leading(found[at] for at in mine)
+        chosen += [at for at in mine if found[at] is best][:TRACED_PER_WORKLOAD]
     traces: Trace = {}
     if not chosen:
         return found, traces
@@ -146,11 +188,7 @@ def trace_of(  # noqa: PLR0913, PLR0917 - what is known, one by one
     workload = with_format(book, workload, of_accelerator(entry))
     inputs = of_workload(workload).update(of_accelerator(entry))
     inputs = inputs.update(of_set_up(layout, estimate.target.devices))
+    inputs = inputs.update(price_inputs(entry, estimate.target.devices))
     table = table_of(book, [known_only(book, inputs)])
     near = with_neighbours(book, published, table, [workload.model.id], [entry.id])
     return explain(book, near.table, 0, quantity)
-
-
-def _rent(estimate: Estimate) -> float:
-    value = estimate.quantities["rent_usd"].value
-    return float("inf") if value is None else value

@@ -10,26 +10,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from advisor.data.accelerator import Accelerator
-from advisor.estimate import Table, evaluate
+from advisor.estimate import Table, evaluate, evaluate_ranges
 from advisor.estimate.inputs import Inputs, known_only, of_accelerator, table_of
 from advisor.rulebook import RuleBook
 from advisor.schema import Workload
 from advisor.search.formats import in_format, landing, slow_in_16bit
-from advisor.search.grid import NOTHING_STATED
+from advisor.search.grid import BLOCKS, NOTHING_STATED
 from advisor.search.inputs import of_set_up, of_workload, on_device
 from advisor.search.lack import lack_of
 from advisor.search.layouts import (
     DEVICE_COUNTS,
+    LARGEST_IMAGES,
+    LARGEST_TEXT,
     Index,
     Layout,
     Mask,
     first_true,
     flags,
+    found_layouts,
     last_true,
-    layouts_of,
     numbers,
 )
 from advisor.search.nearby import FACTOR
+from advisor.search.plan_prices import price_inputs
 from advisor.search.plan_product import Array
 from advisor.units import DAY_S
 
@@ -57,7 +60,7 @@ class CatalogueSpace:
         self.layouts: list[Layout] = []
         job_of_layout: list[int] = []
         for number, job in enumerate(jobs):
-            own = layouts_of(job)
+            own = found_layouts(job, LARGEST_TEXT if job.model.family in BLOCKS else LARGEST_IMAGES)
             self.layouts += own
             job_of_layout += [number] * len(own)
         # order of rows: workload, accelerator, count, layout; layouts of a job stay in their order
@@ -132,7 +135,8 @@ class CatalogueSpace:
         allowed = table.columns["count_allowed"] == 1
         fits = (table.columns["fits"] == 1) & allowed
         one = self.count == 0
-        first_fit = first_true(pairs, fits, count)
+        preferred = self._preferred(table, fits)
+        first_fit = first_true(pairs, preferred, count)
         largest = last_true(pairs, allowed | one, count)
         smallest = first_true(pairs, one, count)
         unknown = np.isnan(table.columns["fits"])[smallest]
@@ -148,8 +152,21 @@ class CatalogueSpace:
             kept.append(Candidate(row, job, device, "fit", answered))
             if answered and timed[row] and self.jobs[job].deadline_days is not None:
                 due.append(pair)
-        in_time = self._in_time(table, fits, np.array(due, dtype=np.int64), late_of)
+        in_time = self._in_time(table, preferred, np.array(due, dtype=np.int64), late_of)
         return sorted([*kept, *in_time], key=lambda one: (one.workload, one.accelerator))
+
+    def _preferred(self, table: Table, fits: Mask) -> Mask:
+        """Of what fits on so many devices that which does at the upper end of its memory's range too, where
+        anything does: as a plan has it, a run that ends out of memory costs more than a slower step."""
+        rows = np.flatnonzero(fits)
+        need = evaluate_ranges(self.book, table.take(rows), ("memory_bytes",))["memory_bytes"].high
+        sure = np.zeros(len(fits), dtype=bool)
+        sure[rows] = need <= table.columns["memory_usable"][rows]
+        pairs = self.job * len(self.devices) + self.device
+        sized = pairs * len(DEVICE_COUNTS) + self.count
+        some = np.zeros(int(sized.max(initial=-1)) + 1, dtype=bool)
+        some[sized[sure]] = True
+        return np.asarray(np.where(some[sized], sure, fits))
 
     def _in_time(self, table: Table, fits: Mask, pairs: Index, late_of: LateOf) -> list[Candidate]:
         """Of each pair of workload and accelerator the fewest devices that keep to its deadline."""
@@ -181,7 +198,8 @@ class CatalogueSpace:
         devices = DEVICE_COUNTS[int(self.count[candidate.row])]
         job = known_only(self.book, of_workload(self.workload(candidate)))
         device = self.device_inputs[candidate.accelerator]
-        return on_device(job, device).update(of_set_up(layout, devices))
+        prices = known_only(self.book, price_inputs(self.devices[candidate.accelerator], devices))
+        return on_device(job, device).update(of_set_up(layout, devices)).update(prices)
 
     def told(self, candidates: Sequence[Candidate], corrected: Table | None = None) -> Table:
         """A fully evaluated table of candidates that knows where its columns come from.

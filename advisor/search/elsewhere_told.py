@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import datetime
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from advisor.data.accelerator import Accelerator
+from advisor.data.catalogue import price_source
 from advisor.estimate import Range, Table, said_plainly, why_unknown
+from advisor.published import Published
 from advisor.rulebook import RuleBook
 from advisor.schema import Estimate, Quantity, Target, Workload
 from advisor.search.elsewhere_space import Candidate, CatalogueSpace
+from advisor.search.formats import PLAIN, unrated_16bit
 from advisor.search.here import choices, input_notes
 from advisor.search.layouts import DEVICE_COUNTS
+from advisor.search.plan_prices import NO_PRICE, offer_of
 from advisor.search.plan_time import kept_told
 from advisor.search.words import label_of, late_sentence, memory_sentence
 
 WANTED = ("time_s", "memory_bytes", "memory_usable", "rent_usd", "spot_usd", "energy_j")
+
+_PRICED = {"rent_usd": "on_demand", "calendar_rent_usd": "on_demand", "spot_usd": "spot"}
 
 SEVERAL = (
     "Several devices: weights and states cut over all of them (FSDP), no tensor or pipeline parallelism "
@@ -29,6 +36,7 @@ class Reasons:
 
     inputs: ClassVar = {
         "rent_usd": "hw_price",
+        "calendar_rent_usd": "hw_price",
         "spot_usd": "hw_spot_price",
         "energy_j": "hw_tdp",
     }  # beside the time
@@ -71,7 +79,7 @@ def estimate_of(
     layout = space.layouts[int(space.layout[candidate.row])]
     count = DEVICE_COUNTS[int(space.count[candidate.row])]
     quantities = {name: _quantity(ranges[name], at, candidate, name, reasons) for name in WANTED}
-    quantities |= kept_told(candidate.late_s)
+    quantities |= _whole(ranges, at, candidate, reasons)
     fits = table.value("fits", at)
     why, limit, answered = _verdict(workload, candidate, quantities, fits, count)
     unproved = _beyond_cards(device, count, table.value("scale_limit", at))
@@ -98,6 +106,39 @@ def estimate_of(
         quantities={name: quantity for name, quantity in quantities.items() if name != "memory_usable"},
         notes=(*notes, *input_notes(table, at, workload, "a host of these devices")),
     )
+
+
+def _whole(ranges: dict[str, Range], at: int, candidate: Candidate, reasons: Reasons) -> dict[str, Quantity]:
+    """Time and rent of the whole run and what it keeps to, of what does what the purpose asks."""
+    found = kept_told(candidate.late_s)
+    if not candidate.answered or not found:
+        return found
+    names = [name for name in ("calendar_s", "calendar_rent_usd") if name in ranges]
+    told = {name: _quantity(ranges[name], at, candidate, name, reasons) for name in names}
+    return found | {name: one for name, one in told.items() if one.value is not None}
+
+
+def behind_of(
+    space: CatalogueSpace, kept: Sequence[Candidate], published: Published | None, today: datetime.date
+) -> list[tuple[str, ...]]:
+    """Why the cost of each leads nothing, in the words of a plan's options (`PlanOption`)."""
+    if published is not None and published.own == frozenset(range(len(published.ids))):
+        published = None  # nothing is known of what others ran
+    found = []
+    for one in kept:
+        job, entry = space.jobs[one.workload], space.devices[one.accelerator]
+        count = DEVICE_COUNTS[int(space.count[one.row])]
+        offer = offer_of(entry, count)
+        asked = entry.generation, job.model.family, job.recipe.method
+        slow = job.recipe.precision not in PLAIN and unrated_16bit(space.device_inputs[one.accelerator])
+        holds = {
+            "unrated": slow,
+            "old": offer is not None and offer.is_old(today),
+            "unsure": offer is not None and math.ceil(count / entry.devices_per_package) > offer.sure,
+            "untried": published is not None and not published.ran(*asked),
+        }
+        found.append(tuple(word for word, true in holds.items() if true))
+    return found
 
 
 def _beyond_cards(device: Accelerator, count: int, limit: float | None) -> str:
@@ -131,8 +172,11 @@ def _quantity(span: Range, at: int, candidate: Candidate, name: str, reasons: Re
     space = reasons.space
     value, low, high = (float(values[at]) for values in span)
     unit = space.book.unit_of(name)
+    price = _PRICED.get(name)
+    count = DEVICE_COUNTS[int(space.count[candidate.row])]
+    offer = offer_of(space.devices[candidate.accelerator], count, price) if price else None
     if math.isnan(value):
-        return Quantity(unit=unit, reason=reasons.of(candidate, name))
-    price = {"rent_usd": "hw_price", "spot_usd": "hw_spot_price"}.get(name)
-    source = space.device_inputs[candidate.accelerator].sources[price][1] if price else ""
+        reason = reasons.of(candidate, name)
+        return Quantity(unit=unit, reason=reason or (NO_PRICE if price and offer is None else ""))
+    source = price_source(offer) if offer else ""
     return Quantity(value=value, low=low, high=high, unit=unit, source=source)

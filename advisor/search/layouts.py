@@ -33,6 +33,28 @@ def layouts_of(workload: Workload) -> tuple[Layout, ...]:
     return (*found, Layout(1.0, "none"), Layout(1.0, "full"))
 
 
+LARGEST_TEXT, LARGEST_IMAGES = 64, 1024
+"""Samples of one pass that are tried at most, of networks of blocks and of others."""
+
+_RECOMPUTED = 4.0  # samples of one pass with all recomputed: more of them save nothing more
+
+
+def found_layouts(workload: Workload, most: int) -> tuple[Layout, ...]:
+    """The largest micro-batch that the batch allows first, its halves, then few samples with all recomputed:
+    as a search would find them, the quickest first. One sample where no batch is told."""
+    batch = workload.recipe.global_batch
+    if batch is None:
+        return layouts_of(workload)
+    sizes = [float(2**power) for power in range(max(1, int(min(batch, most))).bit_length())]
+    if batch <= most:
+        sizes = sorted({*sizes, float(batch)})
+    sizes.reverse()
+    return (
+        *(Layout(size, "none") for size in sizes),
+        *(Layout(size, "full") for size in sizes if size <= _RECOMPUTED),
+    )
+
+
 def first_true(groups: Index, holds: Mask, count: int) -> Index:
     """For each of `count` groups the first row (in row order) where `holds`, or -1."""
     rows = np.flatnonzero(holds)

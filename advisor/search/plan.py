@@ -101,7 +101,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
         best=_best(options),
         front=tuple(option_of(options, int(row)) for row in front_of(options)),
         scaling=() if shown is None else scaling(options, shown),
-        left_out=_in_order(left_out(options, {int(options.device[row]) for row in rows}), barred),
+        left_out=_in_order(catalogue, left_out(options, {int(options.device[row]) for row in rows}), barred),
         miss=miss,
         relax=relax,
         tried=found.tried,
@@ -110,8 +110,28 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     return found_plan, trace
 
 
-def _in_order(*parts: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
-    return tuple(sorted((one for part in parts for one in part), key=lambda one: one.accelerator_id))
+def _in_order(catalogue: Catalogue, *parts: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+    """What comes near to being an option first, of that what can be rented; each with its name."""
+
+    def rank(one: LeftOut) -> tuple[bool, bool, float, str]:
+        far = one.times is None or one.times > NEAR_MISS
+        entry = catalogue.accelerators.get(one.accelerator_id)
+        priced = entry is not None and entry.rent is not None
+        return one.times is None, far or not priced, one.times or math.inf, one.accelerator_id
+
+    known = catalogue.accelerators
+    every = (
+        one.model_copy(
+            update={"title": known[one.accelerator_id].title if one.accelerator_id in known else ""}
+        )
+        for part in parts
+        for one in part
+    )
+    return tuple(sorted(every, key=rank))
+
+
+NEAR_MISS = 10.0
+"""Up to so many times over its limits something is worth asking about before what nobody rents."""
 
 
 _FILTERS: Mapping[str, tuple[str, object]] = {

@@ -80,6 +80,7 @@ def _over_limits(options: Options, entry: Accelerator, rows: list[int]) -> LeftO
     return LeftOut(
         accelerator_id=entry.id,
         code=broken[0],
+        times=float(options.worst[row]),
         why=f"Its nearest, {option_of(options, row).label}: {told}{more}",
         change=_enough(options, row, broken),
         nearest=option_of(options, row),
@@ -110,7 +111,7 @@ def _over(options: Options, row: int, name: str) -> str:
     times = f"{many} times" if excess >= 2 else f"{excess - 1:.0%} over"
     if name == "deadline":
         return (
-            f"kept to with {limits.confidence:.0%} probability are {show(options.late[row], 's')}, "
+            f"with {limits.confidence:.0%} probability it takes at most {show(options.late[row], 's')}, "
             f"{times} the deadline of {_days(limits.deadline_days)}"
         )
     if name == "budget":
@@ -172,6 +173,7 @@ def _short_of_memory(options: Options, number: int, entry: Accelerator) -> LeftO
     return LeftOut(
         accelerator_id=entry.id,
         code="memory",
+        times=float(found.least_need[number]),
         why=f"Short of memory by {show(need - has, 'B')} on each device: the leanest layout tried "
         f"({lean}) needs {show(need, 'B')} of {show(has, 'B')}.{most}",
         change=f"{more} method that holds less (lora, qlora), or shorter sequences.",

@@ -12,7 +12,7 @@ import numpy as np
 from advisor.schema import Workload
 from advisor.search.grid import BLOCKS, NOTHING_STATED, OFFLOADS, RECOMPUTES, SHARDINGS, SetUp, Stated
 from advisor.search.inputs import PLAIN_STACK
-from advisor.search.layouts import Index, Mask
+from advisor.search.layouts import LARGEST_IMAGES, LARGEST_TEXT, Index, Mask
 from advisor.search.plan_product import Array
 
 TENSOR = (1, 2, 4, 8)
@@ -28,9 +28,6 @@ OWN_TOKENS = 4096
 """Tokens of a sequence that each device of a context-parallel group has at least: published runs cut 8,192 in
 two (Llama 3.1 70B in NVIDIA/dgxc-benchmarking), 131,072 in sixteen (arXiv:2407.21783 section 3.3.2) and
 1,048,576 in 32, whose matrices are shared by eight (NeMo's long-context recipes of Llama 2 7B)."""
-
-LARGEST_TEXT, LARGEST_IMAGES = 64, 1024
-"""Samples of one pass on one device."""
 
 CUT_FAMILIES = ("decoder", "moe", "size_only")
 """Networks that tensor and pipeline parallelism cut: of 734 published runs that cut one, 728 are of these."""

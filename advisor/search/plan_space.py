@@ -61,7 +61,9 @@ class Sites:
             words = book.columns[name].values
             columns |= flags(name, words, listed, rows) if words else {name: numbers(listed)}
         wanted = ("domain_devices", "scale_limit")
-        known = evaluate(book, Table(len(every), dict(columns)), wanted, keep_all=False).columns
+        # a limit may ask how many there are only to hold for all of them
+        table = Table(len(every), {"devices": np.ones(len(every)), **columns})
+        known = evaluate(book, table, wanted, keep_all=False).columns
         domains, limits = (known[name] for name in wanted)
         # a laptop's chip is one to a computer, like chips that share the host's memory
         mobile = np.array([site.mobile for site in every], dtype=bool)

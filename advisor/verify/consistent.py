@@ -20,6 +20,7 @@ from advisor.schema import (
     TraceStep,
 )
 from advisor.verify.fleet_sums import of_fleet
+from advisor.verify.written import by_command, idle
 
 _CLOSE = 2e-6  # relative: files keep seven digits
 _LABEL = re.compile(r"(?P<packages>\d+) x (?P<name>\S+)(?: \((?P<devices>\d+) devices\))?")
@@ -34,6 +35,8 @@ def contradictions(advice: Advice) -> list[str]:
         *_fleet(advice),
         *_measurements(advice),
         *_traces(advice),
+        *by_command(advice),
+        *idle(advice),
     ]
 
 
@@ -63,7 +66,7 @@ def untraced(advice: Advice) -> list[str]:
     """Estimates behind whose figures no steps are stored, though they are where such are written."""
     found = []
     for estimate in advice.estimates:
-        if not (estimate.target.here or "calendar_s" in estimate.quantities):
+        if not (estimate.target.here or estimate.whole):
             continue  # of a catalogue's many answers the best alone have steps
         bare = [name for name, one in estimate.quantities.items() if one.value is not None]
         if bare and not any(one.trace in advice.trace for one in estimate.quantities.values()):

@@ -13,12 +13,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from few import little_knowledge
 
 from advisor.render.select import state
-from advisor.schema import Estimate
+from advisor.schema import Estimate, PlanLimits
+from advisor.schema.leading import leading
 from advisor.search import estimates_catalogue
 from advisor.search.elsewhere import _Corrected
 from advisor.search.elsewhere_space import Candidate, CatalogueSpace, fewest_in_time
+from advisor.search.grid import NOTHING_STATED
 from advisor.search.layouts import Index, layouts_of
 from advisor.search.nearby import FACTOR
+from advisor.search.one import estimate_one, place_of
+from advisor.search.plan import plan
 from advisor.search.plan_product import Array
 from advisor.units import DAY_S
 
@@ -126,3 +130,41 @@ def test_what_the_stated_micro_batch_is_too_much_for_is_halved_before_recomputat
     job = next(one for one in KNOWN.catalogue.workloads if one.id == "gpt2-124m-10b")
     tried = [(one.micro_batch, one.recompute) for one in layouts_of(job)]
     assert tried == [(8, "none"), (4, "none"), (2, "none"), (1, "none"), (1, "full")]
+
+
+def test_a_scan_says_what_an_estimate_says_of_the_same_devices(everywhere: list[Estimate]) -> None:
+    """Micro-batches of the reference recipes had made a scan up to half as slow again."""
+    jobs = {job.id: job for job in KNOWN.catalogue.workloads}
+    asked = [one for one in everywhere if one.purpose == "deadline" and one.fits]
+    assert len(asked) == 8
+    for one in asked:
+        entry = KNOWN.catalogue.accelerators[one.target.accelerator_id]
+        place = place_of(entry, int(one.target.packages))
+        alone = estimate_one(KNOWN.book, jobs[one.workload], place, NOTHING_STATED, KNOWN.published).estimate
+        assert one.choices["micro_batch"] == alone.choices["micro_batch"], one.target.label
+        for name in ("time_s", "calendar_s", "calendar_rent_usd"):
+            mine, other = one.quantities[name], alone.quantities[name]
+            assert mine.value == pytest.approx(other.value, rel=0.01), (one.target.label, name)
+            assert mine.high == pytest.approx(other.high, rel=0.02), (one.target.label, name)
+
+
+def test_what_leads_a_scan_leads_a_plan(everywhere: list[Estimate]) -> None:
+    """An accelerator on which nobody published such a run was rented for ResNet-50, and by a plan was not."""
+    for job in KNOWN.catalogue.workloads:
+        limits = PlanLimits(deadline_days=job.deadline_days)
+        planned = plan(KNOWN.book, KNOWN.catalogue, job, limits, KNOWN.published)
+        mine = [one for one in everywhere if one.workload == job.id and one.purpose == "deadline"]
+        best = leading(mine)
+        assert best is not None and best.target.label == planned.options[0].label
+        flags = {one.accelerator_id: one.untried for one in planned.options}
+        for one in mine:
+            if one.target.accelerator_id in flags:
+                assert ("untried" in one.behind) == flags[one.target.accelerator_id]
+    untried = [one for one in everywhere if "untried" in one.behind and one.workload == "resnet50-imagenet"]
+    assert {one.target.accelerator_id for one in untried} == {"amd-mi300x-192gb"}
+
+
+def test_what_fits_at_its_upper_end_goes_before_what_may_not(everywhere: list[Estimate]) -> None:
+    card = [one for one in everywhere if one.target.accelerator_id == "nvidia-rtx-4090-24gb"]
+    room = KNOWN.catalogue.accelerators["nvidia-rtx-4090-24gb"].memory_bytes or 0.0
+    assert card and all((one.quantities["memory_bytes"].high or 0.0) <= room for one in card if one.fits)

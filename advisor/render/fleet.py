@@ -97,8 +97,11 @@ def machines(advice: Advice, option: FleetOption, t: Texts) -> Markup:
 def answer(advice: Advice, fleet: FleetPlan, t: Texts) -> Markup:
     """The answer in one or two sentences."""
     if not fleet.options:
-        miss = " ".join(part for part in (fleet.miss, fleet.relax) if part)
-        return t("answer.plan.none", "Nothing keeps the limits. {miss}", miss=describe.said(t, miss, 400))
+        miss, relax = (
+            describe.said(t, text, 400) if text else Markup() for text in (fleet.miss, fleet.relax)
+        )
+        miss = describe.sentences(miss, relax, t)
+        return t("answer.plan.none", "Nothing keeps the limits. {miss}", miss=miss)
     first = fleet.options[0]
     found = t(
         "answer.fleet",

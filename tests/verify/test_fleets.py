@@ -165,3 +165,21 @@ def test_two_of_them_compare_by_machines_and_by_job(planned: Advice) -> None:
         row.label: row for row in compare(planned, planned.model_copy(update={"fleet": other})).of("plan")
     }
     assert rows["several jobs: machines"].judged == "other"
+
+
+def test_prices_of_a_region_are_those_of_the_file(knowledge: Knowledge, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.toml"
+    path.write_text('[[job]]\nmodel = "gpt2-124m"\ntokens = "1B"\n')
+    limits = PlanLimits(vendors=("huawei",), region="cn", max_devices=8, as_of="2026-11-21")
+    found = plan_several(SeveralOptions(path, limits))[1]
+    assert fleet_of(found).options and verify(at(tmp_path, found), knowledge).sound
+
+
+def test_where_nothing_keeps_the_limits_the_page_says_what_would(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.toml"
+    path.write_text('[[job]]\nmodel = "gpt2-124m"\ntokens = "1B"\n')
+    limits = PlanLimits(only=("nvidia-h100-sxm5-80gb",), budget_usd=0.01, max_devices=8, as_of="2026-11-21")
+    found = plan_several(SeveralOptions(path, limits))[1]
+    assert not fleet_of(found).options
+    page = render_html(found, full_texts("en"), {})
+    assert "Nothing keeps the limits." in page and "It would do with --budget" in page

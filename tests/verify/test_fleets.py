@@ -92,7 +92,7 @@ def test_it_is_sound_and_a_forged_figure_is_not(
     first = fleet.options[0]
     rent = first.quantities["rent_usd"]
     cheap = rent.model_copy(update={"value": figure(first, "rent_usd") * 0.9, "low": 0.0})
-    forged = [
+    forged: list[dict[str, Any]] = [
         {"options": (first.model_copy(update={"quantities": {**first.quantities, "rent_usd": cheap}}),)},
         {"options": (first.model_copy(update={"price_note": "list price of today"}), *fleet.options[1:])},
         {"jobs": (fleet.jobs[0].model_copy(update={"per_year": 1.0}), *fleet.jobs[1:])},

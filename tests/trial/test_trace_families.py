@@ -242,6 +242,23 @@ def test_speech_is_traced_with_its_spectrogram(tmp_path: Path) -> None:
     assert "the loss in its output" in found["loss"]
 
 
+def test_a_picture_in_each_sequence_goes_through_both_towers(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    text = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 300}  # fmt: skip
+    vision = {"model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64,
+              "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": IMAGE, "patch_size": IMAGE // 4,
+              "projection_dim": 64}  # fmt: skip
+    raw = {"architectures": ["LlavaForConditionalGeneration"], "model_type": "llava", "text_config": text,
+           "vision_config": vision, "image_token_index": 299, "image_seq_length": 16}  # fmt: skip
+    path.write_text(json.dumps(raw))
+    found = _trace(path, "bf16")
+    assert f"pixel_values=Bx3x{IMAGE}x{IMAGE}:float32" in found["inputs"]
+    assert f"16 of its {TEXT} tokens" in found["notes"][0]
+    patches = [r for r in found["operators"] if r["kind"] == "convolution" and r["phase"] == "forward"]
+    assert sum(r["flops"][1] for r in patches) == 2 * 16 * 32 * 3 * (IMAGE // 4) ** 2
+
+
 def test_a_scan_written_out_is_told(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     raw = {

@@ -22,6 +22,7 @@ from .failure import Failure
 _NO_CUDA = re.compile(
     r"not compiled with CUDA|No CUDA GPUs|NVIDIA driver|not linked with support for|CUDA error|HIP"
 )
+_PIP = re.compile(r"pip install ([\w-]+)")
 _SMALL = 0.02  # deviation of the first values of weights, as GPT-2 has it (github:openai/gpt-2)
 _CUDA_HINT = "Leave the network on the CPU: it is traced with tensors that hold nothing, on no device at all."
 
@@ -68,14 +69,14 @@ def _from_file(path: Path) -> Any:
     assert spec is not None and spec.loader is not None  # noqa: S101 - a file ending in .py has both
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
-    _running(f"importing {path.name}", lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    running(f"importing {path.name}", lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
     return module
 
 
 def _from_package(name: str, folder: str) -> Any:
     sys.path.insert(0, folder)
     try:
-        return _running(f"importing {name}", lambda: importlib.import_module(name))
+        return running(f"importing {name}", lambda: importlib.import_module(name))
     except Failure as failure:
         cause = failure.__cause__
         if isinstance(cause, ModuleNotFoundError) and cause.name and f"{name}.".startswith(f"{cause.name}."):
@@ -83,7 +84,7 @@ def _from_package(name: str, folder: str) -> Any:
         raise
 
 
-def _running(doing: str, act: Callable[[], Any]) -> Any:
+def running(doing: str, act: Callable[[], Any]) -> Any:
     """Run the user's code; what it raises is told with the line it was raised at."""
     try:
         return act()
@@ -102,6 +103,9 @@ def failure_of(doing: str, error: BaseException) -> Failure:
             f"pip install {package} there, or name a Python that has it with --python.",
         )  # fmt: skip
     said = str(error).strip().splitlines()
+    wanted = _PIP.search(str(error)) if isinstance(error, ImportError) else None
+    if wanted is not None:
+        return Failure("missing", f"{doing}: {said[0][:300]}", f"pip install {wanted[1]}")
     text = f"{type(error).__name__}: {said[0][:300]}" if said and said[0] else type(error).__name__
     if _NO_CUDA.search(str(error)):
         return Failure("cuda", f"{doing} wants an accelerator: {text}{place(error)}", _CUDA_HINT)
@@ -132,7 +136,7 @@ def _contract() -> str:
 
 def call(factory: Callable[[], Any], name: str) -> Built:
     """Call the factory and look at what it returns."""
-    found = _running(name, factory)
+    found = running(name, factory)
     batch, loss = None, None
     _check_alone(found, name)
     if isinstance(found, (tuple, list)) and found and isinstance(found[0], nn.Module):

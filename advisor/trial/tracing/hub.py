@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from .batch import Batch, Input, real
 from .build import Built
 from .failure import Failure
+from .vision import pictured
 
 _PIXELS = 224
 _CHANNELS = 3
@@ -50,7 +52,7 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
 
     def factory() -> Built:
         with contextlib.nullcontext() if real() else _without_values(transformers):
-            module = made._from_config(config, attn_implementation=_attention(made))
+            module = _made(made, config)
         batch, notes = _batch(module, config, seq_len, image_size)
         return Built(module, batch, None, notes)
 
@@ -75,8 +77,15 @@ def _without_looking() -> None:
         setattr(masks, "find_packed_sequence_indices", lambda *_: None)  # noqa: B010
 
 
-def _attention(made: Any) -> str:
-    return "sdpa" if getattr(made, "_supports_sdpa", True) else "eager"
+def _made(made: Any, config: Any) -> Any:
+    """The network with fused attention, as far as its parts (a backbone) have it."""
+    sdpa = "sdpa" if getattr(made, "_supports_sdpa", True) else "eager"
+    try:
+        return made._from_config(deepcopy(config), attn_implementation=sdpa)  # which writes it into all parts
+    except ValueError as error:
+        if "attn_implementation" not in str(error):
+            raise
+        return made._from_config(config)
 
 
 def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Batch, list[str]]:
@@ -87,7 +96,7 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
     if places and not getattr(config, "is_encoder_decoder", False):
         seq_len = min(seq_len, int(places))
     words = Input([None, seq_len], torch.int64)
-    given: dict[str, Any] = {}
+    given, assumed = pictured(config, takes, seq_len, image_size)
     if name == "pixel_values" or {"pixel_values", "return_loss"} <= set(takes):
         vision = getattr(config, "vision_config", config)
         edge = image_size or _edge(vision)
@@ -99,7 +108,7 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         )
         if {"return_loss", "pixel_values"} <= set(takes):
             words = Input([None, min(seq_len, places)], torch.int64)
-        given["input_ids"] = words
+        given.setdefault("input_ids", words)
     if name == "input_features" and getattr(config, "num_mel_bins", None):
         given["input_features"] = _spectrogram(config)
         words = Input(
@@ -123,7 +132,7 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         and "decoder_input_ids" in takes
     ):
         given["decoder_input_ids"] = words
-    return Batch([], given), _notes(takes, given, config)
+    return Batch([], given), [*assumed, *_notes(takes, given, config)]
 
 
 def _notes(takes: Any, given: dict[str, Any], config: Any) -> list[str]:

@@ -28,7 +28,7 @@ from advisor.schema import (
     Workload,
 )
 
-OPTIONS_PAGED, OPTIONS_SCREEN, JOBS_PAGED, LEFT_PAGED = 12, 40, 30, 10
+OPTIONS_PAGED, OPTIONS_SCREEN, JOBS_PAGED, LEFT_PAGED = 12, 16, 30, 10
 _NOTE = 120  # letters of a note on a price
 
 

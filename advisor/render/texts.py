@@ -26,6 +26,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -152,7 +153,7 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
         hint = did_you_mean(code, known) or f"There is: {', '.join(known)}."
         raise UserError(f"there is no report in the language {code!r}", hint)
     path = _folder(folder) / f"{code}.toml"
-    raw = read_toml(path)
+    raw = _read(path, folder)
     words, head = _words(path, raw.get("numbers", {})), raw.get("language", {})
     told = {**_rule_texts(code, folder), **_table(path, "sentences", raw)}
     return Texts(
@@ -168,13 +169,13 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
 def _rule_texts(code: str, folder: Path | None) -> dict[str, str]:
     """What the shipped rules say of themselves, as far as the language has it."""
     path = _folder(folder) / "rules" / f"{code}.toml"
-    return _table(path, "why", read_toml(path)) if path.is_file() else {}
+    return _table(path, "why", _read(path, folder)) if path.is_file() else {}
 
 
 def full_texts(code: str, folder: Path | None = None) -> Texts:
     """The same with the sentences of plans and estimates, which the terminal tells too."""
     texts = load_texts(code, folder)
-    return texts if code == "en" else replace(texts, sentences=terminal_texts(code, folder)[0])
+    return texts if code == "en" else replace(texts, sentences=_in_terminal(texts, folder)[0])
 
 
 def terminal_texts(code: str, folder: Path | None = None) -> tuple[Sentences, Words, dict[str, str]]:
@@ -183,10 +184,24 @@ def terminal_texts(code: str, folder: Path | None = None) -> tuple[Sentences, Wo
     Raises UserError for an unknown code, DataError for a broken file.
     """
     texts = load_texts(code, folder)
-    path = _folder(folder) / "terminal" / f"{code}.toml"
-    raw = read_toml(path) if path.is_file() else {}
+    sentences, forms = _in_terminal(texts, folder)
+    return sentences, texts.words, forms
+
+
+def _in_terminal(texts: Texts, folder: Path | None) -> tuple[Sentences, dict[str, str]]:
+    """The sentences of a language with those of the commands, and the commands' forms."""
+    path = _folder(folder) / "terminal" / f"{texts.code}.toml"
+    raw = _read(path, folder) if path.is_file() else {}
     patterns = {**texts.sentences.patterns, **_table(path, "sentences", raw), **_table(path, "help", raw)}
-    return Sentences(patterns, texts.words), texts.words, _table(path, "forms", raw)
+    return Sentences(patterns, texts.words), _table(path, "forms", raw)
+
+
+def _read(path: Path, folder: Path | None) -> dict[str, Any]:
+    """A language file: of the shipped ones each once a process."""
+    return _shipped(path) if folder is None else read_toml(path)
+
+
+_shipped = lru_cache(maxsize=8)(read_toml)
 
 
 def _table(path: Path, name: str, raw: dict[str, Any]) -> dict[str, str]:
@@ -196,7 +211,7 @@ def _table(path: Path, name: str, raw: dict[str, Any]) -> dict[str, str]:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise DataError.at(path, f"{name}.{key}", value, "is not a text", 'Write "key" = "text".')
-    return texts
+    return dict(texts)
 
 
 def _words(path: Path, raw: object) -> Words:
@@ -222,7 +237,8 @@ def _folder(folder: Path | None) -> Path:
 def own_text(code: str, folder: Path | None = None) -> str:
     """All wording of a language file, to see whether its characters can be printed. Empty for English,
     whose wording stands in the templates and is covered by the shipped font (a test holds that)."""
-    return "".join(load_texts(code, folder).texts.values())
+    path = _folder(folder) / f"{code}.toml"
+    return "".join(_table(path, "texts", _read(path, folder)).values())
 
 
 def placeholders(text: str) -> frozenset[str]:

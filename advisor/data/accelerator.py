@@ -179,5 +179,4 @@ class Accelerator:
         """The sources behind a figure ("peak", "memory", …), in one line."""
         keys = self.cites.get(figure, ()) or self.cites.get("general", ())
         cited = [self.sources[key] for key in keys if key in self.sources]
-        more = f" (and {len(cited) - 2} more)" if len(cited) > 2 else ""
-        return "; ".join(cited[:2]) + more or self.file.name
+        return "; ".join(cited) or self.file.name

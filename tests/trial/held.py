@@ -84,3 +84,45 @@ def beside() -> Any:
 
 def all_frozen() -> Any:
     return nn.Linear(32, 16).requires_grad_(False), torch.randn(2, 32)
+
+
+class Unfed(nn.Module):
+    """Raises for want of an argument, as a denoiser that is not told the picture's size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(32, 16)
+
+    def forward(self, given: Any, sizes: Any, *, guidance: Any = None) -> Any:
+        return self.layer(given).sum() + ("text" in guidance)
+
+
+def unfed() -> Any:
+    return Unfed(), (torch.randn(2, 32), torch.randn(2, 2))
+
+
+def unfed_alone() -> Any:
+    return Unfed()
+
+
+class Tables(nn.Module):
+    """Makes a table once and keeps it, as rotary places are; with `deeper`, does more for more samples."""
+
+    def __init__(self, deeper: bool) -> None:
+        super().__init__()
+        self.layer, self.table, self.deeper = nn.Linear(32, 32), None, deeper
+
+    def forward(self, given: Any) -> Any:
+        if self.table is None:
+            self.table = torch.arange(32.0).cos()
+        for _ in range(len(given) if self.deeper else 1):
+            given = self.layer(given)
+        return (given * self.table).sum()
+
+
+def tables() -> Any:
+    return Tables(False), torch.randn(2, 32)
+
+
+def deeper() -> Any:
+    return Tables(True), torch.randn(2, 32)

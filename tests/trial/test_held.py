@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,14 +15,14 @@ from advisor.model.traced import model_of_trace
 from advisor.schema import Kind, Model
 
 torch = pytest.importorskip("torch")
-from advisor.trial.tracing import session  # noqa: E402 - torch first
+from advisor.trial.tracing import diffusion, limits, session  # noqa: E402 - torch first
 
 FIGURES = ("weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "flops_per_sample")
 LAYERS = 64 * 256 + 256 + 256 * 10 + 10  # weights of in_16_bit
 TABLE, LAYER = 256 * 1024, 64 * 256 + 256  # numbers of Held
 
 
-def _traced(name: str, precision: str, method: str = "full") -> tuple[dict[str, Any], Model]:
+def _told(name: str, precision: str = "fp32", method: str = "full") -> dict[str, Any]:
     told: list[dict[str, Any]] = []
     spec = {
         "kind": "factory", "name": f"held.py:{name}", "folder": str(Path(__file__).parent), "inputs": [],
@@ -29,8 +30,13 @@ def _traced(name: str, precision: str, method: str = "full") -> tuple[dict[str, 
         "image_size": 0,
     }  # fmt: skip
     session.trace(spec, told.append)
-    assert told[-1]["event"] == "traced", told[-1]
-    return told[-1], model_of_trace(name, told[-1])
+    return told[-1]
+
+
+def _traced(name: str, precision: str, method: str = "full") -> tuple[dict[str, Any], Model]:
+    found = _told(name, precision, method)
+    assert found["event"] == "traced", found
+    return found, model_of_trace(name, found)
 
 
 def _ruled(model: Model, precision: str, **more: float | str) -> list[float | None]:
@@ -85,3 +91,65 @@ def test_adapters_beside_networks_with_something_frozen(name: str, trained: int,
     assert any(told in note for note in found["notes"])
     assert _ruled(model, "bf16_mixed", method="lora")[1] == 4 * trained  # gradients in fp32
     assert _ruled(model, "bf16_mixed", method="lora")[4]  # of pictures as of words: what was traced
+
+
+def test_a_network_too_large_to_run_tells_its_own_error_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_LARGEST_REAL", 1000)
+    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", _not_for_real)
+    found = _told("unfed")
+    assert found["reason"].startswith("its training step raised TypeError: argument of type 'NoneType'")
+    assert "(held.py, line" in found["reason"] and "much for a small real run" in found["reason"]
+    assert found["hint"].startswith("Its forward takes given, sizes, guidance: ")
+
+
+def _not_for_real(tensor: Any, *_: object, **__: object) -> Any:
+    assert type(tensor.data) is not torch.Tensor, "2 KB of weights were made in vain"
+    return tensor
+
+
+def test_a_batch_that_nobody_tells_has_names() -> None:
+    assert "its forward takes given, sizes, guidance" in _told("unfed_alone")["reason"]
+
+
+def test_what_is_made_once_and_kept_makes_no_difference() -> None:
+    assert _told("tables")["alike"] is True
+
+
+def test_products_have_a_shape_where_operators_differ_with_the_batch() -> None:
+    found, model = _traced("deeper", "fp32")
+    assert found["alike"] is False
+    assert [model.numbers[f"traced_matrix_{way}"] for way in ("rows", "columns", "depth")] == [1, 32, 32]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "told"),
+    [
+        (
+            "UNet2DConditionModel",
+            {
+                "in_channels": 4, "sample_size": 128, "cross_attention_dim": 2048,
+                "addition_embed_type": "text_time", "projection_class_embeddings_input_dim": 2816,
+                "addition_time_embed_dim": 256,
+            },
+            {"text_embeds=Bx1280:float32", "time_ids=Bx6:float32", "Bx77x2048:float32"},
+        ),
+        (
+            "QwenImageTransformer2DModel",
+            {"in_channels": 64, "joint_attention_dim": 3584, "guidance_embeds": False},
+            {"hidden_states=Bx4096x64:float32", "encoder_hidden_states=Bx512x3584:float32"},
+        ),
+        (
+            "PixArtTransformer2DModel",
+            {
+                "in_channels": 4, "sample_size": 128, "caption_channels": 4096,
+                "use_additional_conditions": None,
+            },
+            {"resolution=Bx2:float32", "aspect_ratio=Bx1:float32", "Bx4x128x128:float32"},
+        ),
+    ],
+)  # fmt: skip
+def test_denoisers_have_what_is_told_beside_the_text(
+    name: str, config: dict[str, Any], told: set[str]
+) -> None:
+    batch = diffusion._batch(SimpleNamespace(**config), name, 0)
+    assert batch is not None and told <= set(batch.told())

@@ -58,7 +58,10 @@ def _row(row: dict[str, Any], batches: tuple[int, int]) -> dict[str, Any]:
 
 
 def _unlike(first: list[Any], second: list[Any], batches: tuple[int, int]) -> list[dict[str, Any]]:
-    """The same for traces whose operators differ with the batch: matched by name and format alone."""
+    """The same for traces whose operators differ with the batch: matched by name and format alone. Shapes
+    are means of the second trace's, by their FLOPs, rows in proportion to the batch.
+    """
+    shapes: dict[tuple[Any, ...], list[float]] = {}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for side, events in enumerate((first, second)):
         for event in events:
@@ -71,8 +74,17 @@ def _unlike(first: list[Any], second: list[Any], batches: tuple[int, int]) -> li
                 },
             )  # fmt: skip
             row["count"] += 1 - side
+            if side and any(event.shape):
+                sums = shapes.setdefault(key, [0.0] * 4)
+                sums[0] += event.flops
+                for at, size in enumerate(event.shape, 1):
+                    sums[at] += event.flops / max(size, 1)
             for at, name in enumerate(("flops", "bytes", "saved")):
                 row["sums"][at][side] += getattr(event, name)
+    for key, (flops, *over) in shapes.items():
+        if flops:
+            tall, wide, deep = (flops / one for one in over)
+            rows[key]["shape"] = [[0.0, tall / batches[1]], [wide, 0.0], [deep, 0.0]]
     return [_row(row, batches) for row in rows.values()]
 
 

@@ -8,16 +8,19 @@ from typing import Any
 
 from advisor.data.catalogue import Catalogue, find_accelerator
 from advisor.errors import UserError
+from advisor.estimate.inputs import Inputs
 from advisor.published import Published
 from advisor.rulebook import RuleBook
-from advisor.schema import Advice, Estimate, Kind, TraceStep
+from advisor.schema import Advice, Estimate, Kind, Target, TraceStep
 from advisor.search.grid import Stated
 from advisor.search.here import Place, places_here
 from advisor.search.one import One, estimate_one, place_of
 from advisor.search.sockets import find_sockets
 from advisor.search.systems import MARK, OF_A_SYSTEM
+from advisor.search.timed import COLUMNS, PROCESS_COLUMNS, device_of, process_inputs, timed_inputs
 
 _FLAGS = {"flash_attention": "flash", "compiled": "compiled"}
+OF_A_TRACE = (*COLUMNS, *PROCESS_COLUMNS)
 _DEGREES = ("tp", "pp", "cp", "ep")
 _LAYOUT = (*_DEGREES, "vpp", "micro_batch", "recompute", "sharding", "offload", "stack")
 
@@ -45,7 +48,7 @@ def estimate_again(  # noqa: PLR0913 - what is known, one by one
     stated = stated_of(estimate, steps)
     if as_asked:
         stated = _open(stated, steps)
-    place = _place(catalogue, advice, estimate, nodes)
+    place = _place(book, catalogue, advice, estimate, nodes)
     return estimate_one(book, workload, place, stated, published, traced=traced)
 
 
@@ -96,14 +99,16 @@ def _open(stated: Stated, steps: Iterable[TraceStep]) -> Stated:
     return replace(stated, **left)
 
 
-def _place(catalogue: Catalogue, advice: Advice, estimate: Estimate, nodes: int | None = None) -> Place:
+def _place(
+    book: RuleBook, catalogue: Catalogue, advice: Advice, estimate: Estimate, nodes: int | None = None
+) -> Place:
     target = estimate.target
     if target.here:
         if advice.machine is None:
             raise UserError("the file holds an estimate of a machine that it does not hold")
         for place in places_here(catalogue, advice.machine, advice.calibration):
             if place.target == target:
-                return place
+                return replace(place, inputs=place.inputs.update(_untraced(book, advice, target)))
         raise UserError(f"'{target.label[:60]}' is no device of the machine in the file")
     if target.device == "cpu":
         sockets = find_sockets(catalogue, target.label)
@@ -127,6 +132,19 @@ def server_of(steps: Iterable[TraceStep]) -> int | None:
         if step.quantity == "hw_domain_devices" and step.kind == Kind.stated and step.value:
             return round(step.value)
     return None
+
+
+def _untraced(book: RuleBook, advice: Advice, target: Target) -> Inputs:
+    """What a trace would say of a network there; none is at hand, and why stands in the steps."""
+    device, calibration = device_of(target), advice.calibration
+    if calibration is not None and calibration.find("operators", device):
+        return timed_inputs(calibration, device, None, book)
+    return process_inputs(device, None)
+
+
+def rests_on_trace(steps: Iterable[TraceStep]) -> bool:
+    """Whether an estimate has figures of the network's traced operators, which its file does not hold."""
+    return any(step.quantity in OF_A_TRACE and step.value is not None for step in steps)
 
 
 def _nodes(steps: Iterable[TraceStep], per_package: int, packages: float) -> int:

@@ -15,8 +15,9 @@ from advisor.errors import EXIT_DONE, EXIT_UNCHECKED, EXIT_USER
 from advisor.units import show
 
 if TYPE_CHECKING:
+    from advisor.schema import Quantity
     from advisor.verify import Verdict
-    from advisor.verify.again import Again
+    from advisor.verify.again import Again, Difference
 
 _MOST = 8  # lines of a list
 
@@ -54,8 +55,9 @@ def verify(
     """Check FILEs: reports as PDF or HTML, requests, comparisons, advice.json; one line each.
 
     The data must be whole and consistent, the pages must come out of it again byte for byte, and the
-    estimates are computed again with the rules and prices here. Exit code 2: a file is not sound. 4: nothing
-    was found wrong, and not all of it could be checked here (another version, other rules).
+    estimates are computed again with the rules and prices here. Exit code 2: a file is not sound, or cannot
+    be opened. 4: nothing was found wrong, and not all of it could be checked here (another version, other
+    rules).
     """
     from advisor.app_knowledge import load_knowledge
     from advisor.verify import NOT_WHO
@@ -88,7 +90,7 @@ def verify(
 
 
 def _exit_code(verdicts: list[Verdict]) -> int:
-    if any(verdict.false for verdict in verdicts):
+    if any(verdict.false or verdict.absent for verdict in verdicts):
         return EXIT_USER
     return EXIT_DONE if all(verdict.sound for verdict in verdicts) else EXIT_UNCHECKED
 
@@ -180,10 +182,24 @@ def _again(again: Again | None) -> list[str]:
     return found
 
 
-def _difference(difference: Any) -> str:
-    then, now = (show(value, difference.unit) for value in (difference.then, difference.now))
+def _difference(difference: Difference) -> str:
+    unit = difference.unit
+    then, now = (show(value, unit) for value in (difference.then, difference.now))
     change = f" ({difference.factor - 1:+.2%})" if 0 < difference.factor < float("inf") else ""
+    if difference.then == difference.now or then == now:  # then it is the range that tells them apart
+        spans = [_span(one) for one in difference.ranges]
+        if spans[0] != spans[1]:
+            change = ""
+            then, now = (f"{value} ({span})" for value, span in zip((then, now), spans, strict=True))
     return f"{difference.what}: {difference.quantity} {then}, here {now}{change}"
+
+
+def _span(of: Quantity | None) -> str:
+    """From where to where a figure lies, finely enough that two ranges look different."""
+    if of is None or of.low is None or of.high is None:
+        return "no range"
+    low, high = (show(end, of.unit) for end in (of.low, of.high))
+    return f"{low} to {high}"
 
 
 def _tell(verdict: Verdict) -> None:

@@ -58,7 +58,7 @@ def workload_from_flags(  # noqa: PLR0913, PLR0917 - one argument a flag
     """
     found = find_model(catalogue, model) if isinstance(model, str) else model
     told = method
-    method, beside = _PREFERENCE.get((method or "").lower().replace("-", "_"), (method, {}))
+    method, beside = PREFERENCE.get((method or "").lower().replace("-", "_"), (method, {}))
     if method is None and tokens is not None and tokens >= _PRETRAINED_FROM and _unit(found) == "tokens":
         method = "pretrain"
     like = pattern(catalogue, found, method)
@@ -219,7 +219,7 @@ def with_program(stated: Stated, catalogue: Catalogue) -> Stated:
     return replace(stated, stack=stack, program=program)
 
 
-_PREFERENCE = {
+PREFERENCE = {
     "dpo": ("full", {"reference_copies": 1.0, "reference_passes": 1.0}),
     "dpo_lora": ("lora", {"reference_passes": 1.0}),
     "dpo_qlora": ("qlora", {"reference_passes": 1.0}),
@@ -249,6 +249,6 @@ def check_word(catalogue: Catalogue, column: str, word: str | None) -> None:
             "Estimate its training steps alone with --method full or lora.",
         )
     if column == "method":
-        values = (*values, *(name.replace("_", "-") for name in _PREFERENCE))
+        values = (*values, *(name.replace("_", "-") for name in PREFERENCE))
     hint = did_you_mean(word, values) or f"It is one of {', '.join(values)}."
     raise UserError(f"unknown {column} {word!r}", hint)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from advisor.verify.printed import Printed
     from advisor.verify.signature import Signed
 
-__all__ = ["NOT_SOUND", "NOT_WHO", "SOUND", "UNCHECKED", "Verdict", "verify"]
+__all__ = ["NOT_SOUND", "NOT_WHO", "SOUND", "UNCHECKED", "UNREAD", "Verdict", "verify"]
 
 ADVICE = "advice.json"
 SOUND, NOT_SOUND, UNCHECKED = "sound", "not sound", "could not be checked"
+UNREAD = "could not be opened"
 NOT_WHO = (
     "Digests and figures that agree prove that a file is consistent, not who measured it or that anybody "
     "did: whoever can run hwadvisor can make a consistent file. Who vouches for it is proved by a signature "
@@ -47,6 +48,8 @@ class Verdict:
     contradictions: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     untraced: tuple[str, ...] = ()  # estimates without the steps that led to them
+    doubtful: tuple[str, ...] = ()  # dates that cannot be by the clock here
+    absent: bool = False  # there is no such file, or it cannot be opened: nothing is said of what it holds
     printed: Printed | None = None
     again: Again | None = None
     inputs: dict[str, list[str]] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class Verdict:
     def false(self) -> bool:
         """Whether something is wrong: no whole data, a contradiction, a page or a figure that is another."""
         return bool(
-            (self.error and not self.foreign)
+            (self.error and not self.foreign and not self.absent)
             or self.contradictions
             or (self.printed is not None and self.printed.differs)
             or (self.again is not None and self.again.unexplained)
@@ -70,20 +73,25 @@ class Verdict:
         What nobody could make or compute again may be edited at will: one changed word in a file, a version
         or a digest, must not turn a fraud into something sound.
         """
-        found = [self.error] if self.error and self.foreign else []
+        found = [self.error] if self.error and (self.foreign or self.absent) else []
         if self.printed is not None and self.printed.unchecked:
             found.append(self.printed.unchecked)
         found += self.untraced
+        found += self.doubtful
         if self.again is not None:
             found += [f"not computed again: {text}" for text in self.again.failed[:1]]
             if not self.again.alike and self.again.others:
                 what = "give other figures" if self.again.differences else "say otherwise"
                 found.append(f"other {', '.join(self.again.others)} here {what}")
+            elif self.again.unread:
+                found.append("the text of its rules is not compared: other rules or another version here")
         return tuple(found)
 
     @property
     def judged(self) -> str:
-        """One of SOUND, NOT_SOUND and UNCHECKED."""
+        """One of SOUND, NOT_SOUND, UNCHECKED and UNREAD."""
+        if self.absent:
+            return UNREAD
         if self.false:
             return NOT_SOUND
         return UNCHECKED if self.unchecked else SOUND
@@ -102,11 +110,15 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
         sides, texts, printed, kind = _read(path)
     except AdvisorError as error:
         foreign = isinstance(error, (NewerFormat, MissingLibrary, NoData))
-        return Verdict(path, error=error.message, hint=error.hint, foreign=foreign)
+        absent = isinstance(error.__cause__, OSError) or not (path.is_file() or path.is_dir())
+        return Verdict(path, error=error.message, hint=error.hint, foreign=foreign, absent=absent)
     from advisor.verify.again import compute_again, joined
     from advisor.verify.consistent import contradictions, gaps, untraced
+    from advisor.verify.dates import doubtful
+    from advisor.verify.written import doubled
 
-    wrong = _of_sides({name: contradictions(side) for name, side in sides.items()})
+    wrong = [told for text in texts for told in doubled(text)]
+    wrong += _of_sides({name: contradictions(side) for name, side in sides.items()})
     again = None
     if not wrong:
         again = joined({name: compute_again(knowledge, side) for name, side in sides.items()})
@@ -121,6 +133,7 @@ def verify(path: Path, knowledge: Knowledge, signers: Path | None = None) -> Ver
         digest=", ".join(hashlib.sha256(text).hexdigest() for text in texts),
         contradictions=tuple(wrong),
         gaps=tuple(_of_sides({name: gaps(side) for name, side in sides.items()})),
+        doubtful=tuple(_of_sides({name: doubtful(side) for name, side in sides.items()})),
         untraced=tuple(_of_sides({name: untraced(side) for name, side in sides.items()})),
         printed=printed,
         again=again,

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from advisor import __version__
-from advisor.again import estimate_again
+from advisor.again import estimate_again, rests_on_trace, trace_of
 from advisor.app_answers import with_estimates
 from advisor.app_knowledge import Knowledge
 from advisor.errors import AdvisorError, UserError
-from advisor.schema import Advice, Estimate
+from advisor.schema import Advice, Estimate, Quantity
+from advisor.search.one import One
 from advisor.verify.fleets import fleet_again
-from advisor.verify.pair import Pair, Steps, alike, said_otherwise
+from advisor.verify.pair import Pair, Steps, alike, said_otherwise, unread, way_of
 from advisor.verify.plans import catalogue_of, planned
-from advisor.verify.said import left_open, of_estimate, of_file, titles_left
+from advisor.verify.said import left_open, of_estimate, of_file
+from advisor.verify.workload import titles_left
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Difference:
     then: float | None
     now: float | None
     unit: str
+    ranges: tuple[Quantity | None, Quantity | None] = (None, None)  # both whole
 
     @property
     def factor(self) -> float:
@@ -49,6 +52,7 @@ class Again:
     same_tool: bool
     words: tuple[str, ...] = ()  # what is said otherwise, or by other steps, than the rules here say
     edited: bool = False  # one of several sides has differences that nothing explains
+    unread: bool = False  # what other rules say of its steps cannot be held to the rules here
 
     @property
     def alike(self) -> bool:
@@ -57,9 +61,8 @@ class Again:
 
     @property
     def unexplained(self) -> bool:
-        """Other figures out of the same rules, prices and version: the file was edited."""
-        same = self.same_rules and self.same_prices and self.same_tool
-        return self.edited or (not self.alike and same)
+        """Other figures out of the same rules (prices are among them) and version: the file was edited."""
+        return self.edited or (not self.alike and self.same_rules and self.same_tool)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -85,6 +88,7 @@ def joined(sides: Mapping[str, Again]) -> Again:
         same_tool=all(one.same_tool for one in every),
         words=tuple(f"{name}: {text}" for name, one in sides.items() for text in one.words),
         edited=any(one.unexplained for one in every),
+        unread=any(one.unread for one in every),
     )
 
 
@@ -94,6 +98,7 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
     failed: list[str] = []
     words: list[str] = []
     count = estimates = 0
+    not_read = False
     for pair in _pairs(knowledge, advice, failed):
         estimates += bool(pair.then)
         for name, old in pair.then.items():
@@ -101,36 +106,42 @@ def compute_again(knowledge: Knowledge, advice: Advice) -> Again:
             count += 1
             if not alike(old, new):
                 value = None if new is None else new.value
-                found.append(Difference(pair.what, name, old.value, value, old.unit))
+                found.append(Difference(pair.what, name, old.value, value, old.unit, (old, new)))
         words += said_otherwise(pair)
         words += pair.words
         failed += pair.open
+        not_read = not_read or unread(pair)
     failed += titles_left(advice.workloads)
     words += of_file(knowledge, catalogue_of(knowledge, advice), advice)
+    words += _prices(knowledge, advice)
     found.sort(key=lambda d: -abs(math.log(d.factor)) if 0 < d.factor < math.inf else -math.inf)
     versions = advice.versions
     return Again(
         figures=count, estimates=estimates, differences=tuple(found), failed=tuple(failed),
         same_rules=versions.rules_digest == knowledge.book.digest,
         same_prices=versions.prices_as_of == knowledge.catalogue.prices_as_of,
-        same_tool=versions.tool == __version__, words=tuple(words),
+        same_tool=versions.tool == __version__, words=tuple(words), unread=not_read,
     )  # fmt: skip
+
+
+def _prices(knowledge: Knowledge, advice: Advice) -> Iterable[str]:
+    """The day of the newest price, which goes with the rules: prices are among them."""
+    there, here = advice.versions, knowledge.catalogue.prices_as_of
+    if there.rules_digest == knowledge.book.digest and there.prices_as_of != here:
+        yield f"its newest price is said to be of {there.prices_as_of[:20]}; that of its rules is of {here}"
 
 
 def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[Pair]:
     """(what, figures then, figures now) of everything that can be computed again."""
-    whole = [e for e in advice.estimates if "calendar_s" in e.quantities]
-    for estimate in whole:
+    for estimate in (e for e in advice.estimates if _is_whole(advice, e)):
         try:
             _check_runs(knowledge, estimate)
-            one = estimate_again(
-                knowledge.book, knowledge.catalogue, knowledge.published, advice, estimate, traced=True
-            )
+            one, exact = _again(knowledge, advice, estimate)
         except AdvisorError as error:
             failed.append(f"{_name(estimate)}: {error.message}")
         else:
-            yield _pair(advice, estimate, _noted(knowledge, advice, estimate, one.estimate), one.trace)
-    rest = [e for e in advice.estimates if "calendar_s" not in e.quantities]
+            yield _pair(knowledge, advice, estimate, one.estimate, one.trace, exact=exact)
+    rest = [e for e in advice.estimates if not _is_whole(advice, e)]
     if rest:
         yield from _scanned(knowledge, advice, rest, failed)
     if advice.plan is not None:
@@ -139,24 +150,38 @@ def _pairs(knowledge: Knowledge, advice: Advice, failed: list[str]) -> Iterable[
         yield from fleet_again(knowledge, advice, advice.fleet, failed)
 
 
-def _noted(knowledge: Knowledge, advice: Advice, then: Estimate, now: Estimate) -> Estimate:
-    """The estimate with the notes that come of leaving open what was open, where there is one of these."""
-    if not left_open("", then, now):
-        return now
+def _is_whole(advice: Advice, estimate: Estimate) -> bool:
+    """Whether it is an answer of `estimate`, made by itself; the others are a scan's, made all at once."""
+    return estimate.whole or advice.machine is None
+
+
+def _again(knowledge: Knowledge, advice: Advice, then: Estimate) -> tuple[One, bool]:
+    """The estimate with as much of its layout left open as was, and True; where that finds another layout
+    (other rules do), in the layout that the file states, and False."""
     known = (knowledge.book, knowledge.catalogue, knowledge.published)
+    if rests_on_trace(trace_of(advice, then)):
+        raise UserError("it rests on the network's traced operators, which the file does not hold")
     try:
-        asked = estimate_again(*known, advice, then, as_asked=True).estimate
+        asked = estimate_again(*known, advice, then, traced=True, as_asked=True)
     except AdvisorError:
-        return now
-    return now.model_copy(update={"notes": asked.notes}) if asked.choices == then.choices else now
+        pass
+    else:
+        if asked.estimate.choices == then.choices:
+            return asked, True
+    return estimate_again(*known, advice, then, traced=True), False
 
 
-def _pair(advice: Advice, then: Estimate, now: Estimate, steps: Steps) -> Pair:
-    name, fits = _name(then), (then.fits, now.fits)
-    words, open_ = tuple(of_estimate(name, then, now)), left_open(name, then, now)
+def _pair(  # noqa: PLR0913 - both answers, and how they were made
+    knowledge: Knowledge, advice: Advice, then: Estimate, now: Estimate, steps: Steps, *, exact: bool = True
+) -> Pair:
+    name, way = _name(then), way_of(advice, knowledge.book.digest, exact=exact)
+    open_ = [] if exact else [text for text in (left_open(name, then, now),) if text]
+    if not exact and way.texts:
+        open_.append(f"{name}: its layout is another than these rules find")
     return Pair(
-        name, then.quantities, now.quantities, fits, advice.trace, steps, words, (open_,) if open_ else ()
-    )
+        name, then.quantities, now.quantities, (then.fits, now.fits), advice.trace, steps,
+        tuple(of_estimate(name, then, now, exact=exact)), tuple(open_), way,
+    )  # fmt: skip
 
 
 def _check_runs(knowledge: Knowledge, estimate: Estimate) -> None:
@@ -189,7 +214,7 @@ def _scanned(knowledge: Knowledge, advice: Advice, rest: list[Estimate], failed:
         if other is None:
             failed.append(f"{_name(estimate)}: not known here")
         else:
-            yield _pair(advice, estimate, other, now.trace)
+            yield _pair(knowledge, advice, estimate, other, now.trace)
 
 
 def _name(estimate: Estimate) -> str:

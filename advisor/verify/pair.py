@@ -53,7 +53,8 @@ def said_otherwise(pair: Pair) -> Iterator[str]:
     for then, now in _traces(pair):
         found = other_step(then, now, pair.way)
         if found is not None and found.field:
-            yield f"{pair.what}: what is said at the step {found.step} ({found.field}) is not what its rules give"
+            said = f"what is said at the step {found.step} ({found.field})"
+            yield f"{pair.what}: {said} is not what its rules give"
             return
         if found is not None:
             yield f"{pair.what}: the step {found.step} is not what its rules give"

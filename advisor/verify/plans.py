@@ -34,8 +34,9 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
     except (AdvisorError, ValueError) as error:
         failed.append(f"plan: {error.message if isinstance(error, AdvisorError) else error}")
         return
-    if _near(now) != _near(plan) and not _same(plan, now):
-        failed.append("plan: other published runs stand behind its times")
+    own = _unknown(knowledge, plan)
+    if own and not _same(plan, now):
+        failed.append(f"plan: it leans on runs that are not known here ({', '.join(own[:3])[:120]})")
         return
     for label, then, other in _both(plan, now):
         figures = {} if other is None else other.quantities
@@ -98,8 +99,10 @@ def _same(plan: Plan, now: Plan) -> bool:
     )
 
 
-def _near(plan: Plan) -> dict[str, tuple[str, ...]]:
-    return {option.accelerator_id: option.near for option in plan.options}
+def _unknown(knowledge: Knowledge, plan: Plan) -> list[str]:
+    """Runs that its times lean on and that are not among the published ones here."""
+    known = set(knowledge.published.labels)
+    return sorted({run for option in plan.options for run in option.near if run not in known})
 
 
 def catalogue_of(knowledge: Knowledge, advice: Advice) -> Catalogue:

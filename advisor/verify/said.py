@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from advisor.schema import Advice, Estimate, Model, Plan, Workload
-from advisor.search.own import is_own
-from advisor.units import show
+from advisor.verify.workload import of_own
 
 if TYPE_CHECKING:
     from advisor.app_knowledge import Knowledge
@@ -91,6 +90,7 @@ def of_file(knowledge: Knowledge, catalogue: Catalogue, advice: Advice) -> list[
     return [
         *_accelerators(catalogue, advice),
         *_workloads(catalogue, advice.workloads),
+        *of_own(catalogue, advice.workloads),
         *_bottlenecks(knowledge, advice),
     ]
 
@@ -122,44 +122,10 @@ def _workloads(catalogue: Catalogue, workloads: Iterable[Workload]) -> Iterator[
             if found:
                 yield f"{one.id}: its network's {found} is not that of {model.id} in the catalogue"
         reference = known.get(one.id)
-        if reference is not None and (one.title, one.note) != (reference.title, reference.note):
-            yield f"{one.id}: its title or note is not that of the reference workload"
-        if is_own(one.id) and one.model.title not in one.title:
-            yield f"{one.id}: its title does not name its network, {one.model.title[:80]}"
-
-
-def titles_left(workloads: Iterable[Workload]) -> list[str]:
-    """Titles of users' own workloads that say another amount of work than there is: they head every page.
-
-    Data that was counted is packed or padded, and its title tells what was counted.
-    """
-    return [
-        f"{one.id}: its title '{one.title[:120]}' tells another amount of work than its recipe"
-        for one in workloads
-        if is_own(one.id) and "samples" not in one.recipe.counted and not _title_fits(one)
-    ]
-
-
-def _title_fits(workload: Workload) -> bool:
-    """Whether a title ends in its method, or in the tokens, images or steps of its recipe."""
-    recipe = workload.recipe
-    rest = workload.title.removeprefix(workload.model.title)
-    told = re.fullmatch(r", [\w-]{1,20}(?P<more>, .+)?", rest)
-    if told is None:
-        return False
-    samples, more = recipe.samples, told["more"]
-    if more is None or samples is None:
-        return more is None
-    works = [
-        show(samples * (recipe.seq_len or 1), "tokens"),
-        show(samples, "images"),
-        show(samples, "tokens"),
-    ]
-    if recipe.global_batch:
-        steps = f", {samples / recipe.global_batch:,.0f} steps"
-        if more.endswith(steps):  # which took the place of what was said before
-            return more.count(", ") <= 2
-    return more in {f", {work}" for work in works}
+        if reference is not None:
+            found = next(differences(one.model_dump(), reference.model_dump()), "")
+            if found:
+                yield f"{one.id}: its {found} is not that of the reference workload"
 
 
 def _claims(model: Model, known: Model) -> bool:

@@ -22,7 +22,7 @@ from advisor.search.formats import check_format, with_format
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware, names_entry
 from advisor.search.here import Place, places_here
-from advisor.search.largest import Largest, largest
+from advisor.search.largest import Largest, fit_of, largest
 from advisor.search.one import One, estimate_one, place_of
 from advisor.search.own import check_word, with_program, workload_from_flags
 from advisor.search.remedies import COUNTS
@@ -70,6 +70,7 @@ class EstimateResult:
     notices: tuple[Notice, ...]
     make: Callable[[], Advice] = field(repr=False)
     largest: tuple[Largest, ...] = ()
+    host_bytes: float | None = None  # memory of a server there, where that is known
 
     @cached_property
     def advice(self) -> Advice:
@@ -117,6 +118,8 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
     notices += leaning.unlike(one.estimate.near)
     notices += rows_told(workload, options.workload.details.get("counted_rows"))
     notices += _old_prices(knowledge.catalogue, one.estimate)
+    own = with_format(knowledge.book, workload, place.inputs)
+    most = _largest(options, knowledge, own, place) if options.largest else ()
     created_at = now()
 
     def advice() -> Advice:
@@ -133,15 +136,14 @@ def run_estimate(options: EstimateOptions) -> EstimateResult:
             estimates=(one.estimate,),
             accelerators=accelerator_figures(knowledge.catalogue, (one.estimate,)),
             trace=one.trace,
+            largest=tuple(fit_of(each, place.host_bytes) for each in most),
             notices=tuple(notices),
         )
 
-    own = with_format(knowledge.book, workload, place.inputs)
-    most = _largest(options, knowledge, own, place) if options.largest else ()
     if one.estimate.target.here:
         whole = with_bottlenecks(knowledge, advice())
-        return EstimateResult(one, workload, whole.notices, lambda: whole, most)
-    return EstimateResult(one, workload, tuple(notices), advice, most)
+        return EstimateResult(one, workload, whole.notices, lambda: whole, most, place.host_bytes)
+    return EstimateResult(one, workload, tuple(notices), advice, most, place.host_bytes)
 
 
 def _timed(
@@ -228,7 +230,7 @@ def _largest(
     return tuple(
         largest(
             knowledge.book, own, place.inputs, counts=tuple(dict.fromkeys(counts)),
-            presets=knowledge.catalogue.models, traced=options.lengths,
+            presets=knowledge.catalogue.models, traced=options.lengths, host=place.host_bytes,
         )
     )  # fmt: skip
 
@@ -337,4 +339,5 @@ def _this_machine(options: EstimateOptions) -> tuple[Machine, Calibration | None
 def _place_here(knowledge: Knowledge, machine: Machine, calibration: Calibration | None) -> Place:
     """All of the machine's alike devices together; of several kinds those that are most."""
     places = places_here(knowledge.catalogue, machine, calibration)
-    return max(places, key=lambda place: (not place.problem, place.target.devices))
+    found = max(places, key=lambda place: (not place.problem, place.target.devices))
+    return replace(found, host_bytes=machine.memory.total_bytes.value)

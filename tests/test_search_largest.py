@@ -14,14 +14,17 @@ from few import shipped_knowledge
 from rich.console import Console
 
 from advisor.cli.tell_largest import tell_largest
+from advisor.data.systems import load_systems
 from advisor.estimate import evaluate_ranges
 from advisor.estimate.inputs import Inputs, of_accelerator, table_of
 from advisor.model.size import model_of_size
+from advisor.schema import Kind
 from advisor.search import largest as module
 from advisor.search import workload_from_flags
 from advisor.search.inputs import of_workload
 from advisor.search.largest import Largest, largest
 from advisor.search.remedies import PLAIN, Remedy, alone, together
+from advisor.search.systems import Counted, place_of_system
 
 KNOWN = shipped_knowledge()
 H100 = of_accelerator(KNOWN.catalogue.accelerators["nvidia-h100-sxm5-80gb"])
@@ -168,8 +171,53 @@ def test_the_command_prints_the_table() -> None:
         check=False, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    rows = {row["remedy"]: row for row in json.loads(done.stdout)["largest"]}
+    document = json.loads(done.stdout)
+    rows = {row["remedy"]: row for row in document["largest"]}
     assert rows["full recomputation"]["micro_batch"] > rows["as it is"]["micro_batch"] >= 1
+    assert document["estimates"][0]["quantities"]["memory_bytes"]["value"] > 0, "the whole answer beside it"
+    assert document["workloads"] and document["trace"]
+
+
+OFFLOAD = Remedy("weights and states in the host's memory", {"offload": "params"})
+
+
+def test_what_is_offloaded_is_told_and_bounded_by_a_host_that_is_known() -> None:
+    """States of AdamW, gradients and fp32 weights of 8 B: 128 GB and more in the host's memory."""
+    workload = workload_from_flags(KNOWN.catalogue, "llama-3-8b", method="full", seq_len=512)
+
+    def offloaded(host: float | None) -> Largest:
+        [one] = largest(KNOWN.book, workload, H100, remedies=[OFFLOAD], presets=MODELS, host=host)
+        return one
+
+    unknown, small, large = offloaded(None), offloaded(100e9), offloaded(2e12)
+    assert unknown.host is not None and 128e9 < unknown.host < 256e9
+    assert small.micro_batch is None and large.micro_batch == unknown.micro_batch
+    assert (small.model_params or 0) < (large.model_params or 0)
+    assert (small.model_host or 0) <= 100e9
+
+
+@pytest.mark.parametrize(("host", "told"), [(None, "The host is not known"), (2e12, "host has 1,863 GiB")])
+def test_the_table_says_what_is_known_of_the_host(host: float | None, told: str) -> None:
+    workload = workload_from_flags(KNOWN.catalogue, "llama-3-8b", method="full", seq_len=512)
+    out = io.StringIO()
+    found = largest(KNOWN.book, workload, H100, remedies=[OFFLOAD], host=host)
+    tell_largest(found, "one card", 512.0, Console(file=out, width=80), host=host)
+    assert told in out.getvalue() and "a server must hold" in out.getvalue()
+
+
+def test_processors_have_no_other_memory_to_offload_to() -> None:
+    workload = workload_from_flags(KNOWN.catalogue, "gpt2-124m", method="full")
+    own = Inputs()
+    own.put("vendor", "cpu", Kind.probed, "test")
+    assert any("offload" in one.columns for one in alone(workload, H100))
+    assert not any("offload" in one.columns for one in alone(workload, H100.update(own)))
+
+
+def test_a_systems_host_is_known() -> None:
+    """The table of an estimate on it is bounded by what the vendor says of one server."""
+    systems = load_systems(KNOWN.folders, KNOWN.catalogue)
+    place = place_of_system(KNOWN.catalogue, Counted(systems["dgx-h100"], 1))
+    assert place.host_bytes == systems["dgx-h100"].ram_bytes == 2e12
 
 
 def test_the_table_fits_in_80_columns_and_says_what_is_not_known() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +187,7 @@ def _estimate(
     )
     result = run_estimate(options)
     check_unit(counted, result.workload.model)
-    if as_json and options.largest:
-        from advisor.cli.tell_largest import as_json as largest_json
-
-        document = {"workload": result.one.estimate.workload, "largest": largest_json(result.largest)}
-        print_json(json.dumps(document, ensure_ascii=False) + "\n")
-    elif as_json:
+    if as_json:
         from advisor.data.advice import dump_advice
 
         print_json(dump_advice(result.advice))
@@ -208,7 +202,9 @@ def _estimate(
             target, own = result.one.estimate.target, result.workload.recipe
             device = target.accelerator_id or target.label
             family = result.workload.model.family
-            tell_largest(result.largest, f"one {device}", own.seq_len, console(), family=family)
+            tell_largest(
+                result.largest, f"one {device}", own.seq_len, console(), family=family, host=result.host_bytes
+            )
         if explain is not None:
             from advisor.cli.explain import show_tree
 

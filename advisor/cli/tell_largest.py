@@ -1,15 +1,15 @@
-"""The largest that fits, as a table for a terminal and as JSON."""
+"""The largest that fits, as a table for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from advisor.cli.language import form, told
 from advisor.search.largest import MOST_SAMPLES, MOST_TOKENS, Largest
+from advisor.units import show
 
 _MARKS = ("", "~", "*")
 _ABOUT = (
@@ -19,6 +19,8 @@ _ABOUT = (
 _CHANGES = "~ trained in other formats: check its quality. * trains adapters, not the network."
 _MODELS = "Largest network: of all of its family that `hwadvisor models` lists, one sample at a time."
 _SIZES = "Largest network: as the one asked for with more weights, one sample at a time."
+_HOST = "Of what is offloaded a server must hold (of the network asked for / of the largest one):"
+_UNCHECKED = "The host is not known, so that it is not checked: name a system, or ask on the machine itself."
 _NO_LENGTH = (
     "It takes no other length than that of the trace, or none was tried: give one with --input or --seq-len."
 )
@@ -26,9 +28,18 @@ _NO_MODEL = "A traced network has no family to find the largest of."
 
 
 def tell_largest(
-    found: Sequence[Largest], device: str, seq_len: float | None, out: Console, *, family: str = ""
+    found: Sequence[Largest],
+    device: str,
+    seq_len: float | None,
+    out: Console,
+    *,
+    family: str = "",
+    host: float | None = None,
 ) -> None:
-    """One line a remedy, cheapest first; in brackets what fits at the upper end of the memory's range."""
+    """One line a remedy, cheapest first; in brackets what fits at the upper end of the memory's range.
+
+    `host`: bytes of the server's memory, where that is known and bounds what is offloaded.
+    """
     head = form(
         "The largest that fits on {device} (in brackets: at the upper end of the range)", device=told(device)
     )
@@ -62,6 +73,8 @@ def tell_largest(
     out.print(table)
     for text in _notes(found, family, seq_len=seq_len, models=models, costs=costs):
         out.print(told(text), soft_wrap=True, highlight=False)
+    if any(one.host is not None for one in found):
+        _tell_hosts(found, host, out)
 
 
 def named(name: str) -> str:
@@ -91,15 +104,21 @@ def _pair(middle: int | None, sure: int | None, most: int) -> str:
     return f"{one} ({told('none') if sure is None else other})"
 
 
-def as_json(found: Sequence[Largest]) -> list[dict[str, Any]]:
-    """The same for `--json`."""
-    return [
-        {
-            "remedy": one.remedy.name, "columns": dict(one.remedy.columns), "devices": one.remedy.devices,
-            "micro_batch": one.micro_batch, "sure_micro_batch": one.sure_micro_batch,
-            "seq_len": one.seq_len, "sure_seq_len": one.sure_seq_len, "capped": one.capped,
-            "reason": one.reason, "time_ratio": one.cost, "model": one.model,
-            "model_params": one.model_params,
-        }
-        for one in found
-    ]  # fmt: skip
+def _tell_hosts(found: Sequence[Largest], host: float | None, out: Console) -> None:
+    """What each remedy offloads, and whether it was held against the host's memory."""
+    out.print("\n" + told(_HOST), soft_wrap=True, highlight=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("", overflow="fold")
+    table.add_column("", justify="right", no_wrap=True)
+    for one in found:
+        sizes = [show(size, "B") for size in (one.host, one.model_host) if size is not None]
+        if sizes:
+            table.add_row(named(one.remedy.name), " / ".join(dict.fromkeys(sizes)))
+    out.print(table)
+    out.print(
+        told(_UNCHECKED if host is None else _checked(show(host, "B"))), soft_wrap=True, highlight=False
+    )
+
+
+def _checked(has: str) -> str:
+    return f"The host has {has}: what needs more is left out."

@@ -10,6 +10,7 @@ from advisor.schema.base import SCHEMA_VERSION, Frozen, Notice
 from advisor.schema.calibration import Calibration
 from advisor.schema.estimate import Accelerator, Estimate, TraceStep, Versions, Workload
 from advisor.schema.fleet import FleetPlan
+from advisor.schema.largest import LargestFit
 from advisor.schema.machine import Machine
 from advisor.schema.packed import unpack
 from advisor.schema.plan import Plan
@@ -27,6 +28,7 @@ class Advice(Frozen):
     calibration: Calibration | None = None
     workloads: tuple[Workload, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    largest: tuple[LargestFit, ...] = ()  # of `estimate --largest`: what fits at most on one device
     plan: Plan | None = None
     fleet: FleetPlan | None = None  # of a plan of several jobs
     accelerators: tuple[Accelerator, ...] = ()  # catalogue entries the estimates and comparisons name

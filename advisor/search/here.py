@@ -47,6 +47,7 @@ class Place:
     problem: str = ""  # why nothing can train on it now
     notes: tuple[str, ...] = ()
     free_bytes: int | None = None
+    host_bytes: float | None = None  # memory of one server that it stands in, where that is known
 
 
 def estimates_here(  # noqa: PLR0913, PLR0917 - what is known, one by one

@@ -18,8 +18,10 @@ from advisor.estimate.inputs import Inputs, known_only, table_of
 from advisor.model.traced import at_lengths
 from advisor.rulebook import RuleBook
 from advisor.schema import Kind, Model, Workload
+from advisor.schema.largest import LargestFit
 from advisor.search.inputs import of_workload
 from advisor.search.remedies import COUNTS, OF_TOKENS, PLAIN, Remedy, alone, together
+from advisor.search.words import devices_of_server
 
 MOST_SAMPLES = 1 << 20
 MOST_TOKENS = 1 << 20
@@ -37,7 +39,8 @@ class Largest:
     `micro_batch` at the workload's own length, `seq_len` at one sample; `sure_…` the same at the upper end of
     the memory's range. `model`: the largest of the family's presets, one sample at a time. `capped`: larger
     ones were not tried. `cost`: device time for each sample over that without any remedy, the micro-batch
-    the same; None: not known.
+    the same; None: not known. `host`, `model_host`: bytes that are offloaded to one server's memory, of the
+    workload's own network and of `model`.
     """
 
     remedy: Remedy
@@ -50,6 +53,8 @@ class Largest:
     cost: float | None = None
     model: str | None = None
     model_params: float | None = None
+    host: float | None = None
+    model_host: float | None = None
 
 
 class _Ask(NamedTuple):
@@ -58,12 +63,46 @@ class _Ask(NamedTuple):
     book: RuleBook
     base: Inputs
     usable: float | None
+    host: float | None = None  # bytes that a server has for what is offloaded
 
     def fits(self, rows: list[Inputs]) -> tuple[Floats, Floats, Floats]:
-        """What is needed, the same at the upper end, and what there is; NaN: not known."""
+        """What is needed, the same at the upper end, and what there is; NaN: not known.
+
+        Endless where the server's memory is known and too small for what is offloaded to it.
+        """
         found = evaluate_ranges(self.book, table_of(self.book, rows), ["memory_bytes", "memory_usable"])
         need, usable = found["memory_bytes"], found["memory_usable"].value
-        return need.value, need.high, usable if self.usable is None else np.full(len(rows), self.usable)
+        lacks = self.offloaded(rows) > self.host if self.host is not None else np.zeros(len(rows), bool)
+        middle, high = (np.where(lacks, np.inf, size) for size in (need.value, need.high))
+        return middle, high, usable if self.usable is None else np.full(len(rows), self.usable)
+
+    def offloaded(self, rows: list[Inputs]) -> Floats:
+        """Bytes in the memory of one server; NaN: not known."""
+        if "host_bytes" not in self.book.quantities:
+            return np.full(len(rows), np.nan)
+        table = evaluate(self.book, table_of(self.book, rows), ["host_bytes"], keep_all=False)
+        return table.columns["host_bytes"] * [_server(row) for row in rows]
+
+
+def fit_of(one: Largest, host: float | None) -> LargestFit:
+    """The same as it is written to a file. `host`: bytes that a server has, where that is known."""
+    return LargestFit(
+        remedy=one.remedy.name, columns=dict(one.remedy.columns), devices=one.remedy.devices,
+        micro_batch=one.micro_batch, sure_micro_batch=one.sure_micro_batch,
+        seq_len=one.seq_len, sure_seq_len=one.sure_seq_len, capped=one.capped,
+        reason=one.reason, time_ratio=one.cost, model=one.model, model_params=one.model_params,
+        host_bytes=one.host, model_host_bytes=one.model_host,
+        host_has_bytes=host if "offload" in one.remedy.columns else None,
+    )  # fmt: skip
+
+
+def _server(row: Inputs) -> float:
+    """Devices of a set-up that share a host."""
+    domain = row.values.get("hw_domain_devices")
+    devices = row.values.get("devices")
+    return devices_of_server(
+        devices if isinstance(devices, float) else 1.0, domain if isinstance(domain, float) else None
+    )
 
 
 def largest(  # noqa: PLR0913 - the question, and what is known
@@ -76,6 +115,7 @@ def largest(  # noqa: PLR0913 - the question, and what is known
     counts: Sequence[int] = COUNTS,
     presets: Mapping[str, Model] | None = None,
     traced: Sequence[Model] = (),
+    host: float | None = None,
 ) -> list[Largest]:
     """What each remedy allows of a workload on one kind of device, whose columns `place` holds: first none,
     then the cheapest in time; of those that go together the ones that allow more than what is cheaper.
@@ -83,12 +123,13 @@ def largest(  # noqa: PLR0913 - the question, and what is known
     `usable_bytes`: what may be taken of it, where that is less than what the device has. `counts`: numbers of
     devices to share the network. `presets`: networks to find the largest of the family among. `traced`: the
     network traced at three lengths, shortest first; it takes none above the last where that is its own.
+    `host`: bytes of a server's memory, which bound what is offloaded; None: not known, not checked.
     """
     single = list(remedies) if remedies is not None else alone(workload, place, counts)
     known = [*single, *([] if remedies is not None else together(single))]
-    ask = _Ask(book, of_workload(workload).update(place), usable_bytes)
+    ask = _Ask(book, of_workload(workload).update(place), usable_bytes, host)
     found = _allowed(ask, workload, known, traced)
-    found = _worth(_costed(ask, workload, found), len(single))
+    found = _hosted(ask, _worth(_costed(ask, workload, found), len(single)))
     return _with_models(ask, workload, place, found, presets or {})
 
 
@@ -142,6 +183,15 @@ def _halved(
         low[open_[fit]] = middle[open_[fit]]
         high[open_[~fit]] = middle[open_[~fit]]
     return [sizes[at] if at >= 0 else None for at in low]
+
+
+def _hosted(ask: _Ask, found: list[Largest]) -> list[Largest]:
+    """With what offloading puts into the memory of a server."""
+    rows = [_row(ask.book, ask.base, one.remedy, 1.0, None) for one in found]
+    return [
+        replace(one, host=float(size)) if "offload" in one.remedy.columns and size > 0 else one
+        for one, size in zip(found, ask.offloaded(rows), strict=True)
+    ]
 
 
 def _costed(ask: _Ask, workload: Workload, found: list[Largest]) -> list[Largest]:
@@ -216,10 +266,13 @@ def _with_models(
     rows = [_row(ask.book, base, one.remedy, 1.0, None) for one in found for base in bases]
     need, _, room = ask.fits(rows)
     fit = (need <= room).reshape(len(found), len(bases))
+    hosts = ask.offloaded(rows).reshape(fit.shape)
     out = []
-    for one, fits in zip(found, fit, strict=True):
+    for one, fits, host in zip(found, fit, hosts, strict=True):
         at = int(np.argmax(np.where(fits & ~np.isnan(params), params, -1.0)))
-        out.append(replace(one, model=sizes[at].id, model_params=float(params[at])) if fits[at] else one)
+        there = float(host[at]) if "offload" in one.remedy.columns and host[at] > 0 else None
+        named = replace(one, model=sizes[at].id, model_params=float(params[at]), model_host=there)
+        out.append(named if fits[at] else one)
     return out
 
 

@@ -102,6 +102,8 @@ def _helps(remedy: Remedy, workload: Workload, place: Inputs) -> bool:
     if remedy.families and family not in remedy.families:
         return False
     [(column, value)] = remedy.columns.items()
+    if column == "offload" and place.values.get("vendor") == "cpu":
+        return False  # the host's memory is the device's own
     if recipe.method in _ADAPTERS and column in ("optimizer", "precision", "step_in_backward"):
         return False
     if column in ("fused_loss", "step_in_backward"):

@@ -99,6 +99,7 @@ def place_of_system(catalogue: Catalogue, counted: Counted) -> Place:
         each = rate / (system.accelerators * entry.devices_per_package)
         source = f"{MARK}{system.id}: {system.ports} x {system.network.title}; {system.source_of('network')}"
         place.inputs.put("hw_network_bandwidth", each, Kind.vendor, source)
+    place = replace(place, host_bytes=system.ram_bytes)
     if number > 1 and not joins(system):
         place = replace(place, notes=(*place.notes, _UNJOINED.format(number, system.id)))
     return place

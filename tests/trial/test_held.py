@@ -15,7 +15,9 @@ from advisor.model.traced import model_of_trace
 from advisor.schema import Kind, Model
 
 torch = pytest.importorskip("torch")
-from advisor.trial.tracing import diffusion, limits, session  # noqa: E402 - torch first
+from torch import nn  # noqa: E402
+from advisor.trial.tracing import diffusion, hub, limits, session  # noqa: E402 - torch first
+from advisor.trial.tracing.failure import Failure  # noqa: E402
 
 FIGURES = ("weights_bytes", "gradients_bytes", "optimizer_bytes", "copies_bytes", "flops_per_sample")
 LAYERS = 64 * 256 + 256 + 256 * 10 + 10  # weights of in_16_bit
@@ -153,3 +155,16 @@ def test_denoisers_have_what_is_told_beside_the_text(
 ) -> None:
     batch = diffusion._batch(SimpleNamespace(**config), name, 0)
     assert batch is not None and told <= set(batch.told())
+
+
+def test_films_come_as_frames_and_a_step_that_fails_tells_what_forward_takes() -> None:
+    module = nn.Module()
+    module.forward = lambda pixel_values, labels=None: None
+    module.main_input_name = "pixel_values"
+    config = SimpleNamespace(model_type="videomae", image_size=224, num_channels=3, num_frames=16)
+    batch, _ = hub._batch(module, config, 128, 0)
+    assert batch.told()[0] == "pixel_values=Bx16x3x224x224:float32"
+    failed = Failure("raised", "its training step raised ValueError", "Run it by itself first.")
+    hint = limits.hint_of({"kind": "config"}, module, failed)
+    assert hint.startswith("Its forward takes pixel_values, labels: ")
+    assert limits.hint_of({"kind": "factory"}, module, failed) == failed.hint

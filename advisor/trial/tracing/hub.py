@@ -18,6 +18,7 @@ from .vision import pictured
 
 _PIXELS = 224
 _CHANNELS = 3
+_FILMED = ("videomae", "timesformer", "vivit")  # their pixels come as frames
 _SCANNED = ("mamba", "jamba", "bamba", "zamba")  # state spaces, which transformers scans in PyTorch on a CPU
 
 
@@ -101,7 +102,8 @@ def _batch(module: Any, config: Any, seq_len: int, image_size: int) -> tuple[Bat
         vision = getattr(config, "vision_config", config)
         edge = image_size or _edge(vision)
         channels = getattr(vision, "num_channels", _CHANNELS)
-        given["pixel_values"] = Input([None, channels, edge, edge], torch.float32)
+        frames = [int(vision.num_frames)] if vision.model_type in _FILMED else []
+        given["pixel_values"] = Input([None, *frames, channels, edge, edge], torch.float32)
     if "input_ids" in takes and name != "pixel_values":
         places = (
             getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None) or seq_len

@@ -43,6 +43,17 @@ def unknown_batch(module: Any) -> Failure:
     )  # fmt: skip
 
 
+def hint_of(spec: dict[str, Any], module: Any, failed: Failure) -> str:
+    """What to do where a network of a config.json fails on the batch that was put together for it."""
+    takes = takes_of(module)
+    if spec["kind"] != "config" or failed.status != "raised" or not takes:
+        return failed.hint
+    return (
+        f"Its forward takes {takes}: give what it needs with --input NAME=SHAPE, or trace a factory "
+        "that returns (module, example batch)."
+    )
+
+
 def takes_of(module: Any) -> str:
     """Names of what forward must be given, then of what it may be; '' where it does not tell."""
     try:

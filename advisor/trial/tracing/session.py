@@ -18,7 +18,7 @@ from .build import Built, Undo, call, converting, factory_of, failure_of, of_con
 from .failure import Failure
 from .flexible import TOLD, flex_as_fused
 from .held import buffer_bytes, formats_told
-from .limits import check_size, unknown_batch
+from .limits import check_size, hint_of, unknown_batch
 from .record import NotOnCpu, Recorder
 from .step import MIXED, blocks_of, run
 from .vision import unchecked
@@ -86,7 +86,7 @@ def _trace(spec: dict[str, Any], send: Send) -> dict[str, Any]:
                 failed = failure_of("its training step", real)
                 alike = type(real) is type(error) and str(real) == str(error)
                 reason = str(failed) if alike else f"neither traceable ({why}) nor run for real: {failed}"
-                raise Failure(failed.status, reason, failed.hint) from real
+                raise Failure(failed.status, reason, hint_of(spec, built.module, failed)) from real
             mode, batches = "real", REAL_BATCHES
     found = _document(built, traces, batches)
     found["own"] = {

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from advisor.trial.tracing.build import failure_of  # noqa: E402 - torch first
 from advisor.trial.tracing.failure import Failure  # noqa: E402
+from advisor.trial.tracing.hub import _without_chance  # noqa: E402
 from advisor.trial.tracing.vision import pictured  # noqa: E402
 
 TAKES = ("input_ids", "pixel_values", "labels")
@@ -51,6 +52,14 @@ def test_pictures_of_another_size_are_refused() -> None:
     assert pictured(config("llava"), TAKES, 1024, 336)[0]
     with pytest.raises(Failure, match="336x336"):
         pictured(config("llava"), TAKES, 1024, 224)
+
+
+def test_what_chance_decides_is_left_out_and_said() -> None:
+    found = SimpleNamespace(layerdrop=0.1, apply_spec_augment=True)
+    [told] = _without_chance(found)
+    assert "layerdrop" in told and "SpecAugment" in told
+    assert (found.layerdrop, found.apply_spec_augment) == (0.0, False)
+    assert _without_chance(found) == []
 
 
 def test_a_library_that_a_network_asks_for_is_one_to_install() -> None:

@@ -19,6 +19,10 @@ from .vision import pictured
 _PIXELS = 224
 _CHANNELS = 3
 _FILMED = ("videomae", "timesformer", "vivit")  # their pixels come as frames
+_CHANCE = {
+    "layerdrop": (0.0, "layers that are skipped (layerdrop), so that all count"),
+    "apply_spec_augment": (False, "masks over sound (SpecAugment)"),
+}
 _SCANNED = ("mamba", "jamba", "bamba", "zamba")  # state spaces, which transformers scans in PyTorch on a CPU
 
 
@@ -43,6 +47,7 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
         )
     config = transformers.AutoConfig.for_model(**raw)
     config.use_cache = False
+    left_out = _without_chance(config)
 
     if (
         getattr(config, "is_encoder_decoder", False)
@@ -55,9 +60,18 @@ def of_transformers(raw: dict[str, Any], seq_len: int, image_size: int) -> Calla
         with contextlib.nullcontext() if real() else _without_values(transformers):
             module = _made(made, config)
         batch, notes = _batch(module, config, seq_len, image_size)
-        return Built(module, batch, None, notes)
+        return Built(module, batch, None, [*left_out, *notes])
 
     return factory
+
+
+def _without_chance(config: Any) -> list[str]:
+    """Take out what chance decides in a step, which is nothing to trace; and what is to be said of it."""
+    told = [told for name, (_, told) in _CHANCE.items() if getattr(config, name, None)]
+    for name, (value, _) in _CHANCE.items():
+        if getattr(config, name, None):
+            setattr(config, name, value)
+    return [f"Left out, as chance decides it in each step: {' and '.join(told)}."] if told else []
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ def render_report(
     stored = stored_text(advice) if asked else ""
     if "pdf" in asked:
         try:
-            data = _attached(advice, stored)
+            data = _attached(advice, stored, texts)
         except MissingLibrary as error:
             skipped.append(("pdf", error.message, error.hint))
     drawn = drawing()
@@ -114,11 +114,12 @@ def _untranslated(texts: Texts) -> list[Notice]:
     if not left:
         return []
     shown = " | ".join(left[:3])
-    message = f"{len(left)} texts have no translation into {texts.name} and stand in English: {shown}"
+    what = "1 text has" if len(left) == 1 else f"{len(left)} texts have"
+    message = f"{what} no translation into {texts.name} and stand in English: {shown}"
     return [Notice(code="untranslated", message=message + (" | …" if len(left) > 3 else ""))]
 
 
-def _attached(advice: Advice, stored: str) -> tuple[Data, ...]:
+def _attached(advice: Advice, stored: str, t: Texts) -> tuple[Data, ...]:
     """What a report's PDF carries. Raises MissingLibrary where no PDF can be made."""
     from advisor.render import pdf
     from advisor.render.attach import candidates_csv
@@ -129,8 +130,8 @@ def _attached(advice: Advice, stored: str) -> tuple[Data, ...]:
         "candidates.csv": ("Every estimate and option, one a line", candidates_csv(advice))
     }
     return (
-        pdf.Data("advice.json", "The figures of this report", stored),
-        *(pdf.Data(name, about, text) for name, (about, text) in tables.items()),
+        pdf.Data("advice.json", t.sentences.tell("The figures of this report"), stored),
+        *(pdf.Data(name, t.sentences.tell(about), text) for name, (about, text) in tables.items()),
     )
 
 

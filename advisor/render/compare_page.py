@@ -44,15 +44,16 @@ def render_comparison(
     """Write compare.html and compare.pdf into `folder`."""
     from advisor.render import write_pages
     from advisor.render.pdf import Data
+    from advisor.render.texts import full_texts
 
-    data = attached(sides, compared)
+    data, tell = attached(sides, compared), full_texts(lang).sentences.tell
     return write_pages(
         NAME,
         folder,
         formats,
         lang,
         lambda paged: comparison_html(sides, compared, data, lang, paged=paged),
-        lambda: [Data(name, _ABOUT[name], text) for name, text in data.items()],
+        lambda: [Data(name, tell(_ABOUT[name]), text) for name, text in data.items()],
         dated.created(sides[1]),
     )
 

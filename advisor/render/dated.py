@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from markupsafe import Markup
 
@@ -40,6 +40,15 @@ def asked(rent: Quantity | None, t: Texts) -> Markup:
         return t("request.price", "price of {date}", date=day.isoformat())
     name = foreign(seller[1], 60)
     return t("request.price_of", "price of {seller}, {date}", seller=name, date=day.isoformat())
+
+
+def span(start: str, end: str, t: Texts) -> Markup:
+    """From when to when, in days and minutes; as it stands where it is no time."""
+    try:
+        told = [f"{datetime.fromisoformat(one).astimezone(UTC):%Y-%m-%d %H:%M}" for one in (start, end)]
+    except ValueError:
+        return foreign(f"{start} – {end or '?'}", 80)
+    return t("subtitle.date", "{date} UTC", date=" – ".join(told))
 
 
 def created(advice: Advice) -> datetime | None:

@@ -338,9 +338,14 @@ def old(advice: Advice, t: Texts, estimate: Estimate) -> Markup:
     )
 
 
+_LONG = 30  # letters of a word that may be wider than a telephone
+
+
 def command(text: str) -> Markup:
-    """A command to type."""
-    return Markup("<code>{}</code>").format(text)
+    """A command to type, which breaks between words alone: a flag cut in two would be typed so."""
+    whole = Markup('<span class="nw">{}</span>')
+    parts = (whole.format(word) if "-" in word and len(word) < _LONG else word for word in text.split(" "))
+    return Markup("<code>{}</code>").format(Markup(" ").join(parts))
 
 
 def code_text(text: str) -> Markup:

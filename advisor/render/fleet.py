@@ -187,7 +187,7 @@ def next_steps(advice: Advice, fleet: FleetPlan, marks: Marks) -> list[Step]:
     longest = next(iter(rows(advice, fleet)), None)
     if longest is None or longest.run is None:
         return []
-    command = f"hwadvisor request advice.json --workload {longest.job.workload} --slurm"
+    command = f"hwadvisor request {marks.page} --workload {longest.job.workload} --slurm"
     return [
         Step(
             t(

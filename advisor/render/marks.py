@@ -68,6 +68,11 @@ class Marks:
     numbers: dict[str, int] = field(default_factory=dict)  # of sources, in the order of first use
     again: str = AGAIN  # where it is told how to compute steps that are not stored
 
+    @property
+    def page(self) -> str:
+        """The report's own file, as one types it: it carries its data, so every command reads it."""
+        return "report.pdf" if self.numbered else "report.html"
+
     def kind_name(self, kind: Kind | str) -> Markup:
         """What the letter of a kind stands for."""
         t = self.t

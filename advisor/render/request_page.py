@@ -51,14 +51,16 @@ def render_request(  # noqa: PLR0913 - the last two have defaults
     """
     from advisor.render import write_pages
     from advisor.render.pdf import Data
+    from advisor.render.texts import full_texts
 
+    tell = full_texts(lang).sentences.tell
     return write_pages(
         page_name(job),
         folder,
         formats,
         lang,
         lambda paged: request_html(advice, job, data, lang, paged=paged),
-        lambda: [Data(name, _ABOUT.get(name, "A file of this request"), text) for name, text in data.items()],
+        lambda: [Data(name, tell(_ABOUT.get(name, "A file of this request")), data[name]) for name in data],
         dated.created(advice),
     )
 
@@ -280,11 +282,16 @@ def _queue(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
 
 def _launch(job: Job, marks: Marks) -> Markup:
     """What is started, and how often."""
+    command = Markup("<code>{}</code>").format(foreign(shlex.join(job.options.command), 160))
+    if job.gpus_per_node == 1:
+        return marks.t(
+            "request.launch_one", "Started on each node: one process of {command}.", command=command
+        )
     return marks.t(
         "request.launch",
         "Started on each node: {count} processes of {command}.",
         count=marks.t.number(float(job.gpus_per_node), "1"),
-        command=Markup("<code>{}</code>").format(foreign(shlex.join(job.options.command), 160)),
+        command=command,
     )
 
 

@@ -60,6 +60,14 @@ def ratio(value: float | None, t: Texts) -> str:
     return t.number(float(f"{value:.2g}" if value < 10 else f"{value:.3g}"), "1")
 
 
+def times(value: float, t: Texts) -> Markup:
+    """How many times as fast as one core; a factor that prints as one is no factor."""
+    told = ratio(value, t)
+    if told == "1":
+        return t("why.same", "as fast as one core")
+    return t("why.times", "{ratio} times one core", ratio=told)
+
+
 def device_memory(advice: Advice, marks: Marks, name: str) -> Markup:
     """The memory of a torch device: the accelerator's own, or main memory for the CPU."""
     machine = advice.machine

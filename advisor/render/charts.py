@@ -12,7 +12,16 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
-from advisor.render import plots, plots_choice, plots_fleet, plots_nearest, plots_roofline, select, vega
+from advisor.render import (
+    plots,
+    plots_choice,
+    plots_done,
+    plots_fleet,
+    plots_nearest,
+    plots_roofline,
+    select,
+    vega,
+)
 from advisor.render.beside import beside
 from advisor.render.clean import clean
 from advisor.render.fonts import CHINESE, FAMILY, unpacked_folder
@@ -52,6 +61,7 @@ def draw(advice: Advice, t: Texts, *, screen: bool = True) -> dict[str, Chart]:
         "roofline": plots_roofline.roofline,
         "front": plots_choice.front,
         "memory": plots_choice.memory,
+        "done": plots_done.done,
         "machines": plots_fleet.machines,
         "jobs": plots_fleet.jobs,
         "counts": plots_nearest.counts,

@@ -106,8 +106,13 @@ def held(advice: Advice, of: Estimate | PlanOption) -> tuple[str, ...]:
 
 def flags(advice: Advice, of: Estimate | PlanOption) -> Markup:
     """The same as signs, whose meaning stands below the table (`flag_legend`)."""
-    signs = " ".join(FLAGS[word] for word in held(advice, of))
-    return Markup(' <span class="warn nw">{}</span>').format(signs) if signs else Markup()
+    told = signs(advice, of)
+    return Markup(' <span class="warn nw">{}</span>').format(told) if told else Markup()
+
+
+def signs(advice: Advice, of: Estimate | PlanOption) -> str:
+    """The signs alone: "^ *"."""
+    return " ".join(FLAGS[word] for word in held(advice, of))
 
 
 def behind(advice: Advice, of: Estimate | PlanOption, t: Texts, *, dated: bool = True) -> Markup:
@@ -119,13 +124,19 @@ def behind(advice: Advice, of: Estimate | PlanOption, t: Texts, *, dated: bool =
 
 def flag_legend(t: Texts) -> Markup:
     """What the signs in a table mean."""
-    told = [
-        t("trace.of", "{what}: {figure}", what=FLAGS[word], figure=text)
-        for word, text in _words(t).items()
-        if word in {"untried", "unrated", "unsure", "old"}
-    ]
     behind = t("flags.behind", "What bears a sign comes behind what bears none:")
-    return describe.sentences(behind, t("list.semicolon", "; ").join(told) + t("list.stop", "."), t)
+    every = [FLAGS[word] for word in ("untried", "unrated", "unsure", "old")]
+    return describe.sentences(behind, signs_told(every, t) + t("list.stop", "."), t)
+
+
+def signs_told(used: Iterable[str], t: Texts) -> Markup:
+    """What each of these signs means."""
+    words, by_sign = _words(t), {sign: word for word, sign in FLAGS.items()}
+    told = [
+        t("trace.of", "{what}: {figure}", what=sign, figure=words[by_sign[sign]])
+        for sign in dict.fromkeys(used)
+    ]
+    return t("list.semicolon", "; ").join(told)
 
 
 def _words(t: Texts) -> dict[str, Markup]:
@@ -232,6 +243,7 @@ class Point:
     label: str
     time_s: float
     cost_usd: float
+    signs: str = ""  # of what keeps its cost from leading (`FLAGS`)
 
 
 def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
@@ -239,7 +251,7 @@ def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
     if advice.plan is not None:
         plan = advice.plan
         found = [
-            Point(one.label, time, money)
+            Point(one.label, time, money, signs(advice, one))
             for one in (*plan.options, *plan.front)
             if (time := figures.point(one.quantities.get("calendar_s")))
             and (money := figures.point(cost(one, plan)))
@@ -247,7 +259,7 @@ def points(advice: Advice) -> tuple[Workload | None, list[Point]]:
         return workload(advice, plan.workload), list(dict.fromkeys(found))
     for job in select.tabled(advice, paged=True):
         found = [
-            Point(e.target.label, time, money)
+            Point(e.target.label, time, money, signs(advice, e))
             for row in select.catalogue(advice, job)
             for e in (row.fit, row.deadline)
             if e is not None and e.fits

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from markupsafe import Markup
 
 from advisor.render import behind, choice, select
-from advisor.render.describe import said
+from advisor.render.describe import said, sentences
 from advisor.render.labels import Frame, Label, placed
 from advisor.render.plots import (
     HERE,
@@ -61,19 +61,25 @@ def front(advice: Advice, t: Texts, room: Room = WIDE) -> tuple[Chart, Markup] |
     marks = [
         drawn("point", others, filled=True, size=26, opacity=0.55, color=MUTED),
         drawn("line", best, color=HERE, strokeWidth=1.5),
-        drawn("point", best, filled=True, size=46, opacity=1, color=HERE),
+        drawn("point", (p for p in best if not p.signs), filled=True, size=46, opacity=1, color=HERE),
+        drawn("point", (p for p in best if p.signs), filled=False, size=46, opacity=1, color=HERE),
         drawn("point", ringed, filled=False, size=150, strokeWidth=2, opacity=1, color=THERE),
     ]
     for label in _labels(advice, t, best, ringed, frame, shown):
         rows = [{"x": label.x, "y": label.y, "text": label.text}]
         look = {"fontSize": 12, "color": INK, "align": label.align, "dx": label.dx, "dy": label.dy}
         marks.append(mark("text", rows, {**base, "text": field("text:N")}, **look))
-    return layers(marks, frame.width, frame.height), t(
+    caption = t(
         "chart.front.caption",
         "Time and cost of the choices for {workload}. Dark: none of the others is both faster and cheaper. "
         "Ringed: the choice of this report. Logarithmic scales.",
         workload=said(t, job.title, 90),
     )
+    used = [sign for p in best for sign in p.signs.split()]
+    if not used:
+        return layers(marks, frame.width, frame.height), caption
+    hollow = t("chart.front.hollow", "Hollow: leads nothing ({signs}).", signs=choice.signs_told(used, t))
+    return layers(marks, frame.width, frame.height), sentences(caption, hollow, t)
 
 
 def _labels(  # noqa: PLR0913, PLR0917 - all that is drawn
@@ -87,7 +93,10 @@ def _labels(  # noqa: PLR0913, PLR0917 - all that is drawn
     """The name of the choice, always; those of the front's ends and middle where there is room."""
     titles = {a.id: a.title for a in advice.accelerators}
     ends = [best[0], best[-1], best[len(best) // 2]]
-    wanted = [(_named(p.label, titles, t), p.time_s, p.cost_usd) for p in dict.fromkeys((*ringed, *ends))]
+    wanted = [
+        (" ".join(filter(None, (_named(p.label, titles, t), p.signs))), p.time_s, p.cost_usd)
+        for p in dict.fromkeys((*ringed, *ends))
+    ]
     points, line = ([(p.time_s, p.cost_usd) for p in some] for some in (shown, best))
     return placed(wanted, len(ringed), frame, points, line)
 

@@ -111,13 +111,15 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
 
 
 def _in_order(catalogue: Catalogue, *parts: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
-    """What comes near to being an option first, of that what can be rented; each with its name."""
+    """What comes near to being an option first: what can be rented, and of that what another limit would make
+    one before what is short of memory. Each with its name."""
 
-    def rank(one: LeftOut) -> tuple[bool, bool, float, str]:
+    def rank(one: LeftOut) -> tuple[bool, bool, bool, float, str]:
         far = one.times is None or one.times > NEAR_MISS
         entry = catalogue.accelerators.get(one.accelerator_id)
         priced = entry is not None and entry.rent is not None
-        return one.times is None, far or not priced, one.times or math.inf, one.accelerator_id
+        short = one.code == "memory"
+        return one.times is None, far or not priced, short, one.times or math.inf, one.accelerator_id
 
     known = catalogue.accelerators
     every = (

@@ -12,6 +12,7 @@ from advisor.cli.language import form, told, told_error
 from advisor.cli.options import json_flag, print_json, rules_option
 from advisor.cli.text import paragraph, say
 from advisor.errors import EXIT_DONE, EXIT_UNCHECKED, EXIT_USER
+from advisor.search.own import is_own
 from advisor.units import show
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def verify(
         if key is not None and verdict.sound and path.is_file():
             target = sign(path, key)
             if not as_json:
-                say(f"  signed: {target}")
+                say(form("  signed: {path}", path=target))
     if as_json:
         print_json(
             json.dumps(
@@ -226,7 +227,7 @@ def _tell(verdict: Verdict) -> None:
         _list("not computed again", verdict.again.failed)
     for kind, texts in verdict.inputs.items():
         if texts:
-            _list(f"{told(kind)} ({len(texts)})", texts)
+            _list(form("{kind} ({count})", kind=told(kind), count=len(texts)), texts)
         else:
             say(form("  {kind}: nothing", kind=told(kind)))
 
@@ -234,11 +235,21 @@ def _tell(verdict: Verdict) -> None:
 def _list(title: str, texts: Any) -> None:
     if not texts:
         return
-    say(f"  {told(title)}:")
+    say(form("  {title}:", title=told(title)))
     for text in texts[:_MOST]:
-        paragraph(told(text[:400]), "    - ", "      ")
+        paragraph(_one(text[:400]), "    - ", "      ")
     if len(texts) > _MOST:
         say(form("    … and {count} more (--json has all)", count=len(texts) - _MOST))
+
+
+def _one(text: str) -> str:
+    """A line of a list. What a workload says of itself is a sentence of its own, unless the whole is one."""
+    head, colon, rest = text.partition(": ")
+    whole = told(text)
+    apart = told(rest)
+    if colon and is_own(head) and apart != rest and rest.startswith(("method", "tokens", "precision")):
+        return form("{typed}: {what}", typed=head, what=apart)
+    return whole
 
 
 def document(verdict: Verdict) -> dict[str, Any]:

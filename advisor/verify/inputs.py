@@ -29,7 +29,7 @@ def _stated(advice: Advice) -> Iterator[str]:
         for name in workload.recipe.stated:
             value = getattr(workload.recipe, name, workload.recipe.numbers.get(name))
             if value is not None:
-                yield f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+                yield f"{name} = {value:,.12g}" if isinstance(value, float) else f"{name} = {value}"
     for job in advice.fleet.jobs if advice.fleet is not None else ():
         yield f"{job.workload}: {job.per_year:g} runs a year"
     told = advice.plan or advice.fleet
@@ -57,7 +57,7 @@ def _leaves(advice: Advice, kind: Kind) -> Iterator[str]:
                 and step.value is not None
                 and not _flag_off(step.expr, step.value)
             ):
-                what = step.expr if " is " in step.expr else f"{step.quantity} = {step.value:g}"
+                what = step.expr if " is " in step.expr else f"{step.quantity} = {step.value:,.12g}"
                 yield f"{what} ({step.source})" if step.source and kind == Kind.assumed else what
 
 

@@ -18,7 +18,7 @@ from advisor.search.own import PREFERENCE, is_own, workload_from_flags
 from advisor.units import show
 
 _CLOSE = 2e-6  # relative: files keep seven digits
-_HORIZON = ("method", "precision", "seq_len", "samples", "global_batch")
+_HORIZON = ("method", "precision", "optimizer", "seq_len", "samples", "global_batch")
 """What flags state of a recipe and what is assumed where they do not."""
 
 

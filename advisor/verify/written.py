@@ -39,7 +39,8 @@ def by_command(advice: Advice) -> Iterator[str]:
     elif told in _OF_A_MACHINE and advice.machine is None:
         yield f"it is said to be written by {told}, and holds no machine"
     elif planned != (told == "plan"):
-        yield f"it is said to be written by {told}, and holds {'a' if planned else 'no'} plan"
+        lacks = f"it is said to be written by {told}, and holds no plan"
+        yield f"it is said to be written by {told}, and holds a plan" if planned else lacks
 
 
 def idle(advice: Advice) -> Iterator[str]:

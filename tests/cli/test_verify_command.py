@@ -67,8 +67,34 @@ def test_chinese_has_no_english_sentence_left(files) -> None:  # type: ignore[no
         done = typed("--lang", "zh", "verify", files["alone"], files["sound"])
     finally:
         speak("en")
-    assert "：无法核对：" in done.stdout and "：可信：" in done.stdout
+    assert "：无法核对：" in done.stdout and "：核对一致：" in done.stdout
     assert not any(word in done.stdout for word in ("could", " sound", "carries", "signed", "consistent"))
+
+
+def test_what_a_single_file_holds_is_told_in_chinese_too(real_file) -> None:  # type: ignore[no-untyped-def]
+    try:
+        done = typed("--lang", "zh", "verify", real_file)
+    finally:
+        speak("en")
+    assert "用户给定（" in done.stdout and "假定（" in done.stdout
+    assert not any(word in done.stdout for word in ("asked for", "method，", " (3)", "e+0", "):"))
+
+
+@pytest.fixture
+def real_file(tmp_path: Path) -> Path:
+    """A true estimate."""
+    done = typed("estimate", "--hardware", "h100-sxm", "--model", "gpt2-124m", "--tokens", "1B", "--json")
+    path = tmp_path / "advice.json"
+    path.write_text(done.stdout, encoding="utf-8")
+    return path
+
+
+def test_a_missing_file_could_not_be_opened(tmp_path: Path) -> None:
+    done = typed("verify", tmp_path / "none.json")
+    assert done.exit_code == 2 and "none.json: could not be opened: cannot read" in done.stdout
+    assert "sound" not in done.stdout.splitlines()[0]
+    told = json.loads(typed("verify", tmp_path / "none.json", "--json").stdout)["files"][0]
+    assert told["verdict"] == "could not be opened" and told["sound"] is False
 
 
 def test_the_headings_of_a_comparison_are_chinese_too() -> None:

@@ -38,6 +38,14 @@ def network(advice: Advice, **changes: object) -> Advice:
     return job(advice, model=advice.workloads[0].model.model_copy(update=changes))
 
 
+def recipe(advice: Advice, **changes: object) -> Advice:
+    return job(advice, recipe=advice.workloads[0].recipe.model_copy(update=changes))
+
+
+def versions(advice: Advice, **changes: object) -> Advice:
+    return advice.model_copy(update={"versions": advice.versions.model_copy(update=changes)})
+
+
 def device(advice: Advice, **changes: object) -> Advice:
     return advice.model_copy(update={"accelerators": (advice.accelerators[0].model_copy(update=changes),)})
 
@@ -64,7 +72,17 @@ def cheap(advice: Advice) -> Advice:
         ),
         (lambda a: network(a, numbers={**a.workloads[0].model.numbers, "layers": 2.0}), "network's numbers"),
         (lambda a: network(a, title="Llama 3 405B"), "network's title"),
-        (lambda a: job(a, title="Llama 3 405B, pretrain"), "does not name its network"),
+        (lambda a: job(a, title="Llama 3 405B, pretrain"), "does not begin with its network"),
+        (lambda a: job(a, title="Approved: " + a.workloads[0].title), "does not begin with its network"),
+        (
+            lambda a: job(a, title=f"{a.workloads[0].model.title}, approved by all"),
+            "tells more than its network",
+        ),
+        (lambda a: job(a, note="The board agreed."), "its note 'The board agreed.'"),
+        (lambda a: recipe(a, source="as NVIDIA recommends"), "its remark on what is assumed"),
+        (lambda a: recipe(a, stated=(*a.workloads[0].recipe.stated, "precision")), "on what is assumed"),
+        (lambda a: recipe(a, optimizer="lion"), "what nobody stated of it (optimizer)"),
+        (lambda a: versions(a, prices_as_of="2026-11-21"), "its newest price is said to be of 2026-11-21"),
         (lambda a: device(a, title="Supercomputer"), "title is not that of the catalogue"),
         (cheap, "rent_usd_per_h value is not that of the catalogue"),
     ],
@@ -110,6 +128,8 @@ def test_notes_of_an_open_layout_are_made_again(knowledge, tmp_path, stated):
     assert verdict.sound, (verdict.unchecked, verdict.again.words)
     if stated == Stated():
         assert any("The best with" in note for note in advice.estimates[0].notes), "nothing was proved"
+        verdict = verify(at(tmp_path / "bare", one(advice, notes=())), knowledge)
+        assert verdict.judged == NOT_SOUND and "the note 'The best with" in verdict.again.words[0]
 
 
 def test_a_note_missing_is_found(knowledge, tmp_path):

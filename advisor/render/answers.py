@@ -41,7 +41,9 @@ def answer(advice: Advice, t: Texts) -> Markup:
 def _planned(advice: Advice, plan: Plan, t: Texts) -> Markup:
     if not plan.options:
         # what to relax is the first step below
-        return t("answer.plan.none", "Nothing keeps the limits. {miss}", miss=describe.said(t, plan.miss, 400))
+        return t(
+            "answer.plan.none", "Nothing keeps the limits. {miss}", miss=describe.said(t, plan.miss, 400)
+        )
     first = plan.options[0]
     money = choice.cost(first, plan)
     return t(
@@ -176,7 +178,7 @@ def next_steps(advice: Advice, marks: Marks) -> list[Step]:
             t(
                 "next.request",
                 "Ask for it: {command} writes the job and a page that says why.",
-                command=describe.command("hwadvisor request advice.json --slurm"),
+                command=describe.command(f"hwadvisor request {marks.page} --slurm"),
             ),
             t("next.request.why", "Also for Kubernetes (--k8s) and for clouds (--skypilot)."),
         ),

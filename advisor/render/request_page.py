@@ -18,6 +18,7 @@ from advisor.render.marks import Marks, foreign
 from advisor.request import Job, Need
 from advisor.request.money import asked_price, rents
 from advisor.schema import Advice, Quantity
+from advisor.units import GIB
 
 NAME = "request"
 
@@ -243,6 +244,9 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
         t.number(float(job.cpus_per_gpu), "1"), marks.mark(needs["cpus"].kind)
     )
     whole = needs.get("asked")
+    # whole GiB, as the job file asks for them
+    ram = None if needs["memory"].value is None else float(job.memory_gib * GIB)
+    disk = None if job.disk_gib is None else float(job.disk_gib * GIB)
     return [
         *_queue(job, marks),
         row(t("request.row.wall", "Time, with headroom"), needs["wall"]),
@@ -254,9 +258,9 @@ def _rows(job: Job, marks: Marks) -> list[tuple[Markup, Markup, Markup]]:
             needs["cpus"],
             cores,
         ),
-        row(t("request.row.memory", "Main memory of a node"), needs["memory"]),
+        row(t("request.row.memory", "Main memory of a node"), replace(needs["memory"], value=ram)),
         row(t("request.row.checkpoint", "One checkpoint"), needs["checkpoint"]),
-        row(t("request.row.disk", "Room for checkpoints"), replace(needs["disk"], source="")),
+        row(t("request.row.disk", "Room for checkpoints"), replace(needs["disk"], value=disk, source="")),
     ]
 
 

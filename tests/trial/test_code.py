@@ -94,8 +94,30 @@ def test_a_network_without_products_is_timed_by_what_it_reads_and_writes(knows: 
     fast, slow, unknown = seconds
     assert fast.value is not None and slow.value is not None
     assert 1.9 < slow.value / fast.value <= 2.0
-    assert unknown.value is None
-    assert unknown.reason == "nobody measured it"
+    assert unknown.value is not None, "its cores' part of what processors have is taken"
+    place.inputs.put("host_cores", None, Kind.probed, "test", "not told")
+    lost = tell(knows, place, [setup])[0].get("optimizer_step_s")
+    assert lost.value is None and lost.reason
+
+
+def test_an_update_and_what_is_moved_count_where_nothing_was_measured(knows: Knows) -> None:
+    told = flags(own=True)
+    traced = trace_network(named("looked_up"), told)  # a table of many rows before a narrow layer
+    how = Flags(precision="fp32", batch=2, method="full", optimizer="adamw")
+    setup = set_up(knows.catalogue, traced.model, how, spec_of(named("looked_up"), told))
+    place = place_of(knows, detect(ask_frameworks=False), "cpu", "", "")
+    place.inputs.put("hw_peak_fp32", 1e15, Kind.stated, "test")  # products take no time to speak of
+    place.inputs.put("hw_bandwidth", None, Kind.stated, "test", "nobody measured it")
+    weights = float(traced.document["trainable"])
+    steps = []
+    for cores in (1.0, 2.0):
+        place.inputs.put("host_cores", cores, Kind.probed, "test")
+        steps.append(tell(knows, place, [setup])[0].get("optimizer_step_s"))
+    one, two = steps
+    assert one.value is not None and two.value is not None and one.low is not None and one.high is not None
+    assert one.value > 80 * weights / 5.1e9  # 20 reads or writes of 4 bytes for each weight
+    assert two.value < one.value
+    assert one.low < 0.7 * one.value and one.high > 1.3 * one.value  # nobody knows its bandwidth
 
 
 def test_a_trace_for_this_machine_has_its_own_kernels_and_a_second_step_of_the_optimizer() -> None:

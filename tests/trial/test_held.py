@@ -16,6 +16,7 @@ from advisor.schema import Kind, Model
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
+
 from advisor.trial.tracing import diffusion, hub, limits, session  # noqa: E402 - torch first
 from advisor.trial.tracing.failure import Failure  # noqa: E402
 

@@ -27,11 +27,14 @@ _FACTS: tuple[tuple[str, str, str, str], ...] = (
     ("operating system", "host", "os_name", ""),
     ("kernel", "host", "kernel", ""),
 )
-_FIGURES = ("time_s", "calendar_s", "memory_bytes", "rent_usd", "energy_j")
+_STEPS = {"calendar_rent_usd": "rent_usd", "calendar_energy_j": "energy_j"}
+"""What the whole run takes, which reports print, and the same of its steps alone."""
+_WHOLE = {steps: whole for whole, steps in _STEPS.items()}  # plans tell the whole run by these names
+_ANSWER = ("calendar_s", "memory_bytes", *_STEPS)
 _NOT_THE_WORK = frozenset(("threads", "intercept_s", "file_bytes"))
 """Parameters of a measurement that the machine gives: threads, a result, the size of a compressed picture."""
 _SAME = 0.01  # nothing here is known to a hundredth
-_LESS_IS_BETTER = frozenset(("s", "B", "USD", "J", "W"))
+_LESS_IS_BETTER = frozenset(("s", "USD", "J", "W"))
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,18 @@ class Comparison:
         """Rows whose sides differ."""
         return tuple(row for row in self.rows if row.judged in ("better", "worse", "other"))
 
+    @property
+    def shared(self) -> bool:
+        """Whether any line has both sides: else nothing was compared."""
+        return any(row.a is not None and row.b is not None for row in self.rows)
+
 
 def compare(a: Advice, b: Advice, names: tuple[str, str] = ("a", "b")) -> Comparison:
     """What of `b` differs from `a`."""
-    rows = [*_machines(a, b), *_measurements(a, b), *_estimates(a, b), *_plans(a, b), *_fleets(a, b)]
+    rows = [
+        *_machines(a, b), *_measurements(a, b), *_estimates(a, b), *_answers(a, b), *_plans(a, b),
+        *_fleets(a, b),
+    ]  # fmt: skip
     return Comparison(names, (a.created_at, b.created_at), tuple(rows))
 
 
@@ -143,16 +154,64 @@ def _measured(m: Measurement | None) -> Quantity | None:
 def _estimates(a: Advice, b: Advice) -> Iterator[Row]:
     for title, one, other in _workloads(a, b):
         pair = [_best(a, one), _best(b, other)]
-        if pair == [None, None]:
+        if pair == [None, None] or _crossed(a, b, one, other):
             continue
-        for name in _FIGURES:
-            cells = [e.quantities.get(name) if e is not None else None for e in pair]
-            if all(cell is None or cell.value is None for cell in cells):
-                continue
+        for name, cells in _figures([e.quantities if e is not None else {} for e in pair]):
             yield _row("estimates", f"{title}: {_word(name)}", *cells)
         places = [e.target.label if e is not None else None for e in pair]
         if places[0] != places[1]:
             yield _row("estimates", f"{title}: on", *places)
+
+
+def _figures(pair: list[dict[str, Quantity]]) -> Iterator[tuple[str, list[Quantity | None]]]:
+    """The figures of two estimates that either has: of the whole run, as reports print them; of its steps
+    alone where one of the two knows no more."""
+
+    def cells(name: str) -> list[Quantity | None]:
+        return [side.get(name) for side in pair]
+
+    def known(name: str) -> int:
+        return sum(cell is not None and cell.value is not None for cell in cells(name))
+
+    for name in ("time_s", "calendar_s", "memory_bytes", *_STEPS):
+        steps = _STEPS.get(name, name)
+        taken = steps if known(steps) > known(name) else name
+        if known(taken):
+            yield taken, cells(taken)
+
+
+def _answers(a: Advice, b: Advice) -> Iterator[Row]:
+    """An estimate of a job beside what a plan of the same job takes first."""
+    for title, one, other in _workloads(a, b):
+        if not _crossed(a, b, one, other):
+            continue
+        pair = [_answer(a, one), _answer(b, other)]
+        yield _row("estimates", f"{title}: on", *(label for label, _ in pair))
+        for name in _ANSWER:
+            cells = [quantities.get(name) for _, quantities in pair]
+            if any(cell is not None and cell.value is not None for cell in cells):
+                yield _row("estimates", f"{title}: {_word(name)}", *cells)
+
+
+def _crossed(a: Advice, b: Advice, one: str | None, other: str | None) -> bool:
+    """Whether one side has a plan of the job and no estimate, the other an estimate and no plan."""
+    if one is None or other is None:
+        return False
+    planned = [_first(a, one) is not None, _first(b, other) is not None]
+    estimated = [_best(a, one) is not None, _best(b, other) is not None]
+    return planned[0] != planned[1] and estimated == [not there for there in planned]
+
+
+def _answer(advice: Advice, workload: str | None) -> tuple[str, dict[str, Quantity]]:
+    """Where a job runs, and what the whole run takes there."""
+    option = _first(advice, workload)
+    if option is not None:
+        whole = {
+            name: option.quantities[steps] for name, steps in _STEPS.items() if steps in option.quantities
+        }
+        return option.label, {**option.quantities, **whole}
+    estimate = _best(advice, workload)
+    return (estimate.target.label, dict(estimate.quantities)) if estimate is not None else ("", {})
 
 
 def _workloads(a: Advice, b: Advice) -> Iterator[tuple[str, str | None, str | None]]:
@@ -171,12 +230,19 @@ def _content(of: Workload) -> tuple[object, ...]:
     """The network and how it is trained: not what it is called, who said so, or when it has to be done."""
     model, recipe = of.model, of.recipe
     told = recipe.model_dump(mode="python", exclude={"source", "stated", "counted"})
+    told["numbers"] = {k: v for k, v in told["numbers"].items() if k != "micro_batch"}  # which is layout
     return model.family, sorted(model.numbers.items()), sorted(told.items())
 
 
+_WORDS = {
+    "time_s": "time", "calendar_s": "time with start and interruptions", "memory_bytes": "memory",
+    "calendar_rent_usd": "rent", "calendar_energy_j": "energy", "rent_usd": "rent of the steps alone",
+    "energy_j": "energy of the steps alone",
+}  # fmt: skip
+
+
 def _word(name: str) -> str:
-    words = {"time_s": "time", "calendar_s": "time with start and interruptions", "memory_bytes": "memory"}
-    return words.get(name) or {"rent_usd": "rent", "energy_j": "energy"}[name]
+    return _WORDS[name]
 
 
 def _best(advice: Advice, workload: str | None) -> Estimate | None:
@@ -194,13 +260,13 @@ def _time(estimate: Estimate) -> float:
 def _plans(a: Advice, b: Advice) -> Iterator[Row]:
     for title, one, other in _workloads(a, b):
         first = [_first(x, name) for x, name in ((a, one), (b, other))]
-        if first == [None, None]:
+        if first == [None, None] or _crossed(a, b, one, other):
             continue
         yield _row("plan", f"{title}: first choice", *(option.label if option else None for option in first))
         for name in ("calendar_s", "rent_usd", "energy_j"):
             cells = [option.quantities.get(name) if option else None for option in first]
             if cells != [None, None]:
-                yield _row("plan", f"{title}: {_word(name)}", *cells)
+                yield _row("plan", f"{title}: {_word(_WHOLE.get(name, name))}", *cells)
 
 
 _OF_A_YEAR = {
@@ -227,7 +293,7 @@ def _fleets(a: Advice, b: Advice) -> Iterator[Row]:
         yield _row("plan", f"{title}: one run on", *(run.label if run else None for run in runs))
         for name in ("calendar_s", "rent_usd"):
             cells = [run.quantities.get(name) if run else None for run in runs]
-            yield _row("plan", f"{title}: {_word(name)}", *cells)
+            yield _row("plan", f"{title}: {_word(_WHOLE.get(name, name))}", *cells)
 
 
 def _run(advice: Advice, workload: str | None) -> PlanOption | None:
@@ -259,7 +325,7 @@ def _row(group: str, label: str, a: Quantity | str | None, b: Quantity | str | N
             return Row(group, label, a, b, ratio, "alike")
     if ours[0] <= theirs[1] and theirs[0] <= ours[1]:
         return Row(group, label, a, b, ratio, "within")
-    if group == "machine":
+    if group == "machine" or a.unit == "B":  # memory in use hangs on the layout: there is no better of it
         return Row(group, label, a, b, ratio, "other")
     better = (theirs[1] < ours[0]) == (a.unit in _LESS_IS_BETTER)
     return Row(group, label, a, b, ratio, "better" if better else "worse")

@@ -127,7 +127,11 @@ def tell(compared: Comparison, everything: bool) -> None:
         table.add_row(*(Text(plain(text)) for text in cells))
     if table.row_count:
         out.print(table)
-    else:
+    if not compared.shared:
+        out.print(
+            told("Nothing in the two can be compared: no measurement, job or machine is in both files.")
+        )
+    elif not table.row_count:
         out.print(told("No line differs by more than the ranges show."))
     if hidden["within"]:
         out.print(form("Lines without a difference that their ranges show: {count}.", count=hidden["within"]))

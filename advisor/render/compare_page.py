@@ -122,6 +122,11 @@ def _page(compared: Comparison, marks: Marks, *, paged: bool) -> Page:
 
 def _sentence(compared: Comparison, marks: Marks) -> Markup:
     t = marks.t
+    if not compared.shared:
+        return t(
+            "compare.nothing",
+            "Nothing in the two can be compared: no measurement, job or machine is in both files.",
+        )
     if not compared.apart:
         return t("compare.same", "The two show no difference: no line is apart by more than the ranges show.")
     measured, estimated = (counted(compared.of(group)) for group in ("measured", "estimates"))

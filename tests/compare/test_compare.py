@@ -12,7 +12,7 @@ import sample
 
 from advisor.compare import compare, counted
 from advisor.render.compare_page import comparison_html
-from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Quantity
+from advisor.schema import Advice, Estimate, Plan, PlanLimits, PlanOption, Quantity, Target, Workload
 
 CPU, GPU = sample.cpu_machine(), sample.gpu_machine()
 
@@ -212,3 +212,79 @@ def test_chinese_has_every_word_of_it():
     for found in (*compare(CPU, GPU).rows, *compare(planned(CPU, 1.0), planned(CPU, 2.0)).rows):
         if found.group != "measured":
             assert texts.said(found.label) != found.label, found.label
+
+
+def spread(value: float, unit: str, by: float = 0.1) -> Quantity:
+    return Quantity(value=value, low=value * (1 - by), high=value * (1 + by), unit=unit)
+
+
+def estimated(job: Workload, **figures: Quantity) -> Advice:
+    """An answer of `estimate` for a job."""
+    target = Target(label="8 x a", accelerator_id="a", devices=8, packages=8.0)
+    one = Estimate(workload=job.id, target=target, quantities=figures)
+    return Advice(command="estimate", workloads=(job,), estimates=(one,))
+
+
+JOB = CPU.workloads[0]
+WHOLE = {
+    "time_s": spread(90.0, "s"), "calendar_s": spread(100.0, "s"), "memory_bytes": spread(1e9, "B"),
+    "rent_usd": spread(9.0, "USD"), "energy_j": spread(9e6, "J", 0.5),
+    "calendar_rent_usd": spread(10.0, "USD"), "calendar_energy_j": spread(1e7, "J"),
+}  # fmt: skip
+
+
+def test_a_run_is_compared_by_the_figures_that_its_report_prints():
+    """Rent and energy of the whole run, not of its steps, whose energy has another range."""
+    compared = compare(estimated(JOB, **WHOLE), estimated(JOB, **WHOLE))
+    rent, energy = (row(compared, f"{JOB.title}: {name}") for name in ("rent", "energy"))
+    assert rent.a == WHOLE["calendar_rent_usd"] and energy.b == WHOLE["calendar_energy_j"]
+    assert not [r for r in compared.rows if "alone" in r.label]
+
+
+def test_steps_alone_are_compared_where_one_side_knows_no_more_and_called_so():
+    steps = {name: WHOLE[name] for name in ("time_s", "rent_usd")}
+    compared = compare(estimated(JOB, **WHOLE), estimated(JOB, **steps))
+    assert row(compared, f"{JOB.title}: rent of the steps alone").judged == "alike"
+    assert not [r for r in compared.rows if r.label.endswith(": rent")]
+
+
+def test_more_memory_in_use_is_neither_better_nor_worse():
+    more = {**WHOLE, "memory_bytes": spread(2e9, "B")}
+    found = row(compare(estimated(JOB, **WHOLE), estimated(JOB, **more)), f"{JOB.title}: memory")
+    assert (found.judged, found.ratio) == ("other", 2.0)
+
+
+def test_a_plans_choice_stands_beside_an_estimate_of_the_job():
+    other = JOB.model_copy(update={"id": "own", "recipe": JOB.recipe.model_copy(
+        update={"numbers": {**JOB.recipe.numbers, "micro_batch": 64.0}})})  # fmt: skip
+    option = PlanOption(
+        accelerator_id="b", label="4 x b", devices=4, packages=4,
+        quantities={"calendar_s": spread(50.0, "s"), "rent_usd": spread(30.0, "USD")},
+    )  # fmt: skip
+    plan = Advice(
+        command="plan",
+        workloads=(other,),
+        plan=Plan(workload="own", limits=PlanLimits(), options=(option,), tried=1),
+    )
+    compared = compare(estimated(JOB, **WHOLE), plan)
+    assert row(compared, f"{JOB.title}: time with start and interruptions").judged == "better"
+    rent = row(compared, f"{JOB.title}: rent")
+    assert (rent.a, rent.b, rent.judged) == (
+        WHOLE["calendar_rent_usd"],
+        option.quantities["rent_usd"],
+        "worse",
+    )
+    assert (row(compared, f"{JOB.title}: on").a, compared.of("plan")) == ("8 x a", ())
+    back = compare(plan, estimated(JOB, **WHOLE))
+    assert row(back, f"{JOB.title}: rent").judged == "better"
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "Nothing in the two can be compared"), ("zh", "没有可比之处")]
+)
+def test_two_that_share_nothing_are_not_said_to_be_alike(lang, words):
+    sides = (estimated(JOB, **WHOLE), estimated(work(CPU, samples=1e12).workloads[0], **WHOLE))
+    compared = compare(*sides)
+    assert not compared.shared and compare(CPU, CPU).shared
+    page = comparison_html(sides, compared, {}, lang)
+    assert words in page and "no difference: no line" not in page

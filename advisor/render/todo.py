@@ -144,6 +144,12 @@ def _get_instead(advice: Advice, marks: Marks) -> list[Step]:
             "This machine does not finish that job in time; of all choices with a price of the last half year"
             " this one costs least.",
         )
+        if "untried" not in select.behind(advice, choice):
+            why = t(
+                "next.get.known",
+                "This machine does not finish that job in time; of what published runs have such a network "
+                "on, at prices of the last half year, this one costs least.",
+            )
     if select.state(choice, workload) == "perhaps":
         may = t("next.get.perhaps", "It is only perhaps in time: the limit lies within its range.")
         why = describe.sentences(why, may, t)

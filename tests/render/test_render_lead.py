@@ -156,3 +156,13 @@ def test_the_method_of_an_answer_about_others_speaks_of_no_machine_here():
         page = text(render_html(held, Texts(), {}))
         assert "this machine" not in page.lower() and "Measured here" not in page and "Probed" not in page
     assert "Measured here" in text(render_html(CPU, Texts(), {}))
+
+
+def test_costs_least_is_said_of_what_it_is_true_of():
+    held, _ = cheaper(CPU, "untried")
+    why = [str(step.why) for step in todo.next_steps(held, Marks(held, Texts())) if "rent" in step.do]
+    assert why and "of what published runs have such a network on" in why[0]
+    every = [e.model_copy(update={"behind": ("untried",)}) for e in CPU.estimates]
+    held = CPU.model_copy(update={"estimates": tuple(every)})
+    why = [str(step.why) for step in todo.next_steps(held, Marks(held, Texts())) if "rent" in step.do]
+    assert "No published run of such a network" in why[0] and "of what published runs" not in why[0]

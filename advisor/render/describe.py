@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from advisor.render import dated, figures, select
 from advisor.render.marks import foreign
-from advisor.render.texts import Texts
+from advisor.render.texts import NAME, Texts
 from advisor.schema import (
     Advice,
     Device,
@@ -381,4 +381,4 @@ def quantity_name(t: Texts, name: str) -> Markup:
     words = plain.replace("_", " ")
     # An id is told where it is known whole: a pattern would take half of it, and what is held is no share.
     known = "" if name.endswith("_bytes") else t.sentences.patterns.get(words, "")
-    return names.get(name) or foreign(known or words, 80)
+    return names.get(name) or foreign(t.sentences.find(NAME + words) or known or words, 80)

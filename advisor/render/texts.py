@@ -166,10 +166,21 @@ def load_texts(code: str, folder: Path | None = None) -> Texts:
     )
 
 
+NAME = "name: "
+"""Begins patterns that are names of quantities."""
+
+
 def _rule_texts(code: str, folder: Path | None) -> dict[str, str]:
-    """What the shipped rules say of themselves, as far as the language has it."""
+    """What the shipped rules say of themselves, as far as the language has it.
+
+    Names of quantities are kept apart from sentences, in which the same word may mean something else.
+    """
     path = _folder(folder) / "rules" / f"{code}.toml"
-    return _table(path, "why", _read(path, folder)) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    raw = _read(path, folder)
+    names = {f"{NAME}{name}": told for name, told in _table(path, "names", raw).items()}
+    return {**names, **_table(path, "sources", raw), **_table(path, "why", raw)}
 
 
 def full_texts(code: str, folder: Path | None = None) -> Texts:

@@ -269,10 +269,28 @@ def test_a_source_stands_as_it_is_quoted_but_for_sentences_of_ours():
     assert Sentences({}).quoted("90000 s; 5 runs of 2 sources: x") == "90000 s; 5 runs of 2 sources: x"
 
 
-@pytest.mark.parametrize("name", ["domain_devices", "stack_exposed", "block_layers", "held_bytes"])
-def test_a_name_of_a_rule_is_not_told_by_halves_nor_as_another_thing(name):
-    told = describe.quantity_name(full_texts("zh"), name).striptags()
-    assert told == name.removesuffix("_bytes").replace("_", " ")
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("domain_devices", "互连域的卡数"),
+        ("stack_exposed_torch", "通信未重叠的占比（torch）"),
+        ("held_bytes", "一直占用"),
+        ("headroom", "余量"),
+        ("qkv_op_low", "qkv op low"),  # which the language has no name of
+    ],
+)
+def test_a_name_of_a_rule_is_not_told_by_halves_nor_as_another_thing(name, own):
+    assert describe.quantity_name(full_texts("zh"), name).striptags() == own
+
+
+def test_names_of_quantities_are_no_sentences():
+    assert full_texts("zh").sentences.tell("steady") == "steady"
+
+
+def test_sources_in_our_own_words_are_told():
+    said = full_texts("zh").sentences.quoted
+    assert said("by definition; arXiv:2104.04473") == "按定义; arXiv:2104.04473"
+    assert said("this machine's calibration") == "本机的校准"
 
 
 def test_parts_of_memory_have_their_names_in_traces():

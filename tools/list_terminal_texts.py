@@ -26,6 +26,7 @@ _ERRORS = {
     "UserError": 2, "DataError": 2, "MissingLibrary": 2, "NothingFits": 2, "Interrupted": 2,
     "UsageError": 1, "BadParameter": 1,
 }  # fmt: skip
+_OF_CHILD = ("Failure", "Unable")  # status, message, hint: the child that traces and trains
 _PROBLEM = 3  # DataError.at(file, key, value, problem, hint)
 _NAMES = "abcdefgh"
 _LEAST = 6  # letters of a pattern that is worth a translation of its own
@@ -63,6 +64,8 @@ def error_texts() -> dict[str, str]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if name == "at" and isinstance(call.func, ast.Attribute):
             arguments = call.args[_PROBLEM:]
+        elif name in _OF_CHILD:
+            arguments = call.args[1:3]
         elif name in _ERRORS:
             arguments = call.args[: _ERRORS[name]]
         else:

@@ -121,6 +121,10 @@ def told_error(text: str) -> str:
         return text
     # the problem first: a pattern of few words, such as "{a} is {b}", would take file and key along
     ends = [place.end(), text.find(": ") + 2] if (place := _PLACE.match(text)) else []
+    # what an exception says of itself is no sentence of ours, and few words of a pattern may be in it: the
+    # part of which most is known is told
+    best = max([0, *ends], key=lambda end: sentences.literal(text[end:]))
+    ends = [best, *(end for end in ends if end != best)] if best else [] if sentences.literal(text) else ends
     for end in ends:
         if (problem := sentences.find(text[end:])) is not None:
             return text[:end] + problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -140,9 +141,25 @@ def find_model(catalogue: Catalogue, name: str) -> Model:
     ids = {model_id.casefold(): model_id for model_id in catalogue.models}
     found = ids.get(key) or catalogue.model_aliases.get(key)
     if found is None:
-        near = did_you_mean(name.strip(), [*catalogue.models, *catalogue.model_aliases])
-        raise UserError(f"unknown model {name!r}", near or "`hwadvisor models` lists the known ones.")
+        known = [*catalogue.models, *catalogue.model_aliases]
+        if "/" in key:
+            near = did_you_mean(key, _of_its_size(key, known))
+            raise UserError(f"unknown model {name!r}", f"{_ITS_CONFIG} {near}".strip())
+        near = did_you_mean(key, known) or "`hwadvisor models` lists the known ones."
+        raise UserError(f"unknown model {name!r}", near)
     return catalogue.models[found]
+
+
+_ITS_CONFIG = "Give its config.json (--model FOLDER)."
+
+
+def _of_its_size(key: str, known: Iterable[str]) -> list[str]:
+    """Names with the same numbers in them: gemma-4-26b is no misspelt gemma-2-9b."""
+
+    def numbers(text: str) -> list[str]:
+        return re.findall(r"\d+", text.rpartition("/")[2])
+
+    return [one for one in known if numbers(one.casefold()) == numbers(key)]
 
 
 def find_accelerator(catalogue: Catalogue, name: str) -> Accelerator:

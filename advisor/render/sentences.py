@@ -94,6 +94,19 @@ class Sentences:
         """The whole of `text` in this language; None when there is no pattern of it."""
         return self._whole(text, left, 0)
 
+    def literal(self, text: str) -> int:
+        """How many letters of a text the pattern that tells it has itself; 0: no pattern of it."""
+        if text in self._exact:
+            return len(text)
+        return next(
+            (
+                sum(map(len, one.literals))
+                for one in self._patterns
+                if text.startswith(one.begins) and pattern_of(one.english).fullmatch(text)
+            ),
+            0,
+        )
+
     def quoted(self, source: str) -> str:
         """A source: it stands as it is quoted, but for those of its parts that are sentences of ours."""
         if not self:

@@ -75,5 +75,7 @@ def _named(catalogue: Catalogue, name: str) -> tuple[Accelerator, str]:
         raise UserError(
             f"unknown hardware {name[:80]!r}", near or "`hwadvisor hardware` lists what there is."
         )
-    others = f"; {', '.join(found.others)} could be meant too" if found.others else ""
-    return entry, f"'{name[:80]}' is taken for {entry.id}{others}."
+    if not found.others:
+        return entry, f"'{name[:80]}' is taken for {entry.id}."
+    others = ", ".join(found.others)
+    return entry, f"'{name[:80]}' is taken for {entry.id}; {others} could be meant too."

@@ -160,7 +160,7 @@ def test_the_page_of_a_rule_is_told_and_its_formula_and_sources_stand() -> None:
     assert "说明：     默认的（foreach）AdamW" in page and "输入列：软件的年份" in page
     assert "the default (foreach) AdamW takes" not in page
     assert "bytes_trained * states_held if (optimizer_adamw" in page
-    assert "traced with fake tensors" in page
+    assert "用假张量记录，torch 2.13" in page
     speak("en")
     plain = CliRunner().invoke(cli, ["--lang", "en", "rules", "show", "step-copy"]).output
     assert "why:       the default (foreach) AdamW takes" in plain
@@ -213,3 +213,27 @@ def test_doctor_and_models_speak_chinese() -> None:
     )
     listed, _ = in_chinese("models")
     assert "参数量" in listed and "encoder_decoder" not in listed and "用户给定" not in listed
+
+
+@pytest.mark.parametrize(
+    ("line", "chinese"),
+    [
+        ("net.py:build raised ValueError: bad is worse (net.py, line 3)",
+         "net.py:build 抛出 ValueError: bad is worse (net.py, line 3)"),
+        ("net.py:build wants an accelerator: RuntimeError: PyTorch is not linked with CUDA",
+         "net.py:build 需要加速器：RuntimeError: PyTorch is not linked with CUDA"),
+        ("net.py:build: there is no loss to be had from a weight that is trained: it returns None",
+         "net.py:build: 从参与训练的权重得不到损失：它返回 None"),
+        ("'h100' is taken for nvidia-h100-sxm5-80gb; nvidia-h100-nvl-94gb could be meant too.",
+         "把“h100”当作 nvidia-h100-sxm5-80gb；也可能是 nvidia-h100-nvl-94gb。"),
+        ("Batch and loss of the trace: Bx3:float32; the sum of its outputs, as it returns no loss.",
+         "追踪所用的批次与损失：Bx3:float32；各输出之和（网络没有返回损失）。"),
+    ],
+)  # fmt: skip
+def test_what_a_trace_says_is_told_and_exceptions_stay(line: str, chinese: str) -> None:
+    """A sentence of ours around an exception's own words, which few words of a pattern may be in."""
+    speak("zh")
+    try:
+        assert told_error(line) == chinese
+    finally:
+        speak("en")

@@ -267,3 +267,21 @@ def test_names_that_are_not_known_offer_the_nearest(catalogue: Catalogue) -> Non
         find_accelerator(catalogue, "nvidia-h100-sxm-80gb")
     assert "nvidia-h100-sxm5-80gb" in caught.value.hint
     assert find_model(catalogue, "GPT2").id == "gpt2-124m"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("google/gemma-4-26B-A4B", None),  # no misspelt gemma-2-9b
+        ("THUDM/GLM-4-32B-0414", None),
+        ("meta-llama/Meta-Lama-3-8B", "meta-llama/meta-llama-3-8b"),
+    ],
+)
+def test_an_unknown_id_of_a_hub_wants_its_config_and_near_names_have_its_numbers(
+    name: str, near: str | None
+) -> None:
+    with pytest.raises(UserError) as failure:
+        find_model(load_catalogue(), name)
+    hint = failure.value.hint or ""
+    assert hint.startswith("Give its config.json")
+    assert near in hint if near else "Did you mean" not in hint

@@ -58,7 +58,7 @@ def _ruled(model: Model, precision: str, **more: float | str) -> list[float | No
 
 def test_weights_made_in_16_bit_count_two_bytes_each_and_are_told() -> None:
     found, model = _traced("in_16_bit", "bf16_mixed")
-    assert any(f"{LAYERS:,} weights in bfloat16" in note for note in found["notes"])
+    assert any(f"weights in bfloat16 ({LAYERS:,})" in note for note in found["notes"])
     assert _ruled(model, "bf16_mixed")[:4] == [2 * LAYERS, 2 * LAYERS, 4 * LAYERS, 0]
 
 
@@ -83,7 +83,7 @@ def test_complex_weights_count_eight_bytes_and_four_products() -> None:
     ("name", "trained", "told"),
     [
         ("placed", 8 * (32 + 32) + 8 * (32 + 16), "on 2 linear layers"),
-        ("taught", 8 * (32 + 32) + 8 * (32 + 16), "1 that it freezes itself have none"),
+        ("taught", 8 * (32 + 32) + 8 * (32 + 16), "1 linear layers that it freezes itself have no adapters"),
         ("all_frozen", 8 * (32 + 16), "on 1 linear layers"),
         ("beside", 2 * 4 * 32, "adapters of its own: none were put"),
     ],

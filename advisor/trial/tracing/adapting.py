@@ -57,16 +57,16 @@ def has_adapters(module: Any) -> bool:
     )
 
 
-def adapt(module: Any, blocks: list[Any], rank: int) -> tuple[Any, str]:
-    """The network with adapters, and what made them. Where it freezes some of its linear layers itself (a
-    teacher, the first blocks) those get none; where it freezes all of them, all do.
+def adapt(module: Any, blocks: list[Any], rank: int) -> tuple[Any, list[str]]:
+    """The network with adapters, and what is to be said of them. Where it freezes some of its linear layers
+    itself (a teacher, the first blocks) those get none; where it freezes all of them, all do.
     """
     if isinstance(module, nn.Linear):  # has no part to put one beside
         module = nn.Sequential(module)
     named = targets(module, blocks)
     names = [name for name in named if module.get_submodule(name).weight.requires_grad] or named
-    told = f"Adapters of rank {rank} on {len(names)} linear layers"
-    left = f"; {len(named) - len(names)} that it freezes itself have none" if len(names) < len(named) else ""
+    left = len(named) - len(names)
+    notes = [f"{left} linear layers that it freezes itself have no adapters."] if left else []
     try:
         import peft
     except ModuleNotFoundError:
@@ -74,7 +74,8 @@ def adapt(module: Any, blocks: list[Any], rank: int) -> tuple[Any, str]:
         for name in names:
             parent = module.get_submodule(name.rpartition(".")[0])
             setattr(parent, name.rpartition(".")[2], Adapted(module.get_submodule(name), rank))
-        return module, f"{told}{left}."
+        return module, [f"Adapters of rank {rank} on {len(names)} linear layers.", *notes]
     config = peft.LoraConfig(r=rank, target_modules=names, lora_dropout=0.0)
     module = peft.get_peft_model(module, config)
-    return module, f"{told}, peft {peft.__version__}{left}."
+    made = f"Adapters of rank {rank} on {len(names)} linear layers, by peft {peft.__version__}."
+    return module, [made, *notes]

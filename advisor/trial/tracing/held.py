@@ -27,5 +27,5 @@ def formats_told(module: Any) -> str:
             sizes[name] = sizes.get(name, 0) + weight.numel()
     if not sizes:
         return ""
-    told = " and ".join(f"{many:,} weights in {name}" for name, many in sizes.items())
-    return f"Its code makes {told}: they count so, with their gradients and states."
+    told = ", ".join(f"{name} ({many:,})" for name, many in sizes.items())
+    return f"Its code makes weights in {told}: they count so, with their gradients and states."

@@ -182,7 +182,7 @@ def _prepared(built: Built, spec: dict[str, Any], undo: Undo | None = None) -> B
         replace(built.module, torch.bfloat16 if precision in ("bf16", *MIXED) else None)
         built.module, told = adapt(built.module, blocks_of(built.module), int(spec["lora_rank"]))
         built.adapted = True
-        built.notes.append(told)
+        built.notes += told
     else:
         replace(built.module, torch.bfloat16 if precision == "bf16" else None)
         built.notes += filter(None, [formats_told(built.module) if precision != "bf16" else ""])

@@ -94,9 +94,10 @@ def pass_of(timed: Timed, document: Document, samples: float) -> Pass:
         doubts[operator] = doubts.get(operator, 0.0) + seconds * surfaces.doubt(operator, word, sizes)
         forward += seconds if phase == "forward" else 0.0
     call, least = surfaces.call()
+    beside = call * timed.calls_beside
     views = own["views"]
     passed = calls["pass"] + views["forward"] + views["backward"]
-    groups["calls"] = max(passed * call - calls["pass"] * least, 0.0)
+    groups["calls"] = max(passed * beside - calls["pass"] * least, 0.0)
     update += max((calls["optimizer"] + views["optimizer"]) * call - calls["optimizer"] * least, 0.0)
     if timed.host:
         cold = _line(document["memory"]["kept"], samples) + _PASSES * weights
@@ -104,7 +105,7 @@ def pass_of(timed: Timed, document: Document, samples: float) -> Pass:
         groups["memory"] = new * surfaces.fresh() + cold / bandwidth
     else:  # launches run ahead of the device: the slower of the two sets the pace
         work = groups["products"] + groups["traffic"]
-        groups["calls"] = (work**4 + (passed * call) ** 4) ** 0.25 - work
+        groups["calls"] = (work**4 + (passed * beside) ** 4) ** 0.25 - work
     update += _STATES * weights / bandwidth
     return Pass(groups, update, forward, guessed, tuple(sorted(guesses)), doubts)
 
@@ -144,6 +145,7 @@ class Timed:
     host: bool
     source: str
     fresh_share: float
+    calls_beside: float
     reason: str = ""
     coarse: bool = False  # a grid of fewer shapes, as a default calibration has
 
@@ -159,10 +161,10 @@ def device_of(target: Target) -> str:
 
 def timed_of(calibration: Calibration | None, device: str, book: RuleBook) -> Timed:
     """The surfaces and the bandwidth of a device (torch's name of it)."""
-    share = book.constants["fresh_share"].value
+    share, beside = (book.constants[name].value for name in ("fresh_share", "calls_beside"))
 
     def without(reason: str) -> Timed:
-        return Timed(None, 0.0, device == "cpu", "", share, reason)
+        return Timed(None, 0.0, device == "cpu", "", share, beside, reason)
 
     if calibration is None:
         return without("this machine is not calibrated")
@@ -177,7 +179,7 @@ def timed_of(calibration: Calibration | None, device: str, book: RuleBook) -> Ti
     source = (
         f"operators of the trace, as timed by the calibration of {calibration.started_at[:10]} over {grid}"
     )
-    return Timed(surfaces, bandwidth, device == "cpu", source, share, coarse=coarse)
+    return Timed(surfaces, bandwidth, device == "cpu", source, share, beside, coarse=coarse)
 
 
 def grid_of(

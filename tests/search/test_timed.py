@@ -22,7 +22,7 @@ from advisor.search.timed import (
 )
 
 BOOK = shipped_knowledge().book
-SHARE = BOOK.constants["fresh_share"].value
+SHARE, BESIDE = (BOOK.constants[name].value for name in ("fresh_share", "calls_beside"))
 POINTS = {
     "moves": [
         ("mul", (1e3, 12e3), 1e-6), ("mul", (1e6, 12e6), 1e-3), ("calls", (100.0, 0.0), 5e-4),
@@ -60,7 +60,7 @@ def test_a_pass_is_the_sum_of_its_operators_calls_and_memory():
     one = timed_of(calibration(), "cpu", BOOK).one(DOCUMENT, 2)
     assert one.groups["products"] == pytest.approx(2 * 2 * 128 * 64 * 64 / 1e9, rel=0.02)
     assert one.groups["traffic"] == pytest.approx(2e-3)  # 2e6 numbers
-    assert one.groups["calls"] == pytest.approx(23 * 5e-6 - 3 * 1e-6)
+    assert one.groups["calls"] == pytest.approx(23 * 5e-6 * BESIDE - 3 * 1e-6)
     fresh = (2e-2 - 1e-2) / 4e7
     # half of 2e6 + 2 x 1e6 is new; what was kept, and the weights forward and back, come from memory
     assert one.groups["memory"] == pytest.approx(SHARE * 4e6 * fresh + (8e6 + 2 * 4000) / 1e10)
@@ -118,7 +118,7 @@ def test_on_a_device_calls_and_work_overlap():
     one = pass_of(here, DOCUMENT, 2)
     work = one.groups["products"] + one.groups["traffic"]
     assert one.groups["memory"] == 0.0
-    assert work < one.seconds < work + 23 * 5e-6
+    assert work < one.seconds < work + 23 * 5e-6 * BESIDE
 
 
 def test_columns_for_every_micro_batch_and_what_is_beside_them():

@@ -339,10 +339,16 @@ def _basis(job: Job, marks: Marks) -> list[Markup]:
 
 
 def _check(marks: Marks, name: str) -> Markup:
-    return marks.t(
+    typed = marks.t(
+        "request.typed",
+        "What was typed for this job (command, folder, the site’s file) stands in it as it was typed, with "
+        "any name, path or key in it: read it before you hand the page on.",
+    )
+    told = marks.t(
         "request.check.text",
         "All data is attached. {command} makes every figure of this page again from it, computes "
         "the estimate with the reader’s own rules and prices, and shows what differs. The digests prove "
         "that page and data belong together, not who measured; who did is proved by a signature.",
         command=Markup("<code>hwadvisor verify {}</code>").format(name),
     )
+    return told + Markup(" ") + typed

@@ -64,6 +64,13 @@ def test_one_process_is_told_as_one() -> None:
     assert "one process of train.py" in page and "1 processes" not in page
 
 
+def test_a_request_says_that_what_was_typed_stands_in_it() -> None:
+    held = made.advice()
+    job = build(pick(held), Site(), Options(command=("train.py", "--key", "s3cret")))
+    for lang, told in (("en", "as it was typed, with any name, path or key"), ("zh", "路径和口令也在内")):
+        assert told in words(request_html(held, job, attached(held, {}, {}), lang))
+
+
 def test_from_when_to_when_is_told_as_days_and_minutes() -> None:
     told = dated.span("2026-11-22T05:00:00+00:00", "2026-11-22T05:01:30+00:00", full_texts("zh"))
     assert told == "2026-11-22 05:00 – 2026-11-22 05:01（UTC）"

@@ -12,7 +12,8 @@ Command = Callable[..., Any]
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option("--ema", type=click.IntRange(0, 16), metavar="N", help="Moving averages of the weights."),
     click.option(
-        "--train-only", metavar="N", help="Weights trained: number, share or blocks (20M, 10%, 8layers); the rest is frozen."
+        "--train-only", metavar="N",
+        help="Weights trained: number, share or blocks (20M, 10%, 8layers); the rest is frozen.",
     ),
     click.option(
         "--frozen", metavar="WHERE",

@@ -79,8 +79,8 @@ def planned(**limits: object) -> Advice:
         accelerator_id="nvidia-rtx-3060-12gb",
         code="deadline",
         why="Its nearest, 8 x nvidia-rtx-3060-12gb: with 90% probability it takes at most 66 days, 9.4 times "
-        "the deadline of 7 days. More than 8, which no published run has, are planned only where nothing keeps "
-        "the limits.",
+        "the deadline of 7 days. More than 8, which no published run has, are planned only where nothing "
+        "keeps the limits.",
         change="It would do with --deadline 66.1d.",
     )
     step = TraceStep(

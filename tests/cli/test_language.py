@@ -159,7 +159,7 @@ def test_the_page_of_a_rule_is_told_and_its_formula_and_sources_stand() -> None:
     assert code == 0
     assert "说明：     默认的（foreach）AdamW" in page and "输入列：软件的年份" in page
     assert "the default (foreach) AdamW takes" not in page
-    assert "bytes_trained * states_held if (optimizer_adamw" in page
+    assert "update_alive * update_result if vendor_cpu" in page
     assert "用假张量记录，torch 2.13" in page
     speak("en")
     plain = CliRunner().invoke(cli, ["--lang", "en", "rules", "show", "step-copy"]).output

@@ -26,4 +26,4 @@ def test_room_and_memory_are_the_whole_gib_of_the_file(scheduler: str) -> None:
     page = re.sub(r"<[^>]+>", "", request_html(held, job, attached(held, {}, {})))
     rows = {name: page[page.index(name) :][:60] for name in ("Room for checkpoints", "Main memory of a node")}
     for name, size in (("Room for checkpoints", job.disk_gib), ("Main memory of a node", job.memory_gib)):
-        assert re.search(rf"\b{size} GiB", rows[name]), rows[name]
+        assert re.search(rf"(?<!\d){size} GiB", rows[name]), rows[name]

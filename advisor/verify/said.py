@@ -24,6 +24,7 @@ _WORDS = {
     "limit": "limit",
     "choices": "set-up",
     "near": "list of published runs",
+    "behind": "list of what keeps its cost from leading",
     "calibrated": "remark that it rests on measurements",
 }
 _OPEN_LAYOUT = re.compile(r"The best with .+ would be \d+% (slower|quicker)\.")

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sample
 from held import at
 
-from advisor.schema import Advice, LeftOut, Notice, PlanLimits
+from advisor.schema import Advice, Estimate, LeftOut, Notice, PlanLimits, Target
 from advisor.search import accelerator_figures
 from advisor.search.grid import Stated
 from advisor.search.hardware import find_hardware
@@ -20,7 +20,7 @@ from advisor.search.own import workload_from_flags
 from advisor.search.plan import Question, names_of, plan_traced
 from advisor.search.sensitivity import sensitivity
 from advisor.verify import NOT_SOUND, UNCHECKED, verify
-from advisor.verify.said import differences
+from advisor.verify.said import differences, of_estimate
 
 FALSE = "It does the work of ten in an hour."
 
@@ -218,3 +218,13 @@ def test_differences_name_the_place():
     assert list(differences({"a": 1}, {"b": 1})) == ["a", "b"]
     assert list(differences({"a": (1,)}, {"a": (1, 2)})) == ["a"]
     assert list(differences({"a": None}, {"a": 0.0})) == ["a"]
+
+
+def test_what_keeps_a_cost_from_leading_is_held_to_the_rules():
+    """Without it something that nobody has run such a network on would lead the page."""
+    estimate = Estimate(workload="own", target=Target(label="x"), behind=("untried",))
+    forged = estimate.model_copy(update={"behind": ()})
+    assert not list(of_estimate("x", estimate, estimate))
+    assert list(of_estimate("x", forged, estimate)) == [
+        "x: its list of what keeps its cost from leading is not what its rules give"
+    ]

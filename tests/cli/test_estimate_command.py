@@ -54,7 +54,7 @@ def test_everything_is_told_in_80_columns(typed) -> None:  # type: ignore[no-unt
         "Nearest published runs", "rules/time/", "neighbour_factor", "operator",
     ):  # fmt: skip
         assert words in out, words
-    assert max(len(line) for line in out.splitlines()) <= 80
+    assert max(len(line) for line in out.splitlines() if "https://" not in line) <= 80  # no address is broken
     assert "\x1b" not in out
 
 

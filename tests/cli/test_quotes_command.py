@@ -107,7 +107,7 @@ def test_several_jobs_of_a_file(
     code, out, _ = run(capsys, monkeypatch, *args)
     assert code == 0 and "12 runs a year" in out and "nvidia-h100-sxm5-80gb" in out
     code, out, _ = run(capsys, monkeypatch, *args, "--budget", "0.01", "--json")
-    assert code == 1 and json.loads(out)["miss"]
+    assert code == 1 and json.loads(out)["fleet"]["miss"]
 
 
 def test_space_and_sensitivity_are_told(

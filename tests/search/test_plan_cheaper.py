@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advisor.cli.tell_plan import _cheaper
-from advisor.render.answers import answer
+from advisor.render.first import cheaper
 from advisor.render.texts import load_texts
 from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Quantity, Workload
 from advisor.schema.estimate import Model, Recipe
@@ -76,21 +76,27 @@ def test_the_terminal_says_why_beneath_the_best() -> None:
     assert lines[1].startswith("by an old price: 1 x old, USD 60.00 (somewhere, 2025-01-01: older than")
 
 
+def _said(advice: Advice, lang: str) -> str:
+    """What a report says of cheaper options, below the choice."""
+    assert advice.plan is not None
+    return " ".join(line.striptags() for line in cheaper(advice, advice.plan, load_texts(lang)))
+
+
 @pytest.mark.parametrize(
     ("lang", "words"), [("en", "Cheaper by an old price: 1 x old"), ("zh", "按旧价格更便宜：1 x old")]
 )
-def test_the_report_says_so_in_its_first_sentences(lang: str, words: str) -> None:
+def test_the_report_says_so_beside_the_choice(lang: str, words: str) -> None:
     advice = Advice(workloads=(JOB,), plan=planned(BEST, OLD))
-    told = answer(advice, load_texts(lang)).striptags()
+    told = _said(advice, lang)
     assert words in told and "2025-01-01" in told
     both = advice.model_copy(update={"plan": planned(BEST, OLD, UNSURE)})
     said = {
         "en": "Cheaper of a provider that may not join as many: 1 x unsure",
         "zh": "更便宜，但云商未必能连成这么多：1 x unsure",
     }
-    assert said[lang] in answer(both, load_texts(lang)).striptags()
+    assert said[lang] in _said(both, lang)
     alone = advice.model_copy(update={"plan": planned(BEST, DEAR)})
-    assert words not in answer(alone, load_texts(lang)).striptags()
+    assert words not in _said(alone, lang)
 
 
 @pytest.mark.parametrize(

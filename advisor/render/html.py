@@ -162,7 +162,10 @@ def _environment() -> Any:
     """The templates, compiled once for a process."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from advisor.render.compiled import Compiled
+
     return Environment(
+        bytecode_cache=Compiled(),
         loader=FileSystemLoader(shipped("templates")),
         autoescape=True,
         undefined=StrictUndefined,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from advisor.app_knowledge import Knowledge, load_knowledge, network_of, now
 from advisor.app_options import WorkloadFlags
-from advisor.data.accelerator import OLD_DAYS
 from advisor.data.catalogue import Catalogue, figures_of, find_accelerator
+from advisor.data.offers import in_region
 from advisor.data.unread import unread_note
 from advisor.errors import UserError, nearest
 from advisor.schema import Advice, Notice, Plan, PlanLimits, PlanScenario, Workload
@@ -66,8 +65,7 @@ def run_plan(options: PlanOptions) -> PlanResult:
     both = limits.acquire == BOTH
     limits = limits.model_copy(update={"acquire": "rent"}) if both else limits
     systems = systems_for(limits, knowledge, buys=both)
-    if limits.region:
-        catalogue = of_region(catalogue, limits.region)
+    catalogue = in_region(catalogue, limits.region)
     unread = unread_note(job.model)
     of_network: tuple[Notice, ...] = (Notice(code="unread_fields", message=unread),) if unread else ()
     of_network += rows_told(job, options.workload.details.get("counted_rows"))
@@ -151,19 +149,6 @@ def systems_for(limits: PlanLimits, knowledge: Knowledge, *, buys: bool = False)
     from advisor.data.systems import load_systems
 
     return load_systems(knowledge.folders, knowledge.catalogue)
-
-
-def of_region(catalogue: Catalogue, region: str) -> Catalogue:
-    """The catalogue with prices of a region alone, the young before the old."""
-    from advisor.data.offers import check_region, with_prices
-
-    known = catalogue.accelerators
-    check_region(known.values(), region)
-    newest = datetime.date.fromisoformat(catalogue.prices_as_of)
-    oldest = newest - datetime.timedelta(days=OLD_DAYS)
-    return replace(
-        catalogue, accelerators={key: with_prices(one, oldest, region) for key, one in known.items()}
-    )
 
 
 def _owned(path: Path | None, knowledge: Knowledge, job: Workload, plan: Plan) -> dict[str, Any]:

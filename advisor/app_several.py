@@ -10,9 +10,10 @@ from typing import Any
 
 from advisor.app_knowledge import Knowledge, load_knowledge, now
 from advisor.app_options import WorkloadFlags
-from advisor.app_plan import of_region, systems_for, workload_of
-from advisor.data.catalogue import Catalogue, figures_of
+from advisor.app_plan import systems_for, workload_of
+from advisor.data.catalogue import figures_of
 from advisor.data.files import parse_toml, read_text
+from advisor.data.offers import in_region
 from advisor.errors import DataError, UserError, did_you_mean
 from advisor.schema import Advice, PlanLimits, Workload
 from advisor.search.grid import NOTHING_STATED, Stated
@@ -66,7 +67,7 @@ def plan_several(options: SeveralOptions) -> tuple[Several, Advice]:
     prepared, knowledge = _prepared(options)
     found = added(prepared, options.tick)
     fleet = fleet_plan(prepared.adder, found, prepared.jobs, prepared.limits, options.stated.stack or "")
-    known = _catalogue(knowledge, prepared.limits).accelerators
+    known = in_region(knowledge.catalogue, prepared.limits.region).accelerators
     named = [option.accelerator_id for option in fleet.options]
     named += [left.accelerator_id for left in fleet.left_out if left.accelerator_id in known]
     advice = Advice(
@@ -91,15 +92,10 @@ def _prepared(options: SeveralOptions) -> tuple[Prepared, Knowledge]:
     told = assumed(knowledge.book, options.assume)
     limits = options.limits.model_copy(update={"as_of": options.limits.as_of or now()[:10], "assumed": told})
     prepared = prepare(
-        knowledge.book, _catalogue(knowledge, limits), knowledge.published, systems_for(limits, knowledge),
-        limits, options.stated, _workloads(options, jobs, knowledge),
+        knowledge.book, in_region(knowledge.catalogue, limits.region), knowledge.published,
+        systems_for(limits, knowledge), limits, options.stated, _workloads(options, jobs, knowledge),
     )  # fmt: skip
     return prepared, knowledge
-
-
-def _catalogue(knowledge: Knowledge, limits: PlanLimits) -> Catalogue:
-    """With the prices of a region alone, where one is asked for."""
-    return of_region(knowledge.catalogue, limits.region) if limits.region else knowledge.catalogue
 
 
 def read_jobs(path: Path) -> list[dict[str, Any]]:

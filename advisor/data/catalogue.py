@@ -33,6 +33,11 @@ class Catalogue:
     words: Mapping[str, tuple[str, ...]]  # what method, precision, family … may be: rules/columns.toml
     overridden: tuple[str, ...] = ()
 
+    @property
+    def newest_price(self) -> datetime.date:
+        """The day of the newest price, which stands for today where nobody says what day it is."""
+        return datetime.date.fromisoformat(self.prices_as_of or "1970-01-01")
+
 
 def load_catalogue(dirs: Sequence[Path] | None = None) -> Catalogue:
     """Read accelerators/, offers/, models/ and workloads/ of each folder; a later folder overrides by id.

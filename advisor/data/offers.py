@@ -6,13 +6,16 @@ import datetime
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from advisor import units
-from advisor.data.accelerator import Accelerator, Price
+from advisor.data.accelerator import OLD_DAYS, Accelerator, Price
 from advisor.data.files import read_toml
 from advisor.data.read_catalogue import _check_keys, _date, _number, text
 from advisor.errors import DataError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from advisor.data.catalogue import Catalogue
 
 KINDS = ("on_demand", "spot", "reserved")
 SETTINGS = ("providers.toml", "currencies.toml", "acceptance.toml", "gpuhunt.toml", "clusters.toml")
@@ -190,6 +193,21 @@ def _packages(path: Path, where: str, raw: dict[str, Any]) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 1024:
         raise DataError.at(path, where + "packages", number, "is no whole number from 1 to 1,024", "")
     return number
+
+
+def in_region(catalogue: Catalogue, region: str) -> Catalogue:
+    """The catalogue with prices of a region alone, the young before the old; as it is where none is named.
+
+    Raises UserError for a region in which nothing is listed.
+    """
+    if not region:
+        return catalogue
+    known = catalogue.accelerators
+    check_region(known.values(), region)
+    oldest = catalogue.newest_price - datetime.timedelta(days=OLD_DAYS)
+    return replace(
+        catalogue, accelerators={key: with_prices(one, oldest, region) for key, one in known.items()}
+    )
 
 
 def with_prices(entry: Accelerator, oldest: datetime.date | None, region: str = "") -> Accelerator:

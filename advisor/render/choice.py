@@ -14,7 +14,7 @@ from markupsafe import Markup
 from advisor.render import describe, figures, select, summary
 from advisor.render.marks import LETTERS, Marks, foreign
 from advisor.render.texts import Texts, tidy
-from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanOption, Quantity, Workload
+from advisor.schema import Advice, Estimate, LeftOut, Plan, PlanLimits, PlanOption, Quantity, Workload
 from advisor.units import show_rough
 
 OPTIONS_PAGED, LEFT_PAGED, FRONT_NAMED = 12, 24, 3
@@ -168,15 +168,22 @@ def why_left(one: LeftOut, t: Texts) -> Markup:
     return foreign(told, 400)
 
 
-def left_counts(plan: Plan, t: Texts) -> Markup:
-    """How many are left out for what."""
-    names = {
-        "memory": t("left.memory", "short of memory"),
+def _of_limits(t: Texts) -> dict[str, Markup]:
+    """What it is to break each limit."""
+    return {
         "deadline": t("left.deadline", "too late"),
         "budget": t("left.budget", "too expensive"),
         "power": t("left.power", "too much power"),
         "space": t("left.space", "too much space"),
         "host memory": t("left.host", "short of host memory"),
+    }
+
+
+def left_counts(plan: Plan, t: Texts) -> Markup:
+    """How many are left out for what."""
+    names = {
+        "memory": t("left.memory", "short of memory"),
+        **_of_limits(t),
         "rented": t("left.rented", "not for sale"),
         "unsupported": t("left.unsupported", "without the method, format or program"),
         "unchecked": t("left.unchecked", "a limit that cannot be checked"),
@@ -203,6 +210,18 @@ def objective(name: str, t: Texts) -> Markup:
     return names.get(name) or foreign(name, 20)
 
 
+def at_most(of: PlanLimits, t: Texts) -> list[Markup]:
+    """What may be spent at most, as parts of a sentence."""
+    parts = []
+    if of.budget_usd is not None:
+        parts.append(t("limits.budget", "for at most {money}", money=t.number(of.budget_usd, "USD")))
+    if of.max_power_w is not None:
+        parts.append(t("limits.power", "on at most {power}", power=t.number(of.max_power_w, "W")))
+    if of.max_devices is not None:
+        parts.append(t("limits.devices", "with at most {count} devices", count=of.max_devices))
+    return parts
+
+
 def limits(plan: Plan, t: Texts) -> Markup:
     """What the plan keeps to."""
     of, parts = plan.limits, []
@@ -210,12 +229,7 @@ def limits(plan: Plan, t: Texts) -> Markup:
         parts.append(
             t("limits.deadline", "within {time}", time=t.number(of.deadline_days * select.DAY_S, "s"))
         )
-    if of.budget_usd is not None:
-        parts.append(t("limits.budget", "for at most {money}", money=t.number(of.budget_usd, "USD")))
-    if of.max_power_w is not None:
-        parts.append(t("limits.power", "on at most {power}", power=t.number(of.max_power_w, "W")))
-    if of.max_devices is not None:
-        parts.append(t("limits.devices", "with at most {count} devices", count=of.max_devices))
+    parts += at_most(of, t)
     if not parts:
         return t("limits.none", "Nothing limits time or money.")
     return t(
@@ -385,13 +399,7 @@ _SURE = 0.99
 
 def breaks(option: PlanOption, t: Texts) -> Markup:
     """Which limits it does not keep, below its count."""
-    names = {
-        "deadline": t("left.deadline", "too late"),
-        "budget": t("left.budget", "too expensive"),
-        "power": t("left.power", "too much power"),
-        "space": t("left.space", "too much space"),
-        "host memory": t("left.host", "short of host memory"),
-    }
+    names = _of_limits(t)
     told = t("list.comma", ", ").join(names.get(one) or foreign(one, 40) for one in option.breaks)
     return Markup('<span class="below warn">{}</span>').format(told) if told else Markup()
 

@@ -257,12 +257,7 @@ def limits(fleet: FleetPlan, t: Texts) -> Markup:
     if of.deadline_days is not None:
         time = t.number(of.deadline_days * select.DAY_S, "s")
         parts.append(t("fleet.deadline", "each run within {time}", time=time))
-    if of.budget_usd is not None:
-        parts.append(t("limits.budget", "for at most {money}", money=t.number(of.budget_usd, "USD")))
-    if of.max_power_w is not None:
-        parts.append(t("limits.power", "on at most {power}", power=t.number(of.max_power_w, "W")))
-    if of.max_devices is not None:
-        parts.append(t("limits.devices", "with at most {count} devices", count=of.max_devices))
+    parts += choice.at_most(of, t)
     kept = f"{of.confidence:.0%}"
     own = t("fleet.kept", "Each run keeps its own deadline with {share} probability.", share=kept)
     if not parts:

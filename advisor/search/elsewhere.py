@@ -73,16 +73,12 @@ def estimates_catalogue(
         estimate = estimate_of(small, {**ranges, **whole}, at, candidate, reasons)
         known = estimate.quantities["time_s"].value is not None
         found.append(estimate.model_copy(update={"near": near.runs(at)}) if known else estimate)
-    behind = behind_of(space, kept, published, today or _newest(catalogue))
+    behind = behind_of(space, kept, published, today or catalogue.newest_price)
     found = [
         one.model_copy(update={"behind": why}) if why and one.fits else one
         for one, why in zip(found, behind, strict=True)
     ]
     return _with_traces(book, space, kept, found, small)
-
-
-def _newest(catalogue: Catalogue) -> datetime.date:
-    return datetime.date.fromisoformat(catalogue.prices_as_of or "1970-01-01")
 
 
 def _with_prices(space: CatalogueSpace, kept: Sequence[Candidate], table: Table) -> Table:

@@ -73,7 +73,7 @@ def plan_traced(question: Question) -> tuple[Plan, Trace]:
     limits = with_horizon(question.limits, job)
     devices, boxes = asked_with(catalogue, limits, question.systems)
     devices, boxes, barred = to_be_had(devices, boxes, limits)
-    today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else _newest(catalogue)
+    today = datetime.date.fromisoformat(limits.as_of) if limits.as_of else catalogue.newest_price
     most = limits.max_devices or MAX_DEVICES
     found = search(question.book, job, devices, question.published, most, stated, every=1)
     boxes = tuple(boxes[at] for at in found.space.asked) if boxes else ()
@@ -352,11 +352,6 @@ def scaling(options: Options, row: int) -> tuple[PlanStep, ...]:
         each = float(more / days) if known else None
         steps.append(PlanStep(option=option_of(options, int(after)), usd_per_day_saved=each))
     return tuple(steps)
-
-
-def _newest(catalogue: Catalogue) -> datetime.date:
-    """The date of the newest price, where nobody says what day it is."""
-    return datetime.date.fromisoformat(catalogue.prices_as_of or "1970-01-01")
 
 
 def names_of(plan: Plan) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from advisor.app_knowledge import Knowledge
+from advisor.data.offers import in_region
 from advisor.errors import AdvisorError
 from advisor.schema import Advice, FleetOption, FleetPlan, PlanLimits, Quantity
 from advisor.search.grid import Stated
@@ -13,7 +14,7 @@ from advisor.search.several_run import added, prepare
 from advisor.search.several_taken import Counted
 from advisor.search.several_told import Named, fleet_plan
 from advisor.verify.pair import Pair
-from advisor.verify.plans import catalogue_for, systems_for
+from advisor.verify.plans import systems_for
 from advisor.verify.said import differences
 
 
@@ -50,7 +51,7 @@ def fleet_again(knowledge: Knowledge, advice: Advice, fleet: FleetPlan, failed: 
 def _planned(knowledge: Knowledge, fleet: FleetPlan, jobs: list[Named]) -> FleetPlan:
     limits: PlanLimits = fleet.limits
     prepared = prepare(
-        knowledge.book, catalogue_for(knowledge, limits), knowledge.published,
+        knowledge.book, in_region(knowledge.catalogue, limits.region), knowledge.published,
         systems_for(knowledge, limits), limits, Stated(stack=fleet.stack or None), jobs,
     )  # fmt: skip
     return fleet_plan(prepared.adder, added(prepared), jobs, limits, fleet.stack)

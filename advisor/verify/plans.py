@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from advisor.app_knowledge import Knowledge
+from advisor.data.offers import in_region
 from advisor.errors import AdvisorError
 from advisor.schema import Advice, Plan, PlanLimits, PlanOption, Workload
 from advisor.search.plan import Question, plan_traced, with_horizon
@@ -27,8 +26,8 @@ def planned(knowledge: Knowledge, advice: Advice, plan: Plan, failed: list[str])
         return
     try:
         question = Question(
-            knowledge.book, catalogue_for(knowledge, plan.limits), job, plan.limits, knowledge.published,
-            systems=_systems(knowledge, plan),
+            knowledge.book, in_region(knowledge.catalogue, plan.limits.region), job, plan.limits,
+            knowledge.published, systems=_systems(knowledge, plan),
         )  # fmt: skip
         now, steps = plan_traced(question)
     except (AdvisorError, ValueError) as error:
@@ -108,22 +107,7 @@ def _unknown(knowledge: Knowledge, plan: Plan) -> list[str]:
 def catalogue_of(knowledge: Knowledge, advice: Advice) -> Catalogue:
     """The catalogue, with the prices of a region alone where a plan kept to one."""
     told = advice.plan or advice.fleet
-    return knowledge.catalogue if told is None else catalogue_for(knowledge, told.limits)
-
-
-def catalogue_for(knowledge: Knowledge, limits: PlanLimits) -> Catalogue:
-    """The same of limits."""
-    if not limits.region:
-        return knowledge.catalogue
-    from advisor.data.accelerator import OLD_DAYS
-    from advisor.data.offers import check_region, with_prices
-
-    catalogue, region = knowledge.catalogue, limits.region
-    check_region(catalogue.accelerators.values(), region)
-    newest = datetime.date.fromisoformat(catalogue.prices_as_of)
-    oldest = newest - datetime.timedelta(days=OLD_DAYS)
-    priced = {key: with_prices(one, oldest, region) for key, one in catalogue.accelerators.items()}
-    return replace(catalogue, accelerators=priced)
+    return knowledge.catalogue if told is None else in_region(knowledge.catalogue, told.limits.region)
 
 
 def systems_for(knowledge: Knowledge, limits: PlanLimits, *, buys: bool = False) -> Mapping[str, System]:

@@ -98,10 +98,10 @@ def test_offers_are_per_package_cheapest_of_a_place_and_the_rest_is_counted(
 
 
 def _best(rules: Path, region: str = "") -> Price | None:
-    from advisor.app_plan import of_region
+    from advisor.data.offers import in_region
 
     found = load_catalogue([shipped("rules"), rules])
-    return (of_region(found, region) if region else found).accelerators[SXM].rent
+    return in_region(found, region).accelerators[SXM].rent
 
 
 def _write(rules: Path, catalogue: Catalogue, names: Names, rows: list[Row], *asked: str) -> list[Path]:
